@@ -1,0 +1,27 @@
+# Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
+# with sudo, on Debian and its relatives.
+
+.PHONY: demo demo-serve test lint tools-demo tools-test
+
+demo: tools-demo
+	cargo run --locked --quiet -- demo
+
+demo-serve: tools-demo
+	cargo run --locked --quiet -- demo --serve
+
+test: tools-test
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo deny check licenses bans sources
+
+tools-demo:
+	@deploy/install-tools cargo cc curl mariadbd
+
+# Among them a WordPress with its translations, which judges what the tests make the daemon write.
+tools-test:
+	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
+		/usr/share/wordpress/wp-content/languages/de_DE.mo

@@ -1,0 +1,7 @@
+-- needs_value: an INSERT must name it, or a strict session refuses.
+SELECT CAST(TABLE_NAME AS CHAR) AS table_name, CAST(COLUMN_NAME AS CHAR) AS name,
+    CAST(CHARACTER_SET_NAME AS CHAR) AS charset, CAST(EXTRA AS CHAR) AS extra,
+    IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL AS needs_value
+FROM information_schema.COLUMNS
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({each: ?})
+ORDER BY TABLE_NAME, ORDINAL_POSITION

@@ -1,0 +1,2 @@
+-- Without FOR, the server adds what the session's active roles may do.
+SHOW GRANTS

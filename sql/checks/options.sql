@@ -1,0 +1,9 @@
+-- Options by which the site decides what calls do, and where they come in.
+SELECT CAST(option_name AS BINARY) AS name, CAST(option_value AS BINARY) AS value
+FROM {prefix}options
+WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles',
+    'home', 'siteurl', 'active_plugins', 'fluent_community_db_version', 'fluent_community_settings', '_fcom_crm_tagging')
+UNION ALL
+SELECT CAST(option_name AS BINARY), CAST(LEFT(option_value, 64) AS BINARY)
+FROM {prefix}options
+WHERE option_name = '_transient_wp_core_block_css_files'

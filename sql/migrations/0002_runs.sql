@@ -1,0 +1,18 @@
+-- One row per executed call. `tallied` tells whether running_count has heard of it. Times are UTC.
+CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
+    id bigint unsigned NOT NULL AUTO_INCREMENT,
+    call_id binary(16) NOT NULL,
+    webhook_id bigint unsigned NOT NULL,
+    user_id bigint unsigned NOT NULL,
+    outcome varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    changes text NULL,
+    tallied tinyint unsigned NOT NULL DEFAULT 0,
+    duration_ms int unsigned NOT NULL,
+    created_at datetime NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY call_id (call_id),
+    KEY tallied (tallied, id),
+    KEY webhook_id (webhook_id, id),
+    KEY user_id (user_id, id),
+    KEY created_at (created_at)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

@@ -1,0 +1,1 @@
+UPDATE {prefix}actionscheduler_actions SET status = 'canceled' WHERE action_id = ?

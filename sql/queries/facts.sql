@@ -1,0 +1,21 @@
+-- Everything a call has to know before it decides, in one round trip, read outside any transaction. Values are cast to
+-- bytes, so that tables of different collations may meet in one result and broken text is not an error.
+SELECT 'webhook' AS kind, id, CAST(meta_key AS BINARY) AS name, CAST(value AS BINARY) AS value
+FROM {prefix}fcom_meta
+WHERE object_type = 'webhook' AND meta_key = ?
+UNION ALL
+SELECT 'features', id, '', CAST(value AS BINARY)
+FROM {prefix}fcom_meta
+WHERE object_type = 'option' AND meta_key = 'fluent_community_features'
+UNION ALL
+SELECT 'option', option_id, CAST(option_name AS BINARY), CAST(option_value AS BINARY)
+FROM {prefix}options
+WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles')
+UNION ALL
+SELECT 'option', option_id, CAST(option_name AS BINARY), CAST(LEFT(option_value, 64) AS BINARY)
+FROM {prefix}options
+WHERE option_name = '_transient_wp_core_block_css_files'
+UNION ALL
+SELECT 'user', ID, CAST(user_email AS BINARY), ''
+FROM {users}
+WHERE user_email IN ({each: ?})

@@ -1,0 +1,2 @@
+INSERT INTO {prefix}fcom_sidecar_runs (call_id, webhook_id, user_id, outcome, changes, duration_ms, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+INSERT INTO {prefix}actionscheduler_groups (slug) VALUES (?)

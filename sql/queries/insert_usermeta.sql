@@ -1,0 +1,2 @@
+INSERT INTO {usermeta} (user_id, meta_key, meta_value)
+VALUES {each: (?, ?, ?)}

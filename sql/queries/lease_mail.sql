@@ -1,0 +1,6 @@
+-- Takes the mail that has been due for longest. A worker that dies gives it back by the lease's end.
+UPDATE {prefix}fcom_sidecar_mail
+SET lease = ?, next_attempt_at = ?, attempts = attempts + 1
+WHERE state = 'pending' AND next_attempt_at <= ?
+ORDER BY next_attempt_at, id
+LIMIT 1

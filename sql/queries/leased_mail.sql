@@ -1,0 +1,8 @@
+-- The mail of a lease with its recipient as WordPress knows him now; no login means that the user was deleted.
+SELECT m.id, m.user_id, m.https, m.attempts, m.created_at,
+    u.user_login, u.user_email, u.display_name,
+    (SELECT l.meta_value FROM {usermeta} l WHERE l.user_id = m.user_id AND l.meta_key = 'locale'
+        ORDER BY l.umeta_id LIMIT 1) AS locale
+FROM {prefix}fcom_sidecar_mail m
+LEFT JOIN {users} u ON u.ID = m.user_id
+WHERE m.lease = ?

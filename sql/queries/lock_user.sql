@@ -1,0 +1,6 @@
+-- Two calls for one user never interleave: the second waits here. The profile is looked up without a lock.
+SELECT ID AS id, user_login, user_nicename, user_url, CAST(user_registered AS CHAR) AS user_registered, display_name,
+    EXISTS (SELECT 1 FROM {prefix}fcom_xprofile x WHERE x.user_id = u.ID) AS has_profile
+FROM {users} u
+WHERE ID = ?
+FOR UPDATE

@@ -1,0 +1,8 @@
+-- For each string: 1 if another user logs in with it, + 2 if it is a nicename, + 4 if it is another user's profile
+-- username, + 8 if it is somebody's e-mail address. Equality is the columns' collation's.
+-- Binds per string: string, own id, string, string, own id, string.
+SELECT {each: CAST(
+    EXISTS (SELECT 1 FROM {users} WHERE user_login = ? AND ID <> ?)
+    + 2 * EXISTS (SELECT 1 FROM {users} WHERE user_nicename = ?)
+    + 4 * EXISTS (SELECT 1 FROM {prefix}fcom_xprofile WHERE username = ? AND user_id <> ?)
+    + 8 * EXISTS (SELECT 1 FROM {users} WHERE user_email = ?) AS SIGNED)}

@@ -1,0 +1,1 @@
+UPDATE {users} SET user_activation_key = ? WHERE ID = ?

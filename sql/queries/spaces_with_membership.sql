@@ -1,0 +1,9 @@
+-- The spaces and courses among the ids, each with the user's memberships (duplicates that PHP made included). user_id is
+-- a VARCHAR: it is bound as text, or the index is not used.
+SELECT s.id AS space_id, s.type = 'course' AS is_course,
+    IF(s.type = 'course', CAST(s.settings AS BINARY), NULL) AS settings,
+    m.id AS membership_id, m.status, m.role, CAST(m.created_at AS CHAR) AS created_at
+FROM {prefix}fcom_spaces s
+LEFT JOIN {prefix}fcom_space_user m ON m.space_id = s.id AND m.user_id = ?
+WHERE s.type IN ('community', 'course') AND s.id IN ({each: ?})
+ORDER BY s.id, m.id

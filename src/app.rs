@@ -1,0 +1,276 @@
+//! The composition root: configuration in, running daemon out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use anyhow::Context;
+use chrono::TimeDelta;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, PasswordHash, Transport, WordPress};
+use crate::db::{self, Statements, TableNames};
+use crate::http::{self, Bound, Front, Limiter};
+use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
+use crate::provision::{
+    self, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom, WelcomeMail,
+};
+use crate::telemetry;
+
+/// Between two tries to reach a database that is away at start.
+const DATABASE_RETRY: Duration = Duration::from_secs(1);
+/// Between two looks for what has become old.
+const HOUSEKEEPING: Duration = Duration::from_mins(10);
+
+/// A daemon that listens; [`crate::lifecycle::serve`] it.
+pub struct App {
+    /// Both servers.
+    pub servers: Bound,
+    /// The site; its calls under way are drained before the end.
+    pub site: Arc<Site>,
+    /// Cancelled when the process is asked to stop: nothing new is taken.
+    pub draining: CancellationToken,
+    /// Cancelled when the last call has ended: the tally counts what waits and ends.
+    pub stop_tally: CancellationToken,
+    /// Background tasks of the process.
+    pub background: TaskTracker,
+}
+
+/// Builds the daemon and binds its listeners. The database need not be there yet.
+///
+/// # Errors
+/// The configuration cannot be used, or an address is taken.
+pub fn start(config: &Config) -> anyhow::Result<App> {
+    let (site, tally) = site(config)?;
+    let site = Arc::new(site);
+    let limits = &config.limits;
+    let draining = CancellationToken::new();
+    let front = web::Data::new(Front {
+        site: Arc::clone(&site),
+        calls: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
+        limiter: Limiter::new(
+            limits.calls_per_second_per_client,
+            limits.calls_per_second_per_webhook,
+        ),
+        draining: draining.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        max_body_bytes: limits.max_body_bytes,
+        max_fields: limits.max_fields,
+    });
+    let servers = http::bind(front.clone(), &config.server, limits.max_connections)?;
+
+    let stop_tally = CancellationToken::new();
+    let background = TaskTracker::new();
+    background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
+    background.spawn(create_tables(Arc::clone(&site), draining.clone()));
+    if let Some(worker) = mail_worker(config, &site)? {
+        background.spawn(worker.run(config.mail.connections, draining.clone()));
+    }
+    let retention = TimeDelta::days(config.runs.retention_days.into());
+    background.spawn(keep_house(front, retention, draining.clone()));
+    Ok(App {
+        servers,
+        site,
+        draining,
+        stop_tally,
+        background,
+    })
+}
+
+/// Everything that calls need, and the task that counts them.
+///
+/// # Errors
+/// A database URL, table name or version that cannot be used.
+pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
+    let wordpress = &config.wordpress;
+    anyhow::ensure!(
+        !wordpress.multisite,
+        "wp-config.php declares a multisite network, which this version does not serve"
+    );
+    let tables = tables(wordpress)?;
+    let pool = db::open(&config.database).context("database.url cannot be used")?;
+    let (tally, task) = Tally::new();
+    let site = Site {
+        pool,
+        statements: Statements::render(&tables),
+        tables,
+        clock: Clock,
+        version: version(wordpress)?,
+        password_scheme: match wordpress.password_hash {
+            PasswordHash::Phpass => PasswordScheme::Phpass,
+            PasswordHash::WordPress => PasswordScheme::WordPress,
+        },
+        welcome_mail: match config.mail.transport {
+            Transport::Smtp => WelcomeMail::Outbox,
+            Transport::WordPress => WelcomeMail::WordPress,
+            Transport::Off => WelcomeMail::Off,
+        },
+        waiting_room: WaitingRoom::default(),
+        mail_bell: Arc::default(),
+        hashing: Semaphore::new(config.limits.hash_threads),
+        tally,
+        tasks: TaskTracker::new(),
+        runtime: Handle::current(),
+    };
+    Ok((site, task))
+}
+
+/// The worker that sends promised mails; none if WordPress or nobody sends them, or if no server is configured: then
+/// they wait in the outbox.
+fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worker>> {
+    let mail = &config.mail;
+    let Some(url) = config
+        .smtp
+        .url
+        .as_ref()
+        .filter(|_| mail.transport == Transport::Smtp)
+    else {
+        if mail.transport == Transport::Smtp {
+            tracing::warn!("smtp.url is not set: welcome mails wait in the outbox");
+        }
+        return Ok(None);
+    };
+    let version = Arc::clone(site);
+    Ok(Some(Worker {
+        pool: site.pool.clone(),
+        statements: site.statements.clone(),
+        prefix: site.tables.prefix().to_owned(),
+        clock: site.clock,
+        version: Box::new(move |options| version.version.version(&options.site)),
+        smtp: Smtp::new(url, &config.smtp, mail.connections, mail.lease * 4 / 5)?,
+        sender: sender(config),
+        catalogues: catalogues(config),
+        templates: templates(config)?,
+        pace: Pace {
+            first_retry: mail.first_retry,
+            longest_retry: mail.longest_retry,
+            give_up: mail.give_up,
+            lease: mail.lease,
+            per_second: mail.mails_per_second,
+        },
+        bell: Arc::clone(&site.mail_bell),
+    }))
+}
+
+/// The sender as configured.
+pub fn sender(config: &Config) -> Sender {
+    let (mail, wordpress) = (&config.mail, &config.wordpress);
+    Sender {
+        from: mail.from.clone(),
+        from_name: mail.from_name.clone(),
+        reply_to: mail.reply_to.clone(),
+        envelope_from: mail.envelope_from.clone(),
+        https_links: mail.https_links,
+        home: wordpress.home_url.clone(),
+        site_url: wordpress.site_url.clone(),
+    }
+}
+
+/// WordPress's translations, from the configured folder or the site's.
+pub fn catalogues(config: &Config) -> Catalogues {
+    let of_site = || {
+        config
+            .wordpress
+            .root
+            .as_ref()
+            .map(|root| root.join("wp-content/languages"))
+    };
+    Catalogues::in_folder(config.mail.languages.clone().or_else(of_site))
+}
+
+/// The operator's own texts, if any.
+///
+/// # Errors
+/// A file is missing or is no template.
+pub fn templates(config: &Config) -> anyhow::Result<Templates> {
+    config
+        .mail
+        .templates
+        .as_deref()
+        .map_or_else(|| Ok(Templates::none()), Templates::in_folder)
+}
+
+/// The site's table names.
+///
+/// # Errors
+/// A name that cannot stand in SQL.
+pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
+    TableNames::new(
+        &wordpress.table_prefix,
+        wordpress.users_table.as_deref(),
+        wordpress.usermeta_table.as_deref(),
+    )
+    .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
+}
+
+/// Where the WordPress version comes from: said outright, else the file, else the database.
+fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
+    let Some(text) = &wordpress.version else {
+        return Ok(VersionSource::Database);
+    };
+    let version = text.parse().context("wordpress.version cannot be read")?;
+    Ok(match &wordpress.version_file {
+        Some(path) => VersionSource::file(path.clone(), version, |path| {
+            config::read_version_file(path)?.parse().ok()
+        }),
+        None => VersionSource::Fixed(version),
+    })
+}
+
+/// Creates our tables as soon as the database answers. Until then every call gets 503.
+async fn create_tables(site: Arc<Site>, draining: CancellationToken) {
+    let mut said = String::new();
+    while let Err(reason) = prepare(&site).await {
+        if reason != said {
+            tracing::error!(
+                "not ready: {reason}. Calls get 503 until this is mended; \"fcom-sidecar check\" tells more"
+            );
+            said = reason;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DATABASE_RETRY) => {}
+            () = draining.cancelled() => return,
+        }
+    }
+    tracing::info!("ready");
+}
+
+/// Everything that the database must be before it can be written to, or why it is not.
+async fn prepare(site: &Site) -> Result<(), String> {
+    match db::binary_log_problem(&site.pool).await {
+        Ok(None) => {}
+        Ok(Some(problem)) => return Err(problem.to_string()),
+        Err(error) => return Err(telemetry::chain(&error)),
+    }
+    db::migrate(&site.pool, &site.tables)
+        .await
+        .map_err(|error| telemetry::chain(&error))
+}
+
+/// Deletes runs past their retention and forgets clients that no longer call.
+async fn keep_house(front: web::Data<Front>, retention: TimeDelta, draining: CancellationToken) {
+    let mut interval = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = draining.cancelled() => return,
+        }
+        front.limiter.forget_the_quiet();
+        let site = &front.site;
+        let before = site.clock.now() - retention;
+        loop {
+            match provision::prune(&site.pool, &site.statements, before).await {
+                Ok(0) => break,
+                Ok(pruned) => tracing::debug!("pruned {pruned} runs"),
+                Err(error) => {
+                    tracing::debug!("no pruning for now: {}", telemetry::chain(&error));
+                    break;
+                }
+            }
+        }
+    }
+}

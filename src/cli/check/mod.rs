@@ -1,0 +1,145 @@
+//! `fcom-sidecar check`: every precondition of `serve`, each with its remedy. Only reads, with statements of its own in
+//! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
+
+mod community;
+mod connection;
+mod grants;
+mod local;
+mod options;
+mod own_tables;
+mod plugins;
+mod privileges;
+mod report;
+mod schema;
+mod server;
+mod tables;
+mod version;
+mod wordpress;
+
+use std::process::ExitCode;
+
+use self::community::Community;
+use self::options::Options;
+use self::report::{Finding, Report};
+use self::schema::Schema;
+use self::server::Server;
+use super::{block_on, say};
+use crate::app;
+use crate::config::{Config, ConfigError, Sources};
+use crate::db::{Connection, TableNames};
+
+/// Checks that need the database, in their order.
+const ASKING_THE_DATABASE: [&str; 27] = [
+    server::ENCRYPTION,
+    server::SESSION,
+    server::BINARY_LOG,
+    server::CLOCK,
+    server::TIME_ZONE,
+    tables::TABLES,
+    tables::OPTIONAL_TABLES,
+    tables::ENGINE,
+    tables::COLUMNS,
+    tables::INDEXES,
+    tables::CHARACTER_SET,
+    own_tables::OWN_TABLES,
+    own_tables::OWN_ROWS,
+    privileges::PRIVILEGES,
+    privileges::OPTIONAL_PRIVILEGES,
+    privileges::MIGRATE,
+    wordpress::OPTIONS,
+    wordpress::MULTISITE,
+    wordpress::SITE_TIME_ZONE,
+    wordpress::DEFAULT_ROLE,
+    community::FLUENTCOMMUNITY,
+    community::COURSES,
+    community::WEBHOOKS,
+    community::PORTAL,
+    plugins::PRO,
+    plugins::PLUGINS,
+    plugins::CRM_TAGS,
+];
+
+/// Runs all checks; `sources` is what `config` was loaded from.
+pub(super) fn run(
+    config: Result<Config, ConfigError>,
+    sources: &Sources,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let report = match config {
+        Ok(config) => block_on(async { Ok(Report::new(check(&config, sources).await)) })?,
+        Err(error) => Report::new(local::problems(error)),
+    };
+    say(&if json { report.json()? } else { report.table() });
+    Ok(if report.has_failed() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
+    let mut findings = local::configuration(config, sources);
+    let tables = match app::tables(&config.wordpress) {
+        Ok(tables) => tables,
+        Err(error) => {
+            findings.push(local::unusable_tables(&error));
+            return findings;
+        }
+    };
+    match connection::open(&config.database).await {
+        Ok(mut connection) => {
+            findings.extend(check_site(config, &tables, &mut connection).await);
+        }
+        Err(finding) => {
+            findings.push(finding);
+            let away = |name| Finding::skipped(name, "the database cannot be reached");
+            findings.extend(ASKING_THE_DATABASE.map(away));
+            findings.push(version::check(&config.wordpress, None));
+            findings.push(local::welcome_mail(config, None));
+        }
+    }
+    findings.push(local::object_cache(config));
+    findings
+}
+
+async fn check_site(
+    config: &Config,
+    tables: &TableNames,
+    connection: &mut Connection,
+) -> Vec<Finding> {
+    let server = Server::read(connection, tables).await;
+    let mut findings = match &server {
+        Ok(server) => server.findings(&config.database),
+        Err(error) => server::unreadable(error),
+    };
+    findings.push(server::binary_log(connection).await);
+
+    let schema = Schema::read(connection, tables).await;
+    findings.extend(match &schema {
+        Ok(schema) => schema.findings(config.mail.transport),
+        Err(error) => tables::unreadable(error),
+    });
+    findings.extend(own_tables::check(connection, tables).await);
+    findings.extend(match &server {
+        Ok(server) => privileges::check(connection, tables, server, config.mail.transport).await,
+        Err(_) => privileges::skipped(),
+    });
+
+    let options = Options::read(connection, tables).await;
+    let options = options.as_ref();
+    findings.extend(wordpress::check(
+        &config.wordpress,
+        options,
+        schema.as_ref().ok(),
+    ));
+    let community = Community::read(connection, tables).await;
+    findings.extend(community::check(
+        &config.wordpress,
+        options.ok(),
+        community.as_ref(),
+        schema.as_ref().ok(),
+    ));
+    findings.extend(plugins::check(options.ok(), community.as_ref().ok()));
+    findings.push(local::welcome_mail(config, schema.as_ref().ok()));
+    findings
+}

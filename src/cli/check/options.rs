@@ -1,0 +1,79 @@
+//! Rows of `{prefix}options` that the checks look at.
+
+use std::collections::BTreeMap;
+
+use super::report::Finding;
+use crate::db::{Connection, DatabaseError, Doing, Statement, TableNames};
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::php::{self, Array, Value, loose};
+
+const OPTIONS: &str = include_str!("../../../sql/checks/options.sql");
+
+/// Options by name.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    /// Those that decide what calls do.
+    pub(super) site: SiteOptions,
+    rows: BTreeMap<String, Vec<u8>>,
+}
+
+impl Options {
+    pub(super) async fn read(
+        connection: &mut Connection,
+        tables: &TableNames,
+    ) -> Result<Self, DatabaseError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> =
+            sqlx::query_as(Statement::render(OPTIONS, tables).sql())
+                .fetch_all(connection)
+                .await
+                .doing("read the options")?;
+        Ok(Self::from_rows(tables.prefix(), rows))
+    }
+
+    pub(super) fn from_rows(prefix: &str, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+        let mut options = Self::default();
+        for (name, value) in rows {
+            options.site.take(prefix, &name, value.clone());
+            let name = String::from_utf8_lossy(&name).into_owned();
+            options.rows.insert(name, value);
+        }
+        options
+    }
+
+    /// An option as text; `None` when there is no such row.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let value = self.rows.get(name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// A serialised option that is an array.
+    pub(super) fn array(&self, name: &str) -> Option<Array> {
+        array(self.rows.get(name)?)
+    }
+
+    /// The files of active plugins, as `folder/file.php`. Plugins that are active for a whole network are not listed.
+    pub(super) fn active_plugins(&self) -> Vec<String> {
+        let plugins = self.array("active_plugins").unwrap_or_default();
+        plugins
+            .values()
+            .filter_map(Value::as_bytes)
+            .map(|file| String::from_utf8_lossy(file).into_owned())
+            .collect()
+    }
+
+    /// Whether a plugin with this main file (`fluent-crm.php`) is active, whatever its folder is called.
+    pub(super) fn is_active(&self, file: &str) -> bool {
+        let mut active = self.active_plugins().into_iter();
+        active.any(|plugin| plugin.rsplit('/').next() == Some(file))
+    }
+}
+
+/// A serialised array.
+pub(super) fn array(serialised: &[u8]) -> Option<Array> {
+    php::parse(loose::trim(serialised)).ok()?.into_array().ok()
+}
+
+/// Without the options there is nothing to say.
+pub(super) fn skipped(name: &'static str) -> Finding {
+    Finding::skipped(name, "the options cannot be read")
+}

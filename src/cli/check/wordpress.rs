@@ -1,0 +1,162 @@
+//! The site's WordPress: what kind of site it is, and the options by which users are made.
+
+use super::options::{Options, skipped};
+use super::report::Finding;
+use super::schema::Schema;
+use super::version;
+use crate::config::WordPress;
+use crate::db::DatabaseError;
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::php::loose;
+use crate::wordpress::roles::role_is_privileged;
+use crate::wordpress::time::SiteZone;
+
+pub(super) const OPTIONS: &str = "options";
+pub(super) const SITE_TIME_ZONE: &str = "site-time-zone";
+pub(super) const MULTISITE: &str = "multisite";
+pub(super) const DEFAULT_ROLE: &str = "default-role";
+
+pub(super) fn check(
+    config: &WordPress,
+    options: Result<&Options, &DatabaseError>,
+    schema: Option<&Schema>,
+) -> Vec<Finding> {
+    let read = match options {
+        Ok(_) => Finding::ok(OPTIONS, "readable"),
+        Err(error) => Finding::failed(
+            OPTIONS,
+            error.to_string(),
+            "correct wordpress.table_prefix, or grant SELECT on the options table",
+        ),
+    };
+    let site = options.ok();
+    let of_site = |name, judge: fn(&Options) -> Finding| site.map_or_else(|| skipped(name), judge);
+    vec![
+        read,
+        version::check(config, site.map(|options| &options.site)),
+        multisite(config, schema.map(Schema::network_tables)),
+        of_site(SITE_TIME_ZONE, time_zone),
+        of_site(DEFAULT_ROLE, default_role),
+    ]
+}
+
+fn multisite(config: &WordPress, tables: Option<Vec<String>>) -> Finding {
+    let refuse = |found: String| {
+        let remedy =
+            "a network of sites is not served by this version: leave its webhooks to WordPress";
+        Finding::failed(MULTISITE, found, remedy)
+    };
+    if config.multisite {
+        return refuse("wp-config.php declares a network".to_owned());
+    }
+    match tables {
+        None => skipped(MULTISITE),
+        Some(tables) if tables.is_empty() => Finding::ok(MULTISITE, "a single site"),
+        Some(tables) if config.root.is_some() => Finding::warning(
+            MULTISITE,
+            format!(
+                "wp-config.php declares a single site, but a network's tables are there: {}",
+                tables.join(", ")
+            ),
+            "drop what is left of the network",
+        ),
+        Some(tables) => refuse(format!(
+            "the tables of a network are there: {}",
+            tables.join(", ")
+        )),
+    }
+}
+
+fn time_zone(options: &Options) -> Finding {
+    let SiteOptions {
+        timezone_string,
+        gmt_offset,
+        ..
+    } = &options.site;
+    match SiteZone::from_options(timezone_string, gmt_offset) {
+        Ok(_) if timezone_string.is_empty() => {
+            let offset = if gmt_offset.is_empty() {
+                "0"
+            } else {
+                gmt_offset
+            };
+            Finding::ok(SITE_TIME_ZONE, format!("UTC offset {offset}"))
+        }
+        Ok(_) => Finding::ok(SITE_TIME_ZONE, timezone_string.clone()),
+        Err(error) => Finding::failed(
+            SITE_TIME_ZONE,
+            format!("{error}, and WordPress itself dies of it; the sidecar goes by gmt_offset"),
+            "choose a time zone in Settings → General",
+        ),
+    }
+}
+
+fn default_role(options: &Options) -> Finding {
+    let role = options.site.role();
+    let roles = options.site.user_roles.as_deref();
+    let choose = "choose a role in Settings → General → New User Default Role";
+    if loose::is_empty(role.as_bytes()) {
+        let found = "none: new users get no role, as with WordPress itself";
+        return Finding::warning(DEFAULT_ROLE, found, choose);
+    }
+    let known = roles.and_then(super::options::array);
+    if known.is_none_or(|known| known.get(role).is_none()) {
+        return Finding::warning(
+            DEFAULT_ROLE,
+            format!("{role:?}, which is not among the site's roles: new users may do nothing"),
+            choose,
+        );
+    }
+    if role_is_privileged(role, roles) {
+        return Finding::warning(
+            DEFAULT_ROLE,
+            format!(
+                "{role}, which gives power over other people's accounts, content or code to everybody who is signed up"
+            ),
+            format!("{choose}: subscriber, for example"),
+        );
+    }
+    Finding::ok(DEFAULT_ROLE, role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> WordPress {
+        WordPress {
+            root: None,
+            table_prefix: "wp_".to_owned(),
+            version: None,
+            version_source: None,
+            version_file: None,
+            password_hash: crate::config::PasswordHash::Phpass,
+            users_table: None,
+            usermeta_table: None,
+            multisite: false,
+            portal_slug: None,
+            home_url: None,
+            site_url: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_network_is_not_served() {
+        let tables = || vec!["wp_blogs".to_owned()];
+        let mut declared = config();
+        declared.multisite = true;
+        let mut left = config();
+        left.root = Some("/site".into());
+        for (config, tables, status) in [
+            (config(), Some(Vec::new()), "Ok"),
+            (config(), Some(tables()), "Failed"),
+            (declared, Some(Vec::new()), "Failed"),
+            (left, Some(tables()), "Warning"),
+            (config(), None, "Skipped"),
+        ] {
+            let finding = format!("{:?}", multisite(&config, tables));
+            assert!(finding.contains(&format!("status: {status}")), "{finding}");
+        }
+    }
+}

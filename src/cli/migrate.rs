@@ -1,0 +1,24 @@
+//! `fcom-sidecar migrate`: creates or updates our tables, for an account that may, before one that may not serves.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::{block_on, say};
+use crate::config::Config;
+use crate::{app, db};
+
+pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let tables = app::tables(&config.wordpress)?;
+        let pool = db::open(&config.database).context("database.url cannot be used")?;
+        db::migrate(&pool, &tables).await.context(
+            "the account needs CREATE, ALTER, INDEX, SELECT, INSERT and UPDATE on the site's database for this",
+        )?;
+        say(&format!(
+            "The tables {}fcom_sidecar_* are up to date.",
+            tables.prefix()
+        ));
+        Ok(ExitCode::SUCCESS)
+    })
+}

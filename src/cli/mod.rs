@@ -1,0 +1,151 @@
+//! The command line: one file per subcommand.
+
+mod check;
+mod demo;
+mod mail;
+mod migrate;
+mod outbox;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, Sources};
+
+/// Read when no --config is given.
+const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
+
+/// Executes FluentCommunity's incoming webhooks beside WordPress.
+#[derive(Debug, Parser)]
+#[command(name = "fcom-sidecar", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file [default: /etc/fcom-sidecar/config.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets one option, over the file and the environment; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// Format of the log, as log.format
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the daemon
+    Serve,
+    /// Verifies every precondition of serve and names the remedy for what is wrong; changes nothing
+    Check {
+        /// Answers in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Creates or updates the sidecar's own tables
+    Migrate,
+    /// Shows and mends the promised welcome mails
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
+    /// Tries the mail server
+    #[command(subcommand)]
+    Mail(mail::Mail),
+    /// Shows one webhook call on a private MariaDB with a sample site
+    Demo {
+        /// Leaves the daemon running until Ctrl-C
+        #[arg(long)]
+        serve: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Human,
+    Json,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("write it as key=value, e.g. server.listen=127.0.0.1:8095")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Cli {
+    /// Runs the command. `environment` is the process's, read once.
+    pub fn run(self, environment: Vec<(String, String)>) -> ExitCode {
+        self.dispatch(environment).unwrap_or_else(|error| {
+            // One line per cause; `{:#}` would run them together.
+            complain(&format!("fcom-sidecar: {error}"));
+            for cause in error.chain().skip(1) {
+                complain(&format!("  because: {cause}"));
+            }
+            ExitCode::FAILURE
+        })
+    }
+
+    fn dispatch(self, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Check { json } => {
+                let sources = self.sources(environment);
+                check::run(Config::load(sources.clone()), &sources, json)
+            }
+            // Of this machine's configuration the demo takes nothing.
+            Command::Demo { serve } => demo::run(serve),
+            Command::Outbox(ref command) => {
+                let config = self.config(environment)?;
+                outbox::run(command, &config)
+            }
+            Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
+            Command::Serve => serve::run(&self.config(environment)?),
+            Command::Migrate => migrate::run(&self.config(environment)?),
+        }
+    }
+
+    fn config(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
+        Ok(Config::load(self.sources(environment))?)
+    }
+
+    fn sources(&self, environment: Vec<(String, String)>) -> Sources {
+        let default = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| Path::exists(path));
+        let mut overrides = self.set.clone();
+        if let Some(format) = self.log {
+            let format = match format {
+                LogFormat::Human => "human",
+                LogFormat::Json => "json",
+            };
+            overrides.push(("log.format".to_owned(), format.to_owned()));
+        }
+        let file = self.config.clone().or_else(default);
+        Sources {
+            file,
+            environment,
+            overrides,
+        }
+    }
+}
+
+/// The one place that writes to standard output.
+#[expect(clippy::print_stdout, reason = "commands answer on standard output")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// The one place that writes to standard error, beside the log.
+#[expect(
+    clippy::print_stderr,
+    reason = "errors of commands go to standard error"
+)]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Runs a command's future on a runtime of its own: the one that database connections belong to.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}

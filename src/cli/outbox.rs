@@ -1,0 +1,160 @@
+//! `fcom-sidecar outbox`: the promised mails, and what became of them.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+
+use super::{block_on, say};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{self, Pool, Statements};
+use crate::mail::outbox::{self, Listed};
+
+/// What to do with the outbox.
+#[derive(Debug, Subcommand)]
+pub(super) enum Outbox {
+    /// Lists mails, the newest first
+    List {
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<State>,
+        /// At most this many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one mail with the mail server's last words
+    Show {
+        /// The mail's number
+        id: u64,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes an unsent mail due at once, with all its attempts before it
+    Retry {
+        /// The mail's number
+        #[arg(required_unless_present = "all_dead")]
+        id: Option<u64>,
+        /// Every mail that was given up
+        #[arg(long, conflicts_with = "id")]
+        all_dead: bool,
+    },
+    /// Deletes a mail: it is never sent
+    Drop {
+        /// The mail's number
+        id: u64,
+    },
+}
+
+/// States of a mail.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum State {
+    Pending,
+    Sent,
+    Skipped,
+    Dead,
+}
+
+pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let statements = Statements::render(&app::tables(&config.wordpress)?);
+        let pool = db::open(&config.database).context("database.url cannot be used")?;
+        carry_out(command, &pool, &statements).await
+    })
+}
+
+async fn carry_out(
+    command: &Outbox,
+    pool: &Pool,
+    statements: &Statements,
+) -> anyhow::Result<ExitCode> {
+    let now = Clock.now();
+    match *command {
+        Outbox::List { state, limit, json } => {
+            let state = state.and_then(|state| state.to_possible_value());
+            let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
+            let mails = outbox::list(pool, statements, state, limit).await?;
+            if json {
+                say(&serde_json::to_string_pretty(&mails)?);
+            } else {
+                say(&table(&mails));
+            }
+        }
+        Outbox::Show { id, json } => {
+            let mail = outbox::show(pool, statements, id).await?;
+            let mail = mail.with_context(|| no_mail(id))?;
+            if json {
+                say(&serde_json::to_string_pretty(&mail)?);
+            } else {
+                say(&card(&mail));
+            }
+        }
+        Outbox::Retry { id, .. } => {
+            let due = outbox::retry(pool, statements, id, now).await?;
+            if let Some(id) = id.filter(|_| due == 0) {
+                anyhow::bail!("mail {id} is sent, on its way, or does not exist");
+            }
+            say(&format!("{due} mails are due now."));
+        }
+        Outbox::Drop { id } => {
+            anyhow::ensure!(
+                outbox::drop_mail(pool, statements, id).await?,
+                "mail {id} is on its way, or does not exist"
+            );
+            say(&format!("Mail {id} is dropped."));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_mail(id: u64) -> String {
+    format!("there is no mail {id}: \"fcom-sidecar outbox list\" shows those there are")
+}
+
+fn login(mail: &Listed) -> &str {
+    mail.user_login.as_deref().unwrap_or("(deleted)")
+}
+
+fn table(mails: &[Listed]) -> String {
+    let mut lines = vec![format!(
+        "{:>8}  {:<8} {:>8}  {:<20} {:<20} {}",
+        "mail", "state", "attempts", "promised (UTC)", "next or finished", "user"
+    )];
+    lines.extend(mails.iter().map(|mail| {
+        format!(
+            "{:>8}  {:<8} {:>8}  {:<20} {:<20} {} {}",
+            mail.id,
+            mail.state,
+            mail.attempts,
+            mail.created_at.to_string(),
+            mail.finished_at.unwrap_or(mail.next_attempt_at).to_string(),
+            mail.user_id,
+            login(mail),
+        )
+    }));
+    lines.join("\n")
+}
+
+fn card(mail: &Listed) -> String {
+    let mut lines = vec![
+        format!("mail:      {}", mail.id),
+        format!("user:      {} {}", mail.user_id, login(mail)),
+        format!("webhook:   {}", mail.webhook_id),
+        format!("state:     {}", mail.state),
+        format!("attempts:  {}", mail.attempts),
+        format!("promised:  {} UTC", mail.created_at),
+    ];
+    lines.push(match mail.finished_at {
+        Some(at) => format!("finished:  {at} UTC"),
+        None => format!("next try:  {} UTC", mail.next_attempt_at),
+    });
+    if let Some(words) = &mail.last_error {
+        lines.push(format!("last error: {words}"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,181 @@
+//! `[database]`: the site's database, from a URL or from the `DB_…` constants that WordPress's `wpdb` connects with.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::db_host::{DEFAULT_SOCKETS, Host};
+use super::problem::{Problem, Reported};
+use super::settings::Settings;
+use super::wp_config::WpConfig;
+
+pub(super) const KEYS: &[&str] = &[
+    "database.url",
+    "database.url_file",
+    "database.max_connections",
+    "database.acquire_timeout_seconds",
+    "database.lock_wait_timeout_seconds",
+];
+
+/// Resolved `[database]` options.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where the site's tables are.
+    pub target: Target,
+    /// Most connections opened; at least 1.
+    pub max_connections: u32,
+    /// How long a call waits for a free connection; whole seconds, at least 1.
+    pub acquire_timeout: Duration,
+    /// How long a statement waits for a locked row; whole seconds, at least 1 (`innodb_lock_wait_timeout`).
+    pub lock_wait_timeout: Duration,
+}
+
+/// Where the site's tables are, and how to log in there.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// `database.url`: `mysql://` or `mariadb://`, with a host and a database name.
+    Url(SecretString),
+    /// The constants of `wp-config.php`.
+    Parts {
+        /// `DB_HOST`.
+        host: Host,
+        /// `DB_USER`.
+        user: String,
+        /// `DB_PASSWORD`; may be empty.
+        password: SecretString,
+        /// `DB_NAME`.
+        database: String,
+        /// Whether `MYSQL_CLIENT_FLAGS` asks for TLS.
+        tls: bool,
+    },
+}
+
+const REMEDY: &str = "write mysql://user:password@host:3306/database; \
+    reserved characters in the user or the password must be percent-encoded, e.g. @ as %40, / as %2F, # as %23";
+
+impl Database {
+    /// `site` is what `wordpress.root` leads to, or the problem already noted with it.
+    pub(super) fn read(
+        settings: &mut Settings,
+        site: Result<Option<&WpConfig>, Reported>,
+    ) -> Result<Self, Reported> {
+        let target = target(settings, site);
+        let max_connections = settings.number("database.max_connections", 1..=10_000);
+        let acquire = settings.number("database.acquire_timeout_seconds", 1..=3600);
+        let lock_wait = settings.number("database.lock_wait_timeout_seconds", 1..=3600);
+        Ok(Self {
+            target: target?,
+            max_connections: max_connections?,
+            acquire_timeout: Duration::from_secs(acquire?),
+            lock_wait_timeout: Duration::from_secs(lock_wait?),
+        })
+    }
+}
+
+fn target(
+    settings: &mut Settings,
+    site: Result<Option<&WpConfig>, Reported>,
+) -> Result<Target, Reported> {
+    if let Some(url) = settings.secret("database.url")? {
+        return match flaw(url.expose_secret()) {
+            None => Ok(Target::Url(url)),
+            Some(what) => Err(settings.note(Problem::new("database.url", what, REMEDY))),
+        };
+    }
+    let problem = match site? {
+        Some(config) => match parts(config) {
+            Ok(target) => return Ok(target),
+            Err(why) => Problem::new(
+                "database.url",
+                config.blame(&why),
+                "set database.url (or database.url_file) instead: mysql://user:password@host:3306/database",
+            ),
+        },
+        None => Problem::new(
+            "database.url",
+            "is not set, and neither is wordpress.root",
+            "set database.url (or database.url_file) to mysql://user:password@host:3306/database, \
+             or wordpress.root to the WordPress directory, whose wp-config.php says where the database is",
+        ),
+    };
+    Err(settings.note(problem))
+}
+
+fn flaw(url: &str) -> Option<String> {
+    let url = match Url::parse(url) {
+        Ok(url) => url,
+        Err(error) => return Some(format!("is not a URL ({error})")),
+    };
+    if !matches!(url.scheme(), "mysql" | "mariadb") {
+        return Some("has a scheme other than mysql and mariadb".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Some("names no host".to_owned());
+    }
+    // An unencoded # or ? in the password ends the URL before its database.
+    let database = url.path().trim_start_matches('/');
+    if database.is_empty() || database.contains('/') || url.fragment().is_some() {
+        return Some("names no database".to_owned());
+    }
+    None
+}
+
+/// The four constants of `wp-config.php`, or everything that is wrong with them.
+fn parts(config: &WpConfig) -> Result<Target, String> {
+    let names = ["DB_HOST", "DB_USER", "DB_PASSWORD", "DB_NAME"];
+    let [host, user, password, database] = names.map(|name| config.required_text(name));
+    let host = host.and_then(|text| {
+        Host::parse(&text, DEFAULT_SOCKETS).ok_or_else(|| {
+            format!("DB_HOST is {text:?}, which is not host, host:port or host:/socket")
+        })
+    });
+    match (host, user, password, database) {
+        (Ok(host), Ok(user), Ok(password), Ok(database)) => Ok(Target::Parts {
+            host,
+            user,
+            password: password.into(),
+            database,
+            tls: config.wants_tls(),
+        }),
+        (host, user, password, database) => {
+            let flaws = [host.err(), user.err(), password.err(), database.err()];
+            Err(flaws.into_iter().flatten().collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_urls_need_a_scheme_a_host_and_a_database() {
+        for url in [
+            "mysql://user:p%40ss@127.0.0.1:3306/site",
+            "mariadb://user@[::1]/site",
+            "mysql://user:p@ss@db.example/site?ssl-mode=required",
+            "mysql://user@localhost/site?socket=/run/mysqld/mysqld.sock",
+        ] {
+            assert_eq!(flaw(url), None, "{url}");
+        }
+        for (url, what) in [
+            ("postgres://user@host/site", "scheme"),
+            ("host/site", "not a URL"),
+            ("mysql://user:p#w@host/site", "not a URL"),
+            ("mysql://user:p/w@host/site", "not a URL"),
+            ("mysql://user:12/34@host/site", "no database"),
+            ("mysql://user:12#34@host/site", "no database"),
+            ("mysql://user:12?34@host/site", "no database"),
+            ("mysql://user:w@host", "no database"),
+            ("mysql://user:w@host/", "no database"),
+            ("mysql:///site", "no host"),
+        ] {
+            assert!(
+                flaw(url).is_some_and(|flaw| flaw.contains(what)),
+                "{url}: {:?}",
+                flaw(url)
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The options there are, and the one an unknown name was probably meant to be. Mirrors nothing in PHP.
+
+use super::{database, limits, log, mail, runs, server, smtp, wordpress};
+
+const SECTIONS: [&[&str]; 8] = [
+    server::KEYS,
+    wordpress::KEYS,
+    database::KEYS,
+    smtp::KEYS,
+    mail::KEYS,
+    limits::KEYS,
+    runs::KEYS,
+    log::KEYS,
+];
+
+/// Further apart than this, a suggestion would puzzle more than help.
+const FARTHEST: usize = 3;
+
+/// Every option as `section.key`.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    SECTIONS.into_iter().flatten().copied()
+}
+
+pub(super) fn is_section(name: &str) -> bool {
+    all().any(|key| {
+        key.split_once('.')
+            .is_some_and(|(section, _)| section == name)
+    })
+}
+
+/// The option of the same name in another section, or else the one that differs in the fewest letters.
+pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let name = |key: &str| key.rsplit('.').next().map(str::to_owned);
+    if let Some(elsewhere) = all().find(|known| name(known) == name(key)) {
+        return Some(elsewhere);
+    }
+    all()
+        .map(|known| (distance(key, known), known))
+        .filter(|(distance, _)| *distance <= FARTHEST)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein's edit distance.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[row.len() - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_lead_to_the_likeliest_option() {
+        for (key, suggestion) in [
+            ("server.listn", Some("server.listen")),
+            ("sever.listen", Some("server.listen")),
+            ("server.max_body_bytes", Some("limits.max_body_bytes")),
+            ("database.urls", Some("database.url")),
+            ("log.level", None),
+            ("listen", Some("server.listen")),
+            ("", None),
+        ] {
+            assert_eq!(nearest(key), suggestion, "{key}");
+        }
+    }
+
+    #[test]
+    fn distances_count_letters_added_dropped_and_replaced() {
+        for (from, to, apart) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("äb", "b", 1),
+        ] {
+            assert_eq!((distance(from, to), distance(to, from)), (apart, apart));
+        }
+    }
+}

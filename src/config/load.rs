@@ -1,0 +1,204 @@
+//! Merging the layers and resolving every section. Mirrors nothing in PHP.
+//!
+//! The `config` crate parses TOML and keeps each value's origin; merging happens here, option by option, because each
+//! layer is checked on its own, so that an unknown name is reported wherever it stands.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ::config::{FileFormat, Format, Value, ValueKind};
+
+use super::known_keys::{all, is_section, nearest};
+use super::problem::{ConfigError, Problem, Reported};
+use super::settings::Settings;
+use super::wp_config::WpConfig;
+use super::{Database, Limits, Log, Mail, Runs, Server, Smtp, WordPress};
+
+const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
+const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
+
+/// Where options come from, beside the built-in defaults. May hold secrets, hence no `Debug`.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// A TOML file, which must exist if it is named.
+    pub file: Option<PathBuf>,
+    /// Variables of the process, of which those beginning with `FCOM_SIDECAR__` count.
+    pub environment: Vec<(String, String)>,
+    /// Options of the command line, as dotted keys such as `server.listen`.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// The resolved configuration: checked, complete, and printable without secrets.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[wordpress]`
+    pub wordpress: WordPress,
+    /// `[database]`
+    pub database: Database,
+    /// `[smtp]`
+    pub smtp: Smtp,
+    /// `[mail]`
+    pub mail: Mail,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[runs]`
+    pub runs: Runs,
+    /// `[log]`
+    pub log: Log,
+}
+
+impl Config {
+    /// Merges defaults, file, environment and overrides (each wins over the one before), reads the files that the
+    /// result names (secrets, WordPress's own) and checks everything.
+    ///
+    /// # Errors
+    /// All problems found, each with its option and a remedy.
+    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
+        let mut settings = Settings::default();
+        for (key, value) in layers(sources, &mut settings) {
+            if all().any(|known| known == key) {
+                settings.set(key, value);
+            } else {
+                settings.note(unknown(&key, &value));
+            }
+        }
+
+        let resolved = Self::resolve(&mut settings);
+        settings.finish(resolved)
+    }
+
+    fn resolve(settings: &mut Settings) -> Result<Self, Reported> {
+        let site = WpConfig::read(settings);
+        let site = site
+            .as_ref()
+            .map(Option::as_ref)
+            .map_err(|reported| *reported);
+        // Every section is read before the first failure counts, so that all problems are noted.
+        let server = Server::read(settings);
+        let wordpress = WordPress::read(settings, site);
+        let database = Database::read(settings, site);
+        let smtp = Smtp::read(settings);
+        let mail = Mail::read(settings);
+        let limits = Limits::read(settings);
+        let runs = Runs::read(settings);
+        let log = Log::read(settings);
+        Ok(Self {
+            server: server?,
+            wordpress: wordpress?,
+            database: database?,
+            smtp: smtp?,
+            mail: mail?,
+            limits: limits?,
+            runs: runs?,
+            log: log?,
+        })
+    }
+}
+
+/// All values, weakest layer first, by dotted key.
+fn layers(sources: Sources, settings: &mut Settings) -> Vec<(String, Value)> {
+    let defaults = FileFormat::Toml.parse(None, DEFAULTS);
+    let mut values = flatten(defaults.expect("the built-in defaults are TOML"));
+    if let Some(path) = sources.file {
+        match read_file(&path) {
+            Ok(table) => values.extend(flatten(table)),
+            Err(problem) => {
+                settings.note(problem);
+            }
+        }
+    }
+    for (name, value) in sources.environment {
+        if let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) {
+            let key = rest.to_ascii_lowercase().replace("__", ".");
+            values.push((key, Value::new(Some(&name), value)));
+        } else if let Some(key) = all().find(|key| name == variable(key).replace("__", "_")) {
+            let remedy = format!("write {}, with two underscores each time", variable(key));
+            settings.note(Problem::new(name, "is not an option", remedy));
+        }
+    }
+    let origin = "the command line".to_owned();
+    let overrides = sources.overrides.into_iter();
+    values.extend(overrides.map(|(key, value)| (key, Value::new(Some(&origin), value))));
+    values
+}
+
+/// The variable that sets an option.
+fn variable(key: &str) -> String {
+    format!(
+        "{VARIABLE_PREFIX}{}",
+        key.replace('.', "__").to_ascii_uppercase()
+    )
+}
+
+fn read_file(path: &Path) -> Result<HashMap<String, Value>, Problem> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| {
+        let remedy = "name a TOML file that the daemon's user can read";
+        Problem::new(&name, format!("cannot be read: {error}"), remedy)
+    })?;
+    FileFormat::Toml.parse(Some(&name), &text).map_err(|error| {
+        // In between, the parser's message quotes the line, which may hold a password.
+        let message = error.to_string();
+        let mut lines = message.lines().filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        let what = lines.next_back().map_or_else(
+            || format!("is not valid TOML: {first}"),
+            |last| format!("{first}: {last}"),
+        );
+        Problem::new(
+            &name,
+            what,
+            "correct that line; texts stand in double quotes",
+        )
+    })
+}
+
+/// Turns nested tables into dotted keys, in alphabetical order. An empty table stands for itself.
+fn flatten(table: HashMap<String, Value>) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
+    for (key, value) in table {
+        match value.kind {
+            ValueKind::Table(inner) if !inner.is_empty() => values.extend(
+                flatten(inner)
+                    .into_iter()
+                    .map(|(rest, value)| (format!("{key}.{rest}"), value)),
+            ),
+            ValueKind::Table(_) if is_section(&key) => {}
+            _ => values.push((key, value)),
+        }
+    }
+    values.sort_by(|(a, _), (b, _)| a.cmp(b));
+    values
+}
+
+fn unknown(key: &str, value: &Value) -> Problem {
+    let from = value.origin().unwrap_or("the defaults");
+    if is_section(key) {
+        let remedy = format!("set the options in it, such as {}", nearest_in(key));
+        return Problem::new(
+            key,
+            format!("is a section, not an option (from {from})"),
+            remedy,
+        );
+    }
+    let remedy = match nearest(key) {
+        Some(known) => format!(
+            "did you mean {known} ({})? Otherwise remove it",
+            variable(known)
+        ),
+        None => "remove it; deploy/config.default.toml lists every option".to_owned(),
+    };
+    Problem::new(key, format!("is not an option (from {from})"), remedy)
+}
+
+fn nearest_in(section: &str) -> &'static str {
+    all()
+        .find(|key| key.split('.').next() == Some(section))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

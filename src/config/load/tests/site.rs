@@ -1,0 +1,205 @@
+//! What WordPress's own files add to the options.
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::Host;
+
+/// Debian's loader in outline: the settings are in a file chosen by the request's host name.
+const DEBIAN: &str = "<?php
+$debian_server = preg_replace('/:.*/', \"\", $_SERVER['HTTP_HOST']);
+if (file_exists($debian_file)) {
+    require_once($debian_file);
+    define('DEBIAN_FILE', $debian_file);
+}
+if (!defined('DB_NAME'))
+    define('DB_NAME', 'wordpress');
+if (!defined('DB_USER'))
+    define('DB_USER', 'wordpress');
+if (!defined('DB_HOST'))
+    define('DB_HOST', 'localhost');
+if (!isset($table_prefix)) {
+    $table_prefix = 'wp_';
+}
+require_once(ABSPATH . 'wp-settings.php');
+";
+
+/// The official container image's file in outline.
+const CONTAINER: &str = "<?php
+define( 'DB_NAME', getenv_docker('WORDPRESS_DB_NAME', 'wordpress') );
+define( 'DB_USER', getenv_docker('WORDPRESS_DB_USER', 'example username') );
+define( 'DB_PASSWORD', getenv_docker('WORDPRESS_DB_PASSWORD', 'example password') );
+define( 'DB_HOST', getenv_docker('WORDPRESS_DB_HOST', 'mysql') );
+$table_prefix = getenv_docker('WORDPRESS_TABLE_PREFIX', 'wp_');
+";
+
+const PLAIN: &str = "<?php
+define( 'DB_NAME', 'site' );
+define( 'DB_USER', 'keeper' );
+define( 'DB_PASSWORD', 'hunter2' );
+define( 'DB_HOST', 'db.example:3307' );
+$table_prefix = 'x_';
+";
+
+fn site(wp_config: &str, version: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("wp-config.php"), wp_config).unwrap();
+    fs::create_dir(folder.path().join("wp-includes")).unwrap();
+    let content = format!("<?php $wp_version = '{version}';");
+    fs::write(folder.path().join("wp-includes/version.php"), content).unwrap();
+    let root = folder.path().display().to_string();
+    (folder, root)
+}
+
+#[test]
+fn wordpress_root_alone_is_enough() {
+    let (_folder, root) = site(PLAIN, "6.1.9");
+    let config = load(Some(&format!("[wordpress]\nroot = {root:?}")), &[], &[]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let Target::Parts {
+        host,
+        user,
+        password,
+        database,
+        tls,
+    } = config.database.target
+    else {
+        panic!("the target comes from wp-config.php");
+    };
+    let expected = Host::Tcp {
+        host: "db.example".to_owned(),
+        port: 3307,
+    };
+    assert_eq!(
+        (host, user.as_str(), database.as_str(), tls),
+        (expected, "keeper", "site", false)
+    );
+    assert_eq!(password.expose_secret(), "hunter2");
+    assert_eq!(config.wordpress.table_prefix, "x_");
+    assert_eq!(config.wordpress.version.as_deref(), Some("6.1.9"));
+    assert!(
+        config
+            .wordpress
+            .version_source
+            .unwrap()
+            .ends_with("wp-includes/version.php")
+    );
+    assert!(!config.wordpress.multisite);
+}
+
+#[test]
+fn options_win_over_wp_config_even_with_the_default_value() {
+    let (_folder, root) = site(CONTAINER, "not a version");
+    let overrides = [
+        URL,
+        ("wordpress.root", &root),
+        ("wordpress.table_prefix", "wp_"),
+        ("wordpress.version", "7.1"),
+    ];
+    let config = load(None, &[], &overrides).unwrap();
+    assert_eq!(config.wordpress.table_prefix, "wp_");
+    assert_eq!(config.wordpress.version.as_deref(), Some("7.1"));
+    assert!(matches!(config.database.target, Target::Url(_)));
+
+    let more = "define('CUSTOM_USER_TABLE', 'a'); define('CUSTOM_USER_META_TABLE', 'b'); define('MULTISITE', true);
+        define('FLUENT_COMMUNITY_PORTAL_SLUG', 'club'); define('WP_HOME', f()); define('WP_SITEURL', 'https://x.example');";
+    let (_folder, root) = site(&format!("{PLAIN}{more}"), "7.1");
+    let overrides = [
+        ("wordpress.root", root.as_str()),
+        ("wordpress.users_table", "c"),
+    ];
+    let wordpress = load(None, &[], &overrides).unwrap().wordpress;
+    assert_eq!(wordpress.users_table.as_deref(), Some("c"));
+    assert_eq!(wordpress.usermeta_table.as_deref(), Some("b"));
+    assert!(wordpress.multisite);
+    assert_eq!(wordpress.portal_slug.as_deref(), Some("club"));
+    assert_eq!(wordpress.site_url.as_deref(), Some("https://x.example"));
+    assert_eq!(wordpress.home_url, None);
+    assert!(
+        wordpress.notes[0].contains("computes WP_HOME"),
+        "{:?}",
+        wordpress.notes
+    );
+}
+
+#[test]
+fn a_computed_wp_config_says_which_options_to_set() {
+    for (content, key, what) in [
+        (
+            CONTAINER,
+            "database.url",
+            "line 5 computes DB_HOST; line 3 computes DB_USER; line 4 computes DB_PASSWORD; line 2 computes DB_NAME",
+        ),
+        (
+            CONTAINER,
+            "wordpress.table_prefix",
+            "line 6 computes $table_prefix",
+        ),
+        (
+            DEBIAN,
+            "database.url",
+            "the file does not set DB_PASSWORD (line 4 includes another file, which is not followed)",
+        ),
+        (
+            DEBIAN,
+            "database.url",
+            "line 8 sets DB_NAME unless a file included on line 4 has",
+        ),
+        (
+            DEBIAN,
+            "wordpress.table_prefix",
+            "line 14 sets $table_prefix unless a file included on line 4 has",
+        ),
+        (
+            "<?php define('DB_HOST', 'x:1:2:y');",
+            "database.url",
+            "DB_HOST is \"x:1:2:y\", which is not host",
+        ),
+        (
+            "<?php $table_prefix = 'a-b';",
+            "wordpress.table_prefix",
+            "$table_prefix is \"a-b\", which is not a table name",
+        ),
+        (
+            "<?php define('CUSTOM_USER_TABLE', f());",
+            "wordpress.users_table",
+            "computes CUSTOM_USER_TABLE",
+        ),
+        (
+            "<?php define('MULTISITE', f());",
+            "wordpress.root",
+            "computes MULTISITE",
+        ),
+    ] {
+        let (_folder, root) = site(content, "7.1");
+        let error = load(None, &[], &[("wordpress.root", &root)]).unwrap_err();
+        let found = error.problems.iter().find(|problem| problem.key == key);
+        let found = found.unwrap_or_else(|| panic!("{key}: {error}"));
+        assert!(found.what.contains(what), "{what}: {found}");
+        assert!(found.what.contains("wp-config.php: "), "{found}");
+        assert!(
+            key == "wordpress.root" || found.remedy.contains(&format!("set {key}")),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn without_a_database_both_ways_to_name_one_are_shown() {
+    let found = problems("", &[], &[]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].key, "database.url");
+    assert!(found[0].to_string().contains("neither is wordpress.root"));
+    assert!(found[0].remedy.contains("mysql://") && found[0].remedy.contains("wordpress.root"));
+}
+
+#[test]
+fn a_bad_root_is_one_problem_not_several() {
+    let found = problems("", &[], &[("wordpress.root", "/missing")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        found[0].what,
+        "\"/missing\" does not exist (from the command line)"
+    );
+}

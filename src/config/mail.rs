@@ -1,0 +1,121 @@
+//! `[mail]`: who sends the welcome mail that `wp_new_user_notification` (WordPress 7.1) would have sent, and how.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::problem::{Flaw, Reported};
+use super::settings::Settings;
+use crate::wordpress::sanitize::email::is_email;
+
+pub(super) const KEYS: &[&str] = &[
+    "mail.transport",
+    "mail.from",
+    "mail.from_name",
+    "mail.reply_to",
+    "mail.envelope_from",
+    "mail.https_links",
+    "mail.languages",
+    "mail.templates",
+    "mail.connections",
+    "mail.mails_per_second",
+    "mail.first_retry_seconds",
+    "mail.longest_retry_seconds",
+    "mail.give_up_hours",
+    "mail.lease_seconds",
+];
+
+/// Resolved `[mail]` options.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// How mail leaves.
+    pub transport: Transport,
+    /// The sender's address; `None` for WordPress's default.
+    pub from: Option<String>,
+    /// The sender's name; `None` for WordPress's default.
+    pub from_name: Option<String>,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// The envelope's sender; `None` for the sender's address.
+    pub envelope_from: Option<String>,
+    /// Whether links are https although `siteurl` is not.
+    pub https_links: bool,
+    /// Folder of WordPress's `.mo` files.
+    pub languages: Option<PathBuf>,
+    /// Folder of the operator's own texts.
+    pub templates: Option<PathBuf>,
+    /// Mails on their way at once, each on a connection of its own; at least 1.
+    pub connections: u32,
+    /// Rate of this process; `None` for no limit.
+    pub mails_per_second: Option<NonZeroU32>,
+    /// Pause after the first failure; doubled after each further one.
+    pub first_retry: Duration,
+    /// The longest pause.
+    pub longest_retry: Duration,
+    /// When a mail that never left is given up.
+    pub give_up: Duration,
+    /// How long a sender has a mail for itself; at least 2 seconds.
+    pub lease: Duration,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// The daemon sends it through `smtp.url`.
+    Smtp,
+    /// WordPress sends it, asked through Action Scheduler.
+    WordPress,
+    /// Nobody sends it.
+    Off,
+}
+
+fn address(text: &str) -> Result<String, Flaw> {
+    if is_email(text.as_bytes()) {
+        Ok(text.to_owned())
+    } else {
+        Err(Flaw::new(
+            "is not an e-mail address",
+            "write it like \"community@example.com\"",
+        ))
+    }
+}
+
+impl Mail {
+    pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
+        let transports = [
+            ("smtp", Transport::Smtp),
+            ("wordpress", Transport::WordPress),
+            ("off", Transport::Off),
+        ];
+        let transport = settings.one_of("mail.transport", &transports);
+        let from = settings.optional_parsed("mail.from", address);
+        let from_name = settings.optional("mail.from_name");
+        let reply_to = settings.optional_parsed("mail.reply_to", address);
+        let envelope_from = settings.optional_parsed("mail.envelope_from", address);
+        let https_links = settings.one_of("mail.https_links", &[("auto", false), ("always", true)]);
+        let languages = settings.optional("mail.languages");
+        let templates = settings.optional("mail.templates");
+        let connections = settings.number("mail.connections", 1..=100);
+        let mails_per_second = settings.number("mail.mails_per_second", 0..=10_000);
+        let first_retry = settings.number("mail.first_retry_seconds", 1..=86_400);
+        let longest_retry = settings.number("mail.longest_retry_seconds", 1..=86_400);
+        let give_up = settings.number("mail.give_up_hours", 1..=24 * 30);
+        let lease = settings.number("mail.lease_seconds", 2..=3600);
+        Ok(Self {
+            transport: transport?,
+            from: from?,
+            from_name: from_name?,
+            reply_to: reply_to?,
+            envelope_from: envelope_from?,
+            https_links: https_links?,
+            languages: languages?.map(PathBuf::from),
+            templates: templates?.map(PathBuf::from),
+            connections: connections?,
+            mails_per_second: NonZeroU32::new(mails_per_second?),
+            first_retry: Duration::from_secs(first_retry?),
+            longest_retry: Duration::from_secs(longest_retry?),
+            give_up: Duration::from_hours(give_up?),
+            lease: Duration::from_secs(lease?),
+        })
+    }
+}

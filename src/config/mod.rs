@@ -1,0 +1,38 @@
+//! What the operator decides, and what the site's own `wp-config.php` already says.
+//!
+//! [`Config::load`] merges four layers, option by option: the embedded `deploy/config.default.toml`, a TOML file, the
+//! environment (`FCOM_SIDECAR__SECTION__KEY`) and the command line. Each section owns its options, their checks and its
+//! immutable result; every problem found on the way is collected, so that one start shows all of them.
+//!
+//! With `wordpress.root` set, whatever was not given outright comes from WordPress's files, which are read but never
+//! run: `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
+
+mod database;
+mod db_host;
+mod known_keys;
+mod limits;
+mod load;
+mod log;
+mod mail;
+mod php;
+mod problem;
+mod runs;
+mod server;
+mod settings;
+mod smtp;
+mod wordpress;
+mod wp_config;
+mod wp_version;
+
+pub use database::{Database, Target};
+pub use db_host::Host;
+pub use limits::Limits;
+pub use load::{Config, Sources};
+pub use log::{Log, LogFormat};
+pub use mail::{Mail, Transport};
+pub use problem::{ConfigError, Problem};
+pub use runs::Runs;
+pub use server::{Listen, Server};
+pub use smtp::Smtp;
+pub use wordpress::{PasswordHash, WordPress};
+pub use wp_version::read_file as read_version_file;

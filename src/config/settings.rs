@@ -1,0 +1,214 @@
+//! The merged options, still untyped, and the typed reading that notes every problem. Mirrors nothing in PHP.
+//!
+//! Values from the environment and the command line are text whatever their option's type, so numbers and lists are
+//! read from text here, by the option's own type. Nothing is guessed from a value's looks: a password of digits is text.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::ops::RangeInclusive;
+
+use ::config::{Value, ValueKind};
+use secrecy::SecretString;
+
+use super::problem::{ConfigError, Flaw, Problem, Reported};
+
+/// The value that won for each known option. Holds secrets, hence no `Debug`.
+#[derive(Default)]
+pub(super) struct Settings {
+    values: BTreeMap<String, Value>,
+    problems: Vec<Problem>,
+}
+
+impl Settings {
+    /// Puts a value over what earlier layers said. A value without origin is a built-in default.
+    pub(super) fn set(&mut self, key: String, value: Value) {
+        self.values.insert(key, value);
+    }
+
+    pub(super) fn note(&mut self, problem: Problem) -> Reported {
+        self.problems.push(problem);
+        Reported
+    }
+
+    /// What was resolved, unless any problem has been noted.
+    pub(super) fn finish<T>(self, resolved: Result<T, Reported>) -> Result<T, ConfigError> {
+        match resolved {
+            Ok(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(ConfigError {
+                problems: self.problems,
+            }),
+        }
+    }
+
+    /// Whether the operator set this option, as opposed to the built-in defaults; an empty text does not count.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|value| {
+            value.origin().is_some()
+                && !matches!(&value.kind, ValueKind::String(text) if text.is_empty())
+        })
+    }
+
+    /// An optional text; empty means not set, so that an empty variable can clear an option.
+    pub(super) fn optional(&mut self, key: &str) -> Result<Option<String>, Reported> {
+        match self.values.get(key).map(|value| &value.kind) {
+            None => Ok(None),
+            Some(ValueKind::String(text)) if text.is_empty() => Ok(None),
+            Some(ValueKind::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(self.refuse(key, &Flaw::new("is not a text", "put it in quotes"))),
+        }
+    }
+
+    /// An optional text that `parse` turns into the option's type.
+    pub(super) fn optional_parsed<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Flaw>,
+    ) -> Result<Option<T>, Reported> {
+        let Some(text) = self.optional(key)? else {
+            return Ok(None);
+        };
+        parse(&text)
+            .map(Some)
+            .map_err(|flaw| self.refuse(key, &flaw))
+    }
+
+    /// A text that must be there, turned into the option's type by `parse`.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Flaw>,
+    ) -> Result<T, Reported> {
+        match self.optional_parsed(key, parse)? {
+            Some(value) => Ok(value),
+            None => Err(self.refuse(key, &Flaw::new("is empty", "give it a value or remove it"))),
+        }
+    }
+
+    /// A choice between fixed words.
+    pub(super) fn one_of<T: Copy>(
+        &mut self,
+        key: &str,
+        choices: &[(&str, T)],
+    ) -> Result<T, Reported> {
+        self.parsed(key, |text| {
+            let chosen = choices.iter().find(|(word, _)| *word == text);
+            chosen.map(|(_, value)| *value).ok_or_else(|| {
+                let words: Vec<String> = choices.iter().map(|(w, _)| format!("{w:?}")).collect();
+                Flaw::new(
+                    "is not a known choice",
+                    format!("choose one of {}", words.join(", ")),
+                )
+            })
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<T, Reported>
+    where
+        T: TryFrom<u64> + PartialOrd + Display,
+    {
+        let number = match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::I64(number)) => u64::try_from(*number).ok(),
+            Some(ValueKind::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.filter(|n| range.contains(n)).ok_or_else(|| {
+            let remedy = format!(
+                "write a whole number from {} to {}",
+                range.start(),
+                range.end()
+            );
+            self.refuse(key, &Flaw::new("is not a whole number in range", remedy))
+        })
+    }
+
+    /// A list of texts: an array in the file, comma-separated elsewhere. Every bad element is noted.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, Flaw>,
+    ) -> Result<Vec<T>, Reported> {
+        let items: Option<Vec<String>> = match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::String(text)) => Some(
+                text.split(',')
+                    .map(|item| item.trim().to_owned())
+                    .filter(|item| !item.is_empty())
+                    .collect(),
+            ),
+            Some(ValueKind::Array(items)) => items
+                .iter()
+                .map(|item| match &item.kind {
+                    ValueKind::String(text) => Some(text.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        let Some(items) = items else {
+            let remedy = "write a list of texts, e.g. [\"a\", \"b\"]";
+            return Err(self.refuse(key, &Flaw::new("is not a list of texts", remedy)));
+        };
+        let from = self.origin(key);
+        let parsed: Vec<Result<T, Reported>> = items
+            .iter()
+            .map(|item| {
+                parse(item).map_err(|Flaw { what, remedy }| {
+                    self.note(Problem::new(key, format!("{item:?} {what}{from}"), remedy))
+                })
+            })
+            .collect();
+        parsed.into_iter().collect()
+    }
+
+    /// A secret, given outright or as the content of the file that `<key>_file` names (less one final newline).
+    pub(super) fn secret(&mut self, key: &str) -> Result<Option<SecretString>, Reported> {
+        let file_key = format!("{key}_file");
+        let (outright, file) = (self.is_given(key), self.is_given(&file_key));
+        if outright && file {
+            let what = format!("is given, and so is {file_key}");
+            return Err(self.note(Problem::new(key, what, "keep one of the two")));
+        }
+        if outright && let Some(ValueKind::String(text)) = self.values.get(key).map(|v| &v.kind) {
+            return Ok(Some(SecretString::from(text.as_str())));
+        }
+        if outright {
+            let what = format!("is not a text{}", self.origin(key));
+            return Err(self.note(Problem::new(key, what, "put it in quotes")));
+        }
+        self.optional_parsed(&file_key, |path| match fs::read_to_string(path) {
+            Ok(content) => {
+                let content = content.strip_suffix('\n').unwrap_or(&content);
+                let content = content.strip_suffix('\r').unwrap_or(content);
+                if content.is_empty() {
+                    return Err(Flaw::new("is empty", "write the secret into that file"));
+                }
+                Ok(SecretString::from(content))
+            }
+            Err(error) => Err(Flaw::new(
+                format!("cannot be read: {error}"),
+                "name a file that the daemon's user can read",
+            )),
+        })
+    }
+
+    /// Notes that this option's value is refused. Not for secrets: the value is shown.
+    pub(super) fn refuse(&mut self, key: &str, flaw: &Flaw) -> Reported {
+        let shown = match self.values.get(key).map(|value| &value.kind) {
+            None | Some(ValueKind::Nil) => "nothing".to_owned(),
+            Some(ValueKind::String(text)) => format!("{text:?}"),
+            Some(ValueKind::Table(_)) => "a table".to_owned(),
+            Some(ValueKind::Array(_)) => "a list".to_owned(),
+            Some(other) => other.to_string(),
+        };
+        let what = format!("{shown} {}{}", flaw.what, self.origin(key));
+        self.note(Problem::new(key, what, &flaw.remedy))
+    }
+
+    /// ` (from …)`, or nothing for a built-in default.
+    pub(super) fn origin(&self, key: &str) -> String {
+        let origin = self.values.get(key).and_then(|value| value.origin());
+        origin.map_or_else(String::new, |origin| format!(" (from {origin})"))
+    }
+}

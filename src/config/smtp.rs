@@ -1,0 +1,89 @@
+//! `[smtp]`: the server that takes the daemon's mail. Mirrors nothing in PHP.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::problem::{Problem, Reported};
+use super::settings::Settings;
+
+pub(super) const KEYS: &[&str] = &[
+    "smtp.url",
+    "smtp.url_file",
+    "smtp.ca_file",
+    "smtp.timeout_seconds",
+];
+
+/// Resolved `[smtp]` options.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// `smtp://`, `smtps://` or `smtp+starttls://` with a host; user and password percent-encoded.
+    pub url: Option<SecretString>,
+    /// PEM file of a certificate authority to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long the server may take for a mail.
+    pub timeout: Duration,
+}
+
+const REMEDY: &str = "write smtp://user:password@host:587 (or smtps://, smtp+starttls://); \
+    reserved characters in the user or the password must be percent-encoded, e.g. @ as %40, / as %2F, # as %23";
+
+fn flaw(url: &str) -> Option<String> {
+    let url = match Url::parse(url) {
+        Ok(url) => url,
+        Err(error) => return Some(format!("is not a URL ({error})")),
+    };
+    if !matches!(url.scheme(), "smtp" | "smtps" | "smtp+starttls") {
+        return Some("has a scheme other than smtp, smtps and smtp+starttls".to_owned());
+    }
+    // An unencoded # or ? in the password ends the URL early and leaves its rest behind it.
+    if url.host_str().is_none_or(str::is_empty) || url.fragment().is_some() {
+        return Some("names no host".to_owned());
+    }
+    None
+}
+
+impl Smtp {
+    pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
+        let ca_file = settings.optional("smtp.ca_file");
+        let timeout = settings.number("smtp.timeout_seconds", 1..=200);
+        let url = settings.secret("smtp.url")?;
+        if let Some(what) = url.as_ref().and_then(|url| flaw(url.expose_secret())) {
+            return Err(settings.note(Problem::new("smtp.url", what, REMEDY)));
+        }
+        Ok(Self {
+            url,
+            ca_file: ca_file?.map(PathBuf::from),
+            timeout: Duration::from_secs(timeout?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smtp_urls_need_a_known_scheme_and_a_host() {
+        for url in [
+            "smtp://user:p%40ss@mail.example:587",
+            "smtps://mail.example",
+            "smtp+starttls://[::1]:2525",
+            "smtp://127.0.0.1:1025?tls=opportunistic",
+        ] {
+            assert_eq!(flaw(url), None, "{url}");
+        }
+        for (url, what) in [
+            ("mail.example:587", "scheme"),
+            ("http://mail.example", "scheme"),
+            ("smtp:///", "no host"),
+            ("smtp://user:12#34@mail.example", "no host"),
+            ("smtp://user:p/w@mail.example", "not a URL"),
+            ("mail.example", "not a URL"),
+        ] {
+            assert!(flaw(url).unwrap().contains(what), "{url}: {:?}", flaw(url));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{MySqlExecutor, SqlStr};
+
+use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
+
+/// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
+/// after each, and additive: the previous release must run on the new schema.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "claims",
+        include_str!("../../sql/migrations/0001_claims.sql"),
+    ),
+    (
+        2,
+        "runs",
+        include_str!("../../sql/migrations/0002_runs.sql"),
+    ),
+    (
+        3,
+        "mail",
+        include_str!("../../sql/migrations/0003_mail.sql"),
+    ),
+];
+
+/// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.
+///
+/// # Errors
+/// The database is away, the account may not create tables, or a migration failed.
+pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
+    // The migrator asks for its ledger with CREATE TABLE IF NOT EXISTS, which the account need not be allowed.
+    if missing_migrations(pool, tables).await? == Some(0) {
+        return Ok(());
+    }
+    let mut connection = pool.acquire().await.doing("get a database connection")?;
+    lock(&mut connection, tables).await?;
+    let result = apply(&mut connection, tables).await;
+    // Also a lock that stays is gone with its connection.
+    connection
+        .close()
+        .await
+        .doing("end the migrations' connection")?;
+    result
+}
+
+/// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
+/// together would both create everything.
+async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
+    let locked: Option<i64> = sqlx::query_scalar(LOCK)
+        .bind(tables.prefix())
+        .fetch_one(connection)
+        .await
+        .doing("wait for other instances' migrations")?;
+    if locked == Some(1) {
+        return Ok(());
+    }
+    Err(sqlx::Error::PoolTimedOut).doing("wait for other instances' migrations")
+}
+
+/// One minute is ample for three empty tables.
+const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
+
+async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
+    let collation: Option<String> =
+        sqlx::query_scalar(Statement::render(COLLATION_OF_USERS, tables).sql())
+            .fetch_optional(&mut *connection)
+            .await
+            .doing("read the collation of the users table")?;
+    let collation = collation.unwrap_or_else(|| "utf8mb4_unicode_520_ci".to_owned());
+    migrator(tables, &collation)
+        .run_direct(None, connection, false)
+        .await
+        .doing("create or update the sidecar's tables")
+}
+
+/// How many migrations have not been applied; `None` when the ledger itself is missing.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn missing_migrations(
+    executor: impl MySqlExecutor<'_>,
+    tables: &TableNames,
+) -> Result<Option<usize>, DatabaseError> {
+    let applied: Result<Vec<i64>, _> = sqlx::query_scalar(Statement::render(APPLIED, tables).sql())
+        .fetch_all(executor)
+        .await
+        .doing("read which migrations were applied");
+    match applied {
+        Ok(applied) => Ok(Some(
+            MIGRATIONS
+                .iter()
+                .filter(|(version, ..)| !applied.contains(version))
+                .count(),
+        )),
+        Err(error) if error.is_missing_table() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Claims must collide whenever the users table's collation calls two values equal, so they take its collation.
+const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.COLUMNS \
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{users}' AND COLUMN_NAME = 'user_email'";
+
+const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
+
+fn migrator(tables: &TableNames, collation: &str) -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|&(version, description, text)| {
+            let rendered = render(text, tables, collation);
+            let mut migration = Migration::new(
+                version,
+                Cow::Borrowed(description),
+                MigrationType::Simple,
+                rendered,
+                true,
+            );
+            // Of the file, not of the rendered text: a changed collation is no changed migration.
+            migration.checksum = Sha256::digest(text).to_vec().into();
+            migration
+        })
+        .collect();
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(format!("{}fcom_sidecar_schema", tables.prefix()));
+    migrator.set_ignore_missing(true);
+    migrator.set_locking(false);
+    migrator
+}
+
+fn render(text: &str, tables: &TableNames, collation: &str) -> SqlStr {
+    let charset = collation.split('_').next().unwrap_or("utf8mb4");
+    let text = text
+        .replace("{charset}", charset)
+        .replace("{collation}", collation);
+    Statement::render(&text, tables).sql()
+}

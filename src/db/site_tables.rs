@@ -1,0 +1,368 @@
+//! What the statements in `sql/queries/` use of each table: the one list from which `check` derives the columns, indexes
+//! and privileges that must be there.
+
+use super::TableNames;
+
+/// When a table is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For every call.
+    Calls,
+    /// For users who join or leave a structured course.
+    StructuredCourses,
+    /// For the same, and for welcome mails that WordPress sends.
+    Jobs,
+}
+
+/// A table and what is done with it.
+#[derive(Clone, Copy, Debug)]
+pub struct SiteTable {
+    /// The name without prefix.
+    pub name: &'static str,
+    /// When it is needed.
+    pub purpose: Purpose,
+    /// Its `AUTO_INCREMENT` column.
+    pub id: &'static str,
+    /// Columns in SELECT and WHERE.
+    pub reads: &'static [&'static str],
+    /// Columns of INSERT.
+    pub inserts: &'static [&'static str],
+    /// Columns of UPDATE, also as `ON DUPLICATE KEY UPDATE`.
+    pub updates: &'static [&'static str],
+    /// Whether rows are deleted.
+    pub deletes: bool,
+    /// What calls rely on to be quick, and never to block each other.
+    pub indexes: &'static [Index],
+}
+
+/// An index that begins with these columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Index {
+    /// As WordPress or FluentCommunity names it.
+    pub name: &'static str,
+    /// The first columns, in their order.
+    pub columns: &'static [&'static str],
+    /// Whether it must be unique.
+    pub unique: bool,
+}
+
+/// A privilege on a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the SQL keyword")]
+pub enum Privilege {
+    Select,
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Privilege {
+    /// The SQL keyword.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+const fn index(name: &'static str, columns: &'static [&'static str]) -> Index {
+    Index {
+        name,
+        columns,
+        unique: false,
+    }
+}
+
+const fn unique(name: &'static str, columns: &'static [&'static str]) -> Index {
+    Index {
+        name,
+        columns,
+        unique: true,
+    }
+}
+
+/// A table of which nothing is used yet; the entries below say what is.
+const UNUSED: SiteTable = SiteTable {
+    name: "",
+    purpose: Purpose::Calls,
+    id: "id",
+    reads: &[],
+    inserts: &[],
+    updates: &[],
+    deletes: false,
+    indexes: &[],
+};
+
+/// Tables of WordPress, FluentCommunity and Action Scheduler.
+pub const SITE_TABLES: &[SiteTable] = &[
+    SiteTable {
+        name: "users",
+        id: "ID",
+        reads: &[
+            "ID",
+            "user_login",
+            "user_nicename",
+            "user_email",
+            "user_url",
+            "user_registered",
+            "display_name",
+        ],
+        inserts: &[
+            "user_login",
+            "user_pass",
+            "user_nicename",
+            "user_email",
+            "user_url",
+            "user_registered",
+            "user_activation_key",
+            "display_name",
+        ],
+        // The reset key of a welcome mail. SELECT … FOR UPDATE, too, is allowed only to who may update.
+        updates: &["user_activation_key"],
+        indexes: &[
+            index("user_login_key", &["user_login"]),
+            index("user_nicename", &["user_nicename"]),
+            index("user_email", &["user_email"]),
+        ],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "usermeta",
+        id: "umeta_id",
+        reads: &["umeta_id", "user_id", "meta_key", "meta_value"],
+        inserts: &["user_id", "meta_key", "meta_value"],
+        updates: &["meta_value"],
+        indexes: &[index("user_id", &["user_id"])],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "options",
+        id: "option_id",
+        reads: &["option_id", "option_name", "option_value"],
+        inserts: &["option_name", "option_value", "autoload"],
+        // For INSERT … SELECT … ON DUPLICATE KEY UPDATE, MariaDB asks for UPDATE on every column that is inserted.
+        updates: &["option_name", "option_value", "autoload"],
+        indexes: &[unique("option_name", &["option_name"])],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_meta",
+        reads: &["id", "object_type", "object_id", "meta_key", "value"],
+        updates: &["value", "updated_at"],
+        indexes: &[index("meta_key", &["meta_key"])],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_xprofile",
+        reads: &["user_id", "username"],
+        inserts: &[
+            "user_id",
+            "username",
+            "display_name",
+            "is_verified",
+            "short_description",
+            "meta",
+            "status",
+            "created_at",
+            "updated_at",
+        ],
+        indexes: &[
+            unique("user_id", &["user_id"]),
+            index("username", &["username"]),
+        ],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_spaces",
+        reads: &["id", "type", "privacy", "settings"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_space_user",
+        reads: &["id", "space_id", "user_id", "status", "role", "created_at"],
+        inserts: &["space_id", "role", "user_id", "updated_at", "created_at"],
+        updates: &["status", "role", "updated_at"],
+        deletes: true,
+        indexes: &[index("space_id_user_id", &["space_id", "user_id"])],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_posts",
+        purpose: Purpose::StructuredCourses,
+        reads: &["id", "space_id", "type", "reactions_count", "meta"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "actionscheduler_actions",
+        purpose: Purpose::Jobs,
+        id: "action_id",
+        reads: &["action_id", "hook", "status", "args"],
+        inserts: &[
+            "hook",
+            "status",
+            "scheduled_date_gmt",
+            "scheduled_date_local",
+            "priority",
+            "args",
+            "schedule",
+            "group_id",
+            "attempts",
+            "last_attempt_gmt",
+            "last_attempt_local",
+            "claim_id",
+            "extended_args",
+        ],
+        updates: &["status"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "actionscheduler_groups",
+        purpose: Purpose::Jobs,
+        id: "group_id",
+        reads: &["group_id", "slug"],
+        inserts: &["slug"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "actionscheduler_logs",
+        purpose: Purpose::Jobs,
+        id: "log_id",
+        inserts: &["action_id", "message", "log_date_gmt", "log_date_local"],
+        ..UNUSED
+    },
+];
+
+/// Our own tables; every privilege is asked for as a whole, because their columns change with releases.
+pub const OWN_TABLES: &[SiteTable] = &[
+    SiteTable {
+        name: "fcom_sidecar_schema",
+        reads: &["version", "success"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_claims",
+        reads: &["kind", "value", "call_id"],
+        inserts: &["kind", "value", "call_id"],
+        updates: &["kind"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_runs",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["tallied"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_mail",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["state"],
+        deletes: true,
+        ..UNUSED
+    },
+];
+
+impl SiteTable {
+    /// The table's name on this site.
+    pub fn full_name(&self, tables: &TableNames) -> String {
+        match self.name {
+            "users" => tables.users().to_owned(),
+            "usermeta" => tables.usermeta().to_owned(),
+            name => format!("{}{name}", tables.prefix()),
+        }
+    }
+
+    /// Every column in use, once each.
+    pub fn columns(&self) -> Vec<&'static str> {
+        let mut columns: Vec<_> = [self.reads, self.inserts, self.updates].concat();
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// What the account must be allowed, with the columns for which it must be.
+    pub fn privileges(&self) -> Vec<(Privilege, &'static [&'static str])> {
+        let mut privileges = vec![
+            (Privilege::Select, self.reads),
+            (Privilege::Insert, self.inserts),
+            (Privilege::Update, self.updates),
+        ];
+        privileges.retain(|(_, columns)| !columns.is_empty());
+        if self.deletes {
+            privileges.push((Privilege::Delete, &[]));
+        }
+        privileges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::db::Statements;
+
+    /// The tables that a statement touches, and how: words after the keywords that a table's name follows.
+    fn uses(sql: &str) -> BTreeSet<(String, Privilege)> {
+        let words: Vec<&str> = sql
+            .split(|c: char| c.is_whitespace() || c == '(' || c == ')')
+            .filter(|word| !word.is_empty())
+            .collect();
+        let mut uses = BTreeSet::new();
+        for pair in words.windows(3) {
+            let table = |word: &str, privilege| (word.to_owned(), privilege);
+            match *pair {
+                ["INSERT", "INTO", name] => {
+                    uses.insert(table(name, Privilege::Insert));
+                    if sql.contains("ON DUPLICATE KEY UPDATE") {
+                        uses.insert(table(name, Privilege::Update));
+                    }
+                }
+                ["DELETE", "FROM", name] => {
+                    uses.insert(table(name, Privilege::Delete));
+                }
+                ["UPDATE", name, "SET" | "FORCE"] => {
+                    uses.insert(table(name, Privilege::Update));
+                }
+                [_, "FROM" | "JOIN", name] => {
+                    uses.insert(table(name, Privilege::Select));
+                    if sql.contains("FOR UPDATE") && !name.contains("xprofile") {
+                        uses.insert(table(name, Privilege::Update));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if sql.contains("WHERE") {
+            let written: Vec<_> = uses.iter().map(|(name, _)| name.clone()).collect();
+            uses.extend(written.into_iter().map(|name| (name, Privilege::Select)));
+        }
+        uses
+    }
+
+    #[test]
+    fn every_statement_uses_only_what_is_listed() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let listed: BTreeSet<(String, Privilege)> = SITE_TABLES
+            .iter()
+            .chain(OWN_TABLES)
+            .flat_map(|table| {
+                let name = table.full_name(&tables);
+                let privileges = table.privileges().into_iter();
+                privileges.map(move |(privilege, _)| (name.clone(), privilege))
+            })
+            .collect();
+        for (statement, sql) in Statements::render(&tables).all() {
+            let used = uses(sql.sql().as_str());
+            assert!(!used.is_empty(), "{statement}");
+            let missing: Vec<_> = used.difference(&listed).collect();
+            assert!(missing.is_empty(), "{statement}: {missing:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
+//!
+//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{local_time}` is one bound literal of site
+//! local time for a TIMESTAMP column; `{each: …}` is repeated, comma-separated, once per row or value.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use super::TableNames;
+
+/// A site-local literal `YYYY-MM-DD HH:MM:SS` as the TIMESTAMP column takes it. PHP's lax session moves a time inside
+/// the server's own DST gap forward and stores what TIMESTAMP cannot hold as the zero date; our strict session would
+/// refuse both, so the server is asked to do here what it does there.
+const LOCAL_TIME: &str =
+    "COALESCE(FROM_UNIXTIME(NULLIF(UNIX_TIMESTAMP(?), 0)), '0000-00-00 00:00:00')";
+
+/// One statement, ready to run.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    text: String,
+    once: SqlStr,
+}
+
+impl Statement {
+    /// Renders a file's text.
+    pub fn render(file: &str, tables: &TableNames) -> Self {
+        let text = file
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("{prefix}", tables.prefix())
+            .replace("{users}", tables.users())
+            .replace("{usermeta}", tables.usermeta())
+            .replace("{local_time}", LOCAL_TIME);
+        let once = safe(expand(&text, 1));
+        Self { text, once }
+    }
+
+    /// The statement; `{each: …}` stands once.
+    pub fn sql(&self) -> SqlStr {
+        self.once.clone()
+    }
+
+    /// The statement with `{each: …}` standing `count` times, at least once.
+    pub fn repeated(&self, count: usize) -> SqlStr {
+        if count <= 1 {
+            self.sql()
+        } else {
+            safe(expand(&self.text, count))
+        }
+    }
+}
+
+/// Sound: the text is a file of this crate, in which only names that `TableNames` has checked were put.
+fn safe(sql: String) -> SqlStr {
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+fn expand(text: &str, count: usize) -> String {
+    let Some((head, rest)) = text.split_once("{each:") else {
+        return text.to_owned();
+    };
+    let (each, tail) = rest
+        .split_once('}')
+        .expect("{each: …} is closed in every SQL file");
+    format!("{head}{}{tail}", vec![each.trim(); count].join(", "))
+}
+
+macro_rules! statements {
+    ($($name:ident),* $(,)?) => {
+        /// Every statement, by the name of its file.
+        #[derive(Clone, Debug)]
+        #[expect(missing_docs, reason = "each field is documented at the top of its SQL file")]
+        pub struct Statements { $(pub $name: Statement),* }
+
+        impl Statements {
+            /// Renders every file for one site.
+            pub fn render(tables: &TableNames) -> Self {
+                Self {
+                    $($name: Statement::render(
+                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables)),*
+                }
+            }
+
+            /// All statements with their names, so that a test can prepare each of them.
+            pub fn all(&self) -> Vec<(&'static str, &Statement)> {
+                vec![$((stringify!($name), &self.$name)),*]
+            }
+        }
+    };
+}
+
+statements! {
+    cancel_scheduled_action,
+    claim,
+    community_roles,
+    course_email_sections,
+    delete_memberships,
+    drop_mail,
+    facts,
+    finish_mail,
+    free_claims,
+    insert_mail,
+    insert_membership,
+    insert_run,
+    insert_scheduled_action,
+    insert_scheduled_action_group,
+    insert_scheduled_action_log,
+    insert_user,
+    insert_usermeta,
+    insert_xprofile,
+    lease_mail,
+    leased_mail,
+    list_mail,
+    lock_user,
+    lock_user_count,
+    lock_webhook,
+    mail_options,
+    mark_tallied,
+    names_taken,
+    pending_scheduled_actions,
+    profile_usermeta,
+    prune_runs,
+    reactivate_membership,
+    retry_dead_mail,
+    retry_mail,
+    run_by_call_id,
+    scheduled_action_group,
+    set_activation_key,
+    show_mail,
+    space_ids_of_user,
+    spaces_with_membership,
+    tally_options,
+    untallied_runs,
+    update_user_count,
+    update_usermeta,
+    update_webhook,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables() -> TableNames {
+        TableNames::new("wp_", None, None).expect("a sound prefix")
+    }
+
+    #[test]
+    fn a_repeated_group_is_joined_with_commas_and_comments_are_left_out() {
+        let statement = Statement::render(
+            "-- why\nINSERT INTO {usermeta} (a, b)\nVALUES {each: (?, ?)}",
+            &tables(),
+        );
+        assert_eq!(
+            statement.sql().as_str(),
+            "INSERT INTO wp_usermeta (a, b)\nVALUES (?, ?)"
+        );
+        assert_eq!(
+            statement.repeated(3).as_str(),
+            "INSERT INTO wp_usermeta (a, b)\nVALUES (?, ?), (?, ?), (?, ?)"
+        );
+    }
+
+    #[test]
+    fn every_sql_file_is_listed_and_leaves_no_token_behind() {
+        let statements = Statements::render(&tables());
+        let mut listed: Vec<_> = statements
+            .all()
+            .into_iter()
+            .map(|(name, _)| format!("{name}.sql"))
+            .collect();
+        listed.sort();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/queries");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(listed, files);
+        for (name, statement) in statements.all() {
+            assert!(
+                !statement.repeated(2).as_str().contains(['{', '}']),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! Memberships: rows of `{prefix}fcom_space_user`. A space is joined and a course is enrolled in by the same rules.
+//! Mirrors `Helper::addToSpace` and `Helper::removeFromSpace`, core 2.8.1, as the webhook calls them.
+
+use sqlx::FromRow;
+
+use super::webhook::Webhook;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// A space or course that the webhook names, with the user's rows in it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Id in `fcom_spaces`.
+    pub id: u64,
+    /// Type `course`; everything else that can be joined is a `community` space.
+    pub is_course: bool,
+    /// The course's serialised settings.
+    pub settings: Option<Vec<u8>>,
+    /// Lowest id first. PHP looks at the first only; there are more where it lost a race.
+    pub memberships: Vec<Membership>,
+}
+
+/// A row of `fcom_space_user`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// `None` for a row that the plan is about to insert.
+    pub id: Option<u64>,
+    /// `active`, `pending`, `blocked`, or whatever else is stored.
+    pub status: Option<String>,
+    /// `member`, `student`, `moderator`, `admin`, `instructor`, …
+    pub role: Option<String>,
+    /// Site-local literal.
+    pub created_at: Option<String>,
+}
+
+impl Membership {
+    fn is_active(&self) -> bool {
+        self.status.as_deref() == Some("active")
+    }
+}
+
+/// What happened to one membership, in the order in which PHP would have fired the hooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Id in `fcom_spaces`.
+    pub target_id: u64,
+    /// Whether it is a course.
+    pub is_course: bool,
+    /// Joined or left.
+    pub kind: ChangeKind,
+}
+
+/// See [`Change`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The user is a member now and was none before; `role` is what the row holds, `since` its `created_at`, `None` for
+    /// a row that begins now.
+    Joined {
+        /// The stored role.
+        role: String,
+        /// Site-local literal.
+        since: Option<String>,
+        /// Whether another row of the user, one that PHP made by losing a race, was active all the time.
+        twice: bool,
+    },
+    /// All rows are gone.
+    Left,
+}
+
+/// The rows to write, so that the tables end as PHP would leave them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Ids of rows to delete, before anything else: all that the user has in what he leaves.
+    pub delete: Vec<u64>,
+    /// Row id and role of rows that become active again.
+    pub reactivate: Vec<(u64, String)>,
+    /// Target id and role of new rows, in order.
+    pub insert: Vec<(u64, &'static str)>,
+    /// Everything that happened, in order.
+    pub changes: Vec<Change>,
+}
+
+impl Plan {
+    /// Runs through the webhook in PHP's order: courses to join, courses to leave (both only while the course module is
+    /// on), spaces to join, spaces to leave. The lists are not checked against the types of their ids, as in PHP.
+    pub fn decide(webhook: &Webhook, course_module: bool, targets: Vec<Target>) -> Self {
+        let mut state = State {
+            targets,
+            plan: Self::default(),
+        };
+        if course_module {
+            webhook
+                .course_ids
+                .iter()
+                .for_each(|&id| state.join(id, "student"));
+            webhook
+                .remove_course_ids
+                .iter()
+                .for_each(|&id| state.leave(id));
+        }
+        webhook
+            .space_ids
+            .iter()
+            .for_each(|&id| state.join(id, "member"));
+        webhook
+            .remove_space_ids
+            .iter()
+            .for_each(|&id| state.leave(id));
+        state.plan
+    }
+
+    /// Ids that were joined after the last leave: PHP rewrites `_fcom_space_ids` when a user leaves, so it does not know
+    /// them yet. `None` when nothing was left.
+    pub fn joined_after_last_leave(&self) -> Option<Vec<u64>> {
+        let last = self
+            .changes
+            .iter()
+            .rposition(|change| change.kind == ChangeKind::Left)?;
+        let later = self.changes[last + 1..].iter();
+        let new =
+            later.filter(|change| matches!(change.kind, ChangeKind::Joined { twice: false, .. }));
+        Some(new.map(|change| change.target_id).collect())
+    }
+
+    /// Writes the rows; `now` is the site-local literal.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub async fn apply(
+        &self,
+        connection: &mut Connection,
+        statements: &Statements,
+        user_id: u64,
+        now: &str,
+    ) -> Result<(), DatabaseError> {
+        let user_id = user_id.to_string();
+        if !self.delete.is_empty() {
+            let sql = statements.delete_memberships.repeated(self.delete.len());
+            let query = self
+                .delete
+                .iter()
+                .fold(sqlx::query(sql), sqlx::query::Query::bind);
+            query
+                .execute(&mut *connection)
+                .await
+                .doing("delete memberships")?;
+        }
+        for (row_id, role) in &self.reactivate {
+            sqlx::query(statements.reactivate_membership.sql())
+                .bind(role)
+                .bind(now)
+                .bind(row_id)
+                .execute(&mut *connection)
+                .await
+                .doing("reactivate a membership")?;
+        }
+        if !self.insert.is_empty() {
+            let sql = statements.insert_membership.repeated(self.insert.len());
+            let query = self
+                .insert
+                .iter()
+                .fold(sqlx::query(sql), |query, (id, role)| {
+                    query
+                        .bind(id)
+                        .bind(*role)
+                        .bind(&user_id)
+                        .bind(now)
+                        .bind(now)
+                });
+            query
+                .execute(&mut *connection)
+                .await
+                .doing("insert memberships")?;
+        }
+        Ok(())
+    }
+}
+
+/// The memberships as they stand while the lists are worked through.
+struct State {
+    targets: Vec<Target>,
+    plan: Plan,
+}
+
+impl State {
+    fn join(&mut self, id: u64, role: &'static str) {
+        let Some(target) = self.targets.iter_mut().find(|target| target.id == id) else {
+            return;
+        };
+        // A member of a course is a student; a student of a space stays one.
+        let role = if target.is_course { "student" } else { role };
+        let twice = target.memberships.iter().any(Membership::is_active);
+        let (role, since) = match target.memberships.first_mut() {
+            Some(row) if row.is_active() => return,
+            Some(row) => {
+                let kept = row
+                    .role
+                    .take()
+                    .filter(|old| old == "admin" || old == "moderator");
+                let role = kept.unwrap_or_else(|| role.to_owned());
+                row.status = Some("active".to_owned());
+                row.role = Some(role.clone());
+                if let Some(row_id) = row.id {
+                    self.plan.reactivate.push((row_id, role.clone()));
+                }
+                (role, row.created_at.clone())
+            }
+            None => {
+                target.memberships.push(Membership {
+                    id: None,
+                    status: Some("active".to_owned()),
+                    role: Some(role.to_owned()),
+                    created_at: None,
+                });
+                self.plan.insert.push((id, role));
+                (role.to_owned(), None)
+            }
+        };
+        let (target_id, is_course) = (id, target.is_course);
+        let kind = ChangeKind::Joined { role, since, twice };
+        self.plan.changes.push(Change {
+            target_id,
+            is_course,
+            kind,
+        });
+    }
+
+    fn leave(&mut self, id: u64) {
+        let Some(target) = self.targets.iter_mut().find(|target| target.id == id) else {
+            return;
+        };
+        if !target.memberships.iter().any(Membership::is_active) {
+            return;
+        }
+        let rows = std::mem::take(&mut target.memberships);
+        self.plan
+            .delete
+            .extend(rows.iter().filter_map(|row| row.id));
+        self.plan.insert.retain(|&(inserted, _)| inserted != id);
+        self.plan
+            .reactivate
+            .retain(|&(row_id, _)| rows.iter().all(|row| row.id != Some(row_id)));
+        self.plan.changes.push(Change {
+            target_id: id,
+            is_course: target.is_course,
+            kind: ChangeKind::Left,
+        });
+    }
+}
+
+#[derive(FromRow)]
+struct TargetRow {
+    space_id: u64,
+    is_course: bool,
+    settings: Option<Vec<u8>>,
+    membership_id: Option<u64>,
+    status: Option<String>,
+    role: Option<String>,
+    created_at: Option<String>,
+}
+
+/// Reads the spaces and courses among `ids` with the user's memberships in them.
+///
+/// # Errors
+/// The statement failed.
+pub async fn targets(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+    ids: &[u64],
+) -> Result<Vec<Target>, DatabaseError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = statements.spaces_with_membership.repeated(ids.len());
+    let query = ids
+        .iter()
+        .fold(sqlx::query_as(sql).bind(user_id.to_string()), |q, id| {
+            q.bind(id)
+        });
+    let rows: Vec<TargetRow> = query
+        .fetch_all(connection)
+        .await
+        .doing("read spaces and memberships")?;
+    let mut targets: Vec<Target> = Vec::new();
+    for row in rows {
+        if targets
+            .last()
+            .is_none_or(|target| target.id != row.space_id)
+        {
+            targets.push(Target {
+                id: row.space_id,
+                is_course: row.is_course,
+                settings: row.settings,
+                memberships: Vec::new(),
+            });
+        }
+        if let (Some(target), Some(id)) = (targets.last_mut(), row.membership_id) {
+            target.memberships.push(Membership {
+                id: Some(id),
+                status: row.status,
+                role: row.role,
+                created_at: row.created_at,
+            });
+        }
+    }
+    Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(courses: &[u64], leave_courses: &[u64], spaces: &[u64], leave: &[u64]) -> Webhook {
+        Webhook {
+            id: 1,
+            course_ids: courses.to_vec(),
+            space_ids: spaces.to_vec(),
+            remove_course_ids: leave_courses.to_vec(),
+            remove_space_ids: leave.to_vec(),
+            welcome_email: true,
+        }
+    }
+
+    fn target(id: u64, is_course: bool, rows: &[(&str, &str)]) -> Target {
+        let memberships = rows
+            .iter()
+            .zip(id * 10..)
+            .map(|((status, role), row)| Membership {
+                id: Some(row),
+                status: Some((*status).to_owned()),
+                role: Some((*role).to_owned()),
+                created_at: Some("2026-01-01 00:00:00".to_owned()),
+            });
+        Target {
+            id,
+            is_course,
+            settings: None,
+            memberships: memberships.collect(),
+        }
+    }
+
+    #[test]
+    fn a_new_membership_takes_the_role_of_the_list_but_a_course_has_students_only() {
+        let targets = vec![
+            target(1, false, &[]),
+            target(5, true, &[]),
+            target(7, true, &[]),
+        ];
+        let plan = Plan::decide(&webhook(&[1, 7, 999], &[], &[5, 1, 1], &[]), true, targets);
+        assert_eq!(
+            plan.insert,
+            [(1, "student"), (7, "student"), (5, "student")]
+        );
+        assert_eq!(plan.changes.len(), 3);
+        assert_eq!(plan.joined_after_last_leave(), None);
+    }
+
+    #[test]
+    fn an_inactive_row_becomes_active_and_keeps_only_the_roles_that_lead() {
+        for (status, role, expected) in [
+            ("pending", "member", Some("member")),
+            ("blocked", "moderator", Some("moderator")),
+            ("pending", "admin", Some("admin")),
+            ("", "instructor", Some("member")),
+            ("active", "instructor", None),
+        ] {
+            let targets = vec![target(2, false, &[(status, role)])];
+            let plan = Plan::decide(&webhook(&[], &[], &[2], &[]), true, targets);
+            let expected: Vec<_> = expected
+                .map(|role| (20, role.to_owned()))
+                .into_iter()
+                .collect();
+            assert_eq!(plan.reactivate, expected, "{status} {role}");
+            assert!(plan.insert.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_an_active_member_leaves_and_then_every_row_goes() {
+        let targets = vec![
+            target(1, false, &[("pending", "member"), ("active", "admin")]),
+            target(2, false, &[("blocked", "member")]),
+            target(3, false, &[]),
+        ];
+        let plan = Plan::decide(&webhook(&[], &[], &[], &[1, 2, 3, 1]), true, targets);
+        assert_eq!(plan.delete, [10, 11]);
+        assert_eq!(plan.changes.len(), 1);
+        assert_eq!(plan.joined_after_last_leave(), Some(vec![]));
+    }
+
+    #[test]
+    fn joining_and_leaving_in_one_call_leaves_no_row_and_both_changes() {
+        let plan = Plan::decide(
+            &webhook(&[], &[], &[2], &[2]),
+            true,
+            vec![target(2, false, &[])],
+        );
+        assert_eq!(
+            (plan.insert.len(), plan.delete.len(), plan.changes.len()),
+            (0, 0, 2)
+        );
+
+        let pending = vec![target(2, false, &[("pending", "member")])];
+        let plan = Plan::decide(&webhook(&[], &[], &[2], &[2]), true, pending);
+        assert_eq!(
+            (plan.reactivate.len(), plan.delete.as_slice()),
+            (0, &[20][..])
+        );
+
+        let active = vec![target(5, true, &[("active", "student")])];
+        let plan = Plan::decide(&webhook(&[], &[5], &[5], &[]), true, active);
+        assert_eq!(
+            (plan.delete.as_slice(), plan.insert.as_slice()),
+            (&[50][..], &[(5, "student")][..])
+        );
+        assert_eq!(plan.joined_after_last_leave(), Some(vec![5]));
+    }
+
+    #[test]
+    fn the_course_lists_are_dead_while_the_course_module_is_off() {
+        let targets = vec![
+            target(5, true, &[]),
+            target(6, true, &[("active", "student")]),
+        ];
+        let plan = Plan::decide(&webhook(&[5], &[6], &[], &[]), false, targets.clone());
+        assert_eq!(plan, Plan::default());
+        let plan = Plan::decide(&webhook(&[], &[], &[5], &[6]), false, targets);
+        assert_eq!((plan.insert.len(), plan.delete.len()), (1, 1));
+    }
+}

@@ -1,0 +1,184 @@
+//! Community profiles: rows of `{prefix}fcom_xprofile`. Mirrors `User::syncXProfile` without force, core 2.8.1: an existing
+//! profile is never touched.
+
+use sqlx::FromRow;
+
+use super::markdown::render_description;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::wordpress::php::{self, Array, Value, loose};
+use crate::wordpress::sanitize::meta_value::looks_serialized;
+use crate::wordpress::version::Version;
+
+/// Column length, in characters; our session is strict, PHP's cuts silently.
+const DISPLAY_NAME_LENGTH: usize = 192;
+/// `short_description` is TEXT: bytes.
+const SHORT_DESCRIPTION_BYTES: usize = 65_535;
+
+/// What a profile is made of.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileFacts {
+    /// User meta `first_name`, as stored.
+    pub first_name: String,
+    /// User meta `last_name`, as stored.
+    pub last_name: String,
+    /// `display_name` of the users row.
+    pub display_name: String,
+    /// User meta `description`.
+    pub description: String,
+    /// `user_url`.
+    pub website: String,
+    /// User meta `_fluent_cover_photo`.
+    pub cover_photo: String,
+}
+
+impl ProfileFacts {
+    /// The profile's display name: the real name if there is any, else WordPress's display name.
+    fn display_name(&self) -> String {
+        let both = format!("{} {}", self.first_name, self.last_name);
+        let name = if loose::is_empty(self.first_name.as_bytes())
+            && loose::is_empty(self.last_name.as_bytes())
+        {
+            &self.display_name
+        } else {
+            both.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b'])
+        };
+        name.chars().take(DISPLAY_NAME_LENGTH).collect()
+    }
+
+    /// The serialised `meta` column.
+    fn meta(&self) -> Vec<u8> {
+        let mut meta = Array::new();
+        meta.set("website", Value::String(self.website.clone().into()));
+        meta.set(
+            "cover_photo",
+            Value::String(self.cover_photo.clone().into()),
+        );
+        let description = render_description(&self.description);
+        meta.set(
+            "short_description_rendered",
+            Value::String(description.into()),
+        );
+        Value::Array(meta).write()
+    }
+}
+
+/// Inserts the profile; `username` fits its column. `created_at` and `updated_at` are site-local literals: the
+/// registration and now.
+///
+/// # Errors
+/// The statement failed; a duplicate key means that the user got a profile in the meantime.
+pub async fn insert(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+    username: &str,
+    facts: &ProfileFacts,
+    created_at: &str,
+    updated_at: &str,
+) -> Result<(), DatabaseError> {
+    sqlx::query(statements.insert_xprofile.sql())
+        .bind(user_id)
+        .bind(username)
+        .bind(facts.display_name())
+        .bind(cut_bytes(&facts.description, SHORT_DESCRIPTION_BYTES))
+        .bind(String::from_utf8_lossy(&facts.meta()).into_owned())
+        .bind(created_at)
+        .bind(updated_at)
+        .execute(connection)
+        .await
+        .doing("insert the community profile")?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct MetaRow {
+    meta_key: String,
+    meta_value: Option<Vec<u8>>,
+}
+
+/// Reads what user meta says for the profile of a user who exists already; names and texts only.
+///
+/// # Errors
+/// The statement failed.
+pub async fn facts_from_usermeta(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+) -> Result<ProfileFacts, DatabaseError> {
+    let rows: Vec<MetaRow> = sqlx::query_as(statements.profile_usermeta.sql())
+        .bind(user_id)
+        .fetch_all(connection)
+        .await
+        .doing("read the user's names and description")?;
+    let text = |key: &str| {
+        let row = rows.iter().find(|row| row.meta_key == key);
+        row.and_then(|row| row.meta_value.as_deref())
+            .map(plain_text)
+            .unwrap_or_default()
+    };
+    Ok(ProfileFacts {
+        first_name: text("first_name"),
+        last_name: text("last_name"),
+        description: text("description"),
+        cover_photo: text("_fluent_cover_photo"),
+        ..ProfileFacts::default()
+    })
+}
+
+/// A meta value as `get_user_meta` returns it where it is text; anything else counts as empty.
+fn plain_text(stored: &[u8]) -> String {
+    let text = if looks_serialized(stored, Version::NEWEST) {
+        match php::parse(loose::trim(stored)) {
+            Ok(Value::String(text)) => text,
+            _ => Vec::new(),
+        }
+    } else {
+        stored.to_vec()
+    };
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn cut_bytes(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_display_name_is_the_real_name_or_else_wordpresss() {
+        for (first, last, expected) in [
+            ("Jane", "Doe", "Jane Doe"),
+            ("", "Doe", "Doe"),
+            ("Jane", "", "Jane"),
+            ("", "", "jdoe"),
+        ] {
+            let facts = ProfileFacts {
+                first_name: first.into(),
+                last_name: last.into(),
+                display_name: "jdoe".into(),
+                ..ProfileFacts::default()
+            };
+            assert_eq!(facts.display_name(), expected);
+        }
+        let long = ProfileFacts {
+            first_name: "é".repeat(300),
+            ..ProfileFacts::default()
+        };
+        assert_eq!(long.display_name().chars().count(), 192);
+    }
+
+    #[test]
+    fn a_new_users_meta_is_the_recorded_one() {
+        let meta = ProfileFacts::default().meta();
+        let expected = r#"a:3:{s:7:"website";s:0:"";s:11:"cover_photo";s:0:"";s:26:"short_description_rendered";s:0:"";}"#;
+        assert_eq!(String::from_utf8(meta).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut_bytes("aéb", 2), "a");
+        assert_eq!(cut_bytes("aéb", 9), "aéb");
+    }
+}

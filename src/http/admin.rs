@@ -1,0 +1,76 @@
+//! For operators and their load balancers: is the process up, may it be sent calls?
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::server::Front;
+use crate::db::{self, DatabaseError};
+use crate::provision::Site;
+use crate::telemetry;
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `GET /healthz`: the process is up.
+pub(super) async fn healthz() -> HttpResponse {
+    reply(StatusCode::OK, "ok", None)
+}
+
+/// `GET /readyz`: the database answers and lets us write, our tables are there, and we are not shutting down.
+pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
+    match not_ready(&front).await {
+        None => reply(StatusCode::OK, "ready", None),
+        Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
+    }
+}
+
+/// 404 for everything else.
+pub(super) async fn not_found() -> HttpResponse {
+    reply(StatusCode::NOT_FOUND, "not found", None)
+}
+
+async fn not_ready(front: &Front) -> Option<String> {
+    if front.draining.is_cancelled() {
+        return Some("shutting down".to_owned());
+    }
+    let site = front.site.clone();
+    // On the main runtime: a connection belongs to the runtime that opened it.
+    let asked = front
+        .site
+        .runtime
+        .spawn(async move { obstacle(&site).await });
+    match asked.await.ok()? {
+        Ok(obstacle) => obstacle,
+        Err(error) => Some(telemetry::chain(&error)),
+    }
+}
+
+/// What keeps a database that answers from being written to.
+async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
+    if let Some(problem) = db::binary_log_problem(&site.pool).await? {
+        return Ok(Some(problem.to_string()));
+    }
+    let missing = db::missing_migrations(&site.pool, &site.tables).await?;
+    if missing == Some(0) {
+        return Ok(None);
+    }
+    let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());
+    Ok(Some(format!(
+        "{missing} migrations are missing: run \"fcom-sidecar migrate\""
+    )))
+}
+
+fn reply(status: StatusCode, text: &str, reason: Option<String>) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(Health {
+            status: text,
+            reason,
+        })
+}

@@ -1,0 +1,387 @@
+//! Form fields under PHP's rules: what `$_POST` and `$_GET` hold for a body or a query string.
+//!
+//! Mirrors the variable registration of PHP 8.2 (the part shared by urlencoded bodies, multipart
+//! bodies and `parse_str`). Arrays are recognised but not kept: every field the webhook reads is a
+//! scalar, and one sent as an array only has to be told apart.
+
+mod name;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use percent_encoding::percent_decode;
+
+use self::name::Name;
+
+/// The value of one form field.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Field {
+    /// A scalar: raw bytes, neither slashed nor checked to be UTF-8.
+    Text(Vec<u8>),
+    /// A field sent as `name[]` or `name[key]`; its elements are not kept.
+    Array,
+}
+
+/// Field values include passwords, so none is ever shown.
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(..)",
+            Self::Array => "Array",
+        })
+    }
+}
+
+/// Why a form could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FieldsError {
+    /// PHP silently drops what exceeds `max_input_vars`; acting on half a form would be worse.
+    #[error("more than {limit} form fields")]
+    TooMany {
+        /// The most fields a form may have.
+        limit: usize,
+    },
+}
+
+/// The fields of one form, by their name as PHP spells it.
+#[derive(Clone)]
+pub struct Fields {
+    by_name: BTreeMap<Vec<u8>, Field>,
+    pushed: usize,
+    limit: usize,
+}
+
+/// Shows the number of fields only: a body that is no form at all ends up whole in a name.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fields {
+    /// An empty form that accepts up to `max_fields` calls of [`Fields::push`].
+    #[must_use]
+    pub fn new(max_fields: usize) -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            pushed: 0,
+            limit: max_fields,
+        }
+    }
+
+    /// Reads an `application/x-www-form-urlencoded` body.
+    ///
+    /// Decoded with `percent_encoding` rather than `serde_urlencoded`, which replaces invalid UTF-8
+    /// by U+FFFD: a Latin-1 password would be hashed as something nobody can type.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldsError::TooMany`] if the body has more than `max_fields` variables. As in PHP, empty
+    /// ones (`a=1&&b=2`) and repeated ones count, a final `&` does not.
+    pub fn parse_urlencoded(body: &[u8], max_fields: usize) -> Result<Self, FieldsError> {
+        let mut fields = Self::new(max_fields);
+        let body = body.strip_suffix(b"&").unwrap_or(body);
+        if body.is_empty() {
+            return Ok(fields);
+        }
+        for pair in body.split(|&byte| byte == b'&') {
+            let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &[][..]),
+            };
+            fields.push(&decode(name), decode(value))?;
+        }
+        Ok(fields)
+    }
+
+    /// Adds one decoded pair; of a repeated name the last one counts, as in PHP.
+    ///
+    /// A name that PHP would not register (empty, or starting with `[`) is counted and dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldsError::TooMany`] on the first pair over the limit.
+    pub fn push(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), FieldsError> {
+        if self.pushed == self.limit {
+            return Err(FieldsError::TooMany { limit: self.limit });
+        }
+        self.pushed += 1;
+        match Name::parse(name) {
+            Name::Ignored => {}
+            Name::Scalar(name) => {
+                self.by_name.insert(name, Field::Text(value));
+            }
+            Name::Element(name) => {
+                self.by_name.insert(name, Field::Array);
+            }
+            Name::TooDeep(name) => {
+                self.by_name.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The field of this name, spelled as PHP stores it (`first_name`, not `first.name`).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Field> {
+        self.by_name.get(name.as_bytes())
+    }
+
+    /// The bytes of a scalar field; `None` if it is missing or an array.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&[u8]> {
+        match self.get(name)? {
+            Field::Text(value) => Some(value),
+            Field::Array => None,
+        }
+    }
+
+    /// How many fields there are; the elements of an array count as one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether PHP would find `$_POST` empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}
+
+/// The parameter `name` of a raw query string (without `?`), as `$_GET` would hold it.
+///
+/// Invalid UTF-8 becomes U+FFFD, which cannot turn a wrong webhook key or action into a right one.
+#[must_use]
+pub fn query_parameter(query: &str, name: &str) -> Option<Field> {
+    last_of(query, name).map(|(field, _)| field)
+}
+
+/// The value of `name` in a raw query string, or its first element if it is an array.
+///
+/// FluentCommunity's query builder takes the first scalar of an array, so `webhook[]=KEY` finds
+/// the webhook `KEY`. An element overwritten later under the same key still counts as the first.
+#[must_use]
+pub fn query_first_scalar(query: &str, name: &str) -> Option<Vec<u8>> {
+    last_of(query, name).map(|(field, first)| match field {
+        Field::Text(value) => value,
+        Field::Array => first,
+    })
+}
+
+/// What PHP leaves in `name` after the whole query, with the first element if that is an array.
+fn last_of(query: &str, name: &str) -> Option<(Field, Vec<u8>)> {
+    let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query).ok()?;
+    let mut found: Option<(Field, Vec<u8>)> = None;
+    for (key, value) in pairs {
+        let is_array = matches!(found, Some((Field::Array, _)));
+        match Name::parse(key.as_bytes()) {
+            Name::Scalar(key) if key == name.as_bytes() => {
+                found = Some((Field::Text(value.into_bytes()), Vec::new()));
+            }
+            Name::Element(key) if key == name.as_bytes() && !is_array => {
+                found = Some((Field::Array, value.into_bytes()));
+            }
+            Name::TooDeep(key) if key == name.as_bytes() => found = None,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Decodes one side of a pair like PHP's `urldecode`: `+` is a space, a broken escape stays as is.
+fn decode(encoded: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = encoded
+        .iter()
+        .map(|&byte| if byte == b'+' { b' ' } else { byte })
+        .collect();
+    Cow::from(percent_decode(&spaced)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(body: &[u8]) -> Fields {
+        Fields::parse_urlencoded(body, 1000).unwrap()
+    }
+
+    fn text(value: &[u8]) -> Field {
+        Field::Text(value.to_vec())
+    }
+
+    #[test]
+    fn names_are_spelled_as_php_spells_them() {
+        // Recorded from parse_str, PHP 8.2.
+        for (body, name, value) in [
+            ("first.name=1", "first_name", "1"),
+            ("first+name=1", "first_name", "1"),
+            ("++a+b=1", "a_b", "1"),
+            ("+.a=1", "_a", "1"),
+            ("a[=1", "a_", "1"),
+            ("a[+=1", "a__", "1"),
+            ("a[b.c+d=1", "a_b_c_d", "1"),
+            ("a[b[c=1", "a_b_c", "1"),
+            ("a[[b=1", "a__b", "1"),
+            ("a%00b=1", "a", "1"),
+            ("a.b%00c=1", "a_b", "1"),
+            ("__Host-x=1", "__Host-x", "1"),
+            ("%=1", "%", "1"),
+            ("a", "a", ""),
+            ("a=b=c", "a", "b=c"),
+            ("a=1&a=2", "a", "2"),
+            ("a[]=2&a=1", "a", "1"),
+            ("a=%zz%4", "a", "%zz%4"),
+            ("a=%%41", "a", "%A"),
+            ("a=1+2%2B", "a", "1 2+"),
+        ] {
+            let fields = parse(body.as_bytes());
+            assert_eq!(fields.text(name), Some(value.as_bytes()), "{body}");
+            assert_eq!(fields.len(), 1, "{body}");
+        }
+    }
+
+    #[test]
+    fn brackets_make_arrays() {
+        for body in [
+            "a[]=1",
+            "a[k]=1",
+            "a[b][]=1",
+            "a[b][c=1",
+            "a[b]c=1",
+            "a[[b]=1",
+            "a[+]=1",
+            "a%5B%5D=1",
+            "a=1&a[]=2",
+            "+a[x]]=1",
+        ] {
+            let fields = parse(body.as_bytes());
+            assert_eq!(fields.get("a"), Some(&Field::Array), "{body}");
+            assert_eq!(fields.text("a"), None, "{body}");
+            assert_eq!(fields.len(), 1, "{body}");
+        }
+        assert_eq!(parse(b"a]b[c]=1").get("a]b"), Some(&Field::Array));
+    }
+
+    #[test]
+    fn names_php_cannot_register_are_dropped() {
+        for body in [
+            "",
+            "&",
+            "&&",
+            "=1",
+            "+=1",
+            "[a]=1",
+            "+[a]=1",
+            "%00a=1",
+            "..Host-x=1",
+            "._Secure-x=1",
+        ] {
+            assert!(parse(body.as_bytes()).is_empty(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_name_nested_too_deeply_removes_the_variable() {
+        let deep = |levels: usize| format!("a=1&a{}=2", "[x]".repeat(levels));
+        assert_eq!(parse(deep(64).as_bytes()).get("a"), Some(&Field::Array));
+        assert_eq!(parse(deep(65).as_bytes()).get("a"), None);
+        assert_eq!(
+            parse(format!("a=1&a{}[=2", "[x]".repeat(64)).as_bytes()).get("a"),
+            None
+        );
+    }
+
+    #[test]
+    fn values_keep_bytes_that_are_no_text() {
+        assert_eq!(parse(b"p=%00a%ff\xfe").text("p"), Some(&b"\0a\xff\xfe"[..]));
+    }
+
+    #[test]
+    fn too_many_fields_are_refused() {
+        let limit = FieldsError::TooMany { limit: 2 };
+        for (body, expected) in [
+            ("a=1&b=2", Ok(2)),
+            ("a=1&b=2&", Ok(2)),
+            ("a=1&b=2&c=3", Err(limit)),
+            ("a=1&&b=2", Err(limit)),
+            ("a=1&a=2&a=3", Err(limit)),
+        ] {
+            let fields = Fields::parse_urlencoded(body.as_bytes(), 2);
+            assert_eq!(fields.map(|fields| fields.len()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_query_follows_the_same_rules() {
+        assert_eq!(
+            query_parameter("a=1&webhook=K", "webhook"),
+            Some(text(b"K"))
+        );
+        assert_eq!(
+            query_parameter("webhook=K&webhook=", "webhook"),
+            Some(text(b""))
+        );
+        assert_eq!(
+            query_parameter("fcom.action=x+y", "fcom_action"),
+            Some(text(b"x y"))
+        );
+        assert_eq!(
+            query_parameter("fcom_action[]=x", "fcom_action"),
+            Some(Field::Array)
+        );
+        assert_eq!(query_parameter("a=webhook", "webhook"), None);
+    }
+
+    #[test]
+    fn an_array_in_the_query_stands_for_its_first_scalar() {
+        for (query, expected) in [
+            ("webhook=K", Some("K")),
+            ("webhook[]=K", Some("K")),
+            ("webhook[a][b]=K&webhook[]=L", Some("K")),
+            ("webhook=K&webhook[]=L", Some("L")),
+            ("webhook[]=K&webhook=L", Some("L")),
+            ("webhoo[]=K", None),
+        ] {
+            let first = query_first_scalar(query, "webhook");
+            assert_eq!(first.as_deref(), expected.map(str::as_bytes), "{query}");
+        }
+    }
+
+    #[test]
+    fn debug_output_reveals_nothing() {
+        let fields = parse(b"user_password=secret&{json}");
+        assert_eq!(format!("{fields:?}"), "Fields { len: 2, .. }");
+        assert_eq!(
+            format!("{:?}", fields.get("user_password")),
+            "Some(Text(..))"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_without_panic(body: Vec<u8>, query: String) {
+            let _ = Fields::parse_urlencoded(&body, 50);
+            let _ = query_parameter(&query, "webhook");
+            let _ = query_first_scalar(&query, "webhook");
+        }
+
+        #[test]
+        fn ordinary_pairs_come_back_unchanged(
+            pairs in prop::collection::btree_map("[a-z_]{1,12}", any::<String>(), 0..20)
+        ) {
+            let body = serde_urlencoded::to_string(&pairs).unwrap();
+            let fields = parse(body.as_bytes());
+            prop_assert_eq!(fields.len(), pairs.len());
+            for (name, value) in &pairs {
+                prop_assert_eq!(fields.text(name), Some(value.as_bytes()));
+                prop_assert_eq!(query_parameter(&body, name), Some(text(value.as_bytes())));
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The wire format. Mirrors `wp_send_json` and `nocache_headers`: keys in PHP's order, `/` as `\/`, non-ASCII as `\uXXXX`.
+
+use std::io;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, RETRY_AFTER};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use crate::provision::{Outcome, ProvisionError};
+use crate::wordpress::version::Version;
+
+/// The answer to an executed call; FluentCommunity's spelling is what callers match.
+#[derive(Serialize)]
+struct Success {
+    status: &'static str,
+    message: &'static str,
+    execution_timestamp: i64,
+    user_id: u64,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    message: &'a str,
+}
+
+/// When a caller should come back after a 503.
+const RETRY_LATER: Duration = Duration::from_secs(5);
+
+/// Answers as one WordPress version does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replies {
+    /// WordPress 6.8 added `no-store, private`; without a known version the stricter header is sent.
+    pub(super) version: Option<Version>,
+}
+
+impl Replies {
+    /// 200 for an executed call.
+    pub(super) fn success(self, outcome: &Outcome) -> HttpResponse {
+        let body = Success {
+            status: "success",
+            message: "webhook has been successfully executied",
+            execution_timestamp: outcome.executed_at.timestamp(),
+            user_id: outcome.user_id,
+        };
+        self.json(StatusCode::OK, &body)
+    }
+
+    /// An error in FluentCommunity's shape.
+    pub(super) fn error(self, status: StatusCode, message: &str) -> HttpResponse {
+        self.json(
+            status,
+            &Failure {
+                status: "error",
+                message,
+            },
+        )
+    }
+
+    /// 405; the only method is POST.
+    pub(super) fn method_not_allowed(self) -> HttpResponse {
+        let mut response = self.error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Webhooks are executed by POST requests with form data only",
+        );
+        response
+            .headers_mut()
+            .insert(ALLOW, "POST".parse().expect("a header value"));
+        response
+    }
+
+    /// 429 or 503 with the time to wait, in whole seconds and at least one.
+    pub(super) fn retry(self, status: StatusCode, message: &str, after: Duration) -> HttpResponse {
+        let mut response = self.error(status, message);
+        let seconds = after.as_millis().div_ceil(1000).max(1);
+        response.headers_mut().insert(
+            RETRY_AFTER,
+            seconds
+                .to_string()
+                .parse()
+                .expect("digits are a header value"),
+        );
+        response
+    }
+
+    /// 503: nothing was written, the same call may succeed soon.
+    pub(super) fn unavailable(self, message: &str) -> HttpResponse {
+        self.retry(StatusCode::SERVICE_UNAVAILABLE, message, RETRY_LATER)
+    }
+
+    /// Status and wording for a call that was not executed. Internal text never reaches a client.
+    pub(super) fn refusal(self, error: &ProvisionError) -> HttpResponse {
+        let locked = |message| self.error(StatusCode::LOCKED, message);
+        match error {
+            ProvisionError::UnknownWebhook => {
+                self.error(StatusCode::NOT_FOUND, "Webhook not found")
+            }
+            ProvisionError::EmailRequired => locked("Email is required"),
+            ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
+            ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),
+            ProvisionError::NoFreeName => locked("No free username was found for this user."),
+            _ => self.unavailable("The call could not be executed now, nothing was changed"),
+        }
+    }
+
+    fn json(self, status: StatusCode, body: &impl Serialize) -> HttpResponse {
+        let cache_control = if self.version.is_none_or(Version::forbids_storing_replies) {
+            "no-cache, must-revalidate, max-age=0, no-store, private"
+        } else {
+            "no-cache, must-revalidate, max-age=0"
+        };
+        HttpResponse::build(status)
+            .insert_header((EXPIRES, "Wed, 11 Jan 1984 05:00:00 GMT"))
+            .insert_header((CACHE_CONTROL, cache_control))
+            .insert_header((CONTENT_TYPE, "application/json; charset=UTF-8"))
+            .body(php_json(body))
+    }
+}
+
+/// JSON as PHP's `json_encode` writes it without flags.
+fn php_json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    value
+        .serialize(&mut Serializer::with_formatter(&mut bytes, PhpFormatter))
+        .expect("plain structs are always JSON");
+    bytes
+}
+
+struct PhpFormatter;
+
+impl Formatter for PhpFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut units = [0; 2];
+        for character in fragment.chars() {
+            match character {
+                '/' => writer.write_all(b"\\/")?,
+                ' '..='~' => write!(writer, "{character}")?,
+                _ => {
+                    for unit in character.encode_utf16(&mut units) {
+                        write!(writer, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_escaped_as_php_escapes_it() {
+        let body = Failure {
+            status: "error",
+            message: "a/b \"é\" 😀",
+        };
+        assert_eq!(
+            String::from_utf8(php_json(&body)).unwrap(),
+            r#"{"status":"error","message":"a\/b \"\u00e9\" \ud83d\ude00"}"#
+        );
+    }
+}

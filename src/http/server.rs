@@ -1,0 +1,120 @@
+//! The two listeners.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limiter, admin, webhook};
+use crate::config::{Listen, Server as Listeners};
+use crate::provision::Site;
+
+/// What the handlers need.
+pub struct Front {
+    /// The site that calls are carried out for.
+    pub site: Arc<Site>,
+    /// Places for calls under way; a call that finds none is told to come back.
+    pub calls: Arc<Semaphore>,
+    /// Rates per client and per webhook.
+    pub limiter: Limiter,
+    /// Cancelled when the process is asked to stop.
+    pub draining: CancellationToken,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Longest body, in bytes.
+    pub max_body_bytes: usize,
+    /// Most fields in a body.
+    pub max_fields: usize,
+}
+
+/// Both servers, bound and ready to be awaited.
+pub struct Bound {
+    /// Webhook calls.
+    pub public: Server,
+    /// Health, later metrics and management.
+    pub admin: Server,
+}
+
+/// A head that has not arrived by then is given up.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// The two servers have two types without a name.
+macro_rules! configured {
+    ($server:expr, $listen:expr, $key:literal, $listeners:expr) => {{
+        let server = $server
+            .disable_signals()
+            .client_request_timeout(HEAD_TIMEOUT)
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout($listeners.shutdown.as_secs());
+        let bound = match $listen {
+            Listen::Tcp(address) => server.bind(address),
+            Listen::Unix(path) => bind_unix(path, $listeners.socket_mode)
+                .and_then(|listener| server.listen_uds(listener)),
+        };
+        let server = bound.with_context(|| {
+            format!(
+                "cannot listen on {} = \"{}\": is another process there, or is the port reserved?",
+                $key, $listen
+            )
+        })?;
+        server.run()
+    }};
+}
+
+/// Binds both listeners.
+///
+/// # Errors
+/// An address is taken or not allowed, in words that name it.
+pub fn bind(
+    front: web::Data<Front>,
+    listeners: &Listeners,
+    max_connections: usize,
+) -> anyhow::Result<Bound> {
+    let shared = front.clone();
+    let public = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .default_service(web::to(webhook::handle))
+    })
+    .max_connections(max_connections);
+    let public = configured!(public, &listeners.listen, "server.listen", listeners);
+    let admin = HttpServer::new(move || {
+        App::new()
+            .app_data(front.clone())
+            .route("/healthz", web::get().to(admin::healthz))
+            .route("/readyz", web::get().to(admin::readyz))
+            .default_service(web::to(admin::not_found))
+    })
+    .workers(1);
+    let admin = configured!(
+        admin,
+        &listeners.admin_listen,
+        "server.admin_listen",
+        listeners
+    );
+    Ok(Bound { public, admin })
+}
+
+/// A socket file that a dead process left is replaced; one that somebody answers on is not, nor is any other file.
+fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+    let left_behind = std::fs::symlink_metadata(path);
+    if left_behind.is_ok_and(|file| file.file_type().is_socket()) {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

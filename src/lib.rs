@@ -1,0 +1,20 @@
+//! fcom-sidecar executes FluentCommunity's incoming webhooks beside WordPress: it reads and writes the site's own tables,
+//! so that a burst of sign-ups costs milliseconds instead of a PHP boot each, and PHP cannot tell its users from its own.
+//!
+//! Data flows one way: bytes are parsed into a call, the facts about it are loaded, it is decided, written in one
+//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `provision` → `fluentcommunity` → `wordpress`
+//! → `db`.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod fluentcommunity;
+pub mod http;
+pub mod lifecycle;
+pub mod mail;
+pub mod provision;
+pub mod sample;
+pub mod telemetry;
+pub mod wordpress;

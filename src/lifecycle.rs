@@ -1,0 +1,76 @@
+//! From ready to gone: signals, draining, and the order in which things end.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::App;
+
+/// SIGTERM and SIGINT.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From now on the signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// The system does not let us receive them.
+    pub fn receive() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot receive SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot receive SIGINT")?,
+        })
+    }
+
+    /// Returns at the next signal.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Serves until `until` ends, then takes nothing new, ends every call that has begun, counts it, and returns. A signal
+/// during that aborts at once. `patience` is how long open connections may take to end.
+///
+/// # Errors
+/// A listener failed, or signals cannot be received.
+pub async fn serve(
+    app: App,
+    patience: Duration,
+    until: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let (public, admin) = (app.servers.public, app.servers.admin);
+    let (public_handle, admin_handle) = (public.handle(), admin.handle());
+    let mut public = tokio::spawn(public);
+    let mut admin = tokio::spawn(admin);
+    tokio::select! {
+        () = until => {}
+        ended = &mut public => ended?.context("the public listener failed")?,
+        ended = &mut admin => ended?.context("the admin listener failed")?,
+    }
+    tracing::info!("stopping: calls that have begun are carried out, new ones get 503");
+    app.draining.cancel();
+    let drain = async {
+        // Waits for open requests, up to the patience; a call itself is not bound to its connection.
+        public_handle.stop(true).await;
+        app.site.tasks.close();
+        app.site.tasks.wait().await;
+        app.stop_tally.cancel();
+        app.background.close();
+        app.background.wait().await;
+        admin_handle.stop(false).await;
+        app.site.pool.close().await;
+    };
+    let mut signals = StopSignals::receive()?;
+    tokio::select! {
+        () = drain => tracing::info!("stopped"),
+        () = signals.next() => tracing::warn!("stopped by a second signal"),
+        () = tokio::time::sleep(patience * 2) => tracing::error!("stopped: draining took too long"),
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Welcome mails. A call writes the promise of one in its own transaction; a worker sends it, as often as needed.
+//! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
+
+mod catalogue;
+pub mod outbox;
+mod settings;
+mod smtp;
+mod templates;
+mod text;
+mod worker;
+
+pub use catalogue::Catalogues;
+pub use settings::{MailOptions, Sender};
+pub use smtp::Header;
+pub use smtp::{Failure, Smtp};
+pub use templates::Templates;
+pub use text::{Text, Welcome, compose};
+pub use worker::{Pace, Worker};

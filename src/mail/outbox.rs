@@ -1,0 +1,227 @@
+//! The outbox: rows of `{prefix}fcom_sidecar_mail`.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sqlx::FromRow;
+
+use crate::db::{Connection, DatabaseError, Doing, Pool, Statements};
+
+/// A welcome mail to be sent to a new user.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// The recipient; the address is looked up when the mail is sent.
+    pub user_id: u64,
+    /// The webhook that made the user.
+    pub webhook_id: u64,
+    /// Whether the call came over HTTPS: WordPress makes the mail's links from that.
+    pub https: bool,
+}
+
+impl Promise {
+    /// Writes the promise; it holds if the transaction commits.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn insert(
+        self,
+        connection: &mut Connection,
+        statements: &Statements,
+        now: DateTime<Utc>,
+    ) -> Result<(), DatabaseError> {
+        sqlx::query(statements.insert_mail.sql())
+            .bind(self.user_id)
+            .bind(self.webhook_id)
+            .bind(self.https)
+            .bind(now.naive_utc())
+            .bind(now.naive_utc())
+            .execute(connection)
+            .await
+            .doing("promise the welcome mail")?;
+        Ok(())
+    }
+}
+
+/// A mail that this worker alone may send until the lease ends.
+#[derive(Clone, FromRow)]
+pub(super) struct Leased {
+    pub(super) id: u64,
+    pub(super) user_id: u64,
+    pub(super) https: bool,
+    /// This one included.
+    pub(super) attempts: u32,
+    pub(super) created_at: NaiveDateTime,
+    /// `None`: the user was deleted.
+    pub(super) user_login: Option<String>,
+    pub(super) user_email: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) locale: Option<String>,
+    #[sqlx(skip)]
+    pub(super) lease: [u8; 16],
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The server took it.
+    Sent,
+    /// Not wanted any more, and why.
+    Skipped(String),
+    /// To be tried again at this time, and why.
+    Later(DateTime<Utc>, String),
+    /// Not to be tried again, and why.
+    Dead(String),
+}
+
+/// Takes the mail that has been due for longest, if any.
+pub(super) async fn lease(
+    pool: &Pool,
+    statements: &Statements,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Option<Leased>, DatabaseError> {
+    let lease: [u8; 16] = rand::random();
+    let taken = sqlx::query(statements.lease_mail.sql())
+        .bind(&lease[..])
+        .bind(until.naive_utc())
+        .bind(now.naive_utc())
+        .execute(pool)
+        .await
+        .doing("take a mail that is due")?;
+    if taken.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let mail: Option<Leased> = sqlx::query_as(statements.leased_mail.sql())
+        .bind(&lease[..])
+        .fetch_optional(pool)
+        .await
+        .doing("read a mail that is due")?;
+    Ok(mail.map(|mail| Leased { lease, ..mail }))
+}
+
+/// Records how the attempt ended, unless somebody else has taken the mail over.
+pub(super) async fn finish(
+    pool: &Pool,
+    statements: &Statements,
+    mail: &Leased,
+    ended: &Ended,
+    now: DateTime<Utc>,
+) -> Result<(), DatabaseError> {
+    let (state, next_attempt_at, error, finished_at) = match ended {
+        Ended::Sent => ("sent", now, None, Some(now)),
+        Ended::Skipped(why) => ("skipped", now, Some(why), Some(now)),
+        Ended::Later(at, why) => ("pending", *at, Some(why), None),
+        Ended::Dead(why) => ("dead", now, Some(why), Some(now)),
+    };
+    sqlx::query(statements.finish_mail.sql())
+        .bind(state)
+        .bind(next_attempt_at.naive_utc())
+        .bind(error)
+        .bind(finished_at.map(|at| at.naive_utc()))
+        .bind(mail.id)
+        .bind(&mail.lease[..])
+        .execute(pool)
+        .await
+        .doing("record an attempt at a mail")?;
+    Ok(())
+}
+
+/// A mail as operators see it. Times are UTC.
+#[derive(Clone, Debug, FromRow, serde::Serialize)]
+pub struct Listed {
+    /// Row id.
+    pub id: u64,
+    /// The recipient.
+    pub user_id: u64,
+    /// `None`: the user was deleted.
+    pub user_login: Option<String>,
+    /// The webhook that made the user.
+    pub webhook_id: u64,
+    /// `pending`, `sent`, `skipped` or `dead`.
+    pub state: String,
+    /// So far.
+    pub attempts: u32,
+    /// When it is due, or free again if a worker has it.
+    pub next_attempt_at: NaiveDateTime,
+    /// The mail server's words, or why it was skipped.
+    pub last_error: Option<String>,
+    /// When it was promised.
+    pub created_at: NaiveDateTime,
+    /// When it was sent, skipped or given up.
+    pub finished_at: Option<NaiveDateTime>,
+}
+
+/// The newest mails, in one state if given.
+///
+/// # Errors
+/// The statement failed.
+pub async fn list(
+    pool: &Pool,
+    statements: &Statements,
+    state: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Listed>, DatabaseError> {
+    let state = state.unwrap_or_default();
+    sqlx::query_as(statements.list_mail.sql())
+        .bind(state)
+        .bind(state)
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .doing("list mails")
+}
+
+/// One mail.
+///
+/// # Errors
+/// The statement failed.
+pub async fn show(
+    pool: &Pool,
+    statements: &Statements,
+    id: u64,
+) -> Result<Option<Listed>, DatabaseError> {
+    sqlx::query_as(statements.show_mail.sql())
+        .bind(id)
+        .fetch_optional(pool)
+        .await
+        .doing("read a mail")
+}
+
+/// Makes one unsent mail, or with `None` every dead one, due at once. Returns how many.
+///
+/// # Errors
+/// The statement failed.
+pub async fn retry(
+    pool: &Pool,
+    statements: &Statements,
+    id: Option<u64>,
+    now: DateTime<Utc>,
+) -> Result<u64, DatabaseError> {
+    let now = now.naive_utc();
+    let query = match id {
+        Some(id) => sqlx::query(statements.retry_mail.sql())
+            .bind(now)
+            .bind(now)
+            .bind(id),
+        None => sqlx::query(statements.retry_dead_mail.sql())
+            .bind(now)
+            .bind(now),
+    };
+    let done = query.execute(pool).await.doing("make mails due")?;
+    Ok(done.rows_affected())
+}
+
+/// Deletes one mail that no worker has. Returns whether there was one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn drop_mail(
+    pool: &Pool,
+    statements: &Statements,
+    id: u64,
+) -> Result<bool, DatabaseError> {
+    let done = sqlx::query(statements.drop_mail.sql())
+        .bind(id)
+        .execute(pool)
+        .await
+        .doing("drop a mail")?;
+    Ok(done.rows_affected() > 0)
+}

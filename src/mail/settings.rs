@@ -1,0 +1,120 @@
+//! The site's options that a mail is made from, and the sender that the operator may set instead.
+
+use sqlx::FromRow;
+
+use super::text::default_from;
+use crate::db::{DatabaseError, Doing, Pool, Statements};
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::sanitize::email::is_email;
+
+/// Options as they stand, with the constants of `wp-config.php` that win over them.
+#[derive(Clone, Debug, Default)]
+pub struct MailOptions {
+    /// `siteurl`, or `WP_SITEURL`.
+    pub site_url: String,
+    /// `home`, or `WP_HOME`; `siteurl` if empty.
+    pub home: String,
+    /// `blogname`, HTML-escaped as it is stored.
+    pub blogname: String,
+    /// The options that every part of WordPress needs: language and version.
+    pub site: SiteOptions,
+}
+
+#[derive(FromRow)]
+struct Row {
+    name: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl MailOptions {
+    /// Reads them; `prefix` is the table prefix.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn load(
+        pool: &Pool,
+        statements: &Statements,
+        prefix: &str,
+    ) -> Result<Self, DatabaseError> {
+        let rows: Vec<Row> = sqlx::query_as(statements.mail_options.sql())
+            .fetch_all(pool)
+            .await
+            .doing("read the options that a mail is made from")?;
+        let mut options = Self::default();
+        for Row { name, value } in rows {
+            let text = || String::from_utf8_lossy(&value).into_owned();
+            match name.as_slice() {
+                b"siteurl" => options.site_url = text(),
+                b"home" => options.home = text(),
+                b"blogname" => options.blogname = text(),
+                _ => options.site.take(prefix, &name, value),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The site's locale.
+    pub fn locale(&self) -> &str {
+        self.site.locale()
+    }
+
+    fn home(&self) -> &str {
+        if self.home.is_empty() {
+            &self.site_url
+        } else {
+            &self.home
+        }
+    }
+}
+
+/// `[mail]` options on the sender; what is not set is WordPress's default.
+#[derive(Clone, Debug, Default)]
+pub struct Sender {
+    /// `mail.from`.
+    pub from: Option<String>,
+    /// `mail.from_name`.
+    pub from_name: Option<String>,
+    /// `mail.reply_to`.
+    pub reply_to: Option<String>,
+    /// `mail.envelope_from`.
+    pub envelope_from: Option<String>,
+    /// `mail.https_links`.
+    pub https_links: bool,
+    /// `WP_HOME` and `WP_SITEURL`, which the database does not know.
+    pub home: Option<String>,
+    /// See `home`.
+    pub site_url: Option<String>,
+}
+
+impl Sender {
+    /// Puts the constants over the options.
+    pub fn overlay(&self, options: &mut MailOptions) {
+        if let Some(home) = &self.home {
+            options.home.clone_from(home);
+        }
+        if let Some(site_url) = &self.site_url {
+            options.site_url.clone_from(site_url);
+        }
+    }
+
+    /// Address and name that the mail comes from.
+    ///
+    /// # Errors
+    /// In words: the site's own address makes none, as on `localhost`; WordPress would send nothing.
+    pub fn from(&self, options: &MailOptions) -> Result<(String, String), String> {
+        let name = self
+            .from_name
+            .clone()
+            .unwrap_or_else(|| "WordPress".to_owned());
+        if let Some(from) = &self.from {
+            return Ok((from.clone(), name));
+        }
+        let home = options.home();
+        default_from(home)
+            .filter(|from| is_email(from.as_bytes()))
+            .map(|from| (from, name))
+            .ok_or_else(|| {
+                format!("the site's address \"{home}\" makes no sender address: set mail.from")
+            })
+    }
+}

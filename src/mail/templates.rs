@@ -1,0 +1,72 @@
+//! The operator's own welcome mail: `welcome.subject.txt` and `welcome.body.txt` in `mail.templates`, in Jinja's syntax.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::Context;
+use minijinja::{Environment, UndefinedBehavior, context};
+
+use super::text::{Links, Text, Welcome};
+
+const SUBJECT: &str = "welcome.subject.txt";
+const BODY: &str = "welcome.body.txt";
+
+/// Both templates, or none.
+pub struct Templates(Option<Environment<'static>>);
+
+impl Templates {
+    /// WordPress's own text.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Reads the two files of a folder.
+    ///
+    /// # Errors
+    /// A file is missing or is no template, in words that name it.
+    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        for name in [SUBJECT, BODY] {
+            let path: PathBuf = folder.join(name);
+            let source = read(&path)
+                .with_context(|| format!("mail.templates: {} cannot be read", path.display()))?;
+            environment
+                .add_template_owned(name, source)
+                .with_context(|| format!("mail.templates: {} is no template", path.display()))?;
+        }
+        Ok(Self(Some(environment)))
+    }
+
+    /// `None` without templates. Line ends become CR LF, and the subject one line.
+    pub(super) fn render(
+        &self,
+        welcome: &Welcome<'_>,
+        site_name: &str,
+        locale: &str,
+        links: &Links,
+    ) -> Result<Option<Text>, minijinja::Error> {
+        let Some(environment) = &self.0 else {
+            return Ok(None);
+        };
+        let values = context! {
+            site_name,
+            locale,
+            site_url => links.login.trim_end_matches("/wp-login.php"),
+            login => welcome.login,
+            display_name => welcome.display_name,
+            set_password_url => &links.set_password,
+            login_url => &links.login,
+        };
+        let render = |name| environment.get_template(name)?.render(&values);
+        let (subject, body) = (render(SUBJECT)?, render(BODY)?);
+        Ok(Some(Text {
+            subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
+            body: body.replace("\r\n", "\n").replace('\n', "\r\n"),
+        }))
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}

@@ -1,0 +1,295 @@
+//! Sending what was promised. Workers lease mails, so that any number of them, in any number of processes, share the
+//! outbox, and the mail of one that died is taken over. No transaction is open while a mail is on its way.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::outbox::{self, Ended, Leased};
+use super::smtp::Header;
+use super::{Catalogues, MailOptions, Sender, Smtp, Templates, Welcome, compose};
+use crate::clock::Clock;
+use crate::db::{DatabaseError, Doing, Pool, Statements};
+use crate::telemetry;
+use crate::wordpress::reset_key;
+use crate::wordpress::sanitize::email::is_email;
+use crate::wordpress::version::Version;
+
+/// How often the outbox is looked at when nobody calls: for other instances' mails, and retries.
+const POLL: Duration = Duration::from_secs(2);
+/// Between two tries to record what happened to a mail: forgetting it would send it twice.
+const RECORD_PAUSE: Duration = Duration::from_millis(500);
+const MOST_RECORD_TRIES: u32 = 240;
+
+/// When a mail that did not leave is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// After the first failure; doubled after each further one.
+    pub first_retry: Duration,
+    /// The longest pause.
+    pub longest_retry: Duration,
+    /// When a mail is given up.
+    pub give_up: Duration,
+    /// How long a sender has a mail for itself; the mail server gets four fifths of it at most.
+    pub lease: Duration,
+    /// Mails a second of this process; `None` for no limit.
+    pub per_second: Option<NonZeroU32>,
+}
+
+/// Tells the running version, from the options if need be.
+pub(super) type FindVersion = Box<dyn Fn(&MailOptions) -> Option<Version> + Send + Sync>;
+
+/// What sending needs.
+pub struct Worker {
+    /// The site's database.
+    pub pool: Pool,
+    /// Its statements.
+    pub statements: Statements,
+    /// Its table prefix.
+    pub prefix: String,
+    /// Time of day.
+    pub clock: Clock,
+    /// The running version, from the options if need be.
+    pub version: FindVersion,
+    /// The way out.
+    pub smtp: Smtp,
+    /// `[mail]` options.
+    pub sender: Sender,
+    /// Translations.
+    pub catalogues: Catalogues,
+    /// The operator's texts.
+    pub templates: Templates,
+    /// Retries and rate.
+    pub pace: Pace,
+    /// Rung when a call has promised a mail.
+    pub bell: Arc<Notify>,
+}
+
+impl Worker {
+    /// Runs `tasks` senders until `stop` is cancelled; each ends the mail that it has.
+    pub async fn run(self, tasks: u32, stop: CancellationToken) {
+        let limiter = self
+            .pace
+            .per_second
+            .map(|rate| RateLimiter::direct(Quota::per_second(rate)));
+        let (worker, limiter) = (Arc::new(self), Arc::new(limiter));
+        let senders = tokio_util::task::TaskTracker::new();
+        for _ in 0..tasks {
+            let (worker, limiter, stop) = (worker.clone(), limiter.clone(), stop.clone());
+            senders.spawn(async move {
+                worker
+                    .send_while_there_is_some(Option::as_ref(&limiter), &stop)
+                    .await;
+            });
+        }
+        senders.close();
+        senders.wait().await;
+    }
+
+    async fn send_while_there_is_some(
+        &self,
+        limiter: Option<&DefaultDirectRateLimiter>,
+        stop: &CancellationToken,
+    ) {
+        while !stop.is_cancelled() {
+            match self.send_next(limiter).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::debug!("no mail for now: {}", telemetry::chain(&error)),
+            }
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one.
+    async fn send_next(
+        &self,
+        limiter: Option<&DefaultDirectRateLimiter>,
+    ) -> Result<bool, DatabaseError> {
+        if let Some(limiter) = limiter {
+            limiter.until_ready().await;
+        }
+        let now = self.clock.now();
+        let Some(mail) =
+            outbox::lease(&self.pool, &self.statements, now, now + self.pace.lease).await?
+        else {
+            return Ok(false);
+        };
+        let ended = match self.attempt(&mail).await {
+            Ok(ended) => ended,
+            Err(error) => self.later(&mail, telemetry::chain(&error)),
+        };
+        report(&mail, &ended);
+        self.record(&mail, &ended).await?;
+        Ok(true)
+    }
+
+    async fn attempt(&self, mail: &Leased) -> Result<Ended, DatabaseError> {
+        let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
+            return Ok(Ended::Skipped("the user was deleted".to_owned()));
+        };
+        if !is_email(address.as_bytes()) {
+            return Ok(Ended::Skipped(
+                "the user's address cannot receive mail".to_owned(),
+            ));
+        }
+        let mut options = MailOptions::load(&self.pool, &self.statements, &self.prefix).await?;
+        self.sender.overlay(&mut options);
+        let from = match self.sender.from(&options) {
+            Ok(from) => from,
+            Err(why) => return Ok(self.later(mail, why)),
+        };
+        let Some(version) = (self.version)(&options) else {
+            let why = "the WordPress version is unknown: set wordpress.version";
+            return Ok(self.later(mail, why.to_owned()));
+        };
+        let key = reset_key::generate();
+        let welcome = Welcome {
+            version,
+            options: &options,
+            login,
+            display_name: mail.display_name.as_deref().unwrap_or_default(),
+            locale: mail.locale.as_deref().filter(|locale| !locale.is_empty()),
+            key: &key,
+            https: mail.https || self.sender.https_links,
+        };
+        let text = match compose(&welcome, &self.catalogues, &self.templates) {
+            Ok(text) => text,
+            Err(error) => return Ok(self.later(mail, format!("the template failed: {error}"))),
+        };
+        let stored = match reset_key::stored(&key, version, self.clock.now()) {
+            Ok(stored) => stored,
+            Err(error) => return Ok(self.later(mail, error.to_string())),
+        };
+        sqlx::query(self.statements.set_activation_key.sql())
+            .bind(stored)
+            .bind(mail.user_id)
+            .execute(&self.pool)
+            .await
+            .doing("store the reset key's hash")?;
+        let domain = from.0.rsplit('@').next().unwrap_or("localhost");
+        let created = mail.created_at.and_utc().timestamp();
+        let header = Header {
+            from: (&from.0, &from.1),
+            to: address,
+            reply_to: self.sender.reply_to.as_deref(),
+            envelope_from: self.sender.envelope_from.as_deref().unwrap_or(&from.0),
+            message_id: &format!("welcome.{}.{}.{created}@{domain}", mail.id, mail.user_id),
+        };
+        Ok(match self.smtp.send(&header, &text).await {
+            Ok(()) => Ended::Sent,
+            Err(failure) if failure.is_permanent => Ended::Dead(failure.words),
+            Err(failure) => self.later(mail, failure.words),
+        })
+    }
+
+    /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
+    fn later(&self, mail: &Leased, why: String) -> Ended {
+        let now = self.clock.now();
+        let give_up = mail.created_at.and_utc() + self.pace.give_up;
+        let at = now + pause(self.pace, mail.attempts, rand::random_range(0.8..1.2));
+        if at > give_up {
+            Ended::Dead(format!(
+                "given up after {} attempts; the last one: {why}",
+                mail.attempts
+            ))
+        } else {
+            Ended::Later(at, why)
+        }
+    }
+
+    /// Insists: a mail that has left and is not recorded would be sent again.
+    async fn record(&self, mail: &Leased, ended: &Ended) -> Result<(), DatabaseError> {
+        let mut tries = 0;
+        loop {
+            let now: DateTime<Utc> = self.clock.now();
+            match outbox::finish(&self.pool, &self.statements, mail, ended, now).await {
+                Err(_) if tries < MOST_RECORD_TRIES => tries += 1,
+                done => return done,
+            }
+            tokio::time::sleep(RECORD_PAUSE).await;
+        }
+    }
+}
+
+/// The pause after an attempt, to the second, at least one.
+fn pause(pace: Pace, attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(20);
+    let pause = pace
+        .first_retry
+        .saturating_mul(1 << doublings)
+        .min(pace.longest_retry);
+    Duration::from_secs(pause.mul_f64(jitter).as_secs().max(1))
+}
+
+/// One line a mail. The server's words may name the address, so they stay in the outbox.
+fn report(mail: &Leased, ended: &Ended) {
+    let (id, user, attempts) = (mail.id, mail.user_id, mail.attempts);
+    match ended {
+        Ended::Sent => tracing::info!(
+            mail.id = id,
+            user.id = user,
+            attempts,
+            "sent the welcome mail of user {user}"
+        ),
+        Ended::Skipped(why) => tracing::info!(
+            mail.id = id,
+            user.id = user,
+            attempts,
+            "skipped the welcome mail of user {user}: {why}"
+        ),
+        Ended::Later(at, _) => tracing::warn!(
+            mail.id = id,
+            user.id = user,
+            attempts,
+            "the welcome mail of user {user} waits until {at}; \"fcom-sidecar outbox show {id}\" tells why"
+        ),
+        Ended::Dead(_) => tracing::error!(
+            mail.id = id,
+            user.id = user,
+            attempts,
+            "the welcome mail of user {user} is given up; \"fcom-sidecar outbox show {id}\" tells why"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pace = Pace {
+            first_retry: Duration::from_secs(30),
+            longest_retry: Duration::from_mins(30),
+            give_up: Duration::from_hours(48),
+            lease: Duration::from_mins(5),
+            per_second: None,
+        };
+        for (attempts, seconds) in [(1, 30), (2, 60), (5, 480), (7, 1800), (4_000_000_000, 1800)] {
+            assert_eq!(pause(pace, attempts, 1.0).as_secs(), seconds);
+        }
+        assert_eq!(pause(pace, 1, 0.8).as_secs(), 24);
+        assert_eq!(
+            pause(
+                Pace {
+                    first_retry: Duration::ZERO,
+                    ..pace
+                },
+                1,
+                1.0
+            )
+            .as_secs(),
+            1
+        );
+    }
+}

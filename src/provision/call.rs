@@ -1,0 +1,186 @@
+//! A call as it came in, parsed. Nothing behind this looks at raw input again.
+
+use std::fmt;
+
+use secrecy::SecretSlice;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::ProvisionError;
+use crate::wordpress::php::loose;
+use crate::wordpress::sanitize::email::{is_email, stored_email};
+
+/// `user_email` holds 100 characters.
+const EMAIL_LENGTH: usize = 100;
+
+/// One call of a webhook. The texts are as typed: WordPress's slashes are added where PHP looks at them.
+pub struct WebhookCall {
+    /// Names this call in the run record, so that a retry after a lost commit does not run it twice.
+    pub id: [u8; 16],
+    /// The webhook's secret.
+    pub key: WebhookKey,
+    /// The address, or what is wrong with it; an unknown key is reported first.
+    pub email: Result<Email, ProvisionError>,
+    /// Bytes, perhaps no UTF-8; empty if missing.
+    pub first_name: Vec<u8>,
+    /// As `first_name`.
+    pub last_name: Vec<u8>,
+    /// The wished login; `None` if missing, empty or `0`.
+    pub user_login: Option<Vec<u8>>,
+    /// The wished password; `None` if missing, empty or `0`.
+    pub user_password: Option<SecretSlice<u8>>,
+    /// Whether the client used HTTPS.
+    pub https: bool,
+}
+
+/// A webhook's key: a password. Shown as a fingerprint only.
+#[derive(Clone)]
+pub struct WebhookKey(Vec<u8>);
+
+impl WebhookKey {
+    /// Takes the key as it came in; `None` for what PHP counts as missing (empty and `0`).
+    pub fn parse(key: &[u8]) -> Option<Self> {
+        (!loose::is_empty(key)).then(|| Self(key.to_vec()))
+    }
+
+    /// Byte for byte and in constant time: the column's collation ignores case and trailing spaces, a secret must not.
+    pub fn matches(&self, stored: &[u8]) -> bool {
+        self.0.ct_eq(stored).into()
+    }
+
+    /// For the indexed look-up only; text, since a key with other bytes matches nothing.
+    pub(super) fn for_lookup(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+
+    /// Eight hexadecimal digits that tell keys apart in a log.
+    pub fn fingerprint(&self) -> String {
+        let [a, b, c, d, ..] = Sha256::digest(&self.0).0;
+        format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl fmt::Debug for WebhookKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookKey({})", self.fingerprint())
+    }
+}
+
+/// A valid address, as given and as WordPress stores it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email {
+    given: String,
+    stored: String,
+}
+
+impl Email {
+    /// # Errors
+    /// Not an address in the sense of `is_email`, or one that `user_email` cannot hold.
+    pub fn parse(given: &[u8]) -> Result<Self, ProvisionError> {
+        if !is_email(given) {
+            return Err(ProvisionError::EmailRequired);
+        }
+        let stored = stored_email(given);
+        let given = String::from_utf8_lossy(given).into_owned();
+        if stored.is_empty() {
+            return Err(ProvisionError::EmailRequired);
+        }
+        if given.len().max(stored.len()) > EMAIL_LENGTH {
+            return Err(ProvisionError::EmailTooLong);
+        }
+        Ok(Self { given, stored })
+    }
+
+    /// As given; the local part becomes a login.
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// As `wp_insert_user` stores it.
+    pub fn stored(&self) -> &str {
+        &self.stored
+    }
+
+    /// As it stands after `get_password_reset_key` has written the user back and so filtered the address a second time:
+    /// `a&b@…`, stored as `a&amp;b@…`, becomes `a&amp;ampb@…`.
+    pub fn stored_after_reset_key(&self) -> String {
+        let twice: String = stored_email(self.stored.as_bytes());
+        if twice.len() > EMAIL_LENGTH {
+            self.stored.clone()
+        } else {
+            twice
+        }
+    }
+
+    /// Whether WordPress would send mail to the stored form.
+    pub fn receives_mail(&self) -> bool {
+        is_email(self.stored.as_bytes())
+    }
+
+    /// Every form under which WordPress may have stored this address, the given one first.
+    pub fn forms(&self) -> Vec<String> {
+        let mut forms = vec![self.given.clone()];
+        for form in [self.stored.clone(), self.stored_after_reset_key()] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_in_every_form_that_wordpress_may_have_stored() {
+        let email = Email::parse(b"a&b@example.com").unwrap();
+        assert_eq!(
+            email.forms(),
+            [
+                "a&b@example.com",
+                "a&amp;b@example.com",
+                "a&amp;ampb@example.com"
+            ]
+        );
+        assert!(!email.receives_mail());
+        let plain = Email::parse(b"o'neil@Example.com").unwrap();
+        assert_eq!(plain.forms(), ["o'neil@Example.com"]);
+        assert!(plain.receives_mail());
+    }
+
+    #[test]
+    fn an_address_longer_than_its_column_is_refused_in_words() {
+        let longest = format!("{}@example.com", "a".repeat(88));
+        assert!(Email::parse(longest.as_bytes()).is_ok());
+        let error = Email::parse(format!("a{longest}").as_bytes()).unwrap_err();
+        assert!(matches!(error, ProvisionError::EmailTooLong));
+        assert!(matches!(
+            Email::parse(b"x@localhost"),
+            Err(ProvisionError::EmailRequired)
+        ));
+    }
+
+    #[test]
+    fn a_key_and_an_address_never_show_in_debug_output() {
+        let key = WebhookKey::parse(b"11111111111111111111111111111111").unwrap();
+        assert!(!format!("{key:?}").contains("1111"));
+        let email = Email::parse(b"jane@example.com").unwrap();
+        assert!(!format!("{email:?}").contains("jane"));
+    }
+
+    #[test]
+    fn a_key_matches_byte_for_byte() {
+        let key = WebhookKey::parse(b"abc").unwrap();
+        assert!(key.matches(b"abc"));
+        assert!(!key.matches(b"ABC") && !key.matches(b"abc ") && !key.matches(b"ab"));
+        assert!(WebhookKey::parse(b"0").is_none() && WebhookKey::parse(b"").is_none());
+    }
+}

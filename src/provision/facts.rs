@@ -1,0 +1,100 @@
+//! What the database says about a call before anything is decided.
+
+use sqlx::FromRow;
+
+use super::{Email, ProvisionError, WebhookKey};
+use crate::db::{Connection, Doing, Statements, TableNames};
+use crate::fluentcommunity::features::course_module_is_on;
+use crate::fluentcommunity::webhook::Webhook;
+use crate::wordpress::options::SiteOptions;
+
+/// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
+const NO_ADDRESS: &str = "-";
+
+/// The rows that matter to one call.
+pub(super) struct Facts {
+    pub(super) webhook: Webhook,
+    pub(super) course_module: bool,
+    pub(super) options: SiteOptions,
+    /// The user with this address.
+    pub(super) user_id: Option<u64>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    kind: String,
+    id: u64,
+    name: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+}
+
+impl Facts {
+    /// Loads everything in one round trip. Without an address only the webhook is of interest.
+    pub(super) async fn load(
+        connection: &mut Connection,
+        statements: &Statements,
+        tables: &TableNames,
+        key: &WebhookKey,
+        email: Option<&Email>,
+    ) -> Result<Self, ProvisionError> {
+        let forms = email.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
+        let sql = statements.facts.repeated(forms.len());
+        let query = sqlx::query_as(sql).bind(key.for_lookup());
+        let query = forms.iter().fold(query, sqlx::query::QueryAs::bind);
+        let mut rows: Vec<Row> = query
+            .fetch_all(connection)
+            .await
+            .doing("read the webhook, the options and the user")?;
+        // PHP takes the first row it is given, in practice the one with the lowest id.
+        rows.sort_by_key(|row| row.id);
+        Self::read(rows, tables, key, &forms)
+    }
+
+    fn read(
+        rows: Vec<Row>,
+        tables: &TableNames,
+        key: &WebhookKey,
+        forms: &[String],
+    ) -> Result<Self, ProvisionError> {
+        let (mut webhook, mut features, mut users) = (None, None, Vec::new());
+        let mut options = SiteOptions::default();
+        for Row {
+            kind,
+            id,
+            name,
+            value,
+        } in rows
+        {
+            let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
+            match kind.as_str() {
+                "webhook" if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
+                "features" if features.is_none() => features = Some(value),
+                "option" => options.take(tables.prefix(), &name, value),
+                "user" => users.push((id, name)),
+                _ => {}
+            }
+        }
+        let (id, value) = webhook.ok_or(ProvisionError::UnknownWebhook)?;
+        Ok(Self {
+            webhook: Webhook::read(id, &value)?,
+            course_module: course_module_is_on(features.as_deref()),
+            options,
+            user_id: user_of(&users, forms),
+        })
+    }
+}
+
+/// The user whose address is the given one; another form counts only if nobody has that. The collation has decided that
+/// all of them are equal to some form; which one is decided here as MySQL compares ASCII.
+fn user_of(users: &[(u64, Vec<u8>)], forms: &[String]) -> Option<u64> {
+    let of_form = |form: &String| {
+        users
+            .iter()
+            .find(|(_, email)| email.eq_ignore_ascii_case(form.as_bytes()))
+    };
+    forms
+        .iter()
+        .find_map(of_form)
+        .or(users.first())
+        .map(|&(id, _)| id)
+}

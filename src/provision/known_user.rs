@@ -1,0 +1,88 @@
+//! A call for a user who exists: the profile if there is none, and the memberships. Everything else in the call is
+//! ignored, as in PHP.
+
+use super::carry_out::Attempt;
+use super::facts::Facts;
+use super::names::UsernameSource;
+use super::runs::Uncounted;
+use super::writing::{Member, Writing};
+use super::{Outcome, ProvisionError};
+use crate::fluentcommunity::xprofile;
+use crate::wordpress::sanitize::Rules;
+use crate::wordpress::time::{format, parse_mysql};
+use crate::wordpress::users::{self, LockedUser};
+
+/// Serves `user_id` in one transaction.
+pub(super) async fn serve(
+    attempt: &Attempt<'_>,
+    facts: &Facts,
+    user_id: u64,
+) -> Result<(Uncounted, Outcome), ProvisionError> {
+    let mut writing = Writing::begin(attempt, facts).await?;
+    let statements = &attempt.site.statements;
+    let user = users::lock(&mut writing.transaction, statements, user_id)
+        .await?
+        .ok_or(ProvisionError::Raced)?;
+    let profile_created = !user.has_profile;
+    if profile_created {
+        create_profile(&mut writing, &user).await?;
+    }
+    let member = Member {
+        user_id,
+        created: false,
+        profile_created,
+        welcome_mail: false,
+    };
+    writing.finish(member).await
+}
+
+async fn create_profile(
+    writing: &mut Writing<'_>,
+    user: &LockedUser,
+) -> Result<(), ProvisionError> {
+    let site = writing.attempt.site;
+    let options = &writing.facts.options;
+    let version = site
+        .version
+        .version(options)
+        .ok_or(ProvisionError::UnknownVersion)?;
+    let rules = Rules {
+        locale: options.locale(),
+        version,
+        multisite: false,
+    };
+    let (statements, updated_at) = (&site.statements, writing.local_now());
+    let connection = &mut *writing.transaction;
+    let mut profile = xprofile::facts_from_usermeta(connection, statements, user.id).await?;
+    profile.display_name.clone_from(&user.display_name);
+    profile.website.clone_from(&user.user_url);
+    let source = UsernameSource {
+        user_id: user.id,
+        login: &user.user_login,
+        fallbacks: [
+            &user.user_nicename,
+            &profile.first_name,
+            &profile.last_name,
+            &user.display_name,
+        ],
+        rules,
+    };
+    let claims = &mut writing.claims;
+    let username = source.reserve(connection, statements, claims).await?;
+    // The zero date stays one: PHP's conversion makes a date that MySQL stores as such.
+    let created_at = parse_mysql(&user.user_registered).map_or_else(
+        || user.user_registered.clone(),
+        |utc| format(writing.zone.local(utc.and_utc())),
+    );
+    xprofile::insert(
+        connection,
+        statements,
+        user.id,
+        &username,
+        &profile,
+        &created_at,
+        &updated_at,
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Provisioning: one webhook call becomes a member, in one transaction. Mirrors `WebhookModule` of FluentCommunity Pro
+//! 2.1.0 with `wp_insert_user` and what core 2.8.1 does for it.
+//!
+//! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
+
+mod call;
+mod carry_out;
+mod claims;
+mod error;
+mod facts;
+mod known_user;
+mod names;
+mod new_user;
+mod outcome;
+mod runs;
+mod site;
+mod tally;
+mod waiting_room;
+mod writing;
+
+pub use call::{Email, WebhookCall, WebhookKey};
+pub use carry_out::provision;
+pub use error::ProvisionError;
+pub use outcome::Outcome;
+pub use runs::prune;
+pub use site::{PasswordScheme, Site, VersionSource, WelcomeMail};
+pub use tally::{Tally, TallyTask};
+pub use waiting_room::WaitingRoom;

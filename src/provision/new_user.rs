@@ -1,0 +1,226 @@
+//! A call for an address that nobody has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
+
+use secrecy::ExposeSecret;
+
+use super::carry_out::Attempt;
+use super::facts::Facts;
+use super::names::{NewUserNames, UsernameSource};
+use super::runs::Uncounted;
+use super::site::WelcomeMail;
+use super::writing::{Member, Writing};
+use super::{Email, Outcome, ProvisionError};
+use crate::db::Doing;
+use crate::fluentcommunity::xprofile::{self, ProfileFacts};
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::php::loose;
+use crate::wordpress::sanitize::{Rules, name};
+use crate::wordpress::usermeta::{self, NewUserMeta};
+use crate::wordpress::users::NewUser;
+use crate::wordpress::version::Version;
+use crate::wordpress::{password, roles};
+
+/// Characters of a password that nobody is told.
+const GENERATED_PASSWORD_LENGTH: usize = 24;
+/// Longer ones WordPress could never verify.
+const LONGEST_PASSWORD: usize = 4096;
+
+/// Creates the user and everything that belongs to it in one transaction.
+pub(super) async fn create(
+    attempt: &Attempt<'_>,
+    facts: &Facts,
+    email: &Email,
+) -> Result<(Uncounted, Outcome), ProvisionError> {
+    let site = attempt.site;
+    let statements = &site.statements;
+    let options = &facts.options;
+    let version = site
+        .version
+        .version(options)
+        .ok_or(ProvisionError::UnknownVersion)?;
+    let rules = Rules {
+        locale: options.locale(),
+        version,
+        multisite: false,
+    };
+    let new = NewMember::from_call(attempt, version);
+    let display_name = |login: &str| new.display_name(login, version);
+    let wanted = NewUserNames {
+        email,
+        wished_login: new.wished_login.as_deref(),
+        given_names: [&new.given_first_name, &new.given_last_name],
+        stored_names: [&new.first_name, &new.last_name],
+        display_name: &display_name,
+        rules,
+    };
+    let guess = {
+        let mut connection = site
+            .pool
+            .acquire()
+            .await
+            .doing("get a database connection")?;
+        wanted.choose(&mut connection, statements).await?
+    };
+    let hash = attempt.password_hash(version).await?;
+
+    let _turn = site.waiting_room.turn(&guess.login.to_lowercase()).await;
+    let mut writing = Writing::begin(attempt, facts).await?;
+    let connection = &mut *writing.transaction;
+    let names = wanted
+        .reserve(connection, statements, guess, &mut writing.claims)
+        .await?;
+    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
+    let user = NewUser {
+        login: &names.login,
+        password_hash: hash,
+        nicename: &names.nicename,
+        email: &stored_email(email, welcome_mail),
+        display_name: &display_name(&names.login),
+        registered: writing.now,
+    };
+    let user_id = user.insert(connection, statements).await?;
+    let meta = new.meta(&names.login, options);
+    let rows = meta.rows(site.tables.prefix(), version);
+    usermeta::insert(connection, statements, user_id, &rows).await?;
+    create_profile(
+        &mut writing,
+        user_id,
+        &user,
+        &new,
+        names.username.clone(),
+        rules,
+    )
+    .await?;
+    let welcome_mail = welcome_mail && email.receives_mail();
+    writing
+        .finish(Member {
+            user_id,
+            created: true,
+            profile_created: true,
+            welcome_mail,
+        })
+        .await
+}
+
+/// `username` is known unless so many names are taken that PHP's next choice holds the user's id.
+async fn create_profile(
+    writing: &mut Writing<'_>,
+    user_id: u64,
+    user: &NewUser<'_>,
+    new: &NewMember,
+    username: Option<String>,
+    rules: Rules<'_>,
+) -> Result<(), ProvisionError> {
+    let statements = &writing.attempt.site.statements;
+    let now = writing.local_now();
+    let connection = &mut *writing.transaction;
+    let username = if let Some(username) = username {
+        username
+    } else {
+        let source = UsernameSource {
+            user_id,
+            login: user.login,
+            fallbacks: [
+                user.nicename,
+                &new.first_name,
+                &new.last_name,
+                user.display_name,
+            ],
+            rules,
+        };
+        source
+            .reserve(connection, statements, &mut writing.claims)
+            .await?
+    };
+    let profile = ProfileFacts {
+        first_name: new.first_name.clone(),
+        last_name: new.last_name.clone(),
+        display_name: user.display_name.to_owned(),
+        ..ProfileFacts::default()
+    };
+    xprofile::insert(
+        connection, statements, user_id, &username, &profile, &now, &now,
+    )
+    .await?;
+    Ok(())
+}
+
+/// WordPress writes the whole user back when it makes the reset key of the welcome mail, which filters an address with
+/// `&` a second time; the mail itself is then never sent.
+fn stored_email(email: &Email, welcome_mail: bool) -> String {
+    if welcome_mail {
+        email.stored_after_reset_key()
+    } else {
+        email.stored().to_owned()
+    }
+}
+
+/// The optional fields of a call, as PHP sees and stores them.
+struct NewMember {
+    wished_login: Option<Vec<u8>>,
+    given_first_name: String,
+    given_last_name: String,
+    first_name: String,
+    last_name: String,
+}
+
+impl NewMember {
+    /// Slashes first, because everything that PHP does is done with slashed text.
+    fn from_call(attempt: &Attempt<'_>, version: Version) -> Self {
+        let call = attempt.call;
+        let slashed = |name: &[u8]| {
+            if loose::is_empty(name) {
+                Vec::new()
+            } else {
+                loose::addslashes(name)
+            }
+        };
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let (first, last) = (slashed(&call.first_name), slashed(&call.last_name));
+        Self {
+            wished_login: call.user_login.as_deref().map(loose::addslashes),
+            given_first_name: text(&first),
+            given_last_name: text(&last),
+            first_name: name::filter(&first, version),
+            last_name: name::filter(&last, version),
+        }
+    }
+
+    fn meta<'a>(&'a self, login: &'a str, options: &'a SiteOptions) -> NewUserMeta<'a> {
+        let role = options.role();
+        NewUserMeta {
+            nickname: login,
+            first_name: &self.first_name,
+            last_name: &self.last_name,
+            role,
+            user_level: roles::user_level(role, options.user_roles.as_deref()),
+        }
+    }
+
+    fn display_name(&self, login: &str, version: Version) -> String {
+        name::display_name(&self.first_name, &self.last_name, login, version)
+    }
+}
+
+impl Attempt<'_> {
+    /// The hash of the supplied password as wp-login.php will check it (slashed), or of a generated one.
+    async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
+        let hash = self
+            .password_hash
+            .get_or_try_init(|| async {
+                let supplied = self.call.user_password.as_ref();
+                let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
+                let plain = slashed
+                    .filter(|password| password.len() <= LONGEST_PASSWORD)
+                    .unwrap_or_else(|| {
+                        let generated = password::generate(GENERATED_PASSWORD_LENGTH);
+                        generated.expose_secret().as_bytes().to_vec()
+                    });
+                let scheme = self.site.password_scheme.for_version(version);
+                let _slot = self.site.hashing.acquire().await;
+                let hash = tokio::task::spawn_blocking(move || password::hash(&plain, scheme));
+                Ok::<_, ProvisionError>(hash.await??)
+            })
+            .await?;
+        Ok(hash)
+    }
+}

@@ -1,0 +1,45 @@
+//! What a call did.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::fluentcommunity::memberships::{Change, ChangeKind};
+
+/// An executed call: everything it did is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Row id in `fcom_meta`.
+    pub webhook_id: u64,
+    /// The member.
+    pub user_id: u64,
+    /// Whether the user is new.
+    pub created: bool,
+    /// When, to the second.
+    pub executed_at: DateTime<Utc>,
+}
+
+/// What a run changed, as JSON in the `changes` column of its record.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Changes {
+    profile: bool,
+    welcome_mail: bool,
+    joined: Vec<u64>,
+    left: Vec<u64>,
+}
+
+impl Changes {
+    pub(super) fn new(profile: bool, welcome_mail: bool, memberships: &[Change]) -> Self {
+        let ids = |left: bool| {
+            let changed = memberships
+                .iter()
+                .filter(|c| (c.kind == ChangeKind::Left) == left);
+            changed.map(|change| change.target_id).collect()
+        };
+        Self {
+            profile,
+            welcome_mail,
+            joined: ids(false),
+            left: ids(true),
+        }
+    }
+}

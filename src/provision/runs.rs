@@ -1,0 +1,112 @@
+//! Run records: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
+
+use chrono::{DateTime, Utc};
+
+use super::outcome::Changes;
+use crate::db::{Connection, DatabaseError, Doing, Pool, Statements};
+
+/// A run to record.
+pub(super) struct Run<'a> {
+    pub(super) call_id: &'a [u8],
+    pub(super) webhook_id: u64,
+    pub(super) user_id: u64,
+    pub(super) created: bool,
+    pub(super) changes: &'a Changes,
+    pub(super) duration_ms: u32,
+    pub(super) now: DateTime<Utc>,
+}
+
+const CREATED: &str = "created";
+const FOUND: &str = "found";
+
+impl Run<'_> {
+    /// Inserts the record, not counted yet, and returns its id.
+    pub(super) async fn insert(
+        &self,
+        connection: &mut Connection,
+        statements: &Statements,
+    ) -> Result<u64, DatabaseError> {
+        let changes = serde_json::to_string(self.changes).unwrap_or_default();
+        let done = sqlx::query(statements.insert_run.sql())
+            .bind(self.call_id)
+            .bind(self.webhook_id)
+            .bind(self.user_id)
+            .bind(if self.created { CREATED } else { FOUND })
+            .bind(changes)
+            .bind(self.duration_ms)
+            .bind(self.now.naive_utc())
+            .execute(connection)
+            .await
+            .doing("record the run")?;
+        Ok(done.last_insert_id())
+    }
+}
+
+/// A recorded run that still has to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Uncounted {
+    pub(super) run_id: u64,
+    pub(super) webhook_id: u64,
+    pub(super) created: bool,
+}
+
+/// The run of a call, with its user, if it was committed.
+pub(super) async fn of_call(
+    pool: &Pool,
+    statements: &Statements,
+    call_id: &[u8],
+) -> Result<Option<(Uncounted, u64)>, DatabaseError> {
+    let found: Option<(u64, u64, u64, String)> = sqlx::query_as(statements.run_by_call_id.sql())
+        .bind(call_id)
+        .fetch_optional(pool)
+        .await
+        .doing("look for the call's run")?;
+    Ok(found.map(|(run_id, webhook_id, user_id, outcome)| {
+        (
+            Uncounted {
+                run_id,
+                webhook_id,
+                created: outcome == CREATED,
+            },
+            user_id,
+        )
+    }))
+}
+
+/// Runs that an instance left uncounted when it died: recorded before `until`.
+pub(super) async fn uncounted(
+    pool: &Pool,
+    statements: &Statements,
+    until: DateTime<Utc>,
+) -> Result<Vec<Uncounted>, DatabaseError> {
+    let rows: Vec<(u64, u64, String)> = sqlx::query_as(statements.untallied_runs.sql())
+        .bind(until.naive_utc())
+        .fetch_all(pool)
+        .await
+        .doing("look for uncounted runs")?;
+    let rows = rows
+        .into_iter()
+        .map(|(run_id, webhook_id, outcome)| Uncounted {
+            run_id,
+            webhook_id,
+            created: outcome == CREATED,
+        });
+    Ok(rows.collect())
+}
+
+/// Deletes some counted runs recorded before `before`; returns how many.
+///
+/// # Errors
+/// The statement failed.
+pub async fn prune(
+    pool: &Pool,
+    statements: &Statements,
+    before: DateTime<Utc>,
+) -> Result<u64, DatabaseError> {
+    let done = sqlx::query(statements.prune_runs.sql())
+        .bind(before.naive_utc())
+        .execute(pool)
+        .await
+        .doing("prune old runs")?;
+    Ok(done.rows_affected())
+}

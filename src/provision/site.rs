@@ -1,0 +1,144 @@
+//! The site that calls are carried out for, and what they need to do it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use super::{Tally, WaitingRoom};
+use crate::clock::Clock;
+use crate::db::{Pool, Statements, TableNames};
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::password;
+use crate::wordpress::version::Version;
+
+/// Everything a call needs; one per process.
+pub struct Site {
+    /// Connections to the site's database.
+    pub pool: Pool,
+    /// Every statement, with the site's table names in it.
+    pub statements: Statements,
+    /// The site's table names.
+    pub tables: TableNames,
+    /// Time of day.
+    pub clock: Clock,
+    /// Where the WordPress version comes from.
+    pub version: VersionSource,
+    /// The hash for supplied passwords.
+    pub password_scheme: PasswordScheme,
+    /// How welcome mails leave.
+    pub welcome_mail: WelcomeMail,
+    /// Where new users who want the same name wait.
+    pub waiting_room: WaitingRoom,
+    /// Rung when a mail was promised.
+    pub mail_bell: Arc<Notify>,
+    /// Hash jobs at once.
+    pub hashing: Semaphore,
+    /// Counts runs.
+    pub tally: Tally,
+    /// Calls under way: the process does not end before them.
+    pub tasks: TaskTracker,
+    /// The main runtime: a web worker's own runtime dies with it.
+    pub runtime: Handle,
+}
+
+/// Which hash new passwords get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordScheme {
+    /// `$P$B`: every WordPress verifies it.
+    Phpass,
+    /// What the running version writes itself.
+    WordPress,
+}
+
+impl PasswordScheme {
+    /// The hash for a version.
+    pub fn for_version(self, version: Version) -> password::Scheme {
+        match self {
+            Self::WordPress if version.uses_bcrypt() => password::Scheme::Bcrypt,
+            _ => password::Scheme::Phpass,
+        }
+    }
+}
+
+/// How a new user's welcome mail leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WelcomeMail {
+    /// From our outbox.
+    Outbox,
+    /// WordPress sends it: FluentCommunity (2.5.0 and later) listens to a scheduled action.
+    WordPress,
+    /// Not at all.
+    Off,
+}
+
+/// Where the WordPress version comes from.
+pub enum VersionSource {
+    /// The configuration says it outright.
+    Fixed(Version),
+    /// `wp-includes/version.php`, read again when the file changes, so that an upgrade counts at once.
+    File(VersionFile),
+    /// The database, with every call.
+    Database,
+}
+
+/// A version file with what it said last.
+pub struct VersionFile {
+    path: PathBuf,
+    read: fn(&Path) -> Option<Version>,
+    seen: Mutex<(Option<SystemTime>, Version)>,
+}
+
+impl VersionSource {
+    /// The file's version is known already; `path` is looked at again for every call, and read when it has changed.
+    pub fn file(path: PathBuf, version: Version, read: fn(&Path) -> Option<Version>) -> Self {
+        let modified = modified(&path);
+        Self::File(VersionFile {
+            path,
+            read,
+            seen: Mutex::new((modified, version)),
+        })
+    }
+
+    /// The version where it is known without asking the database.
+    pub fn known(&self) -> Option<Version> {
+        match self {
+            Self::Fixed(version) => Some(*version),
+            Self::File(file) => Some(file.version()),
+            Self::Database => None,
+        }
+    }
+
+    /// The version that new users are made for.
+    pub fn version(&self, options: &SiteOptions) -> Option<Version> {
+        self.known()
+            .or_else(|| options.version().map(|found| found.version))
+    }
+}
+
+impl VersionFile {
+    /// Keeps the last version while the file is being replaced and cannot be read.
+    fn version(&self) -> Version {
+        let mut seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let modified = modified(&self.path);
+        if modified.is_some()
+            && modified != seen.0
+            && let Some(version) = (self.read)(&self.path)
+        {
+            *seen = (modified, version);
+        }
+        seen.1
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}

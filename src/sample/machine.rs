@@ -1,0 +1,68 @@
+//! What a private server needs from the machine: programs, a folder, a port.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Ports below the range from which kernels pick the ports of outgoing connections, so that a server that is down for a
+/// moment finds its port free when it returns.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port on 127.0.0.1 that nobody listens on at this moment, from below the range of outgoing connections.
+///
+/// # Panics
+/// When a thousand ports in a row are taken.
+#[must_use]
+pub fn free_port() -> u16 {
+    (0..1000)
+        .map(|_| random_number() % u64::from(PORTS.end - PORTS.start))
+        .filter_map(|offset| u16::try_from(offset).ok())
+        .map(|offset| PORTS.start + offset)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("one port in a thousand is free")
+}
+
+/// Finds a program by the first of its names that exists: in the search path, and where Debian keeps servers, which is
+/// not in the search path of ordinary users.
+pub(super) fn find_program(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/usr/libexec"].map(PathBuf::from))
+        .collect();
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|program| program.is_file())
+}
+
+/// Creates a folder of our own: in memory where there is room for a server, else in the machine's temporary folder.
+pub(super) fn create_folder(prefix: &str) -> io::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let base = if free_megabytes(memory).is_some_and(|free| free >= 1024) {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    tempfile::Builder::new().prefix(prefix).tempdir_in(base)
+}
+
+fn free_megabytes(folder: &Path) -> Option<u64> {
+    let output = Command::new("df").arg("-Pm").arg(folder).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+}
+
+/// The standard library's only source of random numbers. Good enough for names, ports and the password of a server that
+/// lives for minutes on 127.0.0.1.
+fn random_number() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// 32 random hexadecimal digits.
+pub(super) fn random_text() -> String {
+    format!("{:016x}{:016x}", random_number(), random_number())
+}

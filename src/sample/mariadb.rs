@@ -1,0 +1,416 @@
+//! A private MariaDB server: its own folder, port and account, nothing shared with a server that the machine may run.
+//!
+//! The demo and the integration tests put a sample site into it. It mirrors no PHP function. The server dies with its
+//! owner, even with one that is killed: a shell holds the reading end of a pipe, and when the writing end closes it
+//! kills the server and deletes the folder.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection};
+use tempfile::TempDir;
+
+use super::machine::{create_folder, find_program, free_port, random_text};
+
+/// The account that [`PrivateMariadb::url`] names. It may do everything on this server.
+const ACCOUNT: &str = "sidecar";
+
+/// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
+/// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
+const WATCHDOG: &str = r#"server=
+while read -r line; do server=$line; done
+if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
+rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
+
+/// How long a server may take from its start to its first answer.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// Why there is no private server. Each text names the remedy where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum MariadbError {
+    /// A program of the server's package is not installed.
+    #[error("{0} is not on this machine: install it with `apt-get install mariadb-server`")]
+    NotInstalled(&'static str),
+    /// The folder, a process or a pipe could not be made.
+    #[error("could not {doing}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `mariadb-install-db` failed.
+    #[error("could not create the system tables:\n{0}")]
+    Install(String),
+    /// The server ended or did not answer in time. Holds the end of its error log.
+    #[error("the private MariaDB did not start; its error log ends with:\n{0}")]
+    Start(String),
+    /// A statement failed.
+    #[error("could not {doing} on the private MariaDB")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// How a [`PrivateMariadb`] is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server's time zone, as `+03:00`; `None` takes the machine's.
+    pub default_time_zone: Option<String>,
+    /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
+    pub flush_log_at_commit: u8,
+    /// More arguments for the server, after ours.
+    pub arguments: Vec<String>,
+    /// Variables added to the server's environment, for example `TZ`.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            default_time_zone: None,
+            flush_log_at_commit: 2,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A running server. Dropping it kills the server and deletes its folder.
+pub struct PrivateMariadb {
+    options: Options,
+    program: PathBuf,
+    port: u16,
+    password: String,
+    server: Mutex<Option<Child>>,
+    watchdog: Mutex<Child>,
+    folder: TempDir,
+}
+
+impl PrivateMariadb {
+    /// Creates the folder and the system tables, starts the server, waits until it answers and makes the account.
+    /// Takes about a second.
+    ///
+    /// # Errors
+    /// The programs are missing, or the server does not come up.
+    pub async fn start(options: Options) -> Result<Self, MariadbError> {
+        let program =
+            find_program(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
+        let installer = find_program(&["mariadb-install-db", "mysql_install_db"])
+            .ok_or(MariadbError::NotInstalled("mariadb-install-db"))?;
+        let folder =
+            create_folder("fcom-sidecar-mariadb-").map_err(system("create the server's folder"))?;
+        let watchdog = spawn_watchdog(folder.path())?;
+        let path = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || install(&installer, &path))
+            .await
+            .map_err(|error| MariadbError::Install(error.to_string()))??;
+        let mut mariadb = Self {
+            options,
+            program,
+            port: free_port(),
+            password: random_text(),
+            server: Mutex::new(None),
+            watchdog: Mutex::new(watchdog),
+            folder,
+        };
+        // Another process may take the port between the choice and the start; then the server says so and ends.
+        while let Err(error) = mariadb.restart().await {
+            if !error.to_string().contains("Address already in use") {
+                return Err(error);
+            }
+            mariadb.port = free_port();
+        }
+        mariadb.create_account().await?;
+        Ok(mariadb)
+    }
+
+    /// `mysql://user:password@127.0.0.1:port/database`, for an account with all rights.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let (password, port) = (&self.password, self.port);
+        format!("mysql://{ACCOUNT}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// The password in [`url`](Self::url): random, hexadecimal digits.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The port on 127.0.0.1. It stays the same over [`restart`](Self::restart).
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's unix socket, on which `root` needs no password.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// How to connect as `root` through the socket, with a session as the server's defaults have it: in particular the
+    /// time zone is not set, so that TIMESTAMP columns read as the literals that PHP sees.
+    #[must_use]
+    pub fn connect_options(&self, database: Option<&str>) -> MySqlConnectOptions {
+        let options = MySqlConnectOptions::new()
+            .socket(self.socket())
+            .username("root")
+            .ssl_mode(MySqlSslMode::Disabled)
+            .charset("utf8mb4")
+            .timezone(None)
+            .pipes_as_concat(false)
+            .disable_statement_logging();
+        match database {
+            Some(database) => options.database(database),
+            None => options,
+        }
+    }
+
+    /// Creates an empty database with the character set and collation of a stock WordPress. The name consists of
+    /// letters, digits and underscores.
+    ///
+    /// # Errors
+    /// The server refuses, for example because the name exists.
+    pub async fn create_database(&self, name: &str) -> Result<(), MariadbError> {
+        let sql = format!(
+            "CREATE DATABASE `{name}` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
+        );
+        self.execute(None, sql, "create the database").await
+    }
+
+    /// Executes a dump as `mysqldump` writes it. It goes to the server in one piece, which needs no splitting at
+    /// semicolons, knows all of its comments and depends on no client program.
+    ///
+    /// # Errors
+    /// The server refuses a statement; those before it have been executed.
+    pub async fn load_sql(&self, database: &str, sql: &str) -> Result<(), MariadbError> {
+        // What the head of a full dump would have set.
+        let session =
+            "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, unique_checks = 0";
+        self.execute(Some(database), format!("{session};\n{sql}"), "load the SQL")
+            .await
+    }
+
+    /// Kills the server as `kill -9` does. Its folder stays.
+    pub fn kill(&self) {
+        let mut server = lock(&self.server);
+        if let Some(mut server) = server.take() {
+            // Fails only for a server that has ended already.
+            let _ = server.kill();
+            let _ = server.wait();
+            self.tell_watchdog("");
+        }
+    }
+
+    /// Starts the server again on the same folder and port, killing it first if it runs, and waits until it answers.
+    ///
+    /// # Errors
+    /// The server does not come up; the error holds the end of its log.
+    pub async fn restart(&self) -> Result<(), MariadbError> {
+        self.kill();
+        {
+            let mut server = lock(&self.server);
+            let server = server.insert(self.spawn_server()?);
+            self.tell_watchdog(&server.id().to_string());
+        }
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            match self.connect_options(None).connect().await {
+                Ok(connection) => {
+                    // The goodbye may fail; the server is up all the same.
+                    let _ = connection.close().await;
+                    return Ok(());
+                }
+                Err(_) if self.is_alive() && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(_) => {
+                    self.kill();
+                    return Err(MariadbError::Start(tail(&self.log_file())));
+                }
+            }
+        }
+    }
+
+    fn spawn_server(&self) -> Result<Child, MariadbError> {
+        let folder = self.folder.path().display();
+        // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
+        // where it complains about its arguments.
+        let log = self.log_file();
+        let _ = std::fs::remove_file(&log);
+        let log = File::options().append(true).create(true).open(log);
+        let log = log.map_err(system("create the server's log"))?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--no-defaults")
+            .arg(format!("--datadir={folder}/data"))
+            .arg(format!("--tmpdir={folder}"))
+            .arg(format!("--socket={folder}/socket"))
+            .arg(format!("--pid-file={folder}/pid"))
+            .arg(format!("--log-error={folder}/error.log"))
+            .arg(format!("--port={}", self.port))
+            .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
+            .args(["--max-connections=500", "--skip-log-bin"])
+            .args([
+                "--innodb-buffer-pool-size=64M",
+                "--innodb-log-file-size=32M",
+            ])
+            .arg(format!(
+                "--innodb-flush-log-at-trx-commit={}",
+                self.options.flush_log_at_commit
+            ));
+        if is_root(self.folder.path()) {
+            command.arg("--user=root");
+        }
+        if let Some(zone) = &self.options.default_time_zone {
+            command.arg(format!("--default-time-zone={zone}"));
+        }
+        command.args(&self.options.arguments);
+        let environment = self.options.environment.iter();
+        command.envs(environment.map(|(name, value)| (name, value)));
+        // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        command.spawn().map_err(system("start mariadbd"))
+    }
+
+    async fn create_account(&self) -> Result<(), MariadbError> {
+        // The installer lets `root` in over TCP without a password, too.
+        let sql = format!(
+            "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'; FLUSH PRIVILEGES; \
+             CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'",
+            self.password
+        );
+        self.execute(None, sql, "create the account").await
+    }
+
+    async fn execute(
+        &self,
+        database: Option<&str>,
+        sql: String,
+        doing: &'static str,
+    ) -> Result<(), MariadbError> {
+        let run = async {
+            let mut connection: MySqlConnection = self.connect_options(database).connect().await?;
+            // Sound: fixtures and texts of this module, on a server that holds nothing else.
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await?;
+            connection.close().await
+        };
+        run.await
+            .map_err(|source| MariadbError::Database { doing, source })
+    }
+
+    fn is_alive(&self) -> bool {
+        let mut server = lock(&self.server);
+        server
+            .as_mut()
+            .is_some_and(|server| matches!(server.try_wait(), Ok(None)))
+    }
+
+    fn tell_watchdog(&self, server: &str) {
+        if let Some(pipe) = lock(&self.watchdog).stdin.as_mut() {
+            // Without a watchdog the server lacks a guard, which is no reason to fail.
+            let _ = writeln!(pipe, "{server}");
+        }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("error.log")
+    }
+}
+
+impl fmt::Debug for PrivateMariadb {
+    /// Leaves the password out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PrivateMariadb")
+            .field("port", &self.port)
+            .field("folder", &self.folder.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for PrivateMariadb {
+    fn drop(&mut self) {
+        self.kill();
+        let mut watchdog = lock(&self.watchdog);
+        drop(watchdog.stdin.take());
+        let _ = watchdog.wait();
+    }
+}
+
+fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
+    let mut command = Command::new(installer);
+    command
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}/data", folder.display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .args(["--skip-name-resolve", "--innodb-log-file-size=32M"])
+        // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
+        .env("TMPDIR", folder)
+        .stdin(Stdio::null());
+    if is_root(folder) {
+        command.arg("--user=root");
+    }
+    let output = command.output().map_err(system("run mariadb-install-db"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    // The standard output is general advice; the server's own words are in the other one.
+    Err(MariadbError::Install(
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ))
+}
+
+fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
+    Command::new("sh")
+        .args(["-c", WATCHDOG, "watchdog"])
+        .arg(folder)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(system("start the watchdog"))
+}
+
+/// Whether we are `root`, told by the owner of a folder that we made: `mariadbd` refuses to run as `root` unasked.
+fn is_root(folder: &Path) -> bool {
+    folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// The last lines of a log.
+fn tail(log: &Path) -> String {
+    let text = File::open(log).and_then(io::read_to_string);
+    let text = text.unwrap_or_else(|error| format!("(no log: {error})"));
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> MariadbError {
+    move |source| MariadbError::System { doing, source }
+}

@@ -1,0 +1,5 @@
+//! What the demo and the tests run against.
+
+pub mod machine;
+pub mod mailbox;
+pub mod mariadb;

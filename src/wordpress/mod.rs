@@ -1,0 +1,14 @@
+//! WordPress's own rules and rows: users, their meta, roles, passwords, texts and times. Knows nothing of
+//! FluentCommunity, HTTP or the configuration.
+
+pub mod options;
+pub mod password;
+pub mod php;
+pub mod reset_key;
+pub mod roles;
+pub mod sanitize;
+pub mod special_chars;
+pub mod time;
+pub mod usermeta;
+pub mod users;
+pub mod version;

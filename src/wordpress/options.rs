@@ -1,0 +1,138 @@
+//! The options that decide how a user is made. Read anew for every call, so that a change in wp-admin holds at once.
+
+use super::php::{self, Value, loose};
+use super::time::SiteZone;
+use super::version::Version;
+
+/// Rows of `{prefix}options` as they stand.
+#[derive(Clone, Debug, Default)]
+pub struct SiteOptions {
+    /// `default_role`; `None` when there is no such row.
+    pub default_role: Option<String>,
+    /// `timezone_string`.
+    pub timezone_string: String,
+    /// `gmt_offset`, hours.
+    pub gmt_offset: String,
+    /// `WPLANG`.
+    pub wplang: String,
+    /// `db_version`.
+    pub db_version: Option<u32>,
+    /// Beginning of the transient that holds the running version.
+    pub block_css_files: Vec<u8>,
+    /// The serialised `{prefix}user_roles`.
+    pub user_roles: Option<Vec<u8>>,
+}
+
+impl SiteOptions {
+    /// Takes a row; names that are not wanted are ignored.
+    pub fn take(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) {
+        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+        match name {
+            b"default_role" => self.default_role = Some(text(value)),
+            b"timezone_string" => self.timezone_string = text(value),
+            b"gmt_offset" => self.gmt_offset = text(value),
+            b"WPLANG" => self.wplang = text(value),
+            b"db_version" => self.db_version = text(value).trim().parse().ok(),
+            b"_transient_wp_core_block_css_files" => self.block_css_files = value,
+            name if name.strip_prefix(prefix.as_bytes()) == Some(b"user_roles") => {
+                self.user_roles = Some(value);
+            }
+            _ => {}
+        }
+    }
+
+    /// The role of new users. An empty row is an empty role; a missing row is `subscriber`.
+    pub fn role(&self) -> &str {
+        self.default_role.as_deref().unwrap_or("subscriber")
+    }
+
+    /// The site's locale, `en_US` where nothing is set. Mirrors `get_locale`.
+    pub fn locale(&self) -> &str {
+        if self.wplang.is_empty() {
+            "en_US"
+        } else {
+            &self.wplang
+        }
+    }
+
+    /// The site's time zone. Mirrors `wp_timezone`, except that PHP dies of a zone that nobody knows, and here the
+    /// numeric offset counts then.
+    pub fn zone(&self) -> SiteZone {
+        SiteZone::from_options(&self.timezone_string, &self.gmt_offset)
+            .unwrap_or_else(|_| SiteZone::from_gmt_offset(&self.gmt_offset))
+    }
+
+    /// The running version as the database tells it: exactly, from the transient that every version since 6.3 keeps;
+    /// else from `db_version`, the older one where it stands for two.
+    pub fn version(&self) -> Option<DatabaseVersion> {
+        if let Some(version) = version_in_transient(&self.block_css_files) {
+            return Some(DatabaseVersion {
+                version,
+                exact: true,
+            });
+        }
+        let found = Version::from_db_version(self.db_version?)?;
+        Some(DatabaseVersion {
+            version: found.oldest,
+            exact: !found.ambiguous,
+        })
+    }
+}
+
+/// What the database says of the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseVersion {
+    /// The version, or the oldest that it may be.
+    pub version: Version,
+    /// Whether nothing newer can be running.
+    pub exact: bool,
+}
+
+/// The transient is a serialised array that begins with the key `version`; only its first bytes were read.
+fn version_in_transient(beginning: &[u8]) -> Option<Version> {
+    let after = beginning.splitn(2, |&byte| byte == b'{').nth(1)?;
+    let after = after.strip_prefix(br#"s:7:"version";"#)?;
+    let end = after.iter().position(|&byte| byte == b';')?;
+    let Value::String(version) = php::parse(loose::trim(&after[..=end])).ok()? else {
+        return None;
+    };
+    std::str::from_utf8(&version).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transient_tells_the_running_version() {
+        let options = SiteOptions {
+            block_css_files: br#"a:2:{s:7:"version";s:5:"6.8.2";s:5:"files";a:624:{i:0;s"#.to_vec(),
+            db_version: Some(58975),
+            ..SiteOptions::default()
+        };
+        let version = options.version().unwrap();
+        assert_eq!(
+            (version.version, version.exact),
+            (Version::new(6, 8, 2), true)
+        );
+    }
+
+    #[test]
+    fn without_it_db_version_tells_the_oldest_possible_one() {
+        let options = SiteOptions {
+            db_version: Some(58975),
+            ..SiteOptions::default()
+        };
+        let version = options.version().unwrap();
+        assert!(version.version < Version::new(6, 8, 0) && !version.exact);
+        assert_eq!(SiteOptions::default().version(), None);
+    }
+
+    #[test]
+    fn a_missing_default_role_is_subscriber_and_an_empty_one_is_empty() {
+        let mut options = SiteOptions::default();
+        assert_eq!(options.role(), "subscriber");
+        options.take("wp_", b"default_role", Vec::new());
+        assert_eq!(options.role(), "");
+    }
+}

@@ -1,0 +1,174 @@
+//! New password hashes, in the form the site's WordPress would write.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bcrypt::{BcryptError, Version};
+use hmac::{Hmac, KeyInit, Mac};
+use phpass::PhPass;
+use sha2::Sha384;
+
+/// The longest password WordPress hashes, in bytes.
+pub const MAX_LENGTH: usize = 4096;
+
+/// The cost of PHP's `password_hash` up to 8.3.
+///
+/// PHP 8.4 writes 12, accepts this and replaces it at the next login.
+const BCRYPT_COST: u32 = 10;
+
+/// What WordPress mixes into a password before bcrypt, to tell its hashes from plain ones.
+const PREHASH_KEY: &[u8] = b"wp-sha384";
+
+/// The two kinds of hash WordPress writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `$P$B…`, up to WordPress 6.7; later versions accept it and rehash it at login.
+    Phpass,
+    /// `$wp$2y$10$…`, from WordPress 6.8 on; earlier versions reject it.
+    Bcrypt,
+}
+
+/// Why a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Longer than [`MAX_LENGTH`]. WordPress stores `*` then, which no password matches.
+    #[error("the password is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    /// No salt to be had from the operating system.
+    #[error("could not make a bcrypt hash")]
+    Bcrypt(#[source] BcryptError),
+}
+
+/// Hashes a password that is already slashed, as `wp_hash_password` does.
+///
+/// Surrounding white space and NULs are insignificant. The bytes need not be UTF-8.
+///
+/// # Errors
+///
+/// [`HashError::TooLong`], counted after trimming for phpass and before it for bcrypt, as
+/// WordPress does; [`HashError::Bcrypt`] if the system's random generator fails.
+pub fn hash(password: &[u8], scheme: Scheme) -> Result<String, HashError> {
+    let trimmed = trim(password);
+    let counted = match scheme {
+        Scheme::Phpass => trimmed,
+        Scheme::Bcrypt => password,
+    };
+    if counted.len() > MAX_LENGTH {
+        return Err(HashError::TooLong);
+    }
+    match scheme {
+        Scheme::Phpass => Ok(phpass(trimmed)),
+        Scheme::Bcrypt => {
+            let parts = bcrypt::hash_with_result(prehash(trimmed), BCRYPT_COST)
+                .map_err(HashError::Bcrypt)?;
+            // Any other letter than `y` makes WordPress rehash at the first login.
+            Ok(format!("$wp{}", parts.format_for_version(Version::TwoY)))
+        }
+    }
+}
+
+/// The crate draws salts from standard base64; `+`, the one letter of it that is none of WordPress's, is drawn again.
+fn phpass(password: &[u8]) -> String {
+    let drawn = std::iter::repeat_with(|| PhPass::new(password).to_string());
+    drawn
+        .into_iter()
+        .find(|hash| !hash.contains('+'))
+        .expect("an endless iterator")
+}
+
+/// What WordPress 6.8 and later hand to bcrypt: 64 ASCII characters, under bcrypt's 72.
+pub(super) fn prehash(password: &[u8]) -> String {
+    let mut mac =
+        Hmac::<Sha384>::new_from_slice(PREHASH_KEY).expect("HMAC takes a key of any length");
+    mac.update(password);
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// PHP's `trim`: both ends lose space, tab, line feed, carriage return, NUL and vertical tab.
+pub(super) fn trim(password: &[u8]) -> &[u8] {
+    let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0 | 0x0b);
+    let start = password.iter().position(is_kept).unwrap_or(password.len());
+    let end = password
+        .iter()
+        .rposition(is_kept)
+        .map_or(start, |at| at + 1);
+    &password[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verify;
+    use super::*;
+
+    #[test]
+    fn trimming_follows_php() {
+        for (given, expected) in [
+            (&b" padded\t"[..], &b"padded"[..]),
+            (b"\0\x0b\r\n a b \n", b"a b"),
+            (b"\x0cform feed stays\x0c", b"\x0cform feed stays\x0c"),
+            (b"\xc2\xa0", b"\xc2\xa0"),
+            (b" \t ", b""),
+            (b"", b""),
+        ] {
+            assert_eq!(trim(given), expected);
+        }
+    }
+
+    #[test]
+    fn the_prehash_is_that_of_wordpress() {
+        for (password, expected) in [
+            (
+                "correct horse",
+                "iyBH75fzLT2U6HINiIugTDa560xXZVCknyWH3hO2FoF2OCUm4PI014GDz4jYWTf1",
+            ),
+            (
+                "pässwörd 😀",
+                "+WG77K8O1kgI4nMS8wUKThak/wqBD5OenC3DkyKKc4x1NaNUkYnZpM68d7Iyf9nU",
+            ),
+            (
+                r#"it\'s \\ \"q\""#,
+                "/FSUpWb2TeaqforpxE1u99Z4z/O2Bg1BOtkrkaNCi2RqaEVAIQp9CHYFuso6vNST",
+            ),
+            (
+                "padded",
+                "ZlrjliGy2PE2S4qWi9j1OKqOezeSoyJzpv859p7VCMppSD/ZT1k2I4F7Q0RrnW6/",
+            ),
+        ] {
+            assert_eq!(prehash(password.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn hashes_have_the_form_wordpress_expects_and_verify() {
+        for (scheme, prefix, length) in [
+            (Scheme::Phpass, "$P$B", 34),
+            (Scheme::Bcrypt, "$wp$2y$10$", 63),
+        ] {
+            for password in [&b"correct horse"[..], b" it\\'s\t", b"\xff\0\xfe", b""] {
+                let stored = hash(password, scheme).unwrap();
+                assert!(stored.starts_with(prefix), "{stored}");
+                assert_eq!(stored.len(), length, "{stored}");
+                assert!(verify(password, &stored), "{stored}");
+                assert!(!verify(b"another", &stored), "{stored}");
+            }
+            assert_ne!(hash(b"a", scheme).unwrap(), hash(b"a", scheme).unwrap());
+        }
+    }
+
+    #[test]
+    fn overlong_passwords_are_refused_where_wordpress_refuses_them() {
+        let exact = "x".repeat(MAX_LENGTH);
+        let padded = format!("{exact} ");
+        let long = format!("{exact}x");
+        for (password, scheme, accepted) in [
+            (&exact, Scheme::Phpass, true),
+            (&padded, Scheme::Phpass, true),
+            (&long, Scheme::Phpass, false),
+            (&exact, Scheme::Bcrypt, true),
+            (&padded, Scheme::Bcrypt, false),
+            (&long, Scheme::Bcrypt, false),
+        ] {
+            let result = hash(password.as_bytes(), scheme);
+            assert_eq!(result.is_ok(), accepted, "{scheme:?}");
+        }
+    }
+}

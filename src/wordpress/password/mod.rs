@@ -1,0 +1,14 @@
+//! Passwords: WordPress's stored hashes and its random passwords.
+//!
+//! Mirrors `wp_hash_password`, `wp_check_password` and `wp_generate_password` of WordPress 5.9 to
+//! 7.1. Passwords are bytes and arrive slashed, because `wp-login.php` compares the slashed form.
+//! Hashing takes milliseconds (phpass) to tenths of a second (bcrypt), so call it on the blocking
+//! pool.
+
+mod generate;
+mod hash;
+mod verify;
+
+pub use generate::generate;
+pub use hash::{HashError, MAX_LENGTH, Scheme, hash};
+pub use verify::verify;

@@ -1,0 +1,14 @@
+//! PHP's data as bytes: `serialize` and `unserialize` (PHP 8.2), and the conversions PHP makes between types.
+//!
+//! WordPress keeps arrays serialised in its tables. What is read here and written again comes out byte for byte as PHP
+//! would have written it, with keys in their order.
+
+mod array;
+pub mod loose;
+mod parse;
+mod value;
+mod write;
+
+pub use array::{Array, Key};
+pub use parse::{MAX_DEPTH, ParseError, parse};
+pub use value::{Float, Object, Value};

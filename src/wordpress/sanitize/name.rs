@@ -1,0 +1,210 @@
+//! The filters on `first_name`, `last_name`, `nickname` and `display_name` in `wp_insert_user`: `sanitize_text_field`,
+//! `wp_filter_kses` and `_wp_specialchars`, in this order (5.9 – 7.1).
+
+use super::{
+    entities::{self, Quotes},
+    kses,
+    strip_tags::strip_all_tags,
+};
+use crate::wordpress::{
+    php::loose::{addslashes, is_empty, stripslashes, trim},
+    version::Version,
+};
+
+/// How many characters the column `display_name` holds. PHP lets the whole insert fail on a longer
+/// name; here it is cut.
+const DISPLAY_NAME_LENGTH: usize = 250;
+
+/// Filters a slashed name, as PHP finds it in `$_POST`, and returns it as it is stored, without slashes.
+///
+/// PHP takes the name `0` for none, so it becomes empty.
+#[must_use]
+pub fn filter(slashed: &[u8], version: Version) -> String {
+    if is_empty(slashed) || std::str::from_utf8(slashed).is_err() {
+        return String::new();
+    }
+    let plain = stripslashes(&sanitize_text_field(slashed, version));
+    // PHP slashes the text again before the last filter, which makes no difference to that filter.
+    let filtered = entities::escape(&kses::filter(&plain, version), Quotes::Keep, version);
+    // Everything that was removed or inserted was ASCII.
+    String::from_utf8(filtered).unwrap_or_default()
+}
+
+/// The display name made of the filtered first and last name, or of the login when both are empty (or `0`).
+///
+/// Takes the names as [`filter`] returns them and filters them once more in their slashed form, as PHP does, so that
+/// `1  3` becomes `1 3`.
+#[must_use]
+pub fn display_name(first: &str, last: &str, login: &str, version: Version) -> String {
+    let given = |name: &str| !is_empty(name.as_bytes());
+    let name = match (given(first), given(last)) {
+        (true, true) => format!("{first} {last}"),
+        (true, false) => first.to_owned(),
+        (false, true) => last.to_owned(),
+        (false, false) => login.to_owned(),
+    };
+    let name = filter(&addslashes(name.as_bytes()), version);
+    match name.char_indices().nth(DISPLAY_NAME_LENGTH) {
+        Some((end, _)) => name[..end].to_owned(),
+        None => name,
+    }
+}
+
+fn sanitize_text_field(text: &[u8], version: Version) -> Vec<u8> {
+    let text = if text.contains(&b'<') {
+        escape_line_ends(&strip_all_tags(&escape_unclosed(text, version)))
+    } else {
+        text.to_vec()
+    };
+    let text = collapse(&text, |byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '));
+    let text = trim(&text);
+    let decoded = remove_percent_codes(text);
+    if decoded.len() == text.len() {
+        return decoded;
+    }
+    trim(&collapse(&decoded, |byte| byte == b' ')).to_vec()
+}
+
+/// WordPress's `wp_pre_kses_less_than`: each `<` that meets another `<` or the end before a `>` is no tag, and what
+/// follows it is escaped up to there.
+fn escape_unclosed(text: &[u8], version: Version) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'<') {
+        escaped.extend_from_slice(&rest[..at]);
+        let inside = &rest[at + 1..];
+        let end = inside.iter().position(|byte| matches!(byte, b'<' | b'>'));
+        let end = at + 1 + end.unwrap_or(inside.len());
+        if rest.get(end) == Some(&b'>') {
+            escaped.extend_from_slice(&rest[at..end]);
+        } else {
+            escaped.extend(entities::escape(&rest[at..end], Quotes::Escape, version));
+        }
+        rest = &rest[end..];
+    }
+    escaped.extend_from_slice(rest);
+    escaped
+}
+
+fn escape_line_ends(text: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len());
+    for (at, &byte) in text.iter().enumerate() {
+        if byte == b'<' && text.get(at + 1) == Some(&b'\n') {
+            escaped.extend(b"&lt;");
+        } else {
+            escaped.push(byte);
+        }
+    }
+    escaped
+}
+
+/// Replaces each run of such bytes by one space.
+pub(super) fn collapse(text: &[u8], is_space: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut collapsed = Vec::with_capacity(text.len());
+    let mut in_run = false;
+    for &byte in text {
+        let space = is_space(byte);
+        if !space {
+            collapsed.push(byte);
+        } else if !in_run {
+            collapsed.push(b' ');
+        }
+        in_run = space;
+    }
+    collapsed
+}
+
+/// Removes `%` with two hexadecimal digits until there is none. PHP repeats the removal; as two codes never overlap,
+/// removing each as soon as it is complete leaves the same text.
+fn remove_percent_codes(text: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(text.len());
+    for &byte in text {
+        kept.push(byte);
+        if let [.., b'%', high, low] = kept[..]
+            && high.is_ascii_hexdigit()
+            && low.is_ascii_hexdigit()
+        {
+            kept.truncate(kept.len() - 3);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(typed: &str) -> String {
+        filter(&addslashes(typed.as_bytes()), Version::NEWEST)
+    }
+
+    #[test]
+    fn names_are_stored_as_wordpress_stores_them() {
+        for (typed, expected) in [
+            ("O'Brien", "O'Brien"),
+            ("Anna \"Nan\" Lee", "Anna \"Nan\" Lee"),
+            ("back\\slash", "back\\slash"),
+            ("it's \\ x", "it's \\ x"),
+            ("Jörg", "Jörg"),
+            ("張三", "張三"),
+            ("😀 Joe", "😀 Joe"),
+            ("Tom & Jerry", "Tom &amp; Jerry"),
+            ("Tom &amp; Jerry", "Tom &amp; Jerry"),
+            ("x &copy; y", "x &copy; y"),
+            ("Tom &foo; J", "Tom &amp;foo; J"),
+            ("&apos;", "&amp;apos;"),
+            ("&AMP;", "&amp;AMP;"),
+            ("x &#39; y", "x &#039; y"),
+            ("  pad  ded ", "pad ded"),
+            ("<b>Bob</b>", "Bob"),
+            ("Bob<script>alert(1)</script>", "Bob"),
+            ("Tom <tom@example.com>", "Tom"),
+            ("a < b", "a &lt; b"),
+            ("a<b", "a&lt;b"),
+            (
+                "I <3 \"you\" & 'me'",
+                "I &lt;3 &quot;you&quot; &amp; &#039;me&#039;",
+            ),
+            ("a > b", "a &gt; b"),
+            ("a < b > c", "a &lt;b&gt; c"),
+            ("1 < 2 > 3", "1  3"),
+            ("50%25 off", "50 off"),
+            ("100%", "100%"),
+            ("%41", ""),
+            ("%%4141", ""),
+            ("0", ""),
+            ("Conan \"O\\'", "Conan \"O\\'"),
+        ] {
+            assert_eq!(stored(typed), expected, "{typed}");
+        }
+        assert_eq!(filter(b"J\xF6rg", Version::NEWEST), "");
+    }
+
+    #[test]
+    fn the_null_reference_is_escaped_since_7_0() {
+        assert_eq!(filter(b"a&#0;b", Version::new(7, 0, 0)), "a&amp;#0;b");
+        assert_eq!(filter(b"a&#0;b", Version::new(6, 9, 0)), "ab");
+    }
+
+    #[test]
+    fn the_display_name_joins_the_names_that_are_not_empty() {
+        for (first, last, expected) in [
+            ("Conan \"O\\'", "O'Brien", "Conan \"O\\' O'Brien"),
+            ("1  3", "", "1 3"),
+            ("", "Lee", "Lee"),
+            ("Anna", "0", "Anna"),
+            ("0", "", "the login"),
+            ("Tom &amp;", "J&lt;", "Tom &amp; J&lt;"),
+        ] {
+            let name = display_name(first, last, "the login", Version::NEWEST);
+            assert_eq!(name, expected);
+        }
+    }
+
+    #[test]
+    fn a_display_name_too_long_for_its_column_is_cut_between_characters() {
+        let name = display_name(&"é".repeat(200), &"ü".repeat(200), "login", Version::NEWEST);
+        assert_eq!(name.chars().count(), 250);
+        assert!(name.ends_with('ü'));
+    }
+}

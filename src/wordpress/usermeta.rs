@@ -1,0 +1,102 @@
+//! Rows of the usermeta table. Mirrors the part of `wp_insert_user` that writes them, and `update_user_meta`.
+
+use super::roles;
+use super::sanitize::meta_value;
+use super::version::Version;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// What a new user's meta rows are made of.
+#[derive(Clone, Debug)]
+pub struct NewUserMeta<'a> {
+    /// The filtered login.
+    pub nickname: &'a str,
+    /// Filtered, empty if none.
+    pub first_name: &'a str,
+    /// Filtered, empty if none.
+    pub last_name: &'a str,
+    /// The role's slug; may be empty or unknown.
+    pub role: &'a str,
+    /// From the role's capabilities.
+    pub user_level: u8,
+}
+
+impl NewUserMeta<'_> {
+    /// Keys and values in the order in which WordPress inserts them. `prefix` is the blog's.
+    pub fn rows(&self, prefix: &str, version: Version) -> Vec<(String, String)> {
+        let row = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let guarded = |key: &str, value: &str| {
+            (
+                key.to_owned(),
+                meta_value::guard(value, version).into_owned(),
+            )
+        };
+        let mut rows = vec![
+            guarded("nickname", self.nickname),
+            guarded("first_name", self.first_name),
+            guarded("last_name", self.last_name),
+            row("description", ""),
+            row("rich_editing", "true"),
+            row("syntax_highlighting", "true"),
+        ];
+        if version.has_infinite_scrolling_meta() {
+            rows.push(row("infinite_scrolling", "true"));
+        }
+        rows.extend([
+            row("comment_shortcuts", "false"),
+            row("admin_color", version.default_admin_color()),
+            row("use_ssl", "0"),
+            row("show_admin_bar_front", "true"),
+            row("locale", ""),
+            (
+                format!("{prefix}capabilities"),
+                roles::capabilities_value(self.role),
+            ),
+            (format!("{prefix}user_level"), self.user_level.to_string()),
+        ]);
+        rows
+    }
+}
+
+/// Inserts `rows` for a user, in their order.
+///
+/// # Errors
+/// The statement failed.
+pub async fn insert(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+    rows: &[(String, String)],
+) -> Result<(), DatabaseError> {
+    let sql = statements.insert_usermeta.repeated(rows.len());
+    let query = rows.iter().fold(sqlx::query(sql), |query, (key, value)| {
+        query.bind(user_id).bind(key).bind(value)
+    });
+    query.execute(connection).await.doing("insert user meta")?;
+    Ok(())
+}
+
+/// Sets one meta value, inserting the row if there is none. `value` is the stored form.
+///
+/// # Errors
+/// A statement failed.
+pub async fn update(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+    key: &str,
+    value: &[u8],
+) -> Result<(), DatabaseError> {
+    let value = String::from_utf8_lossy(value).into_owned();
+    let updated = sqlx::query(statements.update_usermeta.sql())
+        .bind(&value)
+        .bind(user_id)
+        .bind(key)
+        .execute(&mut *connection)
+        .await
+        .doing("update user meta")?;
+    // The driver asks for matched rows, so an unchanged value counts.
+    if updated.rows_affected() == 0 {
+        insert(connection, statements, user_id, &[(key.to_owned(), value)]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Rows of the users table. Mirrors `wp_insert_user`, single site.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use super::time::format;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// A row to insert; every value as stored.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// `user_login`, 60 characters at most.
+    pub login: &'a str,
+    /// The hash for `user_pass`.
+    pub password_hash: &'a str,
+    /// `user_nicename`, 50 characters at most.
+    pub nicename: &'a str,
+    /// `user_email`, 100 characters at most.
+    pub email: &'a str,
+    /// `display_name`, 250 characters at most.
+    pub display_name: &'a str,
+    /// `user_registered`, stored in UTC to the second.
+    pub registered: DateTime<Utc>,
+}
+
+impl NewUser<'_> {
+    /// Inserts the row and returns the user's id.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn insert(
+        &self,
+        connection: &mut Connection,
+        statements: &Statements,
+    ) -> Result<u64, DatabaseError> {
+        let done = sqlx::query(statements.insert_user.sql())
+            .bind(self.password_hash)
+            .bind(self.nicename)
+            .bind(self.email)
+            .bind(format(self.registered.naive_utc()))
+            .bind(self.display_name)
+            .bind(self.login)
+            .execute(connection)
+            .await
+            .doing("insert the user")?;
+        Ok(done.last_insert_id())
+    }
+}
+
+/// A user who exists, locked for the rest of the transaction.
+#[derive(Clone, Debug, FromRow)]
+pub struct LockedUser {
+    /// `ID`.
+    pub id: u64,
+    /// `user_login`.
+    pub user_login: String,
+    /// `user_nicename`.
+    pub user_nicename: String,
+    /// `user_url`.
+    pub user_url: String,
+    /// `user_registered`, a UTC literal; may be the zero date.
+    pub user_registered: String,
+    /// `display_name`.
+    pub display_name: String,
+    /// Whether there is a community profile.
+    pub has_profile: bool,
+}
+
+/// Locks a user's row. `None`: the user was deleted in the meantime.
+///
+/// # Errors
+/// The statement failed, or another transaction holds the row for too long.
+pub async fn lock(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+) -> Result<Option<LockedUser>, DatabaseError> {
+    sqlx::query_as(statements.lock_user.sql())
+        .bind(user_id)
+        .fetch_optional(connection)
+        .await
+        .doing("lock the user")
+}

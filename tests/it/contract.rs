@@ -1,0 +1,403 @@
+//! The daemon's HTTP interface, row by row: statuses, bodies to the byte, headers, and what counts as a call.
+
+use crate::client::FORM;
+use crate::http::Response;
+use crate::sidecar::Sidecar;
+use crate::site::{PLAIN_HOOK, Site, target};
+
+const NOT_FOUND: &str = r#"{"status":"error","message":"Webhook not found"}"#;
+const NO_EMAIL: &str = r#"{"status":"error","message":"Email is required"}"#;
+const UNREADABLE: &str = r#"{"status":"error","message":"Webhook is not readable"}"#;
+
+/// The default limit of a body.
+const LARGEST_BODY: usize = 1 << 20;
+
+async fn start() -> (Site, Sidecar) {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    (site, sidecar)
+}
+
+/// Asserts the form that every answer has: JSON as PHP encodes it, and not for caches.
+#[track_caller]
+fn assert_form(response: &Response, status: u16) {
+    assert_eq!(response.status, status, "{}", response.text());
+    let content_type = response.header("content-type");
+    assert_eq!(content_type, Some("application/json; charset=UTF-8"));
+    let cache_control = response.header("cache-control").unwrap_or_default();
+    assert!(cache_control.contains("no-cache"), "{cache_control}");
+    assert!(cache_control.contains("max-age=0"), "{cache_control}");
+    let text = response.text();
+    assert!(text.is_ascii(), "PHP escapes other characters: {text}");
+    assert!(
+        !text.replace("\\/", "").contains('/'),
+        "PHP escapes slashes: {text}"
+    );
+}
+
+/// Asserts an error with this status; what its message says is in its own words.
+#[track_caller]
+fn assert_error(response: &Response, status: u16) {
+    assert_form(response, status);
+    let json = response.json();
+    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["status", "message"]);
+    assert_eq!(json["status"], "error");
+    assert!(
+        json["message"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+}
+
+/// Asserts an error to the byte.
+#[track_caller]
+fn assert_exactly(response: &Response, status: u16, body: &str) {
+    assert_form(response, status);
+    assert_eq!(response.text(), body);
+}
+
+/// Asserts a success and returns the user's id.
+#[track_caller]
+fn assert_executed(response: &Response) -> u64 {
+    assert_form(response, 200);
+    let json = response.json();
+    let (time, id) = (&json["execution_timestamp"], &json["user_id"]);
+    assert!(time.is_u64() && id.is_u64(), "{json}");
+    let body = format!(
+        r#"{{"status":"success","message":"webhook has been successfully executied","execution_timestamp":{time},"user_id":{id}}}"#
+    );
+    assert_eq!(response.text(), body);
+    id.as_u64().unwrap()
+}
+
+/// Asserts that no call has written anything.
+async fn assert_untouched(site: &Site) {
+    let users = site.number("SELECT MAX(ID) FROM wp_users").await;
+    let runs = site
+        .number("SELECT COUNT(*) FROM wp_fcom_sidecar_runs")
+        .await;
+    assert_eq!((users, runs), (site.last_user, 0));
+}
+
+#[tokio::test]
+async fn an_executed_call_is_answered_as_php_answers_it() {
+    let (site, sidecar) = start().await;
+    let since = site.now().await;
+    let response = sidecar
+        .client
+        .call(PLAIN_HOOK, &[("email", "ann@example.com")])
+        .await;
+    assert_eq!(assert_executed(&response), site.last_user + 1);
+    let time = response.json()["execution_timestamp"].as_u64().unwrap();
+    assert!((since..=site.now().await).contains(&time));
+    let known = [("email", "existing@example.com")];
+    let response = sidecar.client.call(PLAIN_HOOK, &known).await;
+    assert_eq!(assert_executed(&response), 2);
+}
+
+#[tokio::test]
+async fn any_path_and_both_form_types_are_calls() {
+    let (site, sidecar) = start().await;
+    let query = target(PLAIN_HOOK).replace("/portal/", "");
+    let body = b"email=existing%40example.com";
+    for path in ["/", "/portal", "/portal/x/y", "/a%20b/"] {
+        let response = sidecar
+            .client
+            .post(&format!("{path}{query}"), FORM, body)
+            .await;
+        assert_eq!(assert_executed(&response), 2, "{path}");
+    }
+    for content_type in [
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        "Application/X-WWW-Form-Urlencoded",
+    ] {
+        let response = sidecar
+            .client
+            .post(&target(PLAIN_HOOK), content_type, body)
+            .await;
+        assert_eq!(assert_executed(&response), 2, "{content_type}");
+    }
+    let parts = multipart(&[
+        ("name=\"email\"", "bob@example.com"),
+        ("name=\"first_name\"", "Bob"),
+    ]);
+    let response = sidecar
+        .client
+        .post(&target(PLAIN_HOOK), MULTIPART, &parts)
+        .await;
+    let id = assert_executed(&response);
+    let name = format!("SELECT display_name FROM wp_users WHERE ID = {id}");
+    assert_eq!(site.text(&name).await.as_deref(), Some("Bob"));
+}
+
+#[tokio::test]
+async fn uploaded_files_are_no_fields() {
+    let (site, sidecar) = start().await;
+    let target = target(PLAIN_HOOK);
+    let file = multipart(&[("name=\"email\"; filename=\"a.txt\"", "ann@example.com")]);
+    let response = sidecar.client.post(&target, MULTIPART, &file).await;
+    assert_exactly(&response, 423, NO_EMAIL);
+    assert_untouched(&site).await;
+    let both = multipart(&[
+        ("name=\"email\"", "ann@example.com"),
+        ("name=\"first_name\"; filename=\"a.txt\"", "Ann"),
+    ]);
+    let id = assert_executed(&sidecar.client.post(&target, MULTIPART, &both).await);
+    let name = format!(
+        "SELECT meta_value FROM wp_usermeta WHERE user_id = {id} AND meta_key = 'first_name'"
+    );
+    assert_eq!(site.text(&name).await.as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn the_action_in_the_body_wins_and_the_key_counts_in_the_query_only() {
+    let (site, sidecar) = start().await;
+    let client = &sidecar.client;
+    let call = target(PLAIN_HOOK);
+    let email = "email=existing%40example.com";
+    let other = call.replace("incoming_webhook", "other");
+    let none = format!("/portal/?webhook={PLAIN_HOOK}");
+    let keyless = "/portal/?fcom_action=incoming_webhook";
+    for (target, fields) in [
+        (call.as_str(), "&fcom_action=other".to_owned()),
+        (&other, String::new()),
+        (&none, String::new()),
+    ] {
+        let response = client
+            .post(target, FORM, format!("{email}{fields}").as_bytes())
+            .await;
+        assert_error(&response, 404);
+    }
+    for target in [
+        keyless.to_owned(),
+        format!("{keyless}&webhook="),
+        format!("{keyless}&webhook=0"),
+        format!("{keyless}&webhook=unknown"),
+    ] {
+        let body = format!("{email}&webhook={PLAIN_HOOK}");
+        let response = client.post(&target, FORM, body.as_bytes()).await;
+        assert_exactly(&response, 404, NOT_FOUND);
+    }
+    assert_untouched(&site).await;
+    for target in [&other, &none] {
+        let body = format!("{email}&fcom_action=incoming_webhook");
+        assert_executed(&client.post(target, FORM, body.as_bytes()).await);
+    }
+}
+
+#[tokio::test]
+async fn keys_are_compared_byte_for_byte_although_the_collation_is_lenient() {
+    let (site, sidecar) = start().await;
+    let key = "AbCdEfAbCdEfAbCdEfAbCdEfAbCdEf00";
+    sidecar.client.record(&[key.to_owned()]);
+    site.execute(&format!(
+        "UPDATE wp_fcom_meta SET meta_key = '{key}' WHERE id = 3"
+    ))
+    .await;
+    let lower = key.to_lowercase();
+    let lenient = format!("SELECT COUNT(*) FROM wp_fcom_meta WHERE meta_key IN ('{lower} ')");
+    assert_eq!(site.number(&lenient).await, 1);
+    let fields = [("email", "existing@example.com")];
+    for wrong in [
+        lower,
+        format!("{key}%20"),
+        format!("%20{key}"),
+        format!("{key}+"),
+        format!("{key}%00"),
+    ] {
+        let response = sidecar.client.call(&wrong, &fields).await;
+        assert_exactly(&response, 404, NOT_FOUND);
+    }
+    assert_untouched(&site).await;
+    assert_executed(&sidecar.client.call(key, &fields).await);
+}
+
+#[tokio::test]
+async fn a_missing_or_bad_address_is_refused_after_an_unknown_key() {
+    let (site, sidecar) = start().await;
+    let client = &sidecar.client;
+    for body in [
+        "",
+        "first_name=x",
+        "email=",
+        "email=0",
+        "email=nonsense",
+        "email=%20ann%40example.com",
+    ] {
+        let response = client
+            .post(&target(PLAIN_HOOK), FORM, body.as_bytes())
+            .await;
+        assert_exactly(&response, 423, NO_EMAIL);
+        let response = client.post(&target("unknown"), FORM, body.as_bytes()).await;
+        assert_exactly(&response, 404, NOT_FOUND);
+    }
+    assert_untouched(&site).await;
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_and_told_what_is_allowed() {
+    let (site, sidecar) = start().await;
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let headers = [("Content-Type", FORM)];
+        let body = b"email=ann%40example.com";
+        let response = sidecar
+            .client
+            .request(method, &target(PLAIN_HOOK), &headers, body)
+            .await;
+        assert_error(&response, 405);
+        assert_eq!(response.header("allow"), Some("POST"), "{method}");
+    }
+    assert_untouched(&site).await;
+}
+
+#[tokio::test]
+async fn other_types_of_body_are_refused_and_told_what_to_send() {
+    let (site, sidecar) = start().await;
+    let target = target(PLAIN_HOOK);
+    let body = br#"{"email":"ann@example.com"}"#;
+    for headers in [
+        &[("Content-Type", "application/json")][..],
+        &[("Content-Type", "text/plain")],
+        &[("Content-Type", "application/x-www-form-urlencodedx")],
+        &[],
+    ] {
+        let response = sidecar.client.request("POST", &target, headers, body).await;
+        assert_error(&response, 415);
+        let message = response.json()["message"].to_string();
+        assert!(message.to_lowercase().contains("form"), "{message}");
+    }
+    assert_untouched(&site).await;
+}
+
+#[tokio::test]
+async fn a_body_may_have_a_mebibyte_and_no_more() {
+    let (site, sidecar) = start().await;
+    let mut body = b"email=existing%40example.com&padding=".to_vec();
+    body.resize(LARGEST_BODY + 1, b'x');
+    let response = sidecar.client.post(&target(PLAIN_HOOK), FORM, &body).await;
+    assert_error(&response, 413);
+    assert_untouched(&site).await;
+    body.truncate(LARGEST_BODY);
+    assert_executed(&sidecar.client.post(&target(PLAIN_HOOK), FORM, &body).await);
+}
+
+#[tokio::test]
+async fn a_form_may_have_a_thousand_fields_and_no_more() {
+    let (site, sidecar) = start().await;
+    let more = |count: usize| -> String {
+        let fields: Vec<String> = (0..count).map(|index| format!("&f{index}=x")).collect();
+        fields.concat()
+    };
+    let form = |count: usize| format!("email=existing%40example.com{}", more(count - 1));
+    let parts = |count: usize| {
+        let names: Vec<String> = (1..count)
+            .map(|index| format!("name=\"f{index}\""))
+            .collect();
+        let mut fields = vec![("name=\"email\"", "existing@example.com")];
+        fields.extend(names.iter().map(|name| (name.as_str(), "x")));
+        multipart(&fields)
+    };
+    let target = target(PLAIN_HOOK);
+    for (content_type, body) in [(FORM, form(1001).into_bytes()), (MULTIPART, parts(1001))] {
+        assert_error(
+            &sidecar.client.post(&target, content_type, &body).await,
+            400,
+        );
+    }
+    assert_untouched(&site).await;
+    for (content_type, body) in [(FORM, form(1000).into_bytes()), (MULTIPART, parts(1000))] {
+        assert_executed(&sidecar.client.post(&target, content_type, &body).await);
+    }
+}
+
+#[tokio::test]
+async fn broken_multipart_is_refused() {
+    let (site, sidecar) = start().await;
+    let whole = multipart(&[("name=\"email\"", "ann@example.com")]);
+    for (content_type, body) in [
+        ("multipart/form-data", &whole[..]),
+        (MULTIPART, &whole[..whole.len() - 20]),
+        (MULTIPART, b"no parts at all"),
+    ] {
+        let response = sidecar
+            .client
+            .post(&target(PLAIN_HOOK), content_type, body)
+            .await;
+        assert_error(&response, 400);
+    }
+    assert_untouched(&site).await;
+}
+
+#[tokio::test]
+async fn a_corrupt_record_is_refused_and_left_as_it_is() {
+    let (site, sidecar) = start().await;
+    for record in [
+        "",
+        "plain text",
+        "b:0;",
+        "i:5;",
+        r#"a:1:{s:5:"title";s:4:"Ho"#,
+        r#"O:8:"stdClass":0:{}"#,
+    ] {
+        site.execute(&format!(
+            "UPDATE wp_fcom_meta SET value = '{record}' WHERE id = 3"
+        ))
+        .await;
+        let stored = "SELECT CONCAT_WS('|', value, updated_at) FROM wp_fcom_meta WHERE id = 3";
+        let before = site.text(stored).await;
+        let response = sidecar
+            .client
+            .call(PLAIN_HOOK, &[("email", "ann@example.com")])
+            .await;
+        assert_exactly(&response, 423, UNREADABLE);
+        assert_eq!(site.text(stored).await, before, "{record}");
+    }
+    assert_untouched(&site).await;
+}
+
+#[tokio::test]
+async fn arrays_count_as_missing_fields() {
+    let (site, sidecar) = start().await;
+    let target = target(PLAIN_HOOK);
+    let response = sidecar
+        .client
+        .post(&target, FORM, b"email[]=ann%40example.com")
+        .await;
+    assert_exactly(&response, 423, NO_EMAIL);
+    assert_untouched(&site).await;
+    let body = b"email=ann%40example.com&first_name[]=x&last_name[a]=y&user_login[]=z&user_password[]=0123456789";
+    let id = assert_executed(&sidecar.client.post(&target, FORM, body).await);
+    let row =
+        format!("SELECT CONCAT_WS('|', user_login, display_name) FROM wp_users WHERE ID = {id}");
+    assert_eq!(site.text(&row).await.as_deref(), Some("ann|ann"));
+}
+
+#[tokio::test]
+async fn health_is_told_to_administrators_only() {
+    let (_site, sidecar) = start().await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let response = sidecar.client.request("GET", path, &[], b"").await;
+        assert!(
+            [404, 405].contains(&response.status),
+            "{path}: {}",
+            response.status
+        );
+    }
+    assert_eq!(sidecar.client.admin_status("/healthz").await, 200);
+    assert_eq!(sidecar.client.admin_status("/readyz").await, 200);
+    assert_eq!(sidecar.client.admin_status("/nonsense").await, 404);
+}
+
+const MULTIPART: &str = "multipart/form-data; boundary=XbOuNdArYx";
+
+fn multipart(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = String::new();
+    for (disposition, value) in parts {
+        body.push_str(&format!(
+            "--XbOuNdArYx\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n"
+        ));
+    }
+    body.push_str("--XbOuNdArYx--\r\n");
+    body.into_bytes()
+}

@@ -1,0 +1,246 @@
+//! What becomes of promised mails while the mail server misbehaves: sent, waiting with a reason, or dead with the
+//! server's words. None is lost, and none comes twice unless the server took it without saying so.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::sidecar::Sidecar;
+use crate::site::{PLAIN_HOOK, Site};
+use crate::smtp_peer::{Closed, Play, SmtpPeer};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Retries follow each other quickly here.
+const PACE: [(&str, &str); 4] = [
+    ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ("FCOM_SIDECAR__MAIL__LONGEST_RETRY_SECONDS", "1"),
+    ("FCOM_SIDECAR__MAIL__LEASE_SECONDS", "4"),
+    ("FCOM_SIDECAR__SMTP__TIMEOUT_SECONDS", "1"),
+];
+
+async fn start(site: &Site, url: &str) -> Sidecar {
+    let mut environment = PACE.to_vec();
+    environment.push(("FCOM_SIDECAR__SMTP__URL", url));
+    Sidecar::start_with(site, &environment).await
+}
+
+async fn with_peer() -> (Site, SmtpPeer, Sidecar) {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    let sidecar = start(&site, &url).await;
+    (site, peer, sidecar)
+}
+
+async fn create(sidecar: &Sidecar, email: &str) {
+    sidecar
+        .client
+        .execute(PLAIN_HOOK, &[("email", email)])
+        .await;
+}
+
+/// Waits until a query gives this text.
+async fn becomes(site: &Site, query: &str, expected: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = site.text(query).await;
+        if found.as_deref() == Some(expected) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{query}: {found:?} instead of {expected}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const LAST_STATE: &str = "SELECT state FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+const LAST_WORDS: &str = "SELECT last_error FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+const STATES: &str = "SELECT GROUP_CONCAT(DISTINCT state) FROM wp_fcom_sidecar_mail";
+
+fn header<'a>(message: &'a str, name: &str) -> &'a str {
+    let mut lines = message.lines().take_while(|line| !line.is_empty());
+    lines
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_goes_wrong_once_or_twice_only_delays_a_mail() {
+    let (site, peer, sidecar) = with_peer().await;
+    let cases: [(&[Play], &str); 4] = [
+        (&[Play::Busy], "busy"),
+        (&[Play::Recipient("450 4.2.0 greylisted"); 2], "grey"),
+        (&[Play::Stall], "stall"),
+        (&[Play::Recipient("452 4.3.1 full"), Play::Busy], "both"),
+    ];
+    for (script, name) in cases {
+        peer.play(script);
+        create(&sidecar, &format!("{name}@example.com")).await;
+        becomes(&site, LAST_STATE, "sent").await;
+        let attempts = "SELECT attempts FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+        assert_eq!(
+            site.number(attempts).await,
+            script.len() as u64 + 1,
+            "{name}"
+        );
+    }
+    let messages = peer.messages();
+    assert_eq!(messages.len(), cases.len());
+    let ids: BTreeSet<&str> = messages
+        .iter()
+        .map(|mail| header(mail, "Message-ID"))
+        .collect();
+    assert_eq!(ids.len(), cases.len());
+}
+
+#[tokio::test]
+async fn a_mail_taken_without_a_word_comes_again_with_the_same_message_id() {
+    let (site, peer, sidecar) = with_peer().await;
+    peer.play(&[Play::DropAfterData]);
+    create(&sidecar, "twice@example.com").await;
+    becomes(&site, LAST_STATE, "sent").await;
+    let messages = peer.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(
+        header(&messages[0], "Message-ID"),
+        header(&messages[1], "Message-ID")
+    );
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_dead_with_the_servers_words_until_somebody_retries() {
+    let (site, peer, sidecar) = with_peer().await;
+    peer.play(&[Play::Recipient("550 5.1.1 no mailbox here")]);
+    create(&sidecar, "dead@example.com").await;
+    becomes(&site, LAST_STATE, "dead").await;
+    assert!(
+        site.text(LAST_WORDS)
+            .await
+            .unwrap()
+            .contains("no mailbox here")
+    );
+    assert_eq!(peer.messages(), [""; 0]);
+
+    let before = sidecar.log().len();
+    assert!(
+        sidecar
+            .run(&["outbox", "list", "--state", "dead"])
+            .success()
+    );
+    assert!(sidecar.run(&["outbox", "show", "1"]).success());
+    let said = sidecar.log()[before..].to_owned();
+    assert!(
+        said.contains("dead") && said.contains("(550): 5.1.1 no mailbox here"),
+        "{said}"
+    );
+    assert!(!sidecar.run(&["outbox", "retry", "99"]).success());
+
+    assert!(sidecar.run(&["outbox", "retry", "1"]).success());
+    becomes(&site, LAST_STATE, "sent").await;
+    assert_eq!(peer.messages().len(), 1);
+    assert!(
+        !sidecar.run(&["outbox", "retry", "1"]).success(),
+        "a sent mail is not sent again"
+    );
+    assert!(sidecar.run(&["outbox", "drop", "1"]).success());
+    assert_eq!(
+        site.number("SELECT COUNT(*) FROM wp_fcom_sidecar_mail")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_the_required_tls_gets_no_mail() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp+starttls://{}", closed.address());
+    let peer = closed.open();
+    let sidecar = start(&site, &url).await;
+    create(&sidecar, "tls@example.com").await;
+    let waits = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 1 \
+                 AND last_error LIKE '%STARTTLS%'";
+    becomes(&site, waits, "1").await;
+    assert_eq!(peer.messages(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_user_deleted_meanwhile_gets_none() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let sidecar = start(&site, &format!("smtp://{}", closed.address())).await;
+    create(&sidecar, "gone@example.com").await;
+    site.execute("DELETE FROM wp_users WHERE user_email = 'gone@example.com'")
+        .await;
+    let peer = closed.open();
+    becomes(&site, LAST_STATE, "skipped").await;
+    assert_eq!(
+        site.text(LAST_WORDS).await.as_deref(),
+        Some("the user was deleted")
+    );
+    assert_eq!(peer.messages(), [""; 0]);
+}
+
+/// Two instances; one is killed while it sends. Afterwards every mail has come, and what came twice has one Message-ID.
+#[tokio::test]
+async fn an_outage_and_a_crash_lose_no_mail() {
+    const USERS: usize = 150;
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let (first, mut second) = (start(&site, &url).await, start(&site, &url).await);
+    let mut calls = JoinSet::new();
+    for user in 0..USERS {
+        let client = first.client.clone();
+        calls.spawn(async move {
+            let email = format!("user{user}@example.com");
+            client.execute(PLAIN_HOOK, &[("email", &email)]).await;
+        });
+    }
+    calls.join_all().await;
+    let total = format!("{USERS}");
+    becomes(
+        &site,
+        "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'",
+        &total,
+    )
+    .await;
+    assert!(keys_in_own_tables(&site, &[]).await.is_empty());
+
+    let peer = closed.open();
+    let some = "SELECT COUNT(*) > 20 FROM wp_fcom_sidecar_mail WHERE state = 'sent'";
+    becomes(&site, some, "1").await;
+    second.kill();
+    becomes(&site, STATES, "sent").await;
+    second.restart().await;
+
+    let messages = peer.messages();
+    let recipients: BTreeSet<&str> = messages.iter().map(|mail| header(mail, "To")).collect();
+    assert_eq!(recipients.len(), USERS);
+    let ids: BTreeSet<&str> = messages
+        .iter()
+        .map(|mail| header(mail, "Message-ID"))
+        .collect();
+    assert_eq!(ids.len(), USERS);
+    // A killed instance has at most one mail on each of its connections.
+    assert!(messages.len() <= USERS + 2, "{} mails", messages.len());
+    assert_eq!(keys_in_own_tables(&site, &messages).await, [""; 0]);
+}
+
+/// Reset keys of these messages that stand in a table of ours.
+async fn keys_in_own_tables(site: &Site, messages: &[String]) -> Vec<String> {
+    let mut stored = String::new();
+    for texts in [
+        "SELECT CONCAT_WS(' ', state, last_error, HEX(lease)) FROM wp_fcom_sidecar_mail",
+        "SELECT CONCAT_WS(' ', outcome, changes) FROM wp_fcom_sidecar_runs",
+        "SELECT value FROM wp_fcom_sidecar_claims",
+    ] {
+        stored.extend(site.column(texts).await);
+    }
+    let keys = messages
+        .iter()
+        .filter_map(|mail| mail.split_once("key=")?.1.get(..20));
+    keys.filter(|key| stored.contains(*key))
+        .map(ToOwned::to_owned)
+        .collect()
+}

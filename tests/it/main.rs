@@ -1,0 +1,54 @@
+//! The daemon from outside: its binary, its configuration file, HTTP and the site's database.
+//!
+//! One private MariaDB server serves the whole run, in a time zone that is not UTC, because the daemon must not notice.
+//! Every test gets a database of its own from a fixture, and every daemon its own ports. The daemon's harness
+//! ([`sidecar::Sidecar`]) records what was posted, so that each test also proves that none of it reached the log.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "everything here is a test, also the functions that clippy does not take for one"
+)]
+#![expect(
+    clippy::print_stderr,
+    reason = "a failed test shows the end of the daemon's log"
+)]
+#![expect(
+    clippy::format_push_string,
+    reason = "requests and statements are put together where they read best"
+)]
+
+mod check;
+mod check_access;
+mod client;
+mod compare;
+mod contract;
+mod course_emails;
+mod crash;
+mod differences;
+mod exactly_once;
+mod faults;
+mod http;
+mod invariants;
+mod listeners;
+mod mail_faults;
+mod mails;
+mod mariadb;
+mod memberships;
+mod names;
+mod original;
+mod own_tables;
+mod passwords;
+mod recording;
+mod settings;
+mod sidecar;
+mod site;
+mod smtp_peer;
+mod snapshot;
+mod statements;
+mod time_zone;
+mod user_count;
+mod vectors;
+mod webhook_record;
+mod welcome_mail;
+mod wordpress;
+mod wordpress_root;

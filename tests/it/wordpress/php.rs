@@ -1,0 +1,113 @@
+//! PHP: its web server, and the scripts of `tests/data/php`.
+
+use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fcom_sidecar::sample::machine::free_port;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// How long a web server may take to listen before another port is tried.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the program and ends it when the input ends: also with a test that is killed.
+const GUARD: &str = r#""$@" & read -r line; kill $!; wait"#;
+
+/// Where the scripts' `mail` puts what it would send.
+pub(super) fn sent_mail(root: &Path) -> PathBuf {
+    root.join("mail")
+}
+
+/// PHP's built-in web server on a folder. It ends on drop.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    guard: Child,
+}
+
+impl Server {
+    /// Returns when it listens.
+    pub(super) async fn start(root: &Path) -> Self {
+        require_php();
+        loop {
+            let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", GUARD, "guard", "php", "-S"])
+                .arg(address.to_string())
+                .arg("-t")
+                .arg(root)
+                .args(mail_settings(root))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            let server = Self {
+                address,
+                guard: command.spawn().unwrap(),
+            };
+            let deadline = Instant::now() + PATIENCE;
+            while Instant::now() < deadline {
+                if TcpStream::connect(address).await.is_ok() {
+                    return server;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // Somebody else was faster with the port, or the machine is very busy: another one, then.
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Runs a script in the WordPress of this folder, whose address has this host, and returns its answer.
+pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value {
+    require_php();
+    let file = format!("{}/tests/data/php/{script}.php", env!("CARGO_MANIFEST_DIR"));
+    let mut process = Command::new("php")
+        .args(mail_settings(root))
+        .arg(file)
+        .env("WORDPRESS_ROOT", root)
+        .env("WORDPRESS_HOST", host)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The scripts read all of it before they write.
+    let mut pipe = process.stdin.take().unwrap();
+    pipe.write_all(input.to_string().as_bytes()).unwrap();
+    drop(pipe);
+    let output = process.wait_with_output().unwrap();
+    let [answer, errors] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{script}: {errors}{answer}");
+    serde_json::from_str(&answer)
+        .unwrap_or_else(|error| panic!("{script}: {error}: {errors}{answer}"))
+}
+
+/// Mail goes into a file.
+fn mail_settings(root: &Path) -> [String; 2] {
+    let file = sent_mail(root);
+    [
+        "-d".to_owned(),
+        format!("sendmail_path=\"cat > '{}'\"", file.display()),
+    ]
+}
+
+fn require_php() {
+    let found = Command::new("php").arg("-v").stdout(Stdio::null()).status();
+    if let Err(error) = found {
+        assert_ne!(
+            error.kind(),
+            ErrorKind::NotFound,
+            "PHP is not on this machine: install it with `apt-get install php-cli php-mysql php-intl php-mbstring`"
+        );
+    }
+}

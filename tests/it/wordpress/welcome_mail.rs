@@ -1,0 +1,94 @@
+//! Our welcome mail beside the one that the same WordPress sends to the same user.
+
+use std::fs;
+
+use mailparse::{MailHeaderMap, parse_mail};
+use serde_json::{Value, json};
+
+use super::php::sent_mail;
+use super::{RealSite, create_over_http};
+use crate::site::PLAIN_HOOK;
+
+/// What a recipient sees, decoded.
+fn read(message: &[u8]) -> Value {
+    let mail = parse_mail(message).unwrap();
+    let header = |name: &str| mail.headers.get_first_value(name);
+    let body = mail.get_body().unwrap().replace("\r\n", "\n");
+    json!({
+        "from": header("From"),
+        "to": header("To"),
+        "reply_to": header("Reply-To"),
+        "subject": header("Subject"),
+        "content_type": header("Content-Type").map(|text| text.to_lowercase()),
+        // PHP's `mail` adds one more line end.
+        "body": body.trim_end(),
+    })
+}
+
+#[tokio::test]
+async fn wordpress_sends_the_same_mail_in_every_language() {
+    let real = RealSite::install().await;
+    // Debian's translations lack two of the texts.
+    let texts = json!({
+        "[%s] Login Details": "Ensaluti al «%s» 😀",
+        "Username: %s": "%s estas la nomo",
+        "To set your password, visit the following address:": "ĝŭ: \n  ĉi tie",
+        "ambiguous": "",
+    });
+    let input = json!({ "locale": "eo", "texts": texts });
+    assert_eq!(real.php("translate", input).await, true);
+    let (sidecar, mut mailbox) = real.sidecar_with_mail(&[]).await;
+    let mut first_lines = Vec::new();
+    for (number, (locale, name, login)) in [
+        ("", "Sample", "ann lee"),
+        (
+            "",
+            "Bob &amp; &quot;Co&quot; &lt;b&gt; &hellip; &#039;",
+            "a@b.c-d_e",
+        ),
+        ("de_DE", "Müller &amp; Söhne's", "Jörg Müller"),
+        ("ja", "日本 &amp;amp; 50% off &amp;lt;", "jan lee"),
+        (
+            "ar",
+            "مجتمع 😀 and a name so long that its header has to be folded, maybe even twice",
+            "ar  lee",
+        ),
+        ("eo", "Ĉu &quot;jes&quot;?", "eo lee"),
+        ("xx_YY", "", "xx lee"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        real.set_option("WPLANG", locale).await;
+        real.set_option("blogname", name).await;
+        let email = format!("u{number}@example.com");
+        let fields = [("email", email.as_str()), ("user_login", login)];
+        let https = number % 2 == 1;
+        let id = if https {
+            sidecar.client.execute(PLAIN_HOOK, &fields).await
+        } else {
+            create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await
+        };
+        let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+        let body = ours["body"].as_str().unwrap();
+        let key = &body.split_once("key=").unwrap().1[..20];
+        let input = json!({ "id": id, "key": key, "https": https });
+        assert_eq!(real.php("notify", input).await, Value::Null);
+        let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
+        assert_eq!(ours, read(&theirs), "{locale}");
+        first_lines.push(body.lines().next().unwrap().to_owned());
+    }
+    // The catalogues are found, and their rules of names, too.
+    assert_eq!(
+        first_lines,
+        [
+            "Username: ann lee",
+            "Username: a@b.c-d_e",
+            "Benutzername: Joerg Mueller",
+            "ユーザー名: jan lee",
+            "اسم المستخدم: ar lee",
+            "eo lee estas la nomo",
+            "Username: xx lee",
+        ]
+    );
+}
