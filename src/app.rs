@@ -8,6 +8,7 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,8 +37,8 @@ pub struct App {
     pub draining: CancellationToken,
     /// Cancelled when the last call has ended: the tally counts what waits and ends.
     pub stop_tally: CancellationToken,
-    /// Background tasks of the process.
-    pub background: TaskTracker,
+    /// Background tasks of the process; one that panics ends it.
+    pub background: JoinSet<()>,
 }
 
 /// Builds the daemon and binds its listeners. The database need not be there yet.
@@ -64,7 +65,7 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     let servers = http::bind(front.clone(), &config.server, limits.max_connections)?;
 
     let stop_tally = CancellationToken::new();
-    let background = TaskTracker::new();
+    let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
     background.spawn(create_tables(Arc::clone(&site), draining.clone()));
     if let Some(worker) = mail_worker(config, &site)? {
@@ -241,9 +242,12 @@ async fn create_tables(site: Arc<Site>, draining: CancellationToken) {
 
 /// Everything that the database must be before it can be written to, or why it is not.
 async fn prepare(site: &Site) -> Result<(), String> {
-    match db::binary_log_problem(&site.pool).await {
+    let obstacle = site
+        .pool
+        .work(async |connection| db::obstacle(connection, &site.tables).await);
+    match obstacle.await {
         Ok(None) => {}
-        Ok(Some(problem)) => return Err(problem.to_string()),
+        Ok(Some(obstacle)) => return Err(obstacle.to_string()),
         Err(error) => return Err(telemetry::chain(&error)),
     }
     db::migrate(&site.pool, &site.tables)
@@ -263,7 +267,7 @@ async fn keep_house(front: web::Data<Front>, retention: TimeDelta, draining: Can
         let site = &front.site;
         let before = site.clock.now() - retention;
         loop {
-            match provision::prune(&site.pool, &site.statements, before).await {
+            match provision::prune(site, before).await {
                 Ok(0) => break,
                 Ok(pruned) => tracing::debug!("pruned {pruned} runs"),
                 Err(error) => {

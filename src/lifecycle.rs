@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::app::App;
 
@@ -44,6 +45,7 @@ pub async fn serve(
     patience: Duration,
     until: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let mut background = app.background;
     let (public, admin) = (app.servers.public, app.servers.admin);
     let (public_handle, admin_handle) = (public.handle(), admin.handle());
     let mut public = tokio::spawn(public);
@@ -52,6 +54,7 @@ pub async fn serve(
         () = until => {}
         ended = &mut public => ended?.context("the public listener failed")?,
         ended = &mut admin => ended?.context("the admin listener failed")?,
+        error = failure(&mut background) => return Err(error).context("a background task failed"),
     }
     tracing::info!("stopping: calls that have begun are carried out, new ones get 503");
     app.draining.cancel();
@@ -61,8 +64,7 @@ pub async fn serve(
         app.site.tasks.close();
         app.site.tasks.wait().await;
         app.stop_tally.cancel();
-        app.background.close();
-        app.background.wait().await;
+        while background.join_next().await.is_some() {}
         admin_handle.stop(false).await;
         app.site.pool.close().await;
     };
@@ -73,4 +75,15 @@ pub async fn serve(
         () = tokio::time::sleep(patience * 2) => tracing::error!("stopped: draining took too long"),
     }
     Ok(())
+}
+
+/// Returns when a task has panicked: without it the daemon would go on with half its work undone.
+async fn failure(background: &mut JoinSet<()>) -> anyhow::Error {
+    loop {
+        match background.join_next().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return error.into(),
+            None => std::future::pending().await,
+        }
+    }
 }

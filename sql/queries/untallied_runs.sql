@@ -1,5 +1,5 @@
 -- Runs whose instance died before it counted them.
 SELECT id, webhook_id, outcome FROM {prefix}fcom_sidecar_runs
-WHERE tallied = 0 AND created_at <= ?
+WHERE tallied = 0 AND id > ? AND created_at <= ?
 ORDER BY id
 LIMIT 500

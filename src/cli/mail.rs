@@ -10,7 +10,7 @@ use super::{block_on, complain, say};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Statements};
+use crate::db::Statements;
 use crate::mail::{Failure, Header, MailOptions, Smtp, Text, Welcome, compose};
 use crate::wordpress::version::Version;
 
@@ -34,9 +34,9 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
         .context("smtp.url is not set: there is no server to send through")?;
     block_on(async {
         let tables = app::tables(&config.wordpress)?;
-        let pool = db::open(&config.database).context("database.url cannot be used")?;
+        let mut connection = super::connect(config).await?;
         let statements = Statements::render(&tables);
-        let mut options = MailOptions::load(&pool, &statements, tables.prefix()).await?;
+        let mut options = MailOptions::load(&mut connection, &statements, tables.prefix()).await?;
         let sender = app::sender(config);
         sender.overlay(&mut options);
         let (from, name) = sender.from(&options).map_err(anyhow::Error::msg)?;

@@ -10,9 +10,11 @@ mod serve;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Sources};
+use crate::db::{self, Connection};
 
 /// Read when no --config is given.
 const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
@@ -125,6 +127,13 @@ impl Cli {
             overrides,
         }
     }
+}
+
+/// A connection for a command that asks a few things and ends.
+async fn connect(config: &Config) -> anyhow::Result<Connection> {
+    db::connect(&config.database).await.context(
+        "could not connect to the database: \"fcom-sidecar check\" tells what is in the way",
+    )
 }
 
 /// The one place that writes to standard output.

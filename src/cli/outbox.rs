@@ -9,7 +9,7 @@ use super::{block_on, say};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Pool, Statements};
+use crate::db::{Connection, Statements};
 use crate::mail::outbox::{self, Listed};
 
 /// What to do with the outbox.
@@ -63,14 +63,14 @@ pub(super) enum State {
 pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<ExitCode> {
     block_on(async {
         let statements = Statements::render(&app::tables(&config.wordpress)?);
-        let pool = db::open(&config.database).context("database.url cannot be used")?;
-        carry_out(command, &pool, &statements).await
+        let mut connection = super::connect(config).await?;
+        carry_out(command, &mut connection, &statements).await
     })
 }
 
 async fn carry_out(
     command: &Outbox,
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
 ) -> anyhow::Result<ExitCode> {
     let now = Clock.now();
@@ -78,7 +78,7 @@ async fn carry_out(
         Outbox::List { state, limit, json } => {
             let state = state.and_then(|state| state.to_possible_value());
             let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
-            let mails = outbox::list(pool, statements, state, limit).await?;
+            let mails = outbox::list(connection, statements, state, limit).await?;
             if json {
                 say(&serde_json::to_string_pretty(&mails)?);
             } else {
@@ -86,7 +86,7 @@ async fn carry_out(
             }
         }
         Outbox::Show { id, json } => {
-            let mail = outbox::show(pool, statements, id).await?;
+            let mail = outbox::show(connection, statements, id).await?;
             let mail = mail.with_context(|| no_mail(id))?;
             if json {
                 say(&serde_json::to_string_pretty(&mail)?);
@@ -95,7 +95,7 @@ async fn carry_out(
             }
         }
         Outbox::Retry { id, .. } => {
-            let due = outbox::retry(pool, statements, id, now).await?;
+            let due = outbox::retry(connection, statements, id, now).await?;
             if let Some(id) = id.filter(|_| due == 0) {
                 anyhow::bail!("mail {id} is sent, on its way, or does not exist");
             }
@@ -103,7 +103,7 @@ async fn carry_out(
         }
         Outbox::Drop { id } => {
             anyhow::ensure!(
-                outbox::drop_mail(pool, statements, id).await?,
+                outbox::drop_mail(connection, statements, id).await?,
                 "mail {id} is on its way, or does not exist"
             );
             say(&format!("Mail {id} is dropped."));

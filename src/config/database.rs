@@ -60,7 +60,11 @@ impl Database {
         settings: &mut Settings,
         site: Result<Option<&WpConfig>, Reported>,
     ) -> Result<Self, Reported> {
-        let target = target(settings, site);
+        let target = match &site {
+            Ok(Some(config)) => speaks_unicode(config).map_err(|problem| settings.note(problem)),
+            _ => Ok(()),
+        }
+        .and_then(|()| target(settings, site));
         let max_connections = settings.number("database.max_connections", 1..=10_000);
         let acquire = settings.number("database.acquire_timeout_seconds", 1..=3600);
         let lock_wait = settings.number("database.lock_wait_timeout_seconds", 1..=3600);
@@ -71,6 +75,21 @@ impl Database {
             lock_wait_timeout: Duration::from_secs(lock_wait?),
         })
     }
+}
+
+/// With another `DB_CHARSET` PHP's connection says that its text is what it is not: the tables then hold text that only
+/// PHP reads right. An empty one is PHP's default, utf8mb4.
+fn speaks_unicode(config: &WpConfig) -> Result<(), Problem> {
+    // A computed one is as good as any other: hardly anybody computes it.
+    let charset = config.text("DB_CHARSET").ok().flatten().unwrap_or_default();
+    if charset.is_empty() || charset.to_ascii_lowercase().starts_with("utf8") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "wordpress.root",
+        config.blame(&format!("DB_CHARSET is {charset:?}, so PHP and this daemon would read each other's names wrongly")),
+        "convert the site's tables to utf8mb4 as the WordPress handbook describes, then set DB_CHARSET to utf8mb4",
+    ))
 }
 
 fn target(

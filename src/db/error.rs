@@ -74,6 +74,10 @@ mod number {
     pub(super) const IDLE_DISCONNECT: u16 = 4031;
     pub(super) const INCORRECT_VALUE: u16 = 1292;
     pub(super) const INCORRECT_STRING: u16 = 1366;
+    pub(super) const DATA_TOO_LONG: u16 = 1406;
+    pub(super) const READ_ONLY_OPTION: u16 = 1290;
+    pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
+    pub(super) const READ_ONLY_SERVER: u16 = 1836;
 }
 
 impl DatabaseError {
@@ -83,6 +87,11 @@ impl DatabaseError {
             self.number(),
             Some(number::LOCK_WAIT_TIMEOUT | number::DEADLOCK | number::RECORD_CHANGED)
         )
+    }
+
+    /// Two transactions waited for each other; the server has undone this one.
+    pub fn is_deadlock(&self) -> bool {
+        self.number() == Some(number::DEADLOCK)
     }
 
     /// The connection was lost, so that nobody knows how far the server got.
@@ -114,6 +123,30 @@ impl DatabaseError {
                 self.number(),
                 Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
             )
+            || self.is_read_only()
+    }
+
+    /// The server has become a replica: another one, behind the same name, takes writes.
+    fn is_read_only(&self) -> bool {
+        matches!(
+            self.number(),
+            Some(
+                number::READ_ONLY_OPTION | number::READ_ONLY_TRANSACTION | number::READ_ONLY_SERVER
+            )
+        )
+    }
+
+    /// The connection is of no more use.
+    pub(super) fn spoils_connection(&self) -> bool {
+        self.is_lost_connection() || self.is_read_only()
+    }
+
+    /// A column cannot hold a value: characters that its character set lacks, or too many of them.
+    pub fn is_unstorable(&self) -> bool {
+        matches!(
+            self.number(),
+            Some(number::INCORRECT_STRING | number::DATA_TOO_LONG)
+        )
     }
 
     /// A table is missing: for one of ours, the migrations have not run.

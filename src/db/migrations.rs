@@ -1,10 +1,11 @@
 //! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{MySqlExecutor, SqlStr};
 
 use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
@@ -33,19 +34,20 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 /// # Errors
 /// The database is away, the account may not create tables, or a migration failed.
 pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
+    let missing = pool
+        .work(async |connection| missing_migrations(connection, tables).await)
+        .await?;
     // The migrator asks for its ledger with CREATE TABLE IF NOT EXISTS, which the account need not be allowed.
-    if missing_migrations(pool, tables).await? == Some(0) {
+    if missing == Some(0) {
         return Ok(());
     }
-    let mut connection = pool.acquire().await.doing("get a database connection")?;
-    lock(&mut connection, tables).await?;
-    let result = apply(&mut connection, tables).await;
-    // Also a lock that stays is gone with its connection.
-    connection
-        .close()
-        .await
-        .doing("end the migrations' connection")?;
-    result
+    pool.long_work(TIME_LIMIT, async |connection| {
+        lock(connection, tables).await?;
+        let result = apply(connection, tables).await;
+        unlock(connection, tables).await?;
+        result
+    })
+    .await
 }
 
 /// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
@@ -62,8 +64,21 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), Da
     Err(sqlx::Error::PoolTimedOut).doing("wait for other instances' migrations")
 }
 
+/// A lock that is not given back is gone with its connection.
+async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
+    sqlx::query(UNLOCK)
+        .bind(tables.prefix())
+        .execute(connection)
+        .await
+        .doing("let other instances' migrations go on")?;
+    Ok(())
+}
+
+/// Twice the wait for the lock.
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// One minute is ample for three empty tables.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
+const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))))";
 
 async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     let collation: Option<String> =
@@ -83,11 +98,11 @@ async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), D
 /// # Errors
 /// The database cannot be asked.
 pub async fn missing_migrations(
-    executor: impl MySqlExecutor<'_>,
+    connection: &mut Connection,
     tables: &TableNames,
 ) -> Result<Option<usize>, DatabaseError> {
     let applied: Result<Vec<i64>, _> = sqlx::query_scalar(Statement::render(APPLIED, tables).sql())
-        .fetch_all(executor)
+        .fetch_all(connection)
         .await
         .doing("read which migrations were applied");
     match applied {

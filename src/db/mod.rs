@@ -1,18 +1,18 @@
 //! The database: connections and their session, table names, the SQL files, our own tables, and the words for what
 //! went wrong. Nothing above this module opens a connection or writes SQL of its own.
 
-mod binary_log;
 mod error;
 mod migrations;
+mod obstacle;
 mod pool;
 mod site_tables;
 mod statements;
 mod tables;
 
-pub use binary_log::{StatementBinaryLog, binary_log_problem};
 pub use error::{DatabaseError, Doing};
 pub use migrations::{migrate, missing_migrations};
-pub use pool::{Pool, SQL_MODE, connect, connect_options, open};
+pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
+pub use pool::{Cause, Pool, SQL_MODE, connect, connect_options, open};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable};
 pub use statements::{Statement, Statements};
 pub use tables::TableNames;

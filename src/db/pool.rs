@@ -1,16 +1,88 @@
 //! Connections and what their session is set to.
 
+use std::io;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, Executor, MySqlConnection};
 
+use super::{Connection, DatabaseError, Doing};
 use crate::config::{Database, Host, Target};
 
 /// The connection pool. Its connections belong to the runtime that uses them, so work with the database is spawned on
 /// the main runtime and never runs on a web worker.
-pub type Pool = sqlx::MySqlPool;
+#[derive(Clone, Debug)]
+pub struct Pool {
+    connections: sqlx::MySqlPool,
+    time_limit: Duration,
+}
+
+impl Pool {
+    /// Does a piece of work on one connection, in limited time: some seconds more than a statement may wait for a locked
+    /// row. A connection on which the time ran out, or whose server has become read-only, is closed and not used again;
+    /// the server rolls back what was open on it. The work is to run in a task that nobody aborts.
+    ///
+    /// # Errors
+    /// No connection was to be had, the time ran out (as a lost connection), or the work failed.
+    pub async fn work<T, E: Cause>(
+        &self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.long_work(self.time_limit, work).await
+    }
+
+    /// [`work`](Self::work) with a time limit of its own.
+    pub(super) async fn long_work<T, E: Cause>(
+        &self,
+        time_limit: Duration,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self
+            .connections
+            .acquire()
+            .await
+            .doing("get a database connection")?;
+        let in_time = tokio::time::timeout(time_limit, work(&mut connection)).await;
+        let result = in_time.unwrap_or_else(|_| {
+            let silence = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+            Ok(Err(sqlx::Error::Io(silence)).doing("hear from the database")?)
+        });
+        let cause = result.as_ref().err().and_then(Cause::database);
+        if cause.is_some_and(DatabaseError::spoils_connection) {
+            // No farewell: nobody may be listening.
+            drop(connection.detach());
+        }
+        result
+    }
+
+    /// Closes all connections, once they are free.
+    pub async fn close(&self) {
+        self.connections.close().await;
+    }
+}
+
+impl From<sqlx::MySqlPool> for Pool {
+    /// Connections whose session somebody else sets up.
+    fn from(connections: sqlx::MySqlPool) -> Self {
+        Self {
+            connections,
+            time_limit: TIME_LIMIT,
+        }
+    }
+}
+
+/// An error of work with the database, which may come from the database.
+pub trait Cause: From<DatabaseError> {
+    /// What the database said, if it was that.
+    fn database(&self) -> Option<&DatabaseError>;
+}
+
+impl Cause for DatabaseError {
+    fn database(&self) -> Option<&DatabaseError> {
+        Some(self)
+    }
+}
 
 /// What no session may keep from the server's defaults. Strict, so that lengths are ours to enforce and never cut
 /// silently; without `NO_ZERO_DATE`, because Action Scheduler writes zero dates; without `ANSI_QUOTES` and
@@ -20,6 +92,13 @@ pub const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGI
 
 /// Shorter than the `wait_timeout` that shared hosts set, so that an idle connection is dropped by us first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// After this long without a statement of ours the server ends the session and frees its locks: we are gone, and nobody
+/// told it.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What work with the database may take beyond a wait for a locked row.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Prepared statements kept per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;
@@ -73,14 +152,18 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
 pub fn open(database: &Database) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
-    Ok(MySqlPoolOptions::new()
+    let connections = MySqlPoolOptions::new()
         .max_connections(database.max_connections)
         .acquire_timeout(database.acquire_timeout)
         .idle_timeout(IDLE_TIMEOUT)
         // A dead connection costs one retry of a call instead of one round trip of every call.
         .test_before_acquire(false)
         .after_connect(move |connection, _| Box::pin(set_up_session(connection, lock_wait)))
-        .connect_lazy_with(options))
+        .connect_lazy_with(options);
+    Ok(Pool {
+        connections,
+        time_limit: lock_wait + TIME_LIMIT,
+    })
 }
 
 /// One connection with a session like the pool's, without the pool's patience: what the server says at the first try is
@@ -99,8 +182,10 @@ async fn set_up_session(
     lock_wait: Duration,
 ) -> Result<(), sqlx::Error> {
     let lock_wait = lock_wait.as_secs().max(1);
+    let wait = WAIT_TIMEOUT.as_secs();
     let session = format!(
-        "SET SESSION sql_mode = '{SQL_MODE}', SESSION innodb_lock_wait_timeout = {lock_wait}"
+        "SET SESSION sql_mode = '{SQL_MODE}', SESSION innodb_lock_wait_timeout = {lock_wait}, \
+         SESSION wait_timeout = {wait}"
     );
     connection.execute(sqlx::AssertSqlSafe(session)).await?;
     // The one spelling that every MariaDB and MySQL knows.

@@ -53,17 +53,21 @@ async fn not_ready(front: &Front) -> Option<String> {
 
 /// What keeps a database that answers from being written to.
 async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
-    if let Some(problem) = db::binary_log_problem(&site.pool).await? {
-        return Ok(Some(problem.to_string()));
-    }
-    let missing = db::missing_migrations(&site.pool, &site.tables).await?;
-    if missing == Some(0) {
-        return Ok(None);
-    }
-    let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());
-    Ok(Some(format!(
-        "{missing} migrations are missing: run \"fcom-sidecar migrate\""
-    )))
+    let asked = site.pool.work(async |connection| {
+        let obstacle = db::obstacle(connection, &site.tables).await?;
+        let missing = db::missing_migrations(connection, &site.tables).await?;
+        Ok::<_, DatabaseError>((obstacle, missing))
+    });
+    Ok(match asked.await? {
+        (Some(obstacle), _) => Some(obstacle.to_string()),
+        (None, Some(0)) => None,
+        (None, missing) => {
+            let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());
+            Some(format!(
+                "{missing} migrations are missing: run \"fcom-sidecar migrate\""
+            ))
+        }
+    })
 }
 
 fn reply(status: StatusCode, text: &str, reason: Option<String>) -> HttpResponse {

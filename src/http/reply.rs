@@ -102,6 +102,12 @@ impl Replies {
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
             ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),
             ProvisionError::NoFreeName => locked("No free username was found for this user."),
+            error if error.is_unstorable() => {
+                locked("A name is too long, or has characters that this site cannot store.")
+            }
+            ProvisionError::CommitUnknown(_) => self.unavailable(
+                "The database did not say whether the call was executed; send it again",
+            ),
             _ => self.unavailable("The call could not be executed now, nothing was changed"),
         }
     }

@@ -210,12 +210,12 @@ fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
 
 /// Carries the call out, if there is room for one more, and writes the one line about it.
 async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResponse {
-    let Ok(_place) = Arc::clone(&front.calls).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&front.calls).try_acquire_owned() else {
         return replies.unavailable("Too many calls at once, nothing was changed");
     };
     let started = Instant::now();
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
-    let result = provision::provision(Arc::clone(&front.site), call)
+    let result = provision::provision(Arc::clone(&front.site), call, place)
         .instrument(span.clone())
         .await;
     let duration_ms = started.elapsed().as_millis();

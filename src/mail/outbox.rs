@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
 
-use crate::db::{Connection, DatabaseError, Doing, Pool, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// A welcome mail to be sent to a new user.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,7 @@ pub(super) enum Ended {
 
 /// Takes the mail that has been due for longest, if any.
 pub(super) async fn lease(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -83,7 +83,7 @@ pub(super) async fn lease(
         .bind(&lease[..])
         .bind(until.naive_utc())
         .bind(now.naive_utc())
-        .execute(pool)
+        .execute(&mut *connection)
         .await
         .doing("take a mail that is due")?;
     if taken.rows_affected() == 0 {
@@ -91,7 +91,7 @@ pub(super) async fn lease(
     }
     let mail: Option<Leased> = sqlx::query_as(statements.leased_mail.sql())
         .bind(&lease[..])
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await
         .doing("read a mail that is due")?;
     Ok(mail.map(|mail| Leased { lease, ..mail }))
@@ -99,7 +99,7 @@ pub(super) async fn lease(
 
 /// Records how the attempt ended, unless somebody else has taken the mail over.
 pub(super) async fn finish(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     mail: &Leased,
     ended: &Ended,
@@ -118,7 +118,7 @@ pub(super) async fn finish(
         .bind(finished_at.map(|at| at.naive_utc()))
         .bind(mail.id)
         .bind(&mail.lease[..])
-        .execute(pool)
+        .execute(connection)
         .await
         .doing("record an attempt at a mail")?;
     Ok(())
@@ -154,7 +154,7 @@ pub struct Listed {
 /// # Errors
 /// The statement failed.
 pub async fn list(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     state: Option<&str>,
     limit: u32,
@@ -164,7 +164,7 @@ pub async fn list(
         .bind(state)
         .bind(state)
         .bind(limit)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .doing("list mails")
 }
@@ -174,13 +174,13 @@ pub async fn list(
 /// # Errors
 /// The statement failed.
 pub async fn show(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     id: u64,
 ) -> Result<Option<Listed>, DatabaseError> {
     sqlx::query_as(statements.show_mail.sql())
         .bind(id)
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await
         .doing("read a mail")
 }
@@ -190,7 +190,7 @@ pub async fn show(
 /// # Errors
 /// The statement failed.
 pub async fn retry(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     id: Option<u64>,
     now: DateTime<Utc>,
@@ -205,7 +205,7 @@ pub async fn retry(
             .bind(now)
             .bind(now),
     };
-    let done = query.execute(pool).await.doing("make mails due")?;
+    let done = query.execute(connection).await.doing("make mails due")?;
     Ok(done.rows_affected())
 }
 
@@ -214,13 +214,13 @@ pub async fn retry(
 /// # Errors
 /// The statement failed.
 pub async fn drop_mail(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     id: u64,
 ) -> Result<bool, DatabaseError> {
     let done = sqlx::query(statements.drop_mail.sql())
         .bind(id)
-        .execute(pool)
+        .execute(connection)
         .await
         .doing("drop a mail")?;
     Ok(done.rows_affected() > 0)

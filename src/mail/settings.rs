@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::text::default_from;
-use crate::db::{DatabaseError, Doing, Pool, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::sanitize::email::is_email;
 
@@ -32,12 +32,12 @@ impl MailOptions {
     /// # Errors
     /// The statement failed.
     pub async fn load(
-        pool: &Pool,
+        connection: &mut Connection,
         statements: &Statements,
         prefix: &str,
     ) -> Result<Self, DatabaseError> {
         let rows: Vec<Row> = sqlx::query_as(statements.mail_options.sql())
-            .fetch_all(pool)
+            .fetch_all(connection)
             .await
             .doing("read the options that a mail is made from")?;
         let mut options = Self::default();

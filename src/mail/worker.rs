@@ -14,7 +14,7 @@ use super::outbox::{self, Ended, Leased};
 use super::smtp::Header;
 use super::{Catalogues, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
-use crate::db::{DatabaseError, Doing, Pool, Statements};
+use crate::db::{DatabaseError, Pool, Statements};
 use crate::telemetry;
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
@@ -119,9 +119,11 @@ impl Worker {
             limiter.until_ready().await;
         }
         let now = self.clock.now();
-        let Some(mail) =
-            outbox::lease(&self.pool, &self.statements, now, now + self.pace.lease).await?
-        else {
+        let (statements, until) = (&self.statements, now + self.pace.lease);
+        let leased = self
+            .pool
+            .work(async |connection| outbox::lease(connection, statements, now, until).await);
+        let Some(mail) = leased.await? else {
             return Ok(false);
         };
         let ended = match self.attempt(&mail).await {
@@ -142,7 +144,11 @@ impl Worker {
                 "the user's address cannot receive mail".to_owned(),
             ));
         }
-        let mut options = MailOptions::load(&self.pool, &self.statements, &self.prefix).await?;
+        let (statements, prefix) = (&self.statements, &self.prefix);
+        let mut options = self
+            .pool
+            .work(async |connection| MailOptions::load(connection, statements, prefix).await)
+            .await?;
         self.sender.overlay(&mut options);
         let from = match self.sender.from(&options) {
             Ok(from) => from,
@@ -170,12 +176,11 @@ impl Worker {
             Ok(stored) => stored,
             Err(error) => return Ok(self.later(mail, error.to_string())),
         };
-        sqlx::query(self.statements.set_activation_key.sql())
-            .bind(stored)
-            .bind(mail.user_id)
-            .execute(&self.pool)
-            .await
-            .doing("store the reset key's hash")?;
+        self.pool
+            .work(async |connection| {
+                reset_key::store(connection, statements, mail.user_id, &stored).await
+            })
+            .await?;
         let domain = from.0.rsplit('@').next().unwrap_or("localhost");
         let created = mail.created_at.and_utc().timestamp();
         let header = Header {
@@ -212,7 +217,10 @@ impl Worker {
         let mut tries = 0;
         loop {
             let now: DateTime<Utc> = self.clock.now();
-            match outbox::finish(&self.pool, &self.statements, mail, ended, now).await {
+            let finished = self.pool.work(async |connection| {
+                outbox::finish(connection, &self.statements, mail, ended, now).await
+            });
+            match finished.await {
                 Err(_) if tries < MOST_RECORD_TRIES => tries += 1,
                 done => return done,
             }

@@ -33,6 +33,23 @@ pub struct WebhookCall {
     pub https: bool,
 }
 
+impl WebhookCall {
+    /// The same call, with names that fit into columns which hold no character above U+FFFF (`utf8mb3`).
+    pub(super) fn in_basic_plane(self) -> Self {
+        let basic = |name: &[u8]| {
+            let name = String::from_utf8_lossy(name);
+            let kept: String = name.chars().filter(|c| c.len_utf8() < 4).collect();
+            kept.into_bytes()
+        };
+        Self {
+            first_name: basic(&self.first_name),
+            last_name: basic(&self.last_name),
+            user_login: self.user_login.as_deref().map(basic),
+            ..self
+        }
+    }
+}
+
 /// A webhook's key: a password. Shown as a fingerprint only.
 #[derive(Clone)]
 pub struct WebhookKey(Vec<u8>);

@@ -6,26 +6,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
-use tokio::sync::OnceCell;
+use tokio::sync::{MutexGuard, OnceCell, OwnedSemaphorePermit};
 use tracing::Instrument;
 
 use super::facts::Facts;
 use super::runs::{self, Uncounted};
 use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user};
-use crate::db::Doing;
 
-/// Tries of one call: colliding transactions settle in two or three.
-const MOST_RETRIES: usize = 10;
+/// A call that others keep in the way of is tried again for so long.
+const RETRY_FOR: Duration = Duration::from_secs(10);
+/// As long as nobody knows whether the call was committed, it is worth more patience.
+const ASK_FOR: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Carries a call out to the end, whether or not anyone is still there to hear about it.
+/// Carries a call out to the end, whether or not anyone is still there to hear about it. `place` is dropped then.
 ///
 /// # Errors
 /// The call was not executed; see [`ProvisionError`].
-pub async fn provision(site: Arc<Site>, call: WebhookCall) -> Result<Outcome, ProvisionError> {
+pub async fn provision(
+    site: Arc<Site>,
+    call: WebhookCall,
+    place: OwnedSemaphorePermit,
+) -> Result<Outcome, ProvisionError> {
     let (tasks, runtime) = (site.tasks.clone(), site.runtime.clone());
-    let work = async move { carry_out(&site, &call).await };
+    let work = async move {
+        let _place = place;
+        match carry_out(&site, &call).await {
+            Err(error) if error.is_unstorable() => carry_out(&site, &call.in_basic_plane()).await,
+            result => result,
+        }
+    };
     tasks.spawn_on(work.in_current_span(), &runtime).await?
 }
 
@@ -37,19 +48,20 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         password_hash: OnceCell::new(),
         commit_unknown: AtomicBool::new(false),
     };
-    let (run, outcome) = (|| attempt.run())
+    let result = (|| attempt.run())
         .retry(
             ExponentialBuilder::default()
                 .with_min_delay(FIRST_PAUSE)
                 .with_max_delay(LONGEST_PAUSE)
-                .with_max_times(MOST_RETRIES)
+                .without_max_times()
                 .with_jitter(),
         )
-        .when(ProvisionError::is_transient)
+        .when(|error| attempt.is_worth_another(error))
         .notify(|error, pause| {
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "trying the call again");
         })
-        .await?;
+        .await;
+    let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
     site.mail_bell.notify_one();
     site.tally.count(run).await;
     Ok(outcome)
@@ -62,33 +74,27 @@ pub(super) struct Attempt<'a> {
     pub(super) started: Instant,
     /// Hashed once, whatever happens.
     pub(super) password_hash: OnceCell<String>,
+    /// The server was told to commit, and its answer has not been heard.
     commit_unknown: AtomicBool,
 }
 
 impl Attempt<'_> {
     async fn run(&self) -> Result<(Uncounted, Outcome), ProvisionError> {
         let Self { site, call, .. } = self;
-        if self.commit_unknown.swap(false, Ordering::Relaxed)
+        if self.is_commit_unknown()
             && let Some(done) = self.already_committed().await?
         {
             return Ok(done);
         }
-        let mut connection = site
-            .pool
-            .acquire()
-            .await
-            .doing("get a database connection")?;
         let email = call.email.as_ref();
-        let facts = Facts::load(
-            &mut connection,
-            &site.statements,
-            &site.tables,
-            &call.key,
-            email.ok(),
-        )
-        .await?;
-        // Given back: hashing a password must not hold a connection.
-        drop(connection);
+        // Given back at once: hashing a password must not hold a connection.
+        let facts = site
+            .pool
+            .work(async |connection| {
+                let (statements, tables) = (&site.statements, &site.tables);
+                Facts::load(connection, statements, tables, &call.key, email.ok()).await
+            })
+            .await?;
         let Ok(email) = email else {
             return Err(self.email_error());
         };
@@ -97,35 +103,62 @@ impl Attempt<'_> {
             None => new_user::create(self, &facts, email).await,
         };
         match result {
-            Err(ProvisionError::CommitUnknown(_)) => {
-                self.commit_unknown.store(true, Ordering::Relaxed);
-                result
-            }
             // Our own run: a commit whose answer was lost took place after we had asked. Or PHP has made the profile.
             Err(ProvisionError::Database(error)) if error.is_duplicate() => {
-                self.commit_unknown.store(true, Ordering::Relaxed);
+                self.set_commit_unknown(true);
                 Err(ProvisionError::Raced)
             }
             result => result,
         }
     }
 
-    async fn already_committed(&self) -> Result<Option<(Uncounted, Outcome)>, ProvisionError> {
-        let found = runs::of_call(&self.site.pool, &self.site.statements, &self.call.id).await;
-        let found = match found {
-            Ok(found) => found,
-            // Still unknown: the next attempt asks again.
-            Err(error) => {
-                self.commit_unknown.store(true, Ordering::Relaxed);
-                return Err(error.into());
+    /// Waits for other calls of this process that are busy with the same user or login.
+    pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
+        let patience = RETRY_FOR.saturating_sub(self.started.elapsed());
+        let turn = self.site.waiting_room.turn(name);
+        let turn = tokio::time::timeout(patience, turn).await;
+        turn.map_err(|_| ProvisionError::Busy)
+    }
+
+    /// To be called around a commit: its answer may be lost, or never come.
+    pub(super) fn set_commit_unknown(&self, unknown: bool) {
+        self.commit_unknown.store(unknown, Ordering::Relaxed);
+    }
+
+    fn is_commit_unknown(&self) -> bool {
+        self.commit_unknown.load(Ordering::Relaxed)
+    }
+
+    fn is_worth_another(&self, error: &ProvisionError) -> bool {
+        if self.is_commit_unknown() {
+            error.is_unavailable() && self.started.elapsed() < ASK_FOR
+        } else {
+            error.is_transient() && self.started.elapsed() < RETRY_FOR
+        }
+    }
+
+    fn last_word(&self, error: ProvisionError) -> ProvisionError {
+        match error {
+            ProvisionError::Database(error) if self.is_commit_unknown() => {
+                ProvisionError::CommitUnknown(error)
             }
-        };
+            error => error,
+        }
+    }
+
+    async fn already_committed(&self) -> Result<Option<(Uncounted, Outcome)>, ProvisionError> {
+        let Self { site, call, .. } = self;
+        let found = site
+            .pool
+            .work(async |connection| runs::of_call(connection, &site.statements, &call.id).await);
+        let found = found.await?;
+        self.set_commit_unknown(false);
         Ok(found.map(|(run, user_id)| {
             let outcome = Outcome {
                 webhook_id: run.webhook_id,
                 user_id,
                 created: run.created,
-                executed_at: self.site.clock.now(),
+                executed_at: site.clock.now(),
             };
             (run, outcome)
         }))

@@ -1,9 +1,9 @@
 //! Why a call was not executed.
 
-use crate::db::DatabaseError;
+use crate::db::{Cause, DatabaseError};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 
-/// A call that was not executed: nothing of it is in the database.
+/// A call that was not executed: nothing of it is in the database, unless the commit is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
     /// No webhook has this key.
@@ -30,9 +30,12 @@ pub enum ProvisionError {
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The connection was lost while the transaction was being committed.
-    #[error("the connection was lost during the commit")]
+    /// The database was lost while it committed the call, and has not come back: the call may be executed or not.
+    #[error("the database did not say whether it committed the call")]
     CommitUnknown(#[source] DatabaseError),
+    /// Other calls for the same user or login hold the place for long.
+    #[error("other calls for this user take too long")]
+    Busy,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] crate::wordpress::password::HashError),
@@ -41,20 +44,34 @@ pub enum ProvisionError {
     Aborted(#[from] tokio::task::JoinError),
 }
 
+impl Cause for ProvisionError {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::Database(error) | Self::CommitUnknown(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl ProvisionError {
     /// Whether the whole call may succeed if it is tried again at once. The only judge of retrying.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced | Self::CommitUnknown(_) => true,
+            Self::Raced => true,
             Self::Database(error) => error.is_lock_conflict() || error.is_lost_connection(),
             _ => false,
         }
     }
 
+    /// Whether a column cannot hold what the call says.
+    pub fn is_unstorable(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unstorable())
+    }
+
     /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Raced | Self::CommitUnknown(_) | Self::Aborted(_) => true,
+            Self::Raced | Self::Busy | Self::CommitUnknown(_) | Self::Aborted(_) => true,
             Self::Database(error) => {
                 error.is_unavailable() || error.is_lock_conflict() || error.is_missing_table()
             }

@@ -7,6 +7,7 @@ use super::names::UsernameSource;
 use super::runs::Uncounted;
 use super::writing::{Member, Writing};
 use super::{Outcome, ProvisionError};
+use crate::db::Connection;
 use crate::fluentcommunity::xprofile;
 use crate::wordpress::sanitize::Rules;
 use crate::wordpress::time::{format, parse_mysql};
@@ -18,7 +19,20 @@ pub(super) async fn serve(
     facts: &Facts,
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
-    let mut writing = Writing::begin(attempt, facts).await?;
+    let site = attempt.site;
+    let _turn = attempt.turn(&user_id.to_string()).await?;
+    site.pool
+        .work(async |connection| serve_on(connection, attempt, facts, user_id).await)
+        .await
+}
+
+async fn serve_on(
+    connection: &mut Connection,
+    attempt: &Attempt<'_>,
+    facts: &Facts,
+    user_id: u64,
+) -> Result<(Uncounted, Outcome), ProvisionError> {
+    let mut writing = Writing::begin(attempt, facts, connection).await?;
     let statements = &attempt.site.statements;
     let user = users::lock(&mut writing.transaction, statements, user_id)
         .await?

@@ -4,12 +4,12 @@ use secrecy::ExposeSecret;
 
 use super::carry_out::Attempt;
 use super::facts::Facts;
-use super::names::{NewUserNames, UsernameSource};
+use super::names::{Names, NewUserNames, UsernameSource};
 use super::runs::Uncounted;
 use super::site::WelcomeMail;
 use super::writing::{Member, Writing};
 use super::{Email, Outcome, ProvisionError};
-use crate::db::Doing;
+use crate::db::Connection;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
@@ -52,40 +52,68 @@ pub(super) async fn create(
         display_name: &display_name,
         rules,
     };
-    let guess = {
-        let mut connection = site
-            .pool
-            .acquire()
-            .await
-            .doing("get a database connection")?;
-        wanted.choose(&mut connection, statements).await?
-    };
+    let guess = site
+        .pool
+        .work(async |connection| wanted.choose(connection, statements).await)
+        .await?;
     let hash = attempt.password_hash(version).await?;
 
-    let _turn = site.waiting_room.turn(&guess.login.to_lowercase()).await;
-    let mut writing = Writing::begin(attempt, facts).await?;
+    let _turn = attempt.turn(&guess.login.to_lowercase()).await?;
+    let prepared = Prepared {
+        email,
+        wanted: &wanted,
+        guess,
+        password_hash: hash,
+        new: &new,
+    };
+    site.pool
+        .work(async |connection| write(connection, attempt, facts, prepared).await)
+        .await
+}
+
+/// A new user, as far as known before the transaction.
+struct Prepared<'a> {
+    email: &'a Email,
+    wanted: &'a NewUserNames<'a>,
+    guess: Names,
+    password_hash: &'a str,
+    new: &'a NewMember,
+}
+
+async fn write(
+    connection: &mut Connection,
+    attempt: &Attempt<'_>,
+    facts: &Facts,
+    prepared: Prepared<'_>,
+) -> Result<(Uncounted, Outcome), ProvisionError> {
+    let Prepared {
+        email, wanted, new, ..
+    } = prepared;
+    let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
+    let statements = &site.statements;
+    let mut writing = Writing::begin(attempt, facts, connection).await?;
     let connection = &mut *writing.transaction;
     let names = wanted
-        .reserve(connection, statements, guess, &mut writing.claims)
+        .reserve(connection, statements, prepared.guess, &mut writing.claims)
         .await?;
     let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
     let user = NewUser {
         login: &names.login,
-        password_hash: hash,
+        password_hash: prepared.password_hash,
         nicename: &names.nicename,
         email: &stored_email(email, welcome_mail),
-        display_name: &display_name(&names.login),
+        display_name: &new.display_name(&names.login, rules.version),
         registered: writing.now,
     };
     let user_id = user.insert(connection, statements).await?;
     let meta = new.meta(&names.login, options);
-    let rows = meta.rows(site.tables.prefix(), version);
+    let rows = meta.rows(site.tables.prefix(), rules.version);
     usermeta::insert(connection, statements, user_id, &rows).await?;
     create_profile(
         &mut writing,
         user_id,
         &user,
-        &new,
+        new,
         names.username.clone(),
         rules,
     )

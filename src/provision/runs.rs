@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Site;
 use super::outcome::Changes;
-use crate::db::{Connection, DatabaseError, Doing, Pool, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// A run to record.
 pub(super) struct Run<'a> {
@@ -52,13 +53,13 @@ pub(super) struct Uncounted {
 
 /// The run of a call, with its user, if it was committed.
 pub(super) async fn of_call(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     call_id: &[u8],
 ) -> Result<Option<(Uncounted, u64)>, DatabaseError> {
     let found: Option<(u64, u64, u64, String)> = sqlx::query_as(statements.run_by_call_id.sql())
         .bind(call_id)
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await
         .doing("look for the call's run")?;
     Ok(found.map(|(run_id, webhook_id, user_id, outcome)| {
@@ -73,15 +74,18 @@ pub(super) async fn of_call(
     }))
 }
 
-/// Runs that an instance left uncounted when it died: recorded before `until`.
+/// Some runs that an instance left uncounted when it died: recorded before `until`, with higher ids than `after`, in
+/// their order.
 pub(super) async fn uncounted(
-    pool: &Pool,
+    connection: &mut Connection,
     statements: &Statements,
     until: DateTime<Utc>,
+    after: u64,
 ) -> Result<Vec<Uncounted>, DatabaseError> {
     let rows: Vec<(u64, u64, String)> = sqlx::query_as(statements.untallied_runs.sql())
+        .bind(after)
         .bind(until.naive_utc())
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
         .doing("look for uncounted runs")?;
     let rows = rows
@@ -98,15 +102,11 @@ pub(super) async fn uncounted(
 ///
 /// # Errors
 /// The statement failed.
-pub async fn prune(
-    pool: &Pool,
-    statements: &Statements,
-    before: DateTime<Utc>,
-) -> Result<u64, DatabaseError> {
-    let done = sqlx::query(statements.prune_runs.sql())
-        .bind(before.naive_utc())
-        .execute(pool)
-        .await
-        .doing("prune old runs")?;
-    Ok(done.rows_affected())
+pub async fn prune(site: &Site, before: DateTime<Utc>) -> Result<u64, DatabaseError> {
+    let prune = site.statements.prune_runs.sql();
+    let done = site.pool.work(async |connection| {
+        let query = sqlx::query(prune).bind(before.naive_utc());
+        query.execute(connection).await.doing("prune old runs")
+    });
+    Ok(done.await?.rows_affected())
 }

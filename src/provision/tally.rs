@@ -3,12 +3,12 @@
 //! yet, and one task counts all that wait in one transaction: exactly once, on any number of instances, and after a
 //! crash whoever finds an uncounted run counts it. `user_count`, which WordPress updates with every new user, goes along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
-use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ use super::Site;
 use super::runs::{self, Uncounted};
 use crate::db::{Connection, DatabaseError, Doing};
 use crate::fluentcommunity::webhook::count_runs;
+use crate::telemetry;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::time::format;
 
@@ -68,37 +69,56 @@ impl Tally {
 
 impl TallyTask {
     /// Counts until `stop` is cancelled, and then what is still waiting.
-    pub async fn run(mut self, site: Arc<Site>, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(SWEEP);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut waiting = Vec::with_capacity(BATCH);
-        loop {
-            tokio::select! {
-                _ = self.0.recv_many(&mut waiting, BATCH) => {}
-                _ = sweep.tick() => {
-                    count_left_behind(&site).await;
-                    continue;
-                }
-                () = stop.cancelled() => break,
-            }
-            count_waiting(&site, &mut waiting).await;
-        }
-        while let Ok(run) = self.0.try_recv() {
-            waiting.push(run);
-        }
-        count_waiting(&site, &mut waiting).await;
+    pub async fn run(self, site: Arc<Site>, stop: CancellationToken) {
+        tokio::join!(
+            count_as_they_come(self.0, &site, &stop),
+            sweep(&site, &stop)
+        );
     }
 }
 
-async fn count_waiting(site: &Site, waiting: &mut Vec<Waiting>) {
-    let runs: Vec<Uncounted> = waiting.iter().map(|(run, _)| *run).collect();
-    for batch in runs.chunks(BATCH) {
-        if let Err(error) = count_with_retries(site, batch).await {
-            tracing::warn!(
-                error = %crate::telemetry::chain(&error),
-                "could not count {} runs; they will be counted later", batch.len()
-            );
+async fn count_as_they_come(
+    mut queue: mpsc::Receiver<Waiting>,
+    site: &Site,
+    stop: &CancellationToken,
+) {
+    let mut trouble = Trouble::default();
+    let mut waiting = Vec::with_capacity(BATCH);
+    while !stop.is_cancelled() {
+        tokio::select! {
+            _ = queue.recv_many(&mut waiting, BATCH) => {}
+            () = stop.cancelled() => {}
         }
+        count_waiting(site, &mut waiting, &mut trouble).await;
+    }
+    while let Ok(run) = queue.try_recv() {
+        waiting.push(run);
+    }
+    count_waiting(site, &mut waiting, &mut trouble).await;
+}
+
+/// Webhooks that could not be counted, and when that was. The next of their runs are left to the sweep, so that the
+/// calls of other webhooks do not wait for them again.
+#[derive(Default)]
+struct Trouble(HashMap<u64, Instant>);
+
+impl Trouble {
+    fn has(&self, webhook_id: u64) -> bool {
+        let since = self.0.get(&webhook_id);
+        since.is_some_and(|since| since.elapsed() < SWEEP)
+    }
+
+    fn note(&mut self, webhook_id: u64) {
+        self.0.retain(|_, since| since.elapsed() < SWEEP);
+        self.0.insert(webhook_id, Instant::now());
+    }
+}
+
+async fn count_waiting(site: &Site, waiting: &mut Vec<Waiting>, trouble: &mut Trouble) {
+    let runs = waiting.iter().map(|(run, _)| *run);
+    let runs: Vec<Uncounted> = runs.filter(|run| !trouble.has(run.webhook_id)).collect();
+    for webhook_id in count_apart(site, &runs).await {
+        trouble.note(webhook_id);
     }
     for (_, counted) in waiting.drain(..) {
         // The caller may have stopped waiting.
@@ -106,31 +126,76 @@ async fn count_waiting(site: &Site, waiting: &mut Vec<Waiting>) {
     }
 }
 
-async fn count_left_behind(site: &Site) {
-    let until = site.clock.now() - SWEEP;
+/// Counts runs that an instance left behind, this one or another.
+async fn sweep(site: &Site, stop: &CancellationToken) {
+    let mut interval = tokio::time::interval(SWEEP);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        match count_some_left_behind(site, until).await {
-            Ok(0) => return,
-            Ok(counted) => tracing::info!("counted {counted} runs that were left behind"),
-            Err(error) => {
-                tracing::debug!(error = %crate::telemetry::chain(&error), "no sweep for now");
-                return;
-            }
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = count_left_behind(site, stop).await {
+            tracing::debug!(error = %telemetry::chain(&error), "no sweep for now");
         }
     }
 }
 
-/// As many as one look finds; returns how many.
-async fn count_some_left_behind(site: &Site, until: DateTime<Utc>) -> Result<usize, DatabaseError> {
-    let found = runs::uncounted(&site.pool, &site.statements, until).await?;
-    if !found.is_empty() {
-        count_with_retries(site, &found).await?;
+async fn count_left_behind(site: &Site, stop: &CancellationToken) -> Result<(), DatabaseError> {
+    let (statements, until) = (&site.statements, site.clock.now() - SWEEP);
+    let mut after = 0;
+    while !stop.is_cancelled() {
+        let found = site
+            .pool
+            .work(async |connection| runs::uncounted(connection, statements, until, after).await)
+            .await?;
+        let Some(last) = found.last() else { break };
+        after = last.run_id;
+        let failed = count_apart(site, &found).await;
+        let left = found.iter().filter(|run| failed.contains(&run.webhook_id));
+        let counted = found.len() - left.count();
+        if counted > 0 {
+            tracing::info!("counted {counted} runs that were left behind");
+        }
     }
-    Ok(found.len())
+    Ok(())
 }
 
-async fn count_with_retries(site: &Site, runs: &[Uncounted]) -> Result<(), DatabaseError> {
-    (|| count(site, runs))
+/// Counts all runs together, or if that fails each webhook's by themselves. Returns the webhooks whose runs are still
+/// to be counted.
+async fn count_apart(site: &Site, runs: &[Uncounted]) -> Vec<u64> {
+    let mut by_webhook: BTreeMap<u64, Vec<Uncounted>> = BTreeMap::new();
+    for run in runs {
+        by_webhook.entry(run.webhook_id).or_default().push(*run);
+    }
+    let all_at_once = by_webhook.len() > 1;
+    if all_at_once && count_with_retries(site, &by_webhook).await.is_ok() {
+        return Vec::new();
+    }
+    let mut failed = Vec::new();
+    for (webhook_id, runs) in by_webhook {
+        let of_webhook = BTreeMap::from([(webhook_id, runs)]);
+        if let Err(error) = count_with_retries(site, &of_webhook).await {
+            tracing::warn!(
+                webhook.id = webhook_id,
+                error = %telemetry::chain(&error),
+                "could not count runs of webhook {webhook_id}; they will be counted later"
+            );
+            failed.push(webhook_id);
+        }
+    }
+    failed
+}
+
+async fn count_with_retries(
+    site: &Site,
+    runs: &BTreeMap<u64, Vec<Uncounted>>,
+) -> Result<(), DatabaseError> {
+    let count = || {
+        site.pool
+            .work(async |connection| count(connection, site, runs).await)
+    };
+    count
         .retry(
             ExponentialBuilder::default()
                 .with_min_delay(Duration::from_millis(5))
@@ -138,27 +203,30 @@ async fn count_with_retries(site: &Site, runs: &[Uncounted]) -> Result<(), Datab
                 .with_max_times(8)
                 .with_jitter(),
         )
-        .when(|error: &DatabaseError| error.is_lock_conflict() || error.is_lost_connection())
+        .when(|error: &DatabaseError| error.is_deadlock() || error.is_lost_connection())
         .await
 }
 
 /// One transaction. Webhooks are locked in ascending id, the user count last, so that instances do not deadlock.
-async fn count(site: &Site, runs: &[Uncounted]) -> Result<(), DatabaseError> {
-    let mut by_webhook: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    for run in runs {
-        by_webhook
-            .entry(run.webhook_id)
-            .or_default()
-            .push(run.run_id);
-    }
-    let mut transaction = site.pool.begin().await.doing("begin counting runs")?;
+async fn count(
+    connection: &mut Connection,
+    site: &Site,
+    runs: &BTreeMap<u64, Vec<Uncounted>>,
+) -> Result<(), DatabaseError> {
+    let mut transaction = connection.begin().await.doing("begin counting runs")?;
     let options = options(&mut transaction, site).await?;
     let now = format(options.zone().local(site.clock.now()));
-    for (webhook_id, run_ids) in by_webhook {
-        count_for_webhook(&mut transaction, site, webhook_id, &run_ids, &now).await?;
+    for (webhook_id, runs) in runs {
+        let run_ids: Vec<u64> = runs.iter().map(|run| run.run_id).collect();
+        count_for_webhook(&mut transaction, site, *webhook_id, &run_ids, &now).await?;
     }
-    if runs.iter().any(|run| run.created) {
-        update_user_count(&mut transaction, site, &options).await?;
+    if runs.values().flatten().any(|run| run.created) {
+        match update_user_count(&mut transaction, site, &options).await {
+            Err(error) if error.is_deadlock() || error.is_lost_connection() => return Err(error),
+            // The statement is undone, the transaction goes on; the next new user counts them all.
+            Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
+            Ok(()) => {}
+        }
     }
     transaction.commit().await.doing("commit counted runs")
 }
@@ -188,10 +256,12 @@ async fn count_for_webhook(
         .fetch_optional(&mut *connection)
         .await
         .doing("lock the webhook")?;
-    let sql = site.statements.mark_tallied.repeated(run_ids.len());
-    let query = run_ids
-        .iter()
-        .fold(sqlx::query(sql), sqlx::query::Query::bind);
+    // The last id is repeated up to a power of two, so that there are few texts to prepare.
+    let count = run_ids.len().next_power_of_two();
+    let padding = run_ids.last().into_iter().cycle();
+    let run_ids = run_ids.iter().chain(padding).take(count);
+    let sql = site.statements.mark_tallied.repeated(count);
+    let query = run_ids.fold(sqlx::query(sql), sqlx::query::Query::bind);
     let marked = query
         .execute(&mut *connection)
         .await

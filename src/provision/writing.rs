@@ -2,7 +2,7 @@
 //! the run record, and the commit.
 
 use chrono::{DateTime, Utc};
-use sqlx::{MySql, Transaction};
+use sqlx::{Connection as _, MySql, Transaction};
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
 use super::{Outcome, ProvisionError, WelcomeMail};
-use crate::db::{DatabaseError, Doing};
+use crate::db::{Connection, DatabaseError, Doing};
 use crate::fluentcommunity::action_scheduler::{self, Schedule};
 use crate::fluentcommunity::{course_emails, memberships, space_ids};
 use crate::mail::outbox::Promise;
@@ -23,7 +23,7 @@ const WELCOME_HOOK: &str = "fluent_community/send_new_user_notification";
 pub(super) struct Writing<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) facts: &'a Facts,
-    pub(super) transaction: Transaction<'static, MySql>,
+    pub(super) transaction: Transaction<'a, MySql>,
     pub(super) claims: Claims,
     pub(super) zone: SiteZone,
     pub(super) now: DateTime<Utc>,
@@ -42,16 +42,12 @@ impl<'a> Writing<'a> {
     pub(super) async fn begin(
         attempt: &'a Attempt<'a>,
         facts: &'a Facts,
+        connection: &'a mut Connection,
     ) -> Result<Self, ProvisionError> {
         Ok(Self {
             attempt,
             facts,
-            transaction: attempt
-                .site
-                .pool
-                .begin()
-                .await
-                .doing("begin the transaction")?,
+            transaction: connection.begin().await.doing("begin the transaction")?,
             claims: Claims::of_call(attempt.call.id),
             zone: facts.options.zone(),
             now: attempt.site.clock.now(),
@@ -99,11 +95,11 @@ impl<'a> Writing<'a> {
         };
         let run_id = run.insert(&mut transaction, statements).await?;
         claims.free(&mut transaction, statements).await?;
-        transaction
-            .commit()
-            .await
-            .doing("commit the call")
-            .map_err(commit_error)?;
+        attempt.set_commit_unknown(true);
+        let committed = transaction.commit().await.doing("commit the call");
+        let lost = |error: &DatabaseError| error.is_lost_connection();
+        attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
+        committed?;
         let run = Uncounted {
             run_id,
             webhook_id,
@@ -186,14 +182,5 @@ impl<'a> Writing<'a> {
                 .await
             }
         }
-    }
-}
-
-/// A lost connection says nothing about the commit; any other error says that there was none.
-fn commit_error(error: DatabaseError) -> ProvisionError {
-    if error.is_lost_connection() {
-        ProvisionError::CommitUnknown(error)
-    } else {
-        ProvisionError::Database(error)
     }
 }

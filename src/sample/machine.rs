@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -12,18 +13,26 @@ use tempfile::TempDir;
 /// moment finds its port free when it returns.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port on 127.0.0.1 that nobody listens on at this moment, from below the range of outgoing connections.
+/// A port on 127.0.0.1 that nobody listens on at this moment, from below the range of outgoing connections. A process
+/// gets each port once, so that it is still free for a server that is down for a moment.
 ///
 /// # Panics
-/// When a thousand ports in a row are taken.
+/// When all ports are taken, or were handed out.
 #[must_use]
 pub fn free_port() -> u16 {
-    (0..1000)
-        .map(|_| random_number() % u64::from(PORTS.end - PORTS.start))
-        .filter_map(|offset| u16::try_from(offset).ok())
-        .map(|offset| PORTS.start + offset)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("one port in a thousand is free")
+    static UNUSED: LazyLock<Mutex<Vec<u16>>> = LazyLock::new(|| {
+        let mut ports: Vec<u16> = PORTS.collect();
+        let start = random_number() % ports.len() as u64;
+        ports.rotate_left(usize::try_from(start).unwrap_or_default());
+        Mutex::new(ports)
+    });
+    let mut unused = UNUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let port = unused.pop().expect("12,000 ports are enough");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Finds a program by the first of its names that exists: in the search path, and where Debian keeps servers, which is

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::password::{self, HashError, Scheme};
 use super::version::Version;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// Characters of a key.
 const LENGTH: usize = 20;
@@ -37,6 +38,25 @@ pub fn stored(
         password::hash(key, Scheme::Phpass)?
     };
     Ok(format!("{}:{hash}", now.timestamp()))
+}
+
+/// Gives the user a key: `stored` becomes the user's `user_activation_key`.
+///
+/// # Errors
+/// The statement failed.
+pub async fn store(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+    stored: &str,
+) -> Result<(), DatabaseError> {
+    sqlx::query(statements.set_activation_key.sql())
+        .bind(stored)
+        .bind(user_id)
+        .execute(connection)
+        .await
+        .doing("store the reset key's hash")?;
+    Ok(())
 }
 
 /// `$generic$` and 40 characters.

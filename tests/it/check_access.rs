@@ -257,7 +257,7 @@ async fn the_listed_columns_are_all_that_statements_name() {
     }
     let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
     let pool = sqlx::MySqlPool::connect_lazy_with(options.clone());
-    db::migrate(&pool, &names).await.unwrap();
+    db::migrate(&pool.clone().into(), &names).await.unwrap();
     let mut connection = options.connect().await.unwrap();
     for (name, statement) in Statements::render(&names).all() {
         let prepared = (&mut connection).prepare(statement.sql()).await;

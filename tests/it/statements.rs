@@ -11,7 +11,9 @@ const SEVERAL: usize = 3;
 
 /// Creates our tables and has the server prepare every statement, for one row and for several.
 async fn assert_accepted(site: &Site, tables: &TableNames) {
-    db::migrate(site.pool(), tables).await.unwrap();
+    db::migrate(&site.pool().clone().into(), tables)
+        .await
+        .unwrap();
     let mut connection = site.pool().acquire().await.unwrap();
     for (name, statement) in Statements::render(tables).all() {
         for sql in [statement.sql(), statement.repeated(SEVERAL)] {

@@ -7,7 +7,9 @@ use sqlx::{FromRow, Row};
 use super::report::Finding;
 use crate::clock::Clock;
 use crate::config::Database;
-use crate::db::{self, Connection, DatabaseError, Doing, SQL_MODE, Statement, TableNames};
+use crate::db::{
+    self, Connection, DatabaseError, Doing, Obstacle, SQL_MODE, Statement, TableNames,
+};
 
 pub(super) const DATABASE: &str = "database";
 pub(super) const ENCRYPTION: &str = "encryption";
@@ -200,11 +202,11 @@ pub(super) fn unreadable(error: &DatabaseError) -> Vec<Finding> {
 }
 
 pub(super) async fn binary_log(connection: &mut Connection) -> Finding {
-    match db::binary_log_problem(connection).await {
-        Ok(None) => Finding::ok(BINARY_LOG, "lets READ COMMITTED write"),
-        Ok(Some(problem)) => Finding::failed(
+    match db::statements_are_logged(connection).await {
+        Ok(false) => Finding::ok(BINARY_LOG, "lets READ COMMITTED write"),
+        Ok(true) => Finding::failed(
             BINARY_LOG,
-            problem.to_string(),
+            Obstacle::StatementBinaryLog.to_string(),
             "SET GLOBAL binlog_format = 'ROW' (or MIXED), and the same in the server's configuration file",
         ),
         Err(error) => Finding::failed(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::Finding;
 use super::schema::{Column, Schema};
 use crate::config::Transport;
-use crate::db::{DatabaseError, Index, Purpose, SITE_TABLES, SiteTable};
+use crate::db::{DatabaseError, Index, Obstacle, Purpose, SITE_TABLES, SiteTable, is_unicode};
 
 pub(super) const TABLES: &str = "tables";
 pub(super) const OPTIONAL_TABLES: &str = "optional-tables";
@@ -13,6 +13,9 @@ pub(super) const ENGINE: &str = "storage-engine";
 pub(super) const COLUMNS: &str = "columns";
 pub(super) const INDEXES: &str = "indexes";
 pub(super) const CHARACTER_SET: &str = "character-set";
+
+/// A plain CONVERT would spoil text that PHP wrote as UTF-8 into a latin1 column.
+const CONVERT: &str = "convert the table to utf8mb4 after a backup, as the WordPress handbook describes; until then let PHP take the calls";
 
 /// Tables that take names as people write them.
 const NAMES_OF_PEOPLE: [&str; 3] = ["users", "usermeta", "fcom_xprofile"];
@@ -199,24 +202,37 @@ impl Schema {
     }
 
     fn charset(&self, table: &SiteTable, name: &str) -> Vec<Finding> {
-        if !NAMES_OF_PEOPLE.contains(&table.name) {
-            return Vec::new();
-        }
         let there = self.columns.get(name).map_or(&[][..], Vec::as_slice);
-        let narrow: BTreeSet<&str> = there
+        let charset = |column: &Column| column.charset.clone();
+        let foreign = there
+            .iter()
+            .find(|column| column.charset.as_deref().is_some_and(|c| !is_unicode(c)));
+        if let Some((column, charset)) = foreign.and_then(|c| Some((&c.name, charset(c)?))) {
+            let obstacle = Obstacle::NoUnicode {
+                table: name.to_owned(),
+                column: column.clone(),
+                charset,
+            };
+            return vec![if table.purpose == Purpose::Calls {
+                Finding::failed(CHARACTER_SET, obstacle.to_string(), CONVERT)
+            } else {
+                Finding::warning(CHARACTER_SET, obstacle.to_string(), CONVERT)
+            }];
+        }
+        let narrow: BTreeSet<String> = there
             .iter()
             .filter(|c| table.inserts.contains(&c.name.as_str()))
-            .filter_map(|c| c.charset.as_deref())
-            .filter(|charset| *charset != "utf8mb4")
+            .filter_map(charset)
+            .filter(|charset| charset != "utf8mb4")
             .collect();
-        if narrow.is_empty() {
+        if narrow.is_empty() || !NAMES_OF_PEOPLE.contains(&table.name) {
             return Vec::new();
         }
-        let narrow: Vec<&str> = narrow.into_iter().collect();
+        let narrow: Vec<String> = narrow.into_iter().collect();
         vec![Finding::warning(
             CHARACTER_SET,
             format!(
-                "{name} is {}: a call with an emoji in a name is refused",
+                "{name} is {}: emoji and rare characters are left out of names",
                 narrow.join(" and ")
             ),
             format!(

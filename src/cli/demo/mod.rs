@@ -7,11 +7,11 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::MySqlPool;
 
 use super::{block_on, say};
 use crate::config::{Config, Sources};
 use crate::lifecycle::{self, StopSignals};
+use crate::provision::Site;
 use crate::sample::machine::free_port;
 use crate::sample::mailbox::Mailbox;
 use crate::sample::mariadb::{Options, PrivateMariadb};
@@ -48,7 +48,7 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
         let mut signals = StopSignals::receive()?;
         let mut shown = Ok(());
         let demonstration = async {
-            shown = demonstrate(&site.pool, &site.tables, listen, &mut mailbox).await;
+            shown = demonstrate(&site, &config, listen, &mut mailbox).await;
             if keep_serving && shown.is_ok() {
                 say(&format!(
                     "\nThe daemon serves on 127.0.0.1:{listen}, health on http://127.0.0.1:{admin}/readyz, \
@@ -87,13 +87,14 @@ fn configuration(
 }
 
 async fn demonstrate(
-    pool: &MySqlPool,
-    tables: &db::TableNames,
+    site: &Site,
+    config: &Config,
     port: u16,
     mailbox: &mut Mailbox,
 ) -> anyhow::Result<()> {
     // Serving does this by itself, a moment later.
-    db::migrate(pool, tables).await?;
+    db::migrate(&site.pool, &site.tables).await?;
+    let (mut connection, tables) = (super::connect(config).await?, &site.tables);
     let url = format!(
         "http://127.0.0.1:{port}/portal/?fcom_action=incoming_webhook&webhook={WEBHOOK_KEY}"
     );
@@ -111,7 +112,7 @@ async fn demonstrate(
         .as_u64()
         .context("the call was not executed")?;
     say("What WordPress and FluentCommunity find in their tables now:");
-    rows::show(pool, tables, user_id, &rows::ALL).await?;
+    rows::show(&mut connection, tables, user_id, &rows::ALL).await?;
     let mail = tokio::time::timeout(PATIENCE, mailbox.next())
         .await
         .context("no mail came")?
@@ -123,7 +124,7 @@ async fn demonstrate(
 
     say("\nThe same call again finds the user and changes nothing but running_count:\n");
     say(&call(&url).await?);
-    rows::show(pool, tables, user_id, &rows::WEBHOOK).await
+    rows::show(&mut connection, tables, user_id, &rows::WEBHOOK).await
 }
 
 /// Runs the very command that was printed.

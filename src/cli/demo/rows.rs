@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use sqlx::mysql::MySqlRow;
-use sqlx::{Column, MySqlPool, Row};
+use sqlx::{Column, Row};
 
 use super::super::say;
-use crate::db::{Statement, TableNames};
+use crate::db::{Connection, Statement, TableNames};
 
 /// Heading and query; every column is cast to text.
 type Query = (&'static str, &'static str);
@@ -50,7 +50,7 @@ pub(super) const ALL: [Query; 6] = [
 
 /// Prints the rows of `user_id`.
 pub(super) async fn show(
-    pool: &MySqlPool,
+    connection: &mut Connection,
     tables: &TableNames,
     user_id: u64,
     queries: &[Query],
@@ -61,7 +61,7 @@ pub(super) async fn show(
         let rows = sqlx::query(Statement::render(query, tables).sql())
             // As text: fcom_space_user.user_id is one.
             .bind(user_id.to_string())
-            .fetch_all(pool)
+            .fetch_all(&mut *connection)
             .await?;
         rows.iter()
             .try_for_each(show_row)
