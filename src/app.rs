@@ -1,6 +1,7 @@
 //! The composition root: configuration in, running daemon out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::web;
@@ -67,7 +68,7 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
-    background.spawn(create_tables(Arc::clone(&site), draining.clone()));
+    background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
     }
@@ -115,6 +116,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         hashing: Semaphore::new(config.limits.hash_threads),
         tally,
         tasks: TaskTracker::new(),
+        prepared: AtomicBool::new(false),
         runtime: Handle::current(),
     };
     Ok((site, task))
@@ -222,8 +224,8 @@ fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
     })
 }
 
-/// Creates our tables as soon as the database answers. Until then every call gets 503.
-async fn create_tables(site: Arc<Site>, draining: CancellationToken) {
+/// Creates our tables as soon as the database answers and is fit to be written to. Until then every call gets 503.
+async fn prepare_database(site: Arc<Site>, draining: CancellationToken) {
     let mut said = String::new();
     while let Err(reason) = prepare(&site).await {
         if reason != said {
@@ -237,6 +239,7 @@ async fn create_tables(site: Arc<Site>, draining: CancellationToken) {
             () = draining.cancelled() => return,
         }
     }
+    site.prepared.store(true, Ordering::Relaxed);
     tracing::info!("ready");
 }
 

@@ -98,7 +98,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What work with the database may take beyond a wait for a locked row.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Prepared statements kept per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;

@@ -2,6 +2,7 @@
 //! says in words what PHP passes over in silence.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix_multipart::Multipart;
@@ -210,6 +211,9 @@ fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
 
 /// Carries the call out, if there is room for one more, and writes the one line about it.
 async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResponse {
+    if !front.site.prepared.load(Ordering::Relaxed) {
+        return replies.unavailable("The server is not ready, nothing was changed");
+    }
     let Ok(place) = Arc::clone(&front.calls).try_acquire_owned() else {
         return replies.unavailable("Too many calls at once, nothing was changed");
     };

@@ -13,10 +13,10 @@ use super::facts::Facts;
 use super::runs::{self, Uncounted};
 use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user};
 
-/// A call that others keep in the way of is tried again for so long.
-const RETRY_FOR: Duration = Duration::from_secs(10);
+/// A call that others are in the way of is tried again for so long: at least once after a silent connection.
+const RETRY_FOR: Duration = Duration::from_secs(15);
 /// As long as nobody knows whether the call was committed, it is worth more patience.
-const ASK_FOR: Duration = Duration::from_secs(30);
+const ASK_FOR: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -1,6 +1,7 @@
 //! The site that calls are carried out for, and what they need to do it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -41,6 +42,8 @@ pub struct Site {
     pub tally: Tally,
     /// Calls under way: the process does not end before them.
     pub tasks: TaskTracker,
+    /// Set once the database has been found fit to be written to.
+    pub prepared: AtomicBool,
     /// The main runtime: a web worker's own runtime dies with it.
     pub runtime: Handle,
 }

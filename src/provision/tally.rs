@@ -26,8 +26,10 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 500;
 /// A call waits this long for its count. Its run is durable by then and will be counted in any case.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How often, and how old, uncounted runs are looked for.
-const SWEEP: Duration = Duration::from_secs(15);
+/// How often runs that were left uncounted are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How old they are: nobody is about to count them.
+const LEFT_BEHIND: Duration = Duration::from_secs(15);
 /// WordPress maintains larger counts by cron.
 const LARGEST_USER_COUNT: i64 = 10_000;
 
@@ -105,11 +107,11 @@ struct Trouble(HashMap<u64, Instant>);
 impl Trouble {
     fn has(&self, webhook_id: u64) -> bool {
         let since = self.0.get(&webhook_id);
-        since.is_some_and(|since| since.elapsed() < SWEEP)
+        since.is_some_and(|since| since.elapsed() < LEFT_BEHIND)
     }
 
     fn note(&mut self, webhook_id: u64) {
-        self.0.retain(|_, since| since.elapsed() < SWEEP);
+        self.0.retain(|_, since| since.elapsed() < LEFT_BEHIND);
         self.0.insert(webhook_id, Instant::now());
     }
 }
@@ -142,7 +144,7 @@ async fn sweep(site: &Site, stop: &CancellationToken) {
 }
 
 async fn count_left_behind(site: &Site, stop: &CancellationToken) -> Result<(), DatabaseError> {
-    let (statements, until) = (&site.statements, site.clock.now() - SWEEP);
+    let (statements, until) = (&site.statements, site.clock.now() - LEFT_BEHIND);
     let mut after = 0;
     while !stop.is_cancelled() {
         let found = site

@@ -49,35 +49,54 @@ async fn a_password_that_wordpress_could_never_verify_is_replaced() {
     }
 }
 
-/// A site whose PHP session is latin1 keeps UTF-8 bytes in latin1 columns; counting must not convert them.
+/// Where WordPress refuses the whole user, the member comes without the characters that the tables cannot hold.
 #[tokio::test]
-async fn a_record_in_another_character_set_keeps_its_bytes() {
+async fn characters_that_old_tables_cannot_hold_are_left_out_of_names() {
     let site = Site::new("71").await;
-    let record = "a:2:{s:5:\"title\";s:5:\"Café\";s:21:\"send_wp_welcome_email\";s:2:\"no\";}";
-    let hexadecimal = record
-        .bytes()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02X}"));
-    site.execute(&format!(
-        "DELETE FROM wp_fcom_meta WHERE id = 9; ALTER TABLE wp_fcom_meta MODIFY value longtext CHARACTER SET latin1; \
-         UPDATE wp_fcom_meta SET value = CONVERT(0x{hexadecimal} USING latin1) WHERE id = 3"
-    ))
-    .await;
-    let sidecar = Sidecar::start(&site).await;
-    for _ in 0..2 {
-        sidecar
-            .client
-            .execute(PLAIN_HOOK, &[("email", "cafe@example.com")])
-            .await;
+    for table in ["wp_users", "wp_usermeta"] {
+        let convert = format!("ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3");
+        site.execute(&convert).await;
     }
-    let stored = site
-        .text("SELECT HEX(value) FROM wp_fcom_meta WHERE id = 3")
-        .await
-        .unwrap();
-    assert!(stored.contains("436166C3A9"), "{stored}");
-    assert!(
-        stored.ends_with("693A323B7D"),
-        "running_count is not 2: {stored}"
+    let sidecar = Sidecar::start(&site).await;
+    let fields = [
+        ("email", "emoji@example.com"),
+        ("first_name", "Zo\u{eb} \u{1f600}"),
+        ("last_name", "\u{1f600}\u{17d}"),
+    ];
+    let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    let names = format!(
+        "SELECT meta_value FROM wp_usermeta WHERE user_id = {id} AND meta_key LIKE '%t_name' ORDER BY umeta_id"
     );
+    assert_eq!(site.column(&names).await, ["Zo\u{eb}", "\u{17d}"]);
+    let shown = format!("SELECT display_name FROM wp_users WHERE ID = {id}");
+    assert_eq!(site.text(&shown).await.as_deref(), Some("Zo\u{eb} \u{17d}"));
+}
+
+#[tokio::test]
+async fn tables_that_cannot_be_written_to_safely_are_refused() {
+    for (damage, said) in [
+        (
+            "ALTER TABLE wp_usermeta ENGINE = MyISAM",
+            "wp_usermeta is MyISAM, which knows no transactions",
+        ),
+        (
+            "ALTER TABLE wp_fcom_xprofile CONVERT TO CHARACTER SET latin1",
+            "holds latin1 text",
+        ),
+    ] {
+        let site = Site::new("71").await;
+        // Our own tables are there already: they alone must not make it ready.
+        drop(Sidecar::start(&site).await);
+        site.execute(damage).await;
+        let before = site.text("CHECKSUM TABLE wp_users").await;
+        let sidecar = Sidecar::start_unready(&site).await;
+        assert!(sidecar.log().contains(said), "{}", sidecar.log());
+        assert_eq!(sidecar.client.admin_status("/readyz").await, 503);
+        let fields = [("email", "refused@example.com")];
+        let refused = sidecar.client.call(PLAIN_HOOK, &fields).await;
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert_eq!(site.text("CHECKSUM TABLE wp_users").await, before);
+    }
 }
 
 /// PHP takes no lock: it may commit the profile while the call is about to insert it.
