@@ -144,7 +144,7 @@ fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worke
         prefix: site.tables.prefix().to_owned(),
         clock: site.clock,
         version: Box::new(move |options| version.version.version(&options.site)),
-        smtp: Smtp::new(url, &config.smtp, mail.connections, mail.lease * 4 / 5)?,
+        smtp: Smtp::new(url, &config.smtp)?,
         sender: sender(config),
         catalogues: catalogues(config),
         templates: templates(config)?,

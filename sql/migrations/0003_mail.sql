@@ -1,6 +1,6 @@
 -- Promised welcome mails. No text and no reset key is kept here: both are made when the mail is sent.
 -- While a worker has a mail, `lease` names the worker's attempt and `next_attempt_at` is when the mail is free again.
--- Times are UTC.
+-- A mail is given up some time after `tried_since`. Times are UTC.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_mail (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
     user_id bigint unsigned NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_mail (
     attempts int unsigned NOT NULL DEFAULT 0,
     lease binary(16) NULL,
     next_attempt_at datetime NOT NULL,
+    tried_since datetime NOT NULL,
     last_error text NULL,
     created_at datetime NOT NULL,
     finished_at datetime NULL,

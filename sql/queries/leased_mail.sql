@@ -1,5 +1,5 @@
 -- The mail of a lease with its recipient as WordPress knows him now; no login means that the user was deleted.
-SELECT m.id, m.user_id, m.https, m.attempts, m.created_at,
+SELECT m.id, m.user_id, m.https, m.attempts, m.created_at, m.tried_since,
     u.user_login, u.user_email, u.display_name,
     (SELECT l.meta_value FROM {usermeta} l WHERE l.user_id = m.user_id AND l.meta_key = 'locale'
         ORDER BY l.umeta_id LIMIT 1) AS locale

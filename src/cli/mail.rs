@@ -49,10 +49,8 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
             envelope_from: sender.envelope_from.as_deref().unwrap_or(&from),
             message_id: &format!("test.{}@{domain}", Clock.now().timestamp()),
         };
-        match Smtp::new(url, &config.smtp, 1, config.smtp.timeout)?
-            .send(&header, &text)
-            .await
-        {
+        let smtp = Smtp::new(url, &config.smtp)?;
+        match smtp.line().send(&header, &text, config.smtp.timeout).await {
             Ok(()) => {
                 say(&format!(
                     "The server took the mail from {from} to {to}. Is it in the inbox?"
@@ -72,7 +70,7 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
 pub(super) fn rehearse(config: &Config) -> anyhow::Result<()> {
     sample(config, &MailOptions::default())?;
     if let Some(url) = &config.smtp.url {
-        Smtp::new(url, &config.smtp, 1, config.smtp.timeout)?;
+        Smtp::new(url, &config.smtp)?;
     }
     Ok(())
 }

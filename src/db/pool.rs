@@ -52,13 +52,19 @@ impl Pool {
         if cause.is_some_and(DatabaseError::spoils_connection) {
             // No farewell: nobody may be listening.
             drop(connection.detach());
+        } else {
+            // The pool greets the server before it takes the connection back, and would wait for ever.
+            tokio::spawn(tokio::time::timeout(
+                TIME_LIMIT,
+                connection.return_to_pool(),
+            ));
         }
         result
     }
 
-    /// Closes all connections, once they are free.
+    /// Closes all connections, once they are free; those that have fallen silent are left to the system.
     pub async fn close(&self) {
-        self.connections.close().await;
+        let _ = tokio::time::timeout(TIME_LIMIT, self.connections.close()).await;
     }
 }
 

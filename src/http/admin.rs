@@ -1,5 +1,7 @@
 //! For operators and their load balancers: is the process up, may it be sent calls?
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
@@ -60,7 +62,10 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     });
     Ok(match asked.await? {
         (Some(obstacle), _) => Some(obstacle.to_string()),
-        (None, Some(0)) => None,
+        (None, Some(0)) => {
+            let is_prepared = site.prepared.load(Ordering::Relaxed);
+            (!is_prepared).then(|| "about to take calls".to_owned())
+        }
         (None, missing) => {
             let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());
             Some(format!(

@@ -2,6 +2,7 @@
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
 mod catalogue;
+mod message;
 pub mod outbox;
 mod settings;
 mod smtp;
@@ -10,9 +11,9 @@ mod text;
 mod worker;
 
 pub use catalogue::Catalogues;
+pub use message::Header;
 pub use settings::{MailOptions, Sender};
-pub use smtp::Header;
-pub use smtp::{Failure, Smtp};
+pub use smtp::{Failure, Line, Smtp};
 pub use templates::Templates;
 pub use text::{Text, Welcome, compose};
 pub use worker::{Pace, Worker};

@@ -33,6 +33,7 @@ impl Promise {
             .bind(self.https)
             .bind(now.naive_utc())
             .bind(now.naive_utc())
+            .bind(now.naive_utc())
             .execute(connection)
             .await
             .doing("promise the welcome mail")?;
@@ -49,6 +50,8 @@ pub(super) struct Leased {
     /// This one included.
     pub(super) attempts: u32,
     pub(super) created_at: NaiveDateTime,
+    /// When it was promised, or when an operator asked for it again.
+    pub(super) tried_since: NaiveDateTime,
     /// `None`: the user was deleted.
     pub(super) user_login: Option<String>,
     pub(super) user_email: Option<String>,

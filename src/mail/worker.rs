@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -11,8 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::{self, Ended, Leased};
-use super::smtp::Header;
-use super::{Catalogues, MailOptions, Sender, Smtp, Templates, Welcome, compose};
+use super::{Catalogues, Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
 use crate::db::{DatabaseError, Pool, Statements};
 use crate::telemetry;
@@ -35,10 +34,18 @@ pub struct Pace {
     pub longest_retry: Duration,
     /// When a mail is given up.
     pub give_up: Duration,
-    /// How long a sender has a mail for itself; the mail server gets four fifths of it at most.
+    /// How long a sender has a mail for itself.
     pub lease: Duration,
     /// Mails a second of this process; `None` for no limit.
     pub per_second: Option<NonZeroU32>,
+}
+
+impl Pace {
+    /// Leaves time to record the attempt while the lease holds. The database keeps whole seconds, so a lease may end up to
+    /// a second early.
+    fn longest_attempt(&self) -> Duration {
+        self.lease.saturating_sub(Duration::from_secs(1)) * 4 / 5
+    }
 }
 
 /// Tells the running version, from the options if need be.
@@ -96,8 +103,9 @@ impl Worker {
         limiter: Option<&DefaultDirectRateLimiter>,
         stop: &CancellationToken,
     ) {
+        let mut line = self.smtp.line();
         while !stop.is_cancelled() {
-            match self.send_next(limiter).await {
+            match self.send_next(limiter, &mut line).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::debug!("no mail for now: {}", telemetry::chain(&error)),
@@ -107,6 +115,7 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
                 () = stop.cancelled() => {}
             }
+            line.close_when_idle().await;
         }
     }
 
@@ -114,10 +123,12 @@ impl Worker {
     async fn send_next(
         &self,
         limiter: Option<&DefaultDirectRateLimiter>,
+        line: &mut Line<'_>,
     ) -> Result<bool, DatabaseError> {
         if let Some(limiter) = limiter {
             limiter.until_ready().await;
         }
+        let started = Instant::now();
         let now = self.clock.now();
         let (statements, until) = (&self.statements, now + self.pace.lease);
         let leased = self
@@ -126,7 +137,7 @@ impl Worker {
         let Some(mail) = leased.await? else {
             return Ok(false);
         };
-        let ended = match self.attempt(&mail).await {
+        let ended = match self.attempt(&mail, line, started).await {
             Ok(ended) => ended,
             Err(error) => self.later(&mail, telemetry::chain(&error)),
         };
@@ -135,7 +146,13 @@ impl Worker {
         Ok(true)
     }
 
-    async fn attempt(&self, mail: &Leased) -> Result<Ended, DatabaseError> {
+    /// `started` is when the mail was leased, at the latest.
+    async fn attempt(
+        &self,
+        mail: &Leased,
+        line: &mut Line<'_>,
+        started: Instant,
+    ) -> Result<Ended, DatabaseError> {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
             return Ok(Ended::Skipped("the user was deleted".to_owned()));
         };
@@ -190,7 +207,11 @@ impl Worker {
             envelope_from: self.sender.envelope_from.as_deref().unwrap_or(&from.0),
             message_id: &format!("welcome.{}.{}.{created}@{domain}", mail.id, mail.user_id),
         };
-        Ok(match self.smtp.send(&header, &text).await {
+        let longest = self
+            .pace
+            .longest_attempt()
+            .saturating_sub(started.elapsed());
+        Ok(match line.send(&header, &text, longest).await {
             Ok(()) => Ended::Sent,
             Err(failure) if failure.is_permanent => Ended::Dead(failure.words),
             Err(failure) => self.later(mail, failure.words),
@@ -200,7 +221,7 @@ impl Worker {
     /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
     fn later(&self, mail: &Leased, why: String) -> Ended {
         let now = self.clock.now();
-        let give_up = mail.created_at.and_utc() + self.pace.give_up;
+        let give_up = mail.tried_since.and_utc() + self.pace.give_up;
         let at = now + pause(self.pace, mail.attempts, rand::random_range(0.8..1.2));
         if at > give_up {
             Ended::Dead(format!(

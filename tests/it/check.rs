@@ -191,6 +191,12 @@ async fn what_a_site_lacks_is_named_and_only_that() {
             "wp_usermeta is MyISAM",
         ),
         (
+            "ALTER TABLE wp_usermeta MODIFY meta_value longtext CHARACTER SET latin1",
+            "ALTER TABLE wp_usermeta MODIFY meta_value longtext CHARACTER SET utf8mb4",
+            "character-set",
+            "wp_usermeta.meta_value holds latin1 text",
+        ),
+        (
             "ALTER TABLE wp_fcom_xprofile RENAME COLUMN short_description TO bio",
             "ALTER TABLE wp_fcom_xprofile RENAME COLUMN bio TO short_description",
             "columns",

@@ -13,7 +13,7 @@ use crate::proxy::Proxy;
 use crate::sidecar::Sidecar;
 use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const DATABASE_URL: &str = "FCOM_SIDECAR__DATABASE__URL";
 const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
 const CONNECTIONS: &str = "FCOM_SIDECAR__DATABASE__MAX_CONNECTIONS";

@@ -8,18 +8,18 @@ use tokio::task::JoinSet;
 
 use crate::sidecar::Sidecar;
 use crate::site::{PLAIN_HOOK, Site};
-use crate::smtp_peer::{Closed, Play, SmtpPeer};
+use crate::smtp_peer::{BUSY, Closed, Play, SmtpPeer};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Retries follow each other quickly here.
-const PACE: [(&str, &str); 4] = [
+pub(crate) const PACE: [(&str, &str); 4] = [
     ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
     ("FCOM_SIDECAR__MAIL__LONGEST_RETRY_SECONDS", "1"),
     ("FCOM_SIDECAR__MAIL__LEASE_SECONDS", "4"),
     ("FCOM_SIDECAR__SMTP__TIMEOUT_SECONDS", "1"),
 ];
 
-async fn start(site: &Site, url: &str) -> Sidecar {
+pub(crate) async fn start(site: &Site, url: &str) -> Sidecar {
     let mut environment = PACE.to_vec();
     environment.push(("FCOM_SIDECAR__SMTP__URL", url));
     Sidecar::start_with(site, &environment).await
@@ -29,11 +29,17 @@ async fn with_peer() -> (Site, SmtpPeer, Sidecar) {
     let (site, closed) = (Site::new("71").await, Closed::new());
     let url = format!("smtp://{}", closed.address());
     let peer = closed.open();
-    let sidecar = start(&site, &url).await;
+    let mut environment = PACE.to_vec();
+    // With one sender the script meets the mails in their order.
+    environment.extend([
+        ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
+        ("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"),
+    ]);
+    let sidecar = Sidecar::start_with(&site, &environment).await;
     (site, peer, sidecar)
 }
 
-async fn create(sidecar: &Sidecar, email: &str) {
+pub(crate) async fn create(sidecar: &Sidecar, email: &str) {
     sidecar
         .client
         .execute(PLAIN_HOOK, &[("email", email)])
@@ -41,7 +47,7 @@ async fn create(sidecar: &Sidecar, email: &str) {
 }
 
 /// Waits until a query gives this text.
-async fn becomes(site: &Site, query: &str, expected: &str) {
+pub(crate) async fn becomes(site: &Site, query: &str, expected: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = site.text(query).await;
@@ -56,11 +62,13 @@ async fn becomes(site: &Site, query: &str, expected: &str) {
     }
 }
 
-const LAST_STATE: &str = "SELECT state FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
-const LAST_WORDS: &str = "SELECT last_error FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
-const STATES: &str = "SELECT GROUP_CONCAT(DISTINCT state) FROM wp_fcom_sidecar_mail";
+pub(crate) const LAST_STATE: &str =
+    "SELECT state FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+pub(crate) const LAST_WORDS: &str =
+    "SELECT last_error FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+pub(crate) const STATES: &str = "SELECT GROUP_CONCAT(DISTINCT state) FROM wp_fcom_sidecar_mail";
 
-fn header<'a>(message: &'a str, name: &str) -> &'a str {
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
     let mut lines = message.lines().take_while(|line| !line.is_empty());
     lines
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -71,10 +79,10 @@ fn header<'a>(message: &'a str, name: &str) -> &'a str {
 async fn what_goes_wrong_once_or_twice_only_delays_a_mail() {
     let (site, peer, sidecar) = with_peer().await;
     let cases: [(&[Play], &str); 4] = [
-        (&[Play::Busy], "busy"),
+        (&[BUSY], "busy"),
         (&[Play::Recipient("450 4.2.0 greylisted"); 2], "grey"),
         (&[Play::Stall], "stall"),
-        (&[Play::Recipient("452 4.3.1 full"), Play::Busy], "both"),
+        (&[Play::Recipient("452 4.3.1 full"), BUSY], "both"),
     ];
     for (script, name) in cases {
         peer.play(script);
@@ -185,16 +193,20 @@ async fn a_user_deleted_meanwhile_gets_none() {
 /// Two instances; one is killed while it sends. Afterwards every mail has come, and what came twice has one Message-ID.
 #[tokio::test]
 async fn an_outage_and_a_crash_lose_no_mail() {
-    const USERS: usize = 150;
+    const USERS: usize = 1_000;
+    const CALLERS: usize = 16;
     let (site, closed) = (Site::new("71").await, Closed::new());
     let url = format!("smtp://{}", closed.address());
     let (first, mut second) = (start(&site, &url).await, start(&site, &url).await);
     let mut calls = JoinSet::new();
-    for user in 0..USERS {
+    // Fewer at once than a daemon takes.
+    for caller in 0..CALLERS {
         let client = first.client.clone();
         calls.spawn(async move {
-            let email = format!("user{user}@example.com");
-            client.execute(PLAIN_HOOK, &[("email", &email)]).await;
+            for user in (caller..USERS).step_by(CALLERS) {
+                let email = format!("user{user}@example.com");
+                client.execute(PLAIN_HOOK, &[("email", &email)]).await;
+            }
         });
     }
     calls.join_all().await;
@@ -208,11 +220,14 @@ async fn an_outage_and_a_crash_lose_no_mail() {
     assert!(keys_in_own_tables(&site, &[]).await.is_empty());
 
     let peer = closed.open();
-    let some = "SELECT COUNT(*) > 20 FROM wp_fcom_sidecar_mail WHERE state = 'sent'";
+    let some = "SELECT COUNT(*) > 200 FROM wp_fcom_sidecar_mail WHERE state = 'sent'";
     becomes(&site, some, "1").await;
     second.kill();
     becomes(&site, STATES, "sent").await;
     second.restart().await;
+    for instance in [&first, &second] {
+        assert!(instance.log().contains("sent the welcome mail"));
+    }
 
     let messages = peer.messages();
     let recipients: BTreeSet<&str> = messages.iter().map(|mail| header(mail, "To")).collect();

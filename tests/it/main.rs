@@ -32,6 +32,7 @@ mod http;
 mod invariants;
 mod listeners;
 mod mail_faults;
+mod mail_server;
 mod mails;
 mod mariadb;
 mod memberships;

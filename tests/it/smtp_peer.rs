@@ -1,17 +1,21 @@
-//! A mail server on a real port that plays a script before it takes mail like any other.
+//! A mail server on a real port that plays a script before it takes mail like any other; with TLS and a login if wished.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fcom_sidecar::sample::mailbox::Received;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// One thing that goes wrong; each is played once, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Play {
-    /// Answers the connection with 421 and closes it.
-    Busy,
+    /// Answers the connection with this line and closes it.
+    Greeting(&'static str),
     /// Says nothing to EHLO, or on an open connection to the next mail.
     Stall,
     /// Answers the recipient with this line.
@@ -20,15 +24,47 @@ pub(crate) enum Play {
     DropAfterData,
 }
 
+/// Too busy for anybody.
+pub(crate) const BUSY: Play = Play::Greeting("421 4.3.2 too busy for you");
+
+/// What a server asks of its clients.
+#[derive(Clone, Default)]
+pub(crate) struct Rules {
+    /// With a certificate: TLS from the first byte on, or after STARTTLS.
+    pub(crate) tls: Option<(TlsAcceptor, Tls)>,
+    /// User and password; nobody else may send.
+    pub(crate) login: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    FromTheStart,
+    AfterStartTls,
+}
+
+/// What a server has seen.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) mails: Vec<Received>,
+    /// Connections so far.
+    pub(crate) connections: usize,
+    /// Most connections at once.
+    pub(crate) most_at_once: usize,
+    open: usize,
+}
+
 #[derive(Default)]
 struct State {
     script: VecDeque<Play>,
-    messages: Vec<String>,
+    seen: Seen,
 }
 
 /// The server; it ends with the test's runtime.
 #[derive(Clone)]
-pub(crate) struct SmtpPeer(Arc<Mutex<State>>);
+pub(crate) struct SmtpPeer {
+    rules: Rules,
+    state: Arc<Mutex<State>>,
+}
 
 /// A port that is taken, so that nobody else gets it, but where nobody listens yet.
 pub(crate) struct Closed(TcpSocket);
@@ -48,13 +84,27 @@ impl Closed {
 
     /// Listens from now on.
     pub(crate) fn open(self) -> SmtpPeer {
+        self.open_with(Rules::default())
+    }
+
+    /// The same, with rules.
+    pub(crate) fn open_with(self, rules: Rules) -> SmtpPeer {
         let listener = self.0.listen(64).unwrap();
-        let opened = SmtpPeer(Arc::default());
-        let peer = opened.clone();
+        let state = Arc::default();
+        let peer = SmtpPeer { rules, state };
+        let opened = peer.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let peer = peer.clone();
-                tokio::spawn(async move { peer.serve(stream).await });
+                tokio::spawn(async move {
+                    peer.change(|state| {
+                        state.seen.connections += 1;
+                        state.seen.open += 1;
+                        state.seen.most_at_once = state.seen.most_at_once.max(state.seen.open);
+                    });
+                    let _ = peer.serve(stream).await;
+                    peer.change(|state| state.seen.open -= 1);
+                });
             }
         });
         opened
@@ -64,67 +114,148 @@ impl Closed {
 impl SmtpPeer {
     /// Adds to the script.
     pub(crate) fn play(&self, plays: &[Play]) {
-        self.0.lock().unwrap().script.extend(plays);
+        self.change(|state| state.script.extend(plays));
+    }
+
+    /// What has happened so far.
+    pub(crate) fn seen(&self) -> Seen {
+        self.change(|state| state.seen.clone())
     }
 
     /// Every message that was taken, headers and body, in order.
     pub(crate) fn messages(&self) -> Vec<String> {
-        self.0.lock().unwrap().messages.clone()
+        let mails = self.seen().mails.into_iter();
+        mails.map(|mail| mail.message).collect()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap())
     }
 
     /// The next play, if it is one of these.
     fn next(&self, wanted: impl Fn(Play) -> bool) -> Option<Play> {
-        let mut state = self.0.lock().unwrap();
-        let first = *state.script.front()?;
-        if wanted(first) {
-            state.script.pop_front()
-        } else {
-            None
-        }
+        self.change(|state| {
+            let first = *state.script.front()?;
+            wanted(first).then(|| state.script.pop_front()).flatten()
+        })
     }
 
     async fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        let mut stream = BufReader::new(stream);
-        if self.next(|play| play == Play::Busy).is_some() {
-            return stream.write_all(b"421 4.3.2 too busy for you\r\n").await;
+        match &self.rules.tls {
+            None => self.greet(stream).await,
+            Some((acceptor, Tls::FromTheStart)) => self.greet(acceptor.accept(stream).await?).await,
+            Some((acceptor, Tls::AfterStartTls)) => {
+                let mut plain = BufReader::new(stream);
+                plain.write_all(b"220 peer.invalid\r\n").await?;
+                while !read_line(&mut plain).await?.starts_with("STARTTLS") {
+                    plain
+                        .write_all(b"250-peer.invalid\r\n250 STARTTLS\r\n")
+                        .await?;
+                }
+                plain.write_all(b"220 go on\r\n").await?;
+                let stream = acceptor.accept(plain.into_inner()).await?;
+                self.converse(BufReader::new(stream)).await
+            }
         }
-        stream.write_all(b"220 peer.invalid\r\n").await?;
-        let mut line = String::new();
-        while stream.read_line(&mut line).await? > 0 {
-            let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
-            let mut answer = "250 fine\r\n".to_owned();
-            match verb.as_str() {
+    }
+
+    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        let play = self.next(|play| matches!(play, Play::Greeting(_)));
+        if let Some(Play::Greeting(line)) = play {
+            return answer(&mut stream, line).await;
+        }
+        answer(&mut stream, "220 peer.invalid").await?;
+        self.converse(stream).await
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: BufReader<S>,
+    ) -> io::Result<()> {
+        let mut mail = Received::default();
+        let mut may_send = self.rules.login.is_none();
+        loop {
+            let line = read_line(&mut stream).await?;
+            let (verb, rest) = line.split_at_checked(4).unwrap_or((&line, ""));
+            let mut words = "250 fine".to_owned();
+            match verb {
                 "EHLO" | "MAIL" if self.next(|play| play == Play::Stall).is_some() => {
                     // Until the client gives up.
-                    let mut rest = Vec::new();
-                    stream.read_to_end(&mut rest).await?;
+                    stream.read_to_end(&mut Vec::new()).await?;
                     return Ok(());
                 }
+                "EHLO" if self.rules.login.is_some() => {
+                    words = "250-peer.invalid\r\n250 AUTH PLAIN".to_owned();
+                }
+                "AUTH" => {
+                    may_send = self.knows(rest);
+                    words = if may_send {
+                        "235 welcome".to_owned()
+                    } else {
+                        "535 5.7.8 who are you".to_owned()
+                    };
+                }
+                "MAIL" if !may_send => words = "530 5.7.0 log in first".to_owned(),
+                "MAIL" => mail.from = address(rest),
                 "RCPT" => {
                     let play = self.next(|play| matches!(play, Play::Recipient(_)));
                     if let Some(Play::Recipient(line)) = play {
-                        answer = format!("{line}\r\n");
+                        line.clone_into(&mut words);
                     }
+                    mail.to = vec![address(rest)];
                 }
                 "DATA" => {
-                    stream.write_all(b"354 go on\r\n").await?;
-                    let message = message(&mut stream).await?;
-                    self.0.lock().unwrap().messages.push(message);
+                    answer(&mut stream, "354 go on").await?;
+                    mail.message = message(&mut stream).await?;
+                    self.change(|state| state.seen.mails.push(mail.clone()));
                     if self.next(|play| play == Play::DropAfterData).is_some() {
                         return Ok(());
                     }
                 }
-                "QUIT" => return stream.write_all(b"221 bye\r\n").await,
+                "QUIT" => return answer(&mut stream, "221 bye").await,
                 _ => {}
             }
-            stream.write_all(answer.as_bytes()).await?;
-            line.clear();
+            answer(&mut stream, &words).await?;
         }
-        Ok(())
+    }
+
+    /// ` PLAIN` and base64 of NUL, user, NUL, password.
+    fn knows(&self, given: &str) -> bool {
+        let given = given.trim().strip_prefix("PLAIN ").unwrap_or_default();
+        self.rules.login.is_some_and(|(user, password)| {
+            given == STANDARD.encode(format!("\0{user}\0{password}"))
+        })
     }
 }
 
-async fn message(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+/// Without its end; an error when the client has gone.
+async fn read_line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    line.truncate(line.trim_end().len());
+    Ok(line)
+}
+
+async fn answer<S: AsyncWrite + AsyncRead + Unpin>(
+    stream: &mut BufReader<S>,
+    line: &str,
+) -> io::Result<()> {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+    stream.flush().await
+}
+
+/// What stands between the angle brackets.
+fn address(rest: &str) -> String {
+    let inside = rest
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
+    inside.unwrap_or_default().0.to_owned()
+}
+
+async fn message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
     let (mut message, mut line) = (String::new(), String::new());
     while stream.read_line(&mut line).await? > 0 && line != ".\r\n" {
         message.push_str(&line);

@@ -171,6 +171,11 @@ fn a_computed_wp_config_says_which_options_to_set() {
             "wordpress.root",
             "computes MULTISITE",
         ),
+        (
+            "<?php define('DB_CHARSET', 'latin1');",
+            "wordpress.root",
+            "DB_CHARSET is \"latin1\"",
+        ),
     ] {
         let (_folder, root) = site(content, "7.1");
         let error = load(None, &[], &[("wordpress.root", &root)]).unwrap_err();
