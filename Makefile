@@ -9,8 +9,9 @@ demo: tools-demo
 demo-serve: tools-demo
 	cargo run --locked --quiet -- demo --serve
 
+# Most tests wait for a server, not for a processor.
 test: tools-test
-	cargo test --locked
+	RUST_TEST_THREADS=6 cargo test --locked
 
 lint:
 	cargo fmt --check

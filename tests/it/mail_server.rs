@@ -227,7 +227,7 @@ async fn the_operator_names_the_sender_and_the_scheme_of_links() {
         ("FCOM_SIDECAR__MAIL__FROM_NAME", "Caf\u{e9} \"Club\", Ltd."),
         ("FCOM_SIDECAR__MAIL__REPLY_TO", "help@shop.example"),
         ("FCOM_SIDECAR__MAIL__ENVELOPE_FROM", "bounces@shop.example"),
-        ("FCOM_SIDECAR__MAIL__HTTPS_LINKS", "true"),
+        ("FCOM_SIDECAR__MAIL__HTTPS_LINKS", "always"),
     ];
     site.execute("UPDATE wp_options SET option_value = REPLACE(option_value, 'https:', 'http:') WHERE option_name IN ('siteurl', 'home')")
         .await;

@@ -186,7 +186,7 @@ impl SmtpPeer {
                     return Ok(());
                 }
                 "EHLO" if self.rules.login.is_some() => {
-                    words = "250-peer.invalid\r\n250 AUTH PLAIN".to_owned();
+                    "250-peer.invalid\r\n250 AUTH PLAIN".clone_into(&mut words);
                 }
                 "AUTH" => {
                     may_send = self.knows(rest);
@@ -196,7 +196,7 @@ impl SmtpPeer {
                         "535 5.7.8 who are you".to_owned()
                     };
                 }
-                "MAIL" if !may_send => words = "530 5.7.0 log in first".to_owned(),
+                "MAIL" if !may_send => "530 5.7.0 log in first".clone_into(&mut words),
                 "MAIL" => mail.from = address(rest),
                 "RCPT" => {
                     let play = self.next(|play| matches!(play, Play::Recipient(_)));
@@ -255,10 +255,11 @@ fn address(rest: &str) -> String {
     inside.unwrap_or_default().0.to_owned()
 }
 
+/// Up to the lonely dot; a doubled dot at a line's beginning stands for one.
 async fn message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
     let (mut message, mut line) = (String::new(), String::new());
     while stream.read_line(&mut line).await? > 0 && line != ".\r\n" {
-        message.push_str(&line);
+        message.push_str(line.strip_prefix('.').unwrap_or(&line));
         line.clear();
     }
     Ok(message)
