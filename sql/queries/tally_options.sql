@@ -1,4 +1,4 @@
--- The time zone and the version, at the moment of counting.
+-- The time zone, the version and the user count, at the moment of counting.
 SELECT CAST(option_name AS BINARY) AS name, CAST(LEFT(option_value, 64) AS BINARY) AS value
 FROM {prefix}options
-WHERE option_name IN ('timezone_string', 'gmt_offset', 'db_version', '_transient_wp_core_block_css_files')
+WHERE option_name IN ('timezone_string', 'gmt_offset', 'db_version', 'user_count', '_transient_wp_core_block_css_files')

@@ -1,6 +1,7 @@
 //! The database: connections and their session, table names, the SQL files, our own tables, and the words for what
 //! went wrong. Nothing above this module opens a connection or writes SQL of its own.
 
+mod batch;
 mod error;
 mod migrations;
 mod obstacle;
@@ -9,6 +10,7 @@ mod site_tables;
 mod statements;
 mod tables;
 
+pub use batch::{Answer, Batch, Literal};
 pub use error::{DatabaseError, Doing};
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};

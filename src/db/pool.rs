@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
-use sqlx::{ConnectOptions, Executor, MySqlConnection};
+use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions, Executor, MySql, MySqlConnection};
 
 use super::{Connection, DatabaseError, Doing};
 use crate::config::{Database, Host, Target};
@@ -38,26 +39,16 @@ impl Pool {
         time_limit: Duration,
         work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut connection = self
-            .connections
-            .acquire()
-            .await
-            .doing("get a database connection")?;
-        let in_time = tokio::time::timeout(time_limit, work(&mut connection)).await;
+        let acquired = self.connections.acquire().await;
+        let mut lent = Lent(Some(acquired.doing("get a database connection")?));
+        let in_time = tokio::time::timeout(time_limit, work(lent.connection())).await;
         let result = in_time.unwrap_or_else(|_| {
             let silence = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
             Ok(Err(sqlx::Error::Io(silence)).doing("hear from the database")?)
         });
         let cause = result.as_ref().err().and_then(Cause::database);
-        if cause.is_some_and(DatabaseError::spoils_connection) {
-            // No farewell: nobody may be listening.
-            drop(connection.detach());
-        } else {
-            // The pool greets the server before it takes the connection back, and would wait for ever.
-            tokio::spawn(tokio::time::timeout(
-                TIME_LIMIT,
-                connection.return_to_pool(),
-            ));
+        if !cause.is_some_and(DatabaseError::spoils_connection) {
+            lent.give_back(result.is_err());
         }
         result
     }
@@ -65,6 +56,38 @@ impl Pool {
     /// Closes all connections, once they are free; those that have fallen silent are left to the system.
     pub async fn close(&self) {
         let _ = tokio::time::timeout(TIME_LIMIT, self.connections.close()).await;
+    }
+}
+
+/// A connection that is closed on drop, without a farewell: nobody may be listening, and what is open on it must not be
+/// taken for the next one's.
+struct Lent(Option<PoolConnection<MySql>>);
+
+impl Lent {
+    fn connection(&mut self) -> &mut Connection {
+        self.0.as_mut().expect("it is lent until it is given back")
+    }
+
+    /// The pool greets the server before it takes the connection back, and would wait for ever.
+    fn give_back(mut self, roll_back: bool) {
+        let Some(connection) = self.0.take() else {
+            return;
+        };
+        let mut lent = Self(Some(connection));
+        tokio::spawn(tokio::time::timeout(TIME_LIMIT, async move {
+            if roll_back && lent.connection().execute("ROLLBACK").await.is_err() {
+                return;
+            }
+            if let Some(mut connection) = lent.0.take() {
+                connection.return_to_pool().await;
+            }
+        }));
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop(self.0.take().map(PoolConnection::detach));
     }
 }
 

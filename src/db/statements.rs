@@ -5,7 +5,7 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::TableNames;
+use super::{Literal, TableNames};
 
 /// A site-local literal `YYYY-MM-DD HH:MM:SS` as the TIMESTAMP column takes it. PHP's lax session moves a time inside
 /// the server's own DST gap forward and stores what TIMESTAMP cannot hold as the zero date; our strict session would
@@ -49,21 +49,55 @@ impl Statement {
             safe(expand(&self.text, count))
         }
     }
+
+    /// The statement with literals instead of its parameters, `{each: …}` as often as they want.
+    pub(super) fn filled(&self, literals: &[Literal<'_>]) -> String {
+        let marks = |text: &str| text.matches('?').count();
+        let each = marks(&self.text[each_range(&self.text)]);
+        let fixed = marks(&self.text) - each;
+        let count = (literals.len().saturating_sub(fixed)).checked_div(each);
+        let text = expand(&self.text, count.unwrap_or(1));
+        assert_eq!(
+            marks(&text),
+            literals.len(),
+            "the statement takes other literals: {text}"
+        );
+        let mut filled = String::with_capacity(text.len() * 2);
+        let mut pieces = text.split('?');
+        filled.push_str(pieces.next().unwrap_or_default());
+        for (piece, literal) in pieces.zip(literals) {
+            literal.write(&mut filled);
+            filled.push_str(piece);
+        }
+        filled
+    }
 }
 
-/// Sound: the text is a file of this crate, in which only names that `TableNames` has checked were put.
-fn safe(sql: String) -> SqlStr {
+/// Sound: the text is a file of this crate, in which only names that `TableNames` has checked and literals that
+/// [`Literal`] has written were put.
+pub(super) fn safe(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }
 
 fn expand(text: &str, count: usize) -> String {
-    let Some((head, rest)) = text.split_once("{each:") else {
+    let range = each_range(text);
+    if range.is_empty() {
         return text.to_owned();
-    };
-    let (each, tail) = rest
-        .split_once('}')
-        .expect("{each: …} is closed in every SQL file");
+    }
+    let (head, tail) = (&text[..range.start], &text[range.end..]);
+    let each = text[range]
+        .trim_start_matches("{each:")
+        .trim_end_matches('}');
     format!("{head}{}{tail}", vec![each.trim(); count].join(", "))
+}
+
+/// Where `{each: …}` stands; an empty range if it does not.
+fn each_range(text: &str) -> std::ops::Range<usize> {
+    let Some(start) = text.find("{each:") else {
+        return 0..0;
+    };
+    let length = text[start..].find('}');
+    start..start + length.expect("{each: …} is closed in every SQL file") + 1
 }
 
 macro_rules! statements {

@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::webhook::Webhook;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
 
 /// A space or course that the webhook names, with the user's rows in it.
 #[derive(Clone, Debug)]
@@ -121,57 +121,34 @@ impl Plan {
         Some(new.map(|change| change.target_id).collect())
     }
 
-    /// Writes the rows; `now` is the site-local literal.
-    ///
-    /// # Errors
-    /// A statement failed.
-    pub async fn apply(
-        &self,
-        connection: &mut Connection,
-        statements: &Statements,
-        user_id: u64,
-        now: &str,
-    ) -> Result<(), DatabaseError> {
+    /// Adds the statements that write the rows; `now` is the site-local literal.
+    pub fn write_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64, now: &str) {
+        // The column is a VARCHAR.
         let user_id = user_id.to_string();
         if !self.delete.is_empty() {
-            let sql = statements.delete_memberships.repeated(self.delete.len());
-            let query = self
-                .delete
-                .iter()
-                .fold(sqlx::query(sql), sqlx::query::Query::bind);
-            query
-                .execute(&mut *connection)
-                .await
-                .doing("delete memberships")?;
+            let ids: Vec<Literal<'_>> = self.delete.iter().map(|id| (*id).into()).collect();
+            batch.add(&statements.delete_memberships, "delete memberships", &ids);
         }
         for (row_id, role) in &self.reactivate {
-            sqlx::query(statements.reactivate_membership.sql())
-                .bind(role)
-                .bind(now)
-                .bind(row_id)
-                .execute(&mut *connection)
-                .await
-                .doing("reactivate a membership")?;
+            let literals = [role.into(), now.into(), (*row_id).into()];
+            let doing = "reactivate a membership";
+            batch.add(&statements.reactivate_membership, doing, &literals);
         }
         if !self.insert.is_empty() {
-            let sql = statements.insert_membership.repeated(self.insert.len());
-            let query = self
+            let literals: Vec<Literal<'_>> = self
                 .insert
                 .iter()
-                .fold(sqlx::query(sql), |query, (id, role)| {
-                    query
-                        .bind(id)
-                        .bind(*role)
-                        .bind(&user_id)
-                        .bind(now)
-                        .bind(now)
-                });
-            query
-                .execute(&mut *connection)
-                .await
-                .doing("insert memberships")?;
+                .flat_map(|(id, role)| {
+                    let user = Literal::Text(&user_id);
+                    [(*id).into(), (*role).into(), user, now.into(), now.into()]
+                })
+                .collect();
+            batch.add(
+                &statements.insert_membership,
+                "insert memberships",
+                &literals,
+            );
         }
-        Ok(())
     }
 }
 
@@ -258,29 +235,30 @@ struct TargetRow {
     created_at: Option<String>,
 }
 
-/// Reads the spaces and courses among `ids` with the user's memberships in them.
-///
-/// # Errors
-/// The statement failed.
-pub async fn targets(
-    connection: &mut Connection,
+/// Adds the question for the spaces and courses among `ids` with the user's memberships in them; [`targets`] its answer.
+/// Without ids there is nothing to ask.
+pub fn ask_in(
+    batch: &mut Batch,
     statements: &Statements,
     user_id: u64,
     ids: &[u64],
-) -> Result<Vec<Target>, DatabaseError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = statements.spaces_with_membership.repeated(ids.len());
-    let query = ids
-        .iter()
-        .fold(sqlx::query_as(sql).bind(user_id.to_string()), |q, id| {
-            q.bind(id)
-        });
-    let rows: Vec<TargetRow> = query
-        .fetch_all(connection)
-        .await
-        .doing("read spaces and memberships")?;
+) -> Option<usize> {
+    let user_id = user_id.to_string();
+    let mut literals = vec![Literal::Text(&user_id)];
+    literals.extend(ids.iter().map(|id| Literal::from(*id)));
+    (!ids.is_empty()).then(|| batch.add(&statements.spaces_with_membership, ASK, &literals))
+}
+
+const ASK: &str = "read spaces and memberships";
+
+/// What the question of [`ask_in`] brought.
+///
+/// # Errors
+/// A row is not what was asked for.
+pub fn targets(answer: Option<&Answer>) -> Result<Vec<Target>, DatabaseError> {
+    let rows = answer.map_or(&[][..], |answer| &answer.rows);
+    let rows: Result<Vec<TargetRow>, _> = rows.iter().map(TargetRow::from_row).collect();
+    let rows = rows.doing(ASK)?;
     let mut targets: Vec<Target> = Vec::new();
     for row in rows {
         if targets

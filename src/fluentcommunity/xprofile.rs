@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::markdown::render_description;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::wordpress::php::{self, Array, Value, loose};
 use crate::wordpress::sanitize::meta_value::looks_serialized;
 use crate::wordpress::version::Version;
@@ -62,32 +62,31 @@ impl ProfileFacts {
     }
 }
 
-/// Inserts the profile; `username` fits its column. `created_at` and `updated_at` are site-local literals: the
-/// registration and now.
-///
-/// # Errors
-/// The statement failed; a duplicate key means that the user got a profile in the meantime.
-pub async fn insert(
-    connection: &mut Connection,
+/// Adds the statement that inserts the profile; `username` fits its column. `created_at` and `updated_at` are site-local
+/// literals: the registration and now. A duplicate key means that the user got a profile in the meantime.
+pub fn insert_in(
+    batch: &mut Batch,
     statements: &Statements,
     user_id: u64,
     username: &str,
     facts: &ProfileFacts,
-    created_at: &str,
-    updated_at: &str,
-) -> Result<(), DatabaseError> {
-    sqlx::query(statements.insert_xprofile.sql())
-        .bind(user_id)
-        .bind(username)
-        .bind(facts.display_name())
-        .bind(cut_bytes(&facts.description, SHORT_DESCRIPTION_BYTES))
-        .bind(String::from_utf8_lossy(&facts.meta()).into_owned())
-        .bind(created_at)
-        .bind(updated_at)
-        .execute(connection)
-        .await
-        .doing("insert the community profile")?;
-    Ok(())
+    [created_at, updated_at]: [&str; 2],
+) {
+    let meta = String::from_utf8_lossy(&facts.meta()).into_owned();
+    let literals = [
+        user_id.into(),
+        username.into(),
+        Literal::Text(&facts.display_name()),
+        Literal::Text(cut_bytes(&facts.description, SHORT_DESCRIPTION_BYTES)),
+        Literal::Text(&meta),
+        created_at.into(),
+        updated_at.into(),
+    ];
+    batch.add(
+        &statements.insert_xprofile,
+        "insert the community profile",
+        &literals,
+    );
 }
 
 #[derive(FromRow)]

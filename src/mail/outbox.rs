@@ -3,7 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
 
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::wordpress::time::format;
 
 /// A welcome mail to be sent to a new user.
 #[derive(Clone, Copy, Debug)]
@@ -17,27 +18,22 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Writes the promise; it holds if the transaction commits.
-    ///
-    /// # Errors
-    /// The statement failed.
-    pub async fn insert(
-        self,
-        connection: &mut Connection,
-        statements: &Statements,
-        now: DateTime<Utc>,
-    ) -> Result<(), DatabaseError> {
-        sqlx::query(statements.insert_mail.sql())
-            .bind(self.user_id)
-            .bind(self.webhook_id)
-            .bind(self.https)
-            .bind(now.naive_utc())
-            .bind(now.naive_utc())
-            .bind(now.naive_utc())
-            .execute(connection)
-            .await
-            .doing("promise the welcome mail")?;
-        Ok(())
+    /// Adds the statement that writes the promise; it holds if the transaction commits.
+    pub fn insert_in(self, batch: &mut Batch, statements: &Statements, now: DateTime<Utc>) {
+        let now = format(now.naive_utc());
+        let literals = [
+            self.user_id.into(),
+            self.webhook_id.into(),
+            u64::from(self.https).into(),
+            Literal::Text(&now),
+            Literal::Text(&now),
+            Literal::Text(&now),
+        ];
+        batch.add(
+            &statements.insert_mail,
+            "promise the welcome mail",
+            &literals,
+        );
     }
 }
 

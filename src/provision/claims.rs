@@ -2,7 +2,7 @@
 //! not add one; a row in our own table, inserted first and deleted before the commit, makes colliding calls wait for
 //! each other instead.
 
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Connection, DatabaseError, Literal, Statements};
 
 /// A kind of name and the name.
 pub(super) type Claim = (&'static str, String);
@@ -32,44 +32,44 @@ impl Claims {
         }
     }
 
-    /// Takes what is not held yet, and waits for whoever holds it. Always in the same order of kinds, so that two calls
-    /// rarely wait for each other in a circle.
+    /// Adds the statement that takes what is not held yet, and waits for whoever holds it. Always in the same order of
+    /// kinds, so that two calls rarely wait for each other in a circle.
+    pub(super) fn take_in(
+        &mut self,
+        batch: &mut Batch,
+        statements: &Statements,
+        mut claims: Vec<Claim>,
+    ) {
+        claims.retain(|claim| !self.held.contains(claim));
+        if claims.is_empty() {
+            return;
+        }
+        let literals: Vec<Literal<'_>> = claims
+            .iter()
+            .flat_map(|(kind, name)| [(*kind).into(), name.into(), Literal::Bytes(&self.call_id)])
+            .collect();
+        batch.add(&statements.claim, "claim the new user's names", &literals);
+        self.held.append(&mut claims);
+    }
+
+    /// The same, at once.
     pub(super) async fn take(
         &mut self,
         connection: &mut Connection,
         statements: &Statements,
-        mut claims: Vec<Claim>,
+        claims: Vec<Claim>,
     ) -> Result<(), DatabaseError> {
-        claims.retain(|claim| !self.held.contains(claim));
-        if claims.is_empty() {
-            return Ok(());
-        }
-        let sql = statements.claim.repeated(claims.len());
-        let query = claims.iter().fold(sqlx::query(sql), |query, (kind, name)| {
-            query.bind(*kind).bind(name).bind(&self.call_id[..])
-        });
-        query
-            .execute(connection)
-            .await
-            .doing("claim the new user's names")?;
-        self.held.append(&mut claims);
+        let mut batch = Batch::default();
+        self.take_in(&mut batch, statements, claims);
+        batch.run(connection).await?;
         Ok(())
     }
 
-    /// Deletes all of them; the last thing before the commit.
-    pub(super) async fn free(
-        self,
-        connection: &mut Connection,
-        statements: &Statements,
-    ) -> Result<(), DatabaseError> {
-        if self.held.is_empty() {
-            return Ok(());
+    /// Adds the statement that deletes all of them; the last one before the commit.
+    pub(super) fn free_in(&self, batch: &mut Batch, statements: &Statements) {
+        if !self.held.is_empty() {
+            let call = Literal::Bytes(&self.call_id);
+            batch.add(&statements.free_claims, "free the claimed names", &[call]);
         }
-        sqlx::query(statements.free_claims.sql())
-            .bind(&self.call_id[..])
-            .execute(connection)
-            .await
-            .doing("free the claimed names")?;
-        Ok(())
     }
 }

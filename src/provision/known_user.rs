@@ -7,8 +7,8 @@ use super::names::UsernameSource;
 use super::runs::Uncounted;
 use super::writing::{Member, Writing};
 use super::{Outcome, ProvisionError};
-use crate::db::Connection;
-use crate::fluentcommunity::xprofile;
+use crate::db::{Batch, Connection};
+use crate::fluentcommunity::{memberships, xprofile};
 use crate::wordpress::sanitize::Rules;
 use crate::wordpress::time::{format, parse_mysql};
 use crate::wordpress::users::{self, LockedUser};
@@ -32,26 +32,34 @@ async fn serve_on(
     facts: &Facts,
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
-    let mut writing = Writing::begin(attempt, facts, connection).await?;
     let statements = &attempt.site.statements;
-    let user = users::lock(&mut writing.transaction, statements, user_id)
-        .await?
-        .ok_or(ProvisionError::Raced)?;
+    let mut batch = Batch::begin();
+    let user = users::lock_in(&mut batch, statements, user_id);
+    let ids = facts.webhook.target_ids();
+    let targets = memberships::ask_in(&mut batch, statements, user_id, &ids);
+    let answers = batch.run(connection).await?;
+    let user = LockedUser::read(&answers[user])?.ok_or(ProvisionError::Raced)?;
+    let targets = memberships::targets(targets.map(|index| &answers[index]))?;
+
+    let mut writing = Writing::new(attempt, facts, connection);
+    let mut batch = Batch::default();
     let profile_created = !user.has_profile;
     if profile_created {
-        create_profile(&mut writing, &user).await?;
+        create_profile(&mut writing, &mut batch, &user).await?;
     }
     let member = Member {
         user_id,
         created: false,
         profile_created,
         welcome_mail: false,
+        targets,
     };
-    writing.finish(member).await
+    writing.finish(batch, member).await
 }
 
 async fn create_profile(
     writing: &mut Writing<'_>,
+    batch: &mut Batch,
     user: &LockedUser,
 ) -> Result<(), ProvisionError> {
     let site = writing.attempt.site;
@@ -66,7 +74,7 @@ async fn create_profile(
         multisite: false,
     };
     let (statements, updated_at) = (&site.statements, writing.local_now());
-    let connection = &mut *writing.transaction;
+    let connection = &mut *writing.connection;
     let mut profile = xprofile::facts_from_usermeta(connection, statements, user.id).await?;
     profile.display_name.clone_from(&user.display_name);
     profile.website.clone_from(&user.user_url);
@@ -88,15 +96,7 @@ async fn create_profile(
         || user.user_registered.clone(),
         |utc| format(writing.zone.local(utc.and_utc())),
     );
-    xprofile::insert(
-        connection,
-        statements,
-        user.id,
-        &username,
-        &profile,
-        &created_at,
-        &updated_at,
-    )
-    .await?;
+    let dates = [created_at.as_str(), &updated_at];
+    xprofile::insert_in(batch, statements, user.id, &username, &profile, dates);
     Ok(())
 }

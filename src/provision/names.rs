@@ -192,7 +192,8 @@ impl NewUserNames<'_> {
         usable.then_some(login)
     }
 
-    fn claims(&self, names: &Names) -> Vec<Claim> {
+    /// What stands for these names while they are not in the tables.
+    pub(super) fn claims(&self, names: &Names) -> Vec<Claim> {
         let mut claims = vec![
             (claims::EMAIL, self.email.stored().to_owned()),
             (claims::LOGIN, names.login.clone()),
@@ -215,7 +216,7 @@ impl NewUserNames<'_> {
         .map(|(names, _)| names)
     }
 
-    /// Claims the names in the transaction, beginning with a guess, and returns those that are surely ours.
+    /// Asks about the claimed names in the transaction, claims others if need be, and returns those that are surely ours.
     ///
     /// [`ProvisionError::Raced`] says that the address got a user in the meantime.
     pub(super) async fn reserve(
@@ -227,9 +228,6 @@ impl NewUserNames<'_> {
     ) -> Result<Names, ProvisionError> {
         let forms = self.email.forms();
         for _ in 0..MOST_ROUNDS {
-            claims
-                .take(connection, statements, self.claims(&names))
-                .await?;
             let mut taken = Taken::default();
             for form in &forms {
                 taken.is(form, As::Email);
@@ -243,6 +241,8 @@ impl NewUserNames<'_> {
                 return Ok(names);
             }
             names = confirmed;
+            let wanted = self.claims(&names);
+            claims.take(connection, statements, wanted).await?;
         }
         Err(ProvisionError::NoFreeName)
     }

@@ -9,7 +9,8 @@ use super::runs::Uncounted;
 use super::site::WelcomeMail;
 use super::writing::{Member, Writing};
 use super::{Email, Outcome, ProvisionError};
-use crate::db::Connection;
+use crate::db::{Batch, Connection};
+use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
@@ -91,8 +92,12 @@ async fn write(
     } = prepared;
     let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
     let statements = &site.statements;
-    let mut writing = Writing::begin(attempt, facts, connection).await?;
-    let connection = &mut *writing.transaction;
+    let mut writing = Writing::new(attempt, facts, connection);
+    let connection = &mut *writing.connection;
+    let mut batch = Batch::begin();
+    let claims = wanted.claims(&prepared.guess);
+    writing.claims.take_in(&mut batch, statements, claims);
+    batch.run(connection).await?;
     let names = wanted
         .reserve(connection, statements, prepared.guess, &mut writing.claims)
         .await?;
@@ -106,32 +111,39 @@ async fn write(
         registered: writing.now,
     };
     let user_id = user.insert(connection, statements).await?;
+    let mut batch = Batch::default();
     let meta = new.meta(&names.login, options);
     let rows = meta.rows(site.tables.prefix(), rules.version);
-    usermeta::insert(connection, statements, user_id, &rows).await?;
+    usermeta::insert_in(&mut batch, statements, user_id, &rows);
+    let username = names.username.clone();
     create_profile(
         &mut writing,
+        &mut batch,
         user_id,
         &user,
         new,
-        names.username.clone(),
+        username,
         rules,
     )
     .await?;
-    let welcome_mail = welcome_mail && email.receives_mail();
-    writing
-        .finish(Member {
-            user_id,
-            created: true,
-            profile_created: true,
-            welcome_mail,
-        })
-        .await
+    // Somebody who had this id before may have left rows.
+    let ids = facts.webhook.target_ids();
+    let targets = memberships::ask_in(&mut batch, statements, user_id, &ids);
+    let answers = batch.run(writing.connection).await?;
+    let member = Member {
+        user_id,
+        created: true,
+        profile_created: true,
+        welcome_mail: welcome_mail && email.receives_mail(),
+        targets: memberships::targets(targets.map(|index| &answers[index]))?,
+    };
+    writing.finish(Batch::default(), member).await
 }
 
 /// `username` is known unless so many names are taken that PHP's next choice holds the user's id.
 async fn create_profile(
     writing: &mut Writing<'_>,
+    batch: &mut Batch,
     user_id: u64,
     user: &NewUser<'_>,
     new: &NewMember,
@@ -140,7 +152,7 @@ async fn create_profile(
 ) -> Result<(), ProvisionError> {
     let statements = &writing.attempt.site.statements;
     let now = writing.local_now();
-    let connection = &mut *writing.transaction;
+    let connection = &mut *writing.connection;
     let username = if let Some(username) = username {
         username
     } else {
@@ -165,10 +177,8 @@ async fn create_profile(
         display_name: user.display_name.to_owned(),
         ..ProfileFacts::default()
     };
-    xprofile::insert(
-        connection, statements, user_id, &username, &profile, &now, &now,
-    )
-    .await?;
+    let dates = [now.as_str(), &now];
+    xprofile::insert_in(batch, statements, user_id, &username, &profile, dates);
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Site;
 use super::outcome::Changes;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::wordpress::time::format;
 
 /// A run to record.
 pub(super) struct Run<'a> {
@@ -21,25 +22,20 @@ const CREATED: &str = "created";
 const FOUND: &str = "found";
 
 impl Run<'_> {
-    /// Inserts the record, not counted yet, and returns its id.
-    pub(super) async fn insert(
-        &self,
-        connection: &mut Connection,
-        statements: &Statements,
-    ) -> Result<u64, DatabaseError> {
+    /// Adds the statement that inserts the record, not counted yet; its answer has the record's id.
+    pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
         let changes = serde_json::to_string(self.changes).unwrap_or_default();
-        let done = sqlx::query(statements.insert_run.sql())
-            .bind(self.call_id)
-            .bind(self.webhook_id)
-            .bind(self.user_id)
-            .bind(if self.created { CREATED } else { FOUND })
-            .bind(changes)
-            .bind(self.duration_ms)
-            .bind(self.now.naive_utc())
-            .execute(connection)
-            .await
-            .doing("record the run")?;
-        Ok(done.last_insert_id())
+        let now = format(self.now.naive_utc());
+        let literals = [
+            Literal::Bytes(self.call_id),
+            self.webhook_id.into(),
+            self.user_id.into(),
+            if self.created { CREATED } else { FOUND }.into(),
+            Literal::Text(&changes),
+            u64::from(self.duration_ms).into(),
+            Literal::Text(&now),
+        ];
+        batch.add(&statements.insert_run, "record the run", &literals)
     }
 }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
-use sqlx::Connection as _;
+use sqlx::{FromRow, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Site;
 use super::runs::{self, Uncounted};
-use crate::db::{Connection, DatabaseError, Doing};
+use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 use crate::telemetry;
 use crate::wordpress::options::SiteOptions;
@@ -209,112 +209,103 @@ async fn count_with_retries(
         .await
 }
 
-/// One transaction. Webhooks are locked in ascending id, the user count last, so that instances do not deadlock.
+/// One transaction in three round trips, a fourth to count users. Webhooks are locked in ascending id, the user count
+/// last, so that instances do not deadlock.
 async fn count(
     connection: &mut Connection,
     site: &Site,
     runs: &BTreeMap<u64, Vec<Uncounted>>,
 ) -> Result<(), DatabaseError> {
-    let mut transaction = connection.begin().await.doing("begin counting runs")?;
-    let options = options(&mut transaction, site).await?;
-    let now = format(options.zone().local(site.clock.now()));
-    for (webhook_id, runs) in runs {
-        let run_ids: Vec<u64> = runs.iter().map(|run| run.run_id).collect();
-        count_for_webhook(&mut transaction, site, *webhook_id, &run_ids, &now).await?;
+    let statements = &site.statements;
+    let mut batch = Batch::begin();
+    let options = batch.add(&statements.tally_options, "read the time zone", &[]);
+    for &webhook_id in runs.keys() {
+        let id = [webhook_id.into()];
+        batch.add(&statements.lock_webhook, "lock the webhook", &id);
     }
+    let mut records = batch.run(connection).await?;
+    let options = read_options(site, &records[options])?;
+
+    let mut batch = Batch::default();
+    for runs in runs.values() {
+        let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
+        batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
+    }
+    let marked = batch.run(connection).await?;
     if runs.values().flatten().any(|run| run.created) {
-        match update_user_count(&mut transaction, site, &options).await {
+        match count_users(connection, site, &options).await {
             Err(error) if error.is_deadlock() || error.is_lost_connection() => return Err(error),
             // The statement is undone, the transaction goes on; the next new user counts them all.
             Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
             Ok(()) => {}
         }
     }
-    transaction.commit().await.doing("commit counted runs")
+
+    let now = format(options.zone().local(site.clock.now()));
+    let mut batch = Batch::default();
+    let records = records.split_off(2);
+    for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
+        if let Some(value) = counted(webhook_id, record, marked.affected)? {
+            // As bytes, as it was read: text would be converted to the column's character set.
+            let literals = [
+                Literal::Bytes(&value),
+                Literal::Text(&now),
+                webhook_id.into(),
+            ];
+            let doing = "count runs of the webhook";
+            batch.add(&statements.update_webhook, doing, &literals);
+        }
+    }
+    batch.commit("commit counted runs");
+    batch.run(connection).await?;
+    Ok(())
 }
 
-async fn options(connection: &mut Connection, site: &Site) -> Result<SiteOptions, DatabaseError> {
-    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(site.statements.tally_options.sql())
-        .fetch_all(connection)
-        .await
-        .doing("read the time zone")?;
+fn read_options(site: &Site, answer: &Answer) -> Result<SiteOptions, DatabaseError> {
     let mut options = SiteOptions::default();
-    for (name, value) in rows {
+    for row in &answer.rows {
+        let (name, value): (Vec<u8>, Vec<u8>) =
+            FromRow::from_row(row).doing("read the time zone")?;
         options.take(site.tables.prefix(), &name, value);
     }
     Ok(options)
 }
 
-/// A webhook that was deleted or broken since has nothing to count in; its runs are marked all the same.
-async fn count_for_webhook(
-    connection: &mut Connection,
-    site: &Site,
-    webhook_id: u64,
-    run_ids: &[u64],
-    now: &str,
-) -> Result<(), DatabaseError> {
-    let value: Option<(Option<Vec<u8>>,)> = sqlx::query_as(site.statements.lock_webhook.sql())
-        .bind(webhook_id)
-        .fetch_optional(&mut *connection)
-        .await
-        .doing("lock the webhook")?;
-    // The last id is repeated up to a power of two, so that there are few texts to prepare.
-    let count = run_ids.len().next_power_of_two();
-    let padding = run_ids.last().into_iter().cycle();
-    let run_ids = run_ids.iter().chain(padding).take(count);
-    let sql = site.statements.mark_tallied.repeated(count);
-    let query = run_ids.fold(sqlx::query(sql), sqlx::query::Query::bind);
-    let marked = query
-        .execute(&mut *connection)
-        .await
-        .doing("mark runs as counted")?;
-    let Some((Some(value),)) = value else {
-        return Ok(());
+/// The record with so many runs more. A webhook that was deleted or broken since has nothing to count in; its runs are
+/// marked all the same.
+fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>>, DatabaseError> {
+    let Some(row) = record.rows.first().filter(|_| runs > 0) else {
+        return Ok(None);
     };
-    if marked.rows_affected() == 0 {
-        return Ok(());
-    }
-    match count_runs(webhook_id, &value, marked.rows_affected()) {
-        Ok(value) => {
-            sqlx::query(site.statements.update_webhook.sql())
-                // As bytes, as it was read: text would be converted to the column's character set.
-                .bind(value)
-                .bind(now)
-                .bind(webhook_id)
-                .execute(connection)
-                .await
-                .doing("count runs of the webhook")?;
-        }
-        Err(error) => tracing::warn!(webhook.id = webhook_id, "runs not counted: {error}"),
-    }
-    Ok(())
+    let value: Option<Vec<u8>> = row.try_get(0).doing("read the webhook")?;
+    let counted = value.map(|value| count_runs(webhook_id, &value, runs));
+    Ok(counted.transpose().unwrap_or_else(|error| {
+        tracing::warn!(webhook.id = webhook_id, "runs not counted: {error}");
+        None
+    }))
 }
 
 /// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, single site.
-async fn update_user_count(
+async fn count_users(
     connection: &mut Connection,
     site: &Site,
     options: &SiteOptions,
 ) -> Result<(), DatabaseError> {
-    let Some(version) = site
-        .version
-        .version(options)
-        .filter(|v| v.counts_users_on_creation())
-    else {
+    let version = site.version.version(options);
+    let Some(version) = version.filter(|version| version.counts_users_on_creation()) else {
         return Ok(());
     };
-    let stored: Option<Vec<u8>> = sqlx::query_scalar(site.statements.lock_user_count.sql())
-        .fetch_optional(&mut *connection)
-        .await
-        .doing("read the user count")?;
-    let stored = stored.and_then(|text| String::from_utf8_lossy(&text).trim().parse().ok());
+    let stored = options.user_count.as_deref().map(String::from_utf8_lossy);
+    let stored = stored.and_then(|text| text.trim().parse().ok());
     if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
         return Ok(());
     }
-    sqlx::query(site.statements.update_user_count.sql())
-        .bind(version.autoload_off())
-        .execute(connection)
-        .await
-        .doing("update the user count")?;
+    let mut batch = Batch::default();
+    let doing = "update the user count";
+    // Locked first: what is counted before the lock may be written after somebody else's newer count.
+    batch.add(&site.statements.lock_user_count, doing, &[]);
+    let autoload = Literal::Text(version.autoload_off());
+    batch.add(&site.statements.update_user_count, doing, &[autoload]);
+    batch.run(connection).await?;
     Ok(())
 }

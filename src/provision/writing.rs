@@ -2,7 +2,6 @@
 //! the run record, and the commit.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, MySql, Transaction};
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -10,9 +9,10 @@ use super::facts::Facts;
 use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
 use super::{Outcome, ProvisionError, WelcomeMail};
-use crate::db::{Connection, DatabaseError, Doing};
+use crate::db::{Batch, Connection, DatabaseError};
 use crate::fluentcommunity::action_scheduler::{self, Schedule};
-use crate::fluentcommunity::{course_emails, memberships, space_ids};
+use crate::fluentcommunity::memberships::{self, Target};
+use crate::fluentcommunity::{course_emails, space_ids};
 use crate::mail::outbox::Promise;
 use crate::wordpress::time::{SiteZone, format};
 
@@ -23,7 +23,7 @@ const WELCOME_HOOK: &str = "fluent_community/send_new_user_notification";
 pub(super) struct Writing<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) facts: &'a Facts,
-    pub(super) transaction: Transaction<'a, MySql>,
+    pub(super) connection: &'a mut Connection,
     pub(super) claims: Claims,
     pub(super) zone: SiteZone,
     pub(super) now: DateTime<Utc>,
@@ -35,23 +35,25 @@ pub(super) struct Member {
     pub(super) created: bool,
     pub(super) profile_created: bool,
     pub(super) welcome_mail: bool,
+    /// The webhook's spaces and courses, with the member's rows in them.
+    pub(super) targets: Vec<Target>,
 }
 
 impl<'a> Writing<'a> {
-    /// Begins the transaction.
-    pub(super) async fn begin(
+    /// On a connection on which the transaction begins with the first batch.
+    pub(super) fn new(
         attempt: &'a Attempt<'a>,
         facts: &'a Facts,
         connection: &'a mut Connection,
-    ) -> Result<Self, ProvisionError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             attempt,
             facts,
-            transaction: connection.begin().await.doing("begin the transaction")?,
+            connection,
             claims: Claims::of_call(attempt.call.id),
             zone: facts.options.zone(),
             now: attempt.site.clock.now(),
-        })
+        }
     }
 
     /// Now as FluentCommunity stores it: site-local time.
@@ -59,75 +61,73 @@ impl<'a> Writing<'a> {
         format(self.zone.local(self.now))
     }
 
-    /// Writes what is left and commits.
+    /// Writes what is left, beginning with `batch`, and commits.
     pub(super) async fn finish(
         mut self,
+        mut batch: Batch,
         member: Member,
     ) -> Result<(Uncounted, Outcome), ProvisionError> {
-        let memberships = self.memberships(member.user_id).await?;
+        let (user_id, created) = (member.user_id, member.created);
+        let memberships = self
+            .memberships(&mut batch, user_id, member.targets)
+            .await?;
         if member.welcome_mail {
-            self.promise_welcome_mail(member.user_id).await?;
+            self.promise_welcome_mail(&mut batch, user_id).await?;
         }
-        let Self {
-            attempt,
-            facts,
-            mut transaction,
-            claims,
-            now,
-            ..
-        } = self;
-        let statements = &attempt.site.statements;
-        let webhook_id = facts.webhook.id;
+        let attempt = self.attempt;
+        let (statements, webhook_id) = (&attempt.site.statements, self.facts.webhook.id);
         let changes = Changes::new(member.profile_created, member.welcome_mail, &memberships);
+        let duration = attempt.started.elapsed().as_millis();
         let run = Run {
             call_id: &attempt.call.id,
             webhook_id,
-            user_id: member.user_id,
-            created: member.created,
+            user_id,
+            created,
             changes: &changes,
-            duration_ms: attempt
-                .started
-                .elapsed()
-                .as_millis()
-                .try_into()
-                .unwrap_or(u32::MAX),
-            now,
+            duration_ms: duration.try_into().unwrap_or(u32::MAX),
+            now: self.now,
         };
-        let run_id = run.insert(&mut transaction, statements).await?;
-        claims.free(&mut transaction, statements).await?;
+        let run = run.insert_in(&mut batch, statements);
+        self.claims.free_in(&mut batch, statements);
+        batch.commit("commit the call");
+
         attempt.set_commit_unknown(true);
-        let committed = transaction.commit().await.doing("commit the call");
+        let committed = batch.run(self.connection).await;
         let lost = |error: &DatabaseError| error.is_lost_connection();
         attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
-        committed?;
         let run = Uncounted {
-            run_id,
+            run_id: committed?[run].last_insert_id,
             webhook_id,
-            created: member.created,
+            created,
         };
         let outcome = Outcome {
             webhook_id,
-            user_id: member.user_id,
-            created: member.created,
-            executed_at: now,
+            user_id,
+            created,
+            executed_at: self.now,
         };
         Ok((run, outcome))
     }
 
+    /// What follows from a change may have to read what the change has written: then the batch is sent.
     async fn memberships(
         &mut self,
+        batch: &mut Batch,
         user_id: u64,
+        targets: Vec<Target>,
     ) -> Result<Vec<memberships::Change>, DatabaseError> {
         let statements = &self.attempt.site.statements;
-        let local_now = self.local_now();
-        let (webhook, connection) = (&self.facts.webhook, &mut *self.transaction);
-        let targets =
-            memberships::targets(connection, statements, user_id, &webhook.target_ids()).await?;
+        let (local_now, webhook) = (self.local_now(), &self.facts.webhook);
         let structured = course_emails::structured_courses(&targets);
         let plan = memberships::Plan::decide(webhook, self.facts.course_module, targets);
-        plan.apply(connection, statements, user_id, &local_now)
-            .await?;
-        if let Some(not_yet) = plan.joined_after_last_leave() {
+        plan.write_in(batch, statements, user_id, &local_now);
+        let left = plan.joined_after_last_leave();
+        if left.is_none() && structured.is_empty() {
+            return Ok(plan.changes);
+        }
+        let connection = &mut *self.connection;
+        std::mem::take(batch).run(connection).await?;
+        if let Some(not_yet) = left {
             let roles = self.facts.options.user_roles.as_deref();
             space_ids::rewrite(connection, statements, user_id, &not_yet, roles).await?;
         }
@@ -146,11 +146,15 @@ impl<'a> Writing<'a> {
         Ok(plan.changes)
     }
 
-    async fn promise_welcome_mail(&mut self, user_id: u64) -> Result<(), DatabaseError> {
+    async fn promise_welcome_mail(
+        &mut self,
+        batch: &mut Batch,
+        user_id: u64,
+    ) -> Result<(), DatabaseError> {
         let Self {
             attempt,
             facts,
-            transaction,
+            connection,
             zone,
             now,
             ..
@@ -165,13 +169,14 @@ impl<'a> Writing<'a> {
                     webhook_id,
                     https,
                 };
-                promise.insert(transaction, statements, *now).await
+                promise.insert_in(batch, statements, *now);
+                Ok(())
             }
             WelcomeMail::WordPress => {
                 let args = format!("[{user_id}]");
                 let soon = Schedule::Soon;
                 action_scheduler::schedule(
-                    transaction,
+                    connection,
                     statements,
                     WELCOME_HOOK,
                     &args,

@@ -17,6 +17,8 @@ pub struct SiteOptions {
     pub wplang: String,
     /// `db_version`.
     pub db_version: Option<u32>,
+    /// `user_count`, as text.
+    pub user_count: Option<Vec<u8>>,
     /// Beginning of the transient that holds the running version.
     pub block_css_files: Vec<u8>,
     /// The serialised `{prefix}user_roles`.
@@ -33,6 +35,7 @@ impl SiteOptions {
             b"gmt_offset" => self.gmt_offset = text(value),
             b"WPLANG" => self.wplang = text(value),
             b"db_version" => self.db_version = text(value).trim().parse().ok(),
+            b"user_count" => self.user_count = Some(value),
             b"_transient_wp_core_block_css_files" => self.block_css_files = value,
             name if name.strip_prefix(prefix.as_bytes()) == Some(b"user_roles") => {
                 self.user_roles = Some(value);

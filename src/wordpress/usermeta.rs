@@ -3,7 +3,7 @@
 use super::roles;
 use super::sanitize::meta_value;
 use super::version::Version;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 
 /// What a new user's meta rows are made of.
 #[derive(Clone, Debug)]
@@ -57,22 +57,18 @@ impl NewUserMeta<'_> {
     }
 }
 
-/// Inserts `rows` for a user, in their order.
-///
-/// # Errors
-/// The statement failed.
-pub async fn insert(
-    connection: &mut Connection,
+/// Adds the statement that inserts rows of meta for a user, in order.
+pub fn insert_in(
+    batch: &mut Batch,
     statements: &Statements,
     user_id: u64,
     rows: &[(String, String)],
-) -> Result<(), DatabaseError> {
-    let sql = statements.insert_usermeta.repeated(rows.len());
-    let query = rows.iter().fold(sqlx::query(sql), |query, (key, value)| {
-        query.bind(user_id).bind(key).bind(value)
-    });
-    query.execute(connection).await.doing("insert user meta")?;
-    Ok(())
+) {
+    let literals: Vec<Literal<'_>> = rows
+        .iter()
+        .flat_map(|(key, value)| [user_id.into(), key.into(), value.into()])
+        .collect();
+    batch.add(&statements.insert_usermeta, "insert user meta", &literals);
 }
 
 /// Sets one meta value, inserting the row if there is none. `value` is the stored form.
@@ -96,7 +92,9 @@ pub async fn update(
         .doing("update user meta")?;
     // The driver asks for matched rows, so an unchanged value counts.
     if updated.rows_affected() == 0 {
-        insert(connection, statements, user_id, &[(key.to_owned(), value)]).await?;
+        let mut batch = Batch::default();
+        insert_in(&mut batch, statements, user_id, &[(key.to_owned(), value)]);
+        batch.run(connection).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::time::format;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Statements};
 
 /// A row to insert; every value as stored.
 #[derive(Clone, Debug)]
@@ -66,18 +66,20 @@ pub struct LockedUser {
     pub has_profile: bool,
 }
 
-/// Locks a user's row. `None`: the user was deleted in the meantime.
-///
-/// # Errors
-/// The statement failed, or another transaction holds the row for too long.
-pub async fn lock(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-) -> Result<Option<LockedUser>, DatabaseError> {
-    sqlx::query_as(statements.lock_user.sql())
-        .bind(user_id)
-        .fetch_optional(connection)
-        .await
-        .doing("lock the user")
+/// Adds the statement that locks a user's row; [`LockedUser::read`] its answer.
+pub fn lock_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
+    batch.add(&statements.lock_user, LOCK, &[user_id.into()])
+}
+
+const LOCK: &str = "lock the user";
+
+impl LockedUser {
+    /// `None`: the user was deleted in the meantime.
+    ///
+    /// # Errors
+    /// The row is not what was asked for.
+    pub fn read(answer: &Answer) -> Result<Option<Self>, DatabaseError> {
+        let row = answer.rows.first();
+        row.map(Self::from_row).transpose().doing(LOCK)
+    }
 }

@@ -241,20 +241,14 @@ async fn a_call_that_finds_no_place_is_refused_at_once() {
     let client = sidecar.client.clone();
     let first = tokio::spawn(async move { client.call(PLAIN_HOOK, KNOWN).await });
     let deadline = Instant::now() + PATIENCE;
-    // Prepared statements only: neither this one nor the blocker's.
-    let waiting = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist \
-         WHERE db = '{}' AND command = 'Execute' AND info LIKE '%wp_users%FOR UPDATE'",
-        site.database
-    );
-    while site.number(&waiting).await == 0 {
+    while site.calls_that_wait().await == 0 {
         assert!(Instant::now() < deadline, "the first call does not wait");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_come_back(&sidecar.client.call(PLAIN_HOOK, ANN).await, 503);
     // At once: the first one is still waiting.
     assert!(!first.is_finished());
-    assert_eq!(site.number(&waiting).await, 1);
+    assert_eq!(site.calls_that_wait().await, 1);
     blocker.rollback().await.unwrap();
     assert_eq!(first.await.unwrap().status, 200);
     let runs = site

@@ -225,6 +225,16 @@ impl Site {
         .await;
     }
 
+    /// How many calls wait for a user whose row somebody else has locked.
+    pub(crate) async fn calls_that_wait(&self) -> u64 {
+        let waiting = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND command = 'Query' \
+             AND id <> CONNECTION_ID() AND info LIKE '%wp_users%FOR UPDATE%'",
+            self.database
+        );
+        self.number(&waiting).await
+    }
+
     /// The server's clock in Unix seconds, which is the daemon's, since both run on this machine.
     pub(crate) async fn now(&self) -> u64 {
         self.number("SELECT UNIX_TIMESTAMP()").await
