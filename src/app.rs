@@ -19,7 +19,8 @@ use crate::db::{self, Statements, TableNames};
 use crate::http::{self, Bound, Front, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
-    self, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom, WelcomeMail,
+    self, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
+    WelcomeMail,
 };
 use crate::telemetry;
 
@@ -102,6 +103,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         tables,
         clock: Clock,
         version: version(wordpress)?,
+        last_rules: LastRules::default(),
         password_scheme: match wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress,

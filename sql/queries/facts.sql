@@ -18,4 +18,13 @@ WHERE option_name = '_transient_wp_core_block_css_files'
 UNION ALL
 SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}
-WHERE user_email IN ({each: ?})
+WHERE user_email IN (?, ?, ?)
+UNION ALL
+-- As names_taken, in a list, for the names that a new user would probably get; a known user costs nothing here.
+SELECT 'taken', CAST(0 AS UNSIGNED), '', CONCAT_WS(',', {each: CAST(
+    EXISTS (SELECT 1 FROM {users} WHERE user_login = ?)
+    + 2 * EXISTS (SELECT 1 FROM {users} WHERE user_nicename = ?)
+    + 4 * EXISTS (SELECT 1 FROM {prefix}fcom_xprofile WHERE username = ?)
+    + 8 * EXISTS (SELECT 1 FROM {users} WHERE user_email = ?) AS CHAR)})
+FROM DUAL
+WHERE NOT EXISTS (SELECT 1 FROM {users} WHERE user_email IN (?, ?, ?))

@@ -62,7 +62,6 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         })
         .await;
     let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
-    site.mail_bell.notify_one();
     site.tally.count(run).await;
     Ok(outcome)
 }
@@ -87,12 +86,15 @@ impl Attempt<'_> {
             return Ok(done);
         }
         let email = call.email.as_ref();
+        let names = email.map(|email| new_user::likely_names(self, email));
+        let names = names.unwrap_or_default();
         // Given back at once: hashing a password must not hold a connection.
-        let facts = site
+        let mut facts = site
             .pool
             .work(async |connection| {
                 let (statements, tables) = (&site.statements, &site.tables);
-                Facts::load(connection, statements, tables, &call.key, email.ok()).await
+                let (key, email) = (&call.key, email.ok());
+                Facts::load(connection, statements, tables, key, email, &names).await
             })
             .await?;
         let Ok(email) = email else {
@@ -100,7 +102,7 @@ impl Attempt<'_> {
         };
         let result = match facts.user_id {
             Some(user_id) => known_user::serve(self, &facts, user_id).await,
-            None => new_user::create(self, &facts, email).await,
+            None => new_user::create(self, &mut facts, email).await,
         };
         match result {
             // Our own run: a commit whose answer was lost took place after we had asked. Or PHP has made the profile.

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::names::Taken;
 use super::{Email, ProvisionError, WebhookKey};
 use crate::db::{Connection, Doing, Statements, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
@@ -18,6 +19,8 @@ pub(super) struct Facts {
     pub(super) options: SiteOptions,
     /// The user with this address.
     pub(super) user_id: Option<u64>,
+    /// What is known about a new user's names.
+    pub(super) taken: Taken,
 }
 
 #[derive(FromRow)]
@@ -29,25 +32,40 @@ struct Row {
 }
 
 impl Facts {
-    /// Loads everything in one round trip. Without an address only the webhook is of interest.
+    /// Loads everything in one round trip. Without an address only the webhook is of interest. `names` are those that a
+    /// new user would probably get.
     pub(super) async fn load(
         connection: &mut Connection,
         statements: &Statements,
         tables: &TableNames,
         key: &WebhookKey,
         email: Option<&Email>,
+        names: &[String],
     ) -> Result<Self, ProvisionError> {
         let forms = email.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
-        let sql = statements.facts.repeated(forms.len());
-        let query = sqlx::query_as(sql).bind(key.for_lookup());
-        let query = forms.iter().fold(query, sqlx::query::QueryAs::bind);
+        let last = forms.last().into_iter().cycle();
+        let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
+        // There is always something to ask, so that the statement has one shape.
+        let unnamed = [String::new()];
+        let asked = if names.is_empty() { &unnamed } else { names };
+        let mut query = sqlx::query_as(statements.facts.repeated(asked.len()));
+        query = query.bind(key.for_lookup());
+        query = three_forms
+            .iter()
+            .fold(query, |query, form| query.bind(*form));
+        for name in asked {
+            query = query.bind(name).bind(name).bind(name).bind(name);
+        }
+        query = three_forms
+            .iter()
+            .fold(query, |query, form| query.bind(*form));
         let mut rows: Vec<Row> = query
             .fetch_all(connection)
             .await
             .doing("read the webhook, the options and the user")?;
         // PHP takes the first row it is given, in practice the one with the lowest id.
         rows.sort_by_key(|row| row.id);
-        Self::read(rows, tables, key, &forms)
+        Self::read(rows, tables, key, &forms, names)
     }
 
     fn read(
@@ -55,7 +73,9 @@ impl Facts {
         tables: &TableNames,
         key: &WebhookKey,
         forms: &[String],
+        names: &[String],
     ) -> Result<Self, ProvisionError> {
+        let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
         let mut options = SiteOptions::default();
         for Row {
@@ -70,6 +90,7 @@ impl Facts {
                 "webhook" if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
+                "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
                 "user" => users.push((id, name)),
                 _ => {}
             }
@@ -80,6 +101,7 @@ impl Facts {
             course_module: course_module_is_on(features.as_deref()),
             options,
             user_id: user_of(&users, forms),
+            taken,
         })
     }
 }

@@ -23,6 +23,6 @@ pub use carry_out::provision;
 pub use error::ProvisionError;
 pub use outcome::Outcome;
 pub use runs::prune;
-pub use site::{PasswordScheme, Site, VersionSource, WelcomeMail};
+pub use site::{LastRules, PasswordScheme, Site, VersionSource, WelcomeMail};
 pub use tally::{Tally, TallyTask};
 pub use waiting_room::WaitingRoom;

@@ -8,11 +8,11 @@ use sqlx::Row;
 
 use super::claims::{self, Claim, Claims};
 use super::{Email, ProvisionError};
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Pool, Statements};
 use crate::fluentcommunity::username;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::user_name::sanitize_user;
-use crate::wordpress::sanitize::{Rules, nicename};
+use crate::wordpress::sanitize::{Rules, name, nicename};
 
 /// `user_login` holds 60 characters.
 const LOGIN_LENGTH: usize = 60;
@@ -22,6 +22,8 @@ const MOST_CANDIDATES: usize = 20_000;
 const MOST_ROUNDS: usize = 1_000;
 /// Names asked about in one statement.
 const ASKED_AT_ONCE: usize = 64;
+/// Names asked about before anything else is known.
+const ASKED_BEFOREHAND: usize = 4;
 
 /// What a name is already: bits of `names_taken.sql`.
 #[derive(Clone, Copy)]
@@ -34,13 +36,22 @@ enum As {
 
 /// What is known about names.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     known: HashMap<String, u8>,
     unknown: Vec<String>,
     rounds: u32,
 }
 
 impl Taken {
+    /// From the answer to [`NewUserNames::first_questions`]: a list of numbers, as in `names_taken.sql`.
+    pub(super) fn read(questions: &[String], answers: &str) -> Self {
+        let bits = answers.split(',').filter_map(|bits| bits.parse().ok());
+        Self {
+            known: questions.iter().cloned().zip(bits).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Whether somebody has the name; no, if nobody knows yet.
     fn is(&mut self, name: &str, kind: As) -> bool {
         if let Some(bits) = self.known.get(name) {
@@ -116,8 +127,6 @@ pub(super) struct NewUserNames<'a> {
     pub(super) given_names: [&'a str; 2],
     /// First and last name as stored.
     pub(super) stored_names: [&'a str; 2],
-    /// Display name for a login.
-    pub(super) display_name: &'a (dyn Fn(&str) -> String + Sync),
     /// How WordPress sanitises.
     pub(super) rules: Rules<'a>,
 }
@@ -141,8 +150,8 @@ impl NewUserNames<'_> {
         let numbered = (2_u32..).map(|n| nicename::numbered(&base, n));
         let nicenames = std::iter::once(base.clone()).chain(numbered);
         let nicename = taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))?;
-        let display_name = (self.display_name)(&login);
         let [first, last] = self.stored_names;
+        let display_name = name::display_name(first, last, &login, self.rules.version);
         let fallbacks = [nicename.as_str(), first, last, &display_name];
         // Up to the counter 99; the next name would hold the id.
         let candidates = username::candidates(&login, &fallbacks, None, self.rules)
@@ -203,14 +212,27 @@ impl NewUserNames<'_> {
         claims
     }
 
-    /// What the names would be now, without claiming them.
+    /// What the database has to be asked first, as far as can be told beforehand.
+    pub(super) fn first_questions(&self) -> Vec<String> {
+        let mut taken = Taken::default();
+        self.decide(&mut taken);
+        taken.unknown.truncate(ASKED_BEFOREHAND);
+        taken.unknown
+    }
+
+    /// What the names would be now, without claiming them. `taken` is what is known already; often that is enough.
     pub(super) async fn choose(
         &self,
-        connection: &mut Connection,
+        pool: &Pool,
         statements: &Statements,
+        mut taken: Taken,
     ) -> Result<Names, ProvisionError> {
-        settle(Taken::default(), connection, statements, 0, |taken| {
-            self.decide(taken)
+        let decided = self.decide(&mut taken);
+        if taken.unknown.is_empty() {
+            return decided.ok_or(ProvisionError::NoFreeName);
+        }
+        pool.work(async |connection| {
+            settle(taken, connection, statements, 0, |taken| self.decide(taken)).await
         })
         .await
         .map(|(names, _)| names)

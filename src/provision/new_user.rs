@@ -28,34 +28,26 @@ const LONGEST_PASSWORD: usize = 4096;
 /// Creates the user and everything that belongs to it in one transaction.
 pub(super) async fn create(
     attempt: &Attempt<'_>,
-    facts: &Facts,
+    facts: &mut Facts,
     email: &Email,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let site = attempt.site;
     let statements = &site.statements;
-    let options = &facts.options;
     let version = site
         .version
-        .version(options)
+        .version(&facts.options)
         .ok_or(ProvisionError::UnknownVersion)?;
+    let locale = facts.options.locale().to_owned();
+    site.last_rules.remember(&locale, version);
     let rules = Rules {
-        locale: options.locale(),
+        locale: &locale,
         version,
         multisite: false,
     };
     let new = NewMember::from_call(attempt, version);
-    let display_name = |login: &str| new.display_name(login, version);
-    let wanted = NewUserNames {
-        email,
-        wished_login: new.wished_login.as_deref(),
-        given_names: [&new.given_first_name, &new.given_last_name],
-        stored_names: [&new.first_name, &new.last_name],
-        display_name: &display_name,
-        rules,
-    };
-    let guess = site
-        .pool
-        .work(async |connection| wanted.choose(connection, statements).await)
+    let wanted = new.names(email, rules);
+    let guess = wanted
+        .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
         .await?;
     let hash = attempt.password_hash(version).await?;
 
@@ -70,6 +62,14 @@ pub(super) async fn create(
     site.pool
         .work(async |connection| write(connection, attempt, facts, prepared).await)
         .await
+}
+
+/// The names that the user of a call would probably get, if he is new and the site is what it was.
+pub(super) fn likely_names(attempt: &Attempt<'_>, email: &Email) -> Vec<String> {
+    attempt.site.last_rules.with(|rules| {
+        let new = NewMember::from_call(attempt, rules.version);
+        new.names(email, rules).first_questions()
+    })
 }
 
 /// A new user, as far as known before the transaction.
@@ -220,6 +220,16 @@ impl NewMember {
             given_last_name: text(&last),
             first_name: name::filter(&first, version),
             last_name: name::filter(&last, version),
+        }
+    }
+
+    fn names<'a>(&'a self, email: &'a Email, rules: Rules<'a>) -> NewUserNames<'a> {
+        NewUserNames {
+            email,
+            wished_login: self.wished_login.as_deref(),
+            given_names: [&self.given_first_name, &self.given_last_name],
+            stored_names: [&self.first_name, &self.last_name],
+            rules,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::db::{Pool, Statements, TableNames};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::password;
+use crate::wordpress::sanitize::Rules;
 use crate::wordpress::version::Version;
 
 /// Everything a call needs; one per process.
@@ -28,6 +29,8 @@ pub struct Site {
     pub clock: Clock,
     /// Where the WordPress version comes from.
     pub version: VersionSource,
+    /// Locale and version of the last new user.
+    pub last_rules: LastRules,
     /// The hash for supplied passwords.
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.
@@ -46,6 +49,34 @@ pub struct Site {
     pub prepared: AtomicBool,
     /// The main runtime: a web worker's own runtime dies with it.
     pub runtime: Handle,
+}
+
+/// How names were sanitised last. Good for guesses only: the site's settings are read with every call.
+#[derive(Default)]
+pub struct LastRules(RwLock<Option<(String, Version)>>);
+
+impl LastRules {
+    pub(super) fn remember(&self, locale: &str, version: Version) {
+        let is_known = |known: &(String, Version)| known.0 == locale && known.1 == version;
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if !known.as_ref().is_some_and(is_known) {
+            drop(known);
+            let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            *last = Some((locale.to_owned(), version));
+        }
+    }
+
+    /// Nothing, before the first new user.
+    pub(super) fn with<T: Default>(&self, ask: impl FnOnce(Rules<'_>) -> T) -> T {
+        let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map_or_else(T::default, |(locale, version)| {
+            ask(Rules {
+                locale,
+                version: *version,
+                multisite: false,
+            })
+        })
+    }
 }
 
 /// Which hash new passwords get.

@@ -95,8 +95,12 @@ impl<'a> Writing<'a> {
         let committed = batch.run(self.connection).await;
         let lost = |error: &DatabaseError| error.is_lost_connection();
         attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
+        let answers = committed?;
+        if member.welcome_mail {
+            attempt.site.mail_bell.notify_one();
+        }
         let run = Uncounted {
-            run_id: committed?[run].last_insert_id,
+            run_id: answers[run].last_insert_id,
             webhook_id,
             created,
         };

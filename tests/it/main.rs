@@ -42,6 +42,7 @@ mod own_tables;
 mod passwords;
 mod proxy;
 mod recording;
+mod round_trips;
 mod settings;
 mod sidecar;
 mod site;

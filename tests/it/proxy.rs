@@ -14,8 +14,10 @@ use tokio::task::JoinHandle;
 
 use crate::site::Site;
 
-/// As the driver sends it: one packet of text.
+/// The last statement of a batch, at the end of its packet.
 const COMMIT: &[u8] = b"COMMIT";
+/// The command that the pool greets the server with.
+const PING: u8 = 0x0e;
 
 /// Passes bytes on between the daemon and the database server.
 pub(crate) struct Proxy {
@@ -34,6 +36,7 @@ struct State {
     /// Whether the next commit loses its answer, and all connections break with it.
     cuts_at_commit: AtomicBool,
     commit_lost: watch::Sender<bool>,
+    round_trips: AtomicU64,
 }
 
 impl Proxy {
@@ -48,6 +51,7 @@ impl Proxy {
                 cut: watch::Sender::new(0),
                 cuts_at_commit: AtomicBool::new(false),
                 commit_lost: watch::Sender::new(false),
+                round_trips: AtomicU64::new(0),
             }),
             accepting: Mutex::default(),
         };
@@ -60,6 +64,11 @@ impl Proxy {
         let direct = format!(":{}/", site.server.port());
         site.url()
             .replace(&direct, &format!(":{}/", self.address.port()))
+    }
+
+    /// How often the daemon has asked the server so far; greetings of idle connections do not count.
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.state.round_trips.load(Ordering::SeqCst)
     }
 
     /// All connections there are stay open, but nothing passes any more. New ones work.
@@ -132,6 +141,10 @@ async fn requests(
     loop {
         let length = from.read(&mut buffer).await?;
         until_heard(number, state).await;
+        // The driver waits for each answer before it asks again. The fifth byte of a packet is the command.
+        if length > 0 && buffer[4] != PING {
+            state.round_trips.fetch_add(1, Ordering::SeqCst);
+        }
         let is_commit = buffer[..length].ends_with(COMMIT);
         if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
             // Nothing of the answer passes: it may come before the next line is done.

@@ -1,6 +1,8 @@
 //! The server accepts every statement of the daemon, whatever the site's tables are called and whichever release made
 //! them.
 
+use std::collections::BTreeSet;
+
 use fcom_sidecar::db::{self, Statements, TableNames};
 use sqlx::Executor;
 
@@ -42,4 +44,72 @@ async fn every_statement_follows_another_prefix_and_custom_user_tables() {
             .await;
         assert_accepted(&site, &custom).await;
     }
+}
+
+/// Statements that read a whole table, and why they may.
+const READS_A_TABLE: [(&str, &str, &str); 2] = [
+    (
+        "space_ids_of_user",
+        "s",
+        "all spaces, as PHP does; a site has some dozens",
+    ),
+    (
+        "update_user_count",
+        "wp_users",
+        "only up to 10,000 users, as WordPress does",
+    ),
+];
+
+/// The cost of a call must not grow with the site.
+#[tokio::test]
+async fn no_statement_reads_a_table_that_grows() {
+    let site = Site::new("71").await;
+    let tables = TableNames::new(PREFIX, None, None).unwrap();
+    db::migrate(&site.pool().clone().into(), &tables)
+        .await
+        .unwrap();
+    // Small tables are read whole whatever their indexes are.
+    site.execute(
+        "INSERT INTO wp_users (user_login, user_nicename, user_email, display_name)
+            SELECT CONCAT('u', seq), CONCAT('u', seq), CONCAT('u', seq, '@example.com'), 'u' FROM seq_1_to_4000;
+        INSERT INTO wp_usermeta (user_id, meta_key, meta_value)
+            SELECT ID, m.name, '' FROM wp_users, (SELECT 'nickname' AS name UNION SELECT 'locale' UNION SELECT 'first_name') m;
+        INSERT INTO wp_fcom_xprofile (user_id, username) SELECT ID, user_login FROM wp_users WHERE ID > 12;
+        INSERT INTO wp_fcom_space_user (space_id, user_id) SELECT seq % 50, seq FROM seq_1_to_4000;
+        INSERT INTO wp_fcom_spaces (title, slug, type) SELECT 'x', CONCAT('x', seq), 'community' FROM seq_1_to_400;
+        INSERT INTO wp_fcom_meta (object_type, object_id, meta_key, value)
+            SELECT 'webhook', 0, MD5(seq), 'a:0:{}' FROM seq_1_to_1000;
+        INSERT INTO wp_fcom_posts (space_id, type) SELECT seq % 50, 'feed' FROM seq_1_to_4000;
+        INSERT INTO wp_options (option_name, option_value) SELECT CONCAT('option', seq), '' FROM seq_1_to_1000;
+        INSERT INTO wp_actionscheduler_actions (hook, status, args)
+            SELECT CONCAT('hook', seq % 30), 'pending', seq FROM seq_1_to_4000;
+        INSERT INTO wp_fcom_sidecar_runs (call_id, webhook_id, user_id, outcome, duration_ms, created_at, tallied)
+            SELECT UNHEX(MD5(seq)), 3, seq, 'found', 1, NOW(), 1 FROM seq_1_to_4000;
+        INSERT INTO wp_fcom_sidecar_mail (user_id, webhook_id, state, next_attempt_at, tried_since, created_at)
+            SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM seq_1_to_4000;
+        ANALYZE TABLE wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+            wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail",
+    )
+    .await;
+    let mut found = BTreeSet::new();
+    for (name, statement) in Statements::render(&tables).all() {
+        // A value that every column may be compared with.
+        let sql = statement.repeated(SEVERAL);
+        let sql = sql
+            .as_str()
+            .replace("LIMIT ?", "LIMIT 7")
+            .replace('?', "'7'");
+        for row in site.rows(&format!("EXPLAIN {sql}")).await {
+            let [_, select, table, kind, ..] = row.as_slice() else {
+                panic!("{name}: {row:?}");
+            };
+            let (table, kind) = (table.clone().unwrap_or_default(), kind.as_deref());
+            let reads = !table.starts_with('<') && select.as_deref() != Some("INSERT");
+            if reads && matches!(kind, Some("ALL" | "index")) {
+                found.insert((name.to_owned(), table));
+            }
+        }
+    }
+    let known = READS_A_TABLE.map(|(name, table, _)| (name.to_owned(), table.to_owned()));
+    assert_eq!(found, BTreeSet::from(known));
 }
