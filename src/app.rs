@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use anyhow::Context;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,7 +19,7 @@ use crate::db::{self, Statements, TableNames};
 use crate::http::{self, Bound, Front, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
-    self, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
+    self, Chore, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
     WelcomeMail,
 };
 use crate::telemetry;
@@ -73,8 +73,7 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
     }
-    let retention = TimeDelta::days(config.runs.retention_days.into());
-    background.spawn(keep_house(front, retention, draining.clone()));
+    background.spawn(keep_house(front, config.runs.clone(), draining.clone()));
     Ok(App {
         servers,
         site,
@@ -260,8 +259,9 @@ async fn prepare(site: &Site) -> Result<(), String> {
         .map_err(|error| telemetry::chain(&error))
 }
 
-/// Deletes runs past their retention and forgets clients that no longer call.
-async fn keep_house(front: web::Data<Front>, retention: TimeDelta, draining: CancellationToken) {
+/// Deletes runs past their retention and forgets keys and clients that are no longer of use.
+async fn keep_house(front: web::Data<Front>, runs: config::Runs, draining: CancellationToken) {
+    let site = &front.site;
     let mut interval = tokio::time::interval(HOUSEKEEPING);
     loop {
         tokio::select! {
@@ -269,16 +269,27 @@ async fn keep_house(front: web::Data<Front>, retention: TimeDelta, draining: Can
             () = draining.cancelled() => return,
         }
         front.limiter.forget_the_quiet();
-        let site = &front.site;
-        let before = site.clock.now() - retention;
-        loop {
-            match provision::prune(site, before).await {
-                Ok(0) => break,
-                Ok(pruned) => tracing::debug!("pruned {pruned} runs"),
-                Err(error) => {
-                    tracing::debug!("no pruning for now: {}", telemetry::chain(&error));
-                    break;
-                }
+        let now = site.clock.now();
+        let prune_before = now - TimeDelta::days(runs.retention_days.into());
+        let forget_before = now - TimeDelta::hours(runs.idempotency_hours.into());
+        for (chore, before) in [
+            (Chore::Prune, prune_before),
+            (Chore::ForgetIdempotencyKeys, forget_before),
+        ] {
+            tidy(site, chore, before).await;
+        }
+    }
+}
+
+/// Bit by bit, until there is nothing left to do.
+async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
+    loop {
+        match provision::tidy(site, chore, before).await {
+            Ok(0) => return,
+            Ok(runs) => tracing::debug!("{chore:?}: {runs} runs"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
             }
         }
     }

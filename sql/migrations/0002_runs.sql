@@ -1,4 +1,5 @@
 -- One row per executed call. `tallied` tells whether running_count has heard of it. Times are UTC.
+-- `idempotency_key` is a hash of what the caller sent under that name, `fields_hash` of the form; both only if he did.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
     call_id binary(16) NOT NULL,
@@ -6,11 +7,14 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     user_id bigint unsigned NOT NULL,
     outcome varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     changes text NULL,
+    idempotency_key binary(32) NULL,
+    fields_hash binary(32) NULL,
     tallied tinyint unsigned NOT NULL DEFAULT 0,
     duration_ms int unsigned NOT NULL,
     created_at datetime NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY call_id (call_id),
+    UNIQUE KEY idempotency_key (idempotency_key),
     KEY tallied (tallied, id),
     KEY webhook_id (webhook_id, id),
     KEY user_id (user_id, id),

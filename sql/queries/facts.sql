@@ -20,6 +20,10 @@ SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}
 WHERE user_email IN (?, ?, ?)
 UNION ALL
+SELECT 'run', user_id, fields_hash, CAST(CONCAT_WS('|', webhook_id, outcome, created_at) AS BINARY)
+FROM {prefix}fcom_sidecar_runs
+WHERE idempotency_key = ?
+UNION ALL
 -- As names_taken, in a list, for the names that a new user would probably get; a known user costs nothing here.
 SELECT 'taken', CAST(0 AS UNSIGNED), '', CONCAT_WS(',', {each: CAST(
     EXISTS (SELECT 1 FROM {users} WHERE user_login = ?)

@@ -3,19 +3,24 @@
 use super::problem::Reported;
 use super::settings::Settings;
 
-pub(super) const KEYS: &[&str] = &["runs.retention_days"];
+pub(super) const KEYS: &[&str] = &["runs.retention_days", "runs.idempotency_hours"];
 
 /// Resolved `[runs]` options.
 #[derive(Debug, Clone)]
 pub struct Runs {
     /// Days after which an executed call is forgotten; at least 1.
     pub retention_days: u32,
+    /// Hours for which an `Idempotency-Key` stands for its call; at least 1.
+    pub idempotency_hours: u32,
 }
 
 impl Runs {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
+        let retention_days = settings.number("runs.retention_days", 1..=36_500);
+        let idempotency_hours = settings.number("runs.idempotency_hours", 1..=8760);
         Ok(Self {
-            retention_days: settings.number("runs.retention_days", 1..=36_500)?,
+            retention_days: retention_days?,
+            idempotency_hours: idempotency_hours?,
         })
     }
 }

@@ -27,6 +27,8 @@ pub enum Literal<'a> {
     Text(&'a str),
     /// Bytes that no character set converts.
     Bytes(&'a [u8]),
+    /// NULL.
+    Null,
 }
 
 /// What the server said to one statement.
@@ -113,6 +115,10 @@ impl Literal<'_> {
         let (before, bytes) = match self {
             Self::Number(number) => {
                 let _ = write!(sql, "{number}");
+                return;
+            }
+            Self::Null => {
+                sql.push_str("NULL");
                 return;
             }
             Self::Text(text) => ("_utf8mb4 x'", text.as_bytes()),

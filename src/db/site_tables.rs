@@ -254,7 +254,7 @@ pub const OWN_TABLES: &[SiteTable] = &[
         name: "fcom_sidecar_runs",
         reads: &["id"],
         inserts: &["id"],
-        updates: &["tallied"],
+        updates: &["tallied", "idempotency_key"],
         deletes: true,
         ..UNUSED
     },
@@ -330,6 +330,8 @@ mod tests {
                 ["UPDATE", name, "SET" | "FORCE"] => {
                     uses.insert(table(name, Privilege::Update));
                 }
+                // Stands for no table.
+                [_, "FROM", "DUAL"] => {}
                 [_, "FROM" | "JOIN", name] => {
                     uses.insert(table(name, Privilege::Select));
                     if sql.contains("FOR UPDATE") && !name.contains("xprofile") {

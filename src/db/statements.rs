@@ -133,6 +133,7 @@ statements! {
     drop_mail,
     facts,
     finish_mail,
+    forget_idempotency_keys,
     free_claims,
     insert_mail,
     insert_membership,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, RETRY_AFTER};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -27,6 +29,8 @@ struct Failure<'a> {
     message: &'a str,
 }
 
+/// Tells that an answer is that of an earlier call.
+const REPLAYED: (HeaderName, &str) = (HeaderName::from_static("idempotent-replayed"), "true");
 /// When a caller should come back after a 503.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
@@ -46,7 +50,14 @@ impl Replies {
             execution_timestamp: outcome.executed_at.timestamp(),
             user_id: outcome.user_id,
         };
-        self.json(StatusCode::OK, &body)
+        let mut response = self.json(StatusCode::OK, &body);
+        if outcome.replayed {
+            let (name, value) = REPLAYED;
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
     }
 
     /// An error in FluentCommunity's shape.
@@ -98,6 +109,10 @@ impl Replies {
             ProvisionError::UnknownWebhook => {
                 self.error(StatusCode::NOT_FOUND, "Webhook not found")
             }
+            ProvisionError::IdempotencyConflict => self.error(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key was used for a call with other fields",
+            ),
             ProvisionError::EmailRequired => locked("Email is required"),
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
             ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),

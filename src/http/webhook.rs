@@ -18,13 +18,17 @@ use super::fields::{Field, Fields, query_first_scalar, query_parameter};
 use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::Replies;
 use super::server::Front;
-use crate::provision::{self, Email, ProvisionError, WebhookCall, WebhookKey};
+use crate::provision::{
+    self, Email, Idempotency, InvalidKey, ProvisionError, WebhookCall, WebhookKey,
+};
 use crate::telemetry;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 
 /// The value of `fcom_action` that makes a request a webhook call.
 const ACTION: &[u8] = b"incoming_webhook";
+/// Names a call that may be repeated.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// A body that has not arrived by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -77,7 +81,14 @@ async fn receive(
         .limiter
         .check_webhook(&key)
         .map_err(|wait| too_many(replies, "Too many calls of this webhook", wait))?;
-    Ok(call(key, &body, client.https))
+    let mut call = call(key, &body, client.https);
+    if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
+        let idempotency = Idempotency::of(header.as_bytes(), &call);
+        let refused =
+            |error: InvalidKey| replies.error(StatusCode::BAD_REQUEST, &error.to_string());
+        call.idempotency = Some(idempotency.map_err(refused)?);
+    }
+    Ok(call)
 }
 
 fn too_many(replies: Replies, message: &str, wait: Duration) -> HttpResponse {
@@ -105,6 +116,7 @@ fn call(key: WebhookKey, body: &Fields, https: bool) -> WebhookCall {
         user_login: text("user_login").map(<[u8]>::to_vec),
         user_password: text("user_password").map(|password| SecretSlice::from(password.to_vec())),
         https,
+        idempotency: None,
     }
 }
 
@@ -227,7 +239,11 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
     match result {
         Ok(outcome) => {
             let (user, webhook) = (outcome.user_id, outcome.webhook_id);
-            let done = if outcome.created { "created" } else { "found" };
+            let done = match &outcome {
+                outcome if outcome.replayed => "repeated the answer for",
+                outcome if outcome.created => "created",
+                _ => "found",
+            };
             tracing::info!(
                 status = 200,
                 user.id = user,

@@ -6,7 +6,7 @@ use secrecy::SecretSlice;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::ProvisionError;
+use super::{Idempotency, ProvisionError};
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
 
@@ -31,6 +31,8 @@ pub struct WebhookCall {
     pub user_password: Option<SecretSlice<u8>>,
     /// Whether the client used HTTPS.
     pub https: bool,
+    /// What a repetition is recognised by, if the caller wants that.
+    pub idempotency: Option<Idempotency>,
 }
 
 impl WebhookCall {
@@ -63,6 +65,10 @@ impl WebhookKey {
     /// Byte for byte and in constant time: the column's collation ignores case and trailing spaces, a secret must not.
     pub fn matches(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// For the indexed look-up only; text, since a key with other bytes matches nothing.

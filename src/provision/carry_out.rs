@@ -62,9 +62,14 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         })
         .await;
     let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
-    site.tally.count(run).await;
+    if let Some(run) = run {
+        site.tally.count(run).await;
+    }
     Ok(outcome)
 }
+
+/// What a call did, with its run unless that is an earlier call's.
+type Done = (Option<Uncounted>, Outcome);
 
 /// What the attempts at one call share.
 pub(super) struct Attempt<'a> {
@@ -78,7 +83,7 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&self) -> Result<(Uncounted, Outcome), ProvisionError> {
+    async fn run(&self) -> Result<Done, ProvisionError> {
         let Self { site, call, .. } = self;
         if self.is_commit_unknown()
             && let Some(done) = self.already_committed().await?
@@ -91,12 +96,15 @@ impl Attempt<'_> {
         // Given back at once: hashing a password must not hold a connection.
         let mut facts = site
             .pool
-            .work(async |connection| {
-                let (statements, tables) = (&site.statements, &site.tables);
-                let (key, email) = (&call.key, email.ok());
-                Facts::load(connection, statements, tables, key, email, &names).await
-            })
+            .work(async |connection| Facts::load(connection, site, call, &names).await)
             .await?;
+        if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
+            return if earlier.fields == now.fields {
+                Ok((None, earlier.outcome))
+            } else {
+                Err(ProvisionError::IdempotencyConflict)
+            };
+        }
         let Ok(email) = email else {
             return Err(self.email_error());
         };
@@ -104,8 +112,9 @@ impl Attempt<'_> {
             Some(user_id) => known_user::serve(self, &facts, user_id).await,
             None => new_user::create(self, &mut facts, email).await,
         };
-        match result {
-            // Our own run: a commit whose answer was lost took place after we had asked. Or PHP has made the profile.
+        match result.map(|(run, outcome)| (Some(run), outcome)) {
+            // Our own run: a commit whose answer was lost took place after we had asked. Or a call with the same
+            // idempotency key was faster, or PHP has made the profile.
             Err(ProvisionError::Database(error)) if error.is_duplicate() => {
                 self.set_commit_unknown(true);
                 Err(ProvisionError::Raced)
@@ -148,7 +157,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn already_committed(&self) -> Result<Option<(Uncounted, Outcome)>, ProvisionError> {
+    async fn already_committed(&self) -> Result<Option<Done>, ProvisionError> {
         let Self { site, call, .. } = self;
         let found = site
             .pool
@@ -161,8 +170,9 @@ impl Attempt<'_> {
                 user_id,
                 created: run.created,
                 executed_at: site.clock.now(),
+                replayed: false,
             };
-            (run, outcome)
+            (Some(run), outcome)
         }))
     }
 

@@ -12,6 +12,9 @@ pub enum ProvisionError {
     /// The record is corrupt; it is left as it is.
     #[error(transparent)]
     UnreadableWebhook(#[from] UnreadableWebhook),
+    /// The `Idempotency-Key` stands for another call.
+    #[error("an earlier call with this Idempotency-Key had other fields")]
+    IdempotencyConflict,
     /// No address, or none that `is_email` accepts.
     #[error("the e-mail address is missing or invalid")]
     EmailRequired,

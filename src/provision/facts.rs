@@ -3,8 +3,9 @@
 use sqlx::FromRow;
 
 use super::names::Taken;
-use super::{Email, ProvisionError, WebhookKey};
-use crate::db::{Connection, Doing, Statements, TableNames};
+use super::runs::EarlierRun;
+use super::{Email, ProvisionError, Site, WebhookCall, WebhookKey};
+use crate::db::{Connection, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
 use crate::wordpress::options::SiteOptions;
@@ -21,6 +22,8 @@ pub(super) struct Facts {
     pub(super) user_id: Option<u64>,
     /// What is known about a new user's names.
     pub(super) taken: Taken,
+    /// The run of a call with the same idempotency key.
+    pub(super) earlier: Option<EarlierRun>,
 }
 
 #[derive(FromRow)]
@@ -36,23 +39,24 @@ impl Facts {
     /// new user would probably get.
     pub(super) async fn load(
         connection: &mut Connection,
-        statements: &Statements,
-        tables: &TableNames,
-        key: &WebhookKey,
-        email: Option<&Email>,
+        site: &Site,
+        call: &WebhookCall,
         names: &[String],
     ) -> Result<Self, ProvisionError> {
+        let (key, email) = (&call.key, call.email.as_ref().ok());
         let forms = email.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
         let last = forms.last().into_iter().cycle();
         let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
         // There is always something to ask, so that the statement has one shape.
         let unnamed = [String::new()];
         let asked = if names.is_empty() { &unnamed } else { names };
-        let mut query = sqlx::query_as(statements.facts.repeated(asked.len()));
+        let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
         query = query.bind(key.for_lookup());
         query = three_forms
             .iter()
             .fold(query, |query, form| query.bind(*form));
+        let idempotency = call.idempotency.as_ref();
+        query = query.bind(idempotency.map(|idempotency| &idempotency.key[..]));
         for name in asked {
             query = query.bind(name).bind(name).bind(name).bind(name);
         }
@@ -65,7 +69,7 @@ impl Facts {
             .doing("read the webhook, the options and the user")?;
         // PHP takes the first row it is given, in practice the one with the lowest id.
         rows.sort_by_key(|row| row.id);
-        Self::read(rows, tables, key, &forms, names)
+        Self::read(rows, &site.tables, key, &forms, names)
     }
 
     fn read(
@@ -77,6 +81,7 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
+        let mut earlier = None;
         let mut options = SiteOptions::default();
         for Row {
             kind,
@@ -91,6 +96,7 @@ impl Facts {
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
                 "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
+                "run" => earlier = EarlierRun::read(id, name, &value),
                 "user" => users.push((id, name)),
                 _ => {}
             }
@@ -102,6 +108,7 @@ impl Facts {
             options,
             user_id: user_of(&users, forms),
             taken,
+            earlier,
         })
     }
 }

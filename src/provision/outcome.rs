@@ -16,6 +16,8 @@ pub struct Outcome {
     pub created: bool,
     /// When, to the second.
     pub executed_at: DateTime<Utc>,
+    /// Whether this is the answer to an earlier call with the same `Idempotency-Key`.
+    pub replayed: bool,
 }
 
 /// What a run changed, as JSON in the `changes` column of its record.

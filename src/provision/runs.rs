@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Site;
 use super::outcome::Changes;
+use super::{Idempotency, Outcome, Site};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
-use crate::wordpress::time::format;
+use crate::wordpress::time::{format, parse_mysql};
 
 /// A run to record.
 pub(super) struct Run<'a> {
@@ -16,6 +16,7 @@ pub(super) struct Run<'a> {
     pub(super) changes: &'a Changes,
     pub(super) duration_ms: u32,
     pub(super) now: DateTime<Utc>,
+    pub(super) idempotency: Option<&'a Idempotency>,
 }
 
 const CREATED: &str = "created";
@@ -34,8 +35,37 @@ impl Run<'_> {
             Literal::Text(&changes),
             u64::from(self.duration_ms).into(),
             Literal::Text(&now),
+            hash(self.idempotency.map(|idempotency| &idempotency.key)),
+            hash(self.idempotency.map(|idempotency| &idempotency.fields)),
         ];
         batch.add(&statements.insert_run, "record the run", &literals)
+    }
+}
+
+fn hash(hash: Option<&[u8; 32]>) -> Literal<'_> {
+    hash.map_or(Literal::Null, |hash| Literal::Bytes(hash))
+}
+
+/// The run of an earlier call with the same idempotency key.
+pub(super) struct EarlierRun {
+    pub(super) fields: Vec<u8>,
+    pub(super) outcome: Outcome,
+}
+
+impl EarlierRun {
+    /// From a row of `facts.sql`.
+    pub(super) fn read(user_id: u64, fields: Vec<u8>, run: &[u8]) -> Option<Self> {
+        let run = String::from_utf8_lossy(run);
+        let (webhook_id, run) = run.split_once('|')?;
+        let (outcome, created_at) = run.split_once('|')?;
+        let outcome = Outcome {
+            webhook_id: webhook_id.parse().ok()?,
+            user_id,
+            created: outcome == CREATED,
+            executed_at: parse_mysql(created_at)?.and_utc(),
+            replayed: true,
+        };
+        Some(Self { fields, outcome })
     }
 }
 
@@ -94,15 +124,27 @@ pub(super) async fn uncounted(
     Ok(rows.collect())
 }
 
-/// Deletes some counted runs recorded before `before`; returns how many.
+/// What becomes of old run records.
+#[derive(Clone, Copy, Debug)]
+pub enum Chore {
+    /// Counted ones are deleted.
+    Prune,
+    /// Their idempotency keys may be used for other calls.
+    ForgetIdempotencyKeys,
+}
+
+/// Does a chore for some runs recorded before `before`; returns how many.
 ///
 /// # Errors
 /// The statement failed.
-pub async fn prune(site: &Site, before: DateTime<Utc>) -> Result<u64, DatabaseError> {
-    let prune = site.statements.prune_runs.sql();
+pub async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) -> Result<u64, DatabaseError> {
+    let statement = match chore {
+        Chore::Prune => &site.statements.prune_runs,
+        Chore::ForgetIdempotencyKeys => &site.statements.forget_idempotency_keys,
+    };
     let done = site.pool.work(async |connection| {
-        let query = sqlx::query(prune).bind(before.naive_utc());
-        query.execute(connection).await.doing("prune old runs")
+        let query = sqlx::query(statement.sql()).bind(before.naive_utc());
+        query.execute(connection).await.doing("tidy up old runs")
     });
     Ok(done.await?.rows_affected())
 }

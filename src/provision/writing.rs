@@ -86,6 +86,7 @@ impl<'a> Writing<'a> {
             changes: &changes,
             duration_ms: duration.try_into().unwrap_or(u32::MAX),
             now: self.now,
+            idempotency: attempt.call.idempotency.as_ref(),
         };
         let run = run.insert_in(&mut batch, statements);
         self.claims.free_in(&mut batch, statements);
@@ -109,6 +110,7 @@ impl<'a> Writing<'a> {
             user_id,
             created,
             executed_at: self.now,
+            replayed: false,
         };
         Ok((run, outcome))
     }

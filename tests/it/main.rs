@@ -29,6 +29,7 @@ mod differences;
 mod exactly_once;
 mod faults;
 mod http;
+mod idempotency;
 mod invariants;
 mod listeners;
 mod mail_faults;
