@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test lint tools-demo tools-test
+.PHONY: demo demo-serve test torture lint tools-demo tools-test
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -12,6 +12,10 @@ demo-serve: tools-demo
 # Most tests wait for a server, not for a processor.
 test: tools-test
 	RUST_TEST_THREADS=6 cargo test --locked
+
+# Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
+torture: tools-test
+	FCOM_TORTURE_ROUNDS=100 cargo test --locked --test it -- torture --nocapture
 
 lint:
 	cargo fmt --check

@@ -51,6 +51,7 @@ mod smtp_peer;
 mod snapshot;
 mod statements;
 mod time_zone;
+mod torture;
 mod user_count;
 mod vectors;
 mod webhook_record;

@@ -77,6 +77,12 @@ impl Proxy {
         self.state.silent.send_replace(opened);
     }
 
+    /// All connections there are break. New ones work.
+    pub(crate) fn cut(&self) {
+        let opened = self.state.opened.load(Ordering::SeqCst);
+        self.state.cut.send_replace(opened);
+    }
+
     /// Waits for the next commit, lets it reach the server and be answered, and breaks all connections before the answer
     /// arrives. New ones are refused from then on.
     pub(crate) async fn lose_the_next_commit(&self) {
@@ -92,7 +98,7 @@ impl Proxy {
     /// New connections are taken again.
     pub(crate) async fn come_back(&self) {
         self.fall_silent();
-        self.state.cut.send_replace(0);
+        self.cut();
         let listener = TcpListener::bind(self.address).await.unwrap();
         let accept = accept(listener, self.state.clone());
         *self.accepting.lock().unwrap() = Some(tokio::spawn(accept));

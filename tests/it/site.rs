@@ -156,7 +156,8 @@ impl Site {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+    /// The same; it may fail.
+    pub(crate) async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         // Sound: all SQL of the tests is their own.
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
             .execute(&self.pool)
