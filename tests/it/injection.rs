@@ -48,7 +48,7 @@ fn literal(text: &str) -> String {
     for byte in text.bytes() {
         digits.push_str(&format!("{byte:02x}"));
     }
-    format!("CONVERT(0x{digits} USING utf8mb4)")
+    format!("_utf8mb4 0x{digits}")
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::check;
 use crate::client::FORM;
 use crate::http::Response;
 use crate::sidecar::Sidecar;
@@ -280,5 +281,22 @@ async fn a_protection_that_would_protect_nothing_keeps_the_daemon_from_starting(
         assert_eq!(sidecar.ends().await.code(), Some(1), "{}", sidecar.log());
         let log = sidecar.log();
         assert!(log.contains(said), "{said}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn check_names_a_protection_that_fits_no_webhook() {
+    let site = check::migrated("71").await;
+    let networks = "protection.shop.allowed_networks=192.0.2.1";
+    for (webhook, status, found) in [
+        ("webhook_id=3", "ok", "1 of 8"),
+        ("webhook_title=Hook", "ok", "6 of 8"),
+        ("webhook_id=99", "failed", "shop"),
+        ("webhook_title=hook", "failed", "shop"),
+    ] {
+        let webhook = format!("protection.shop.{webhook}");
+        let arguments = ["--set", networks, "--set", &webhook];
+        let outcome = check::check_with(&site, &site.url(), &arguments).await;
+        outcome.assert("protection", status, found);
     }
 }
