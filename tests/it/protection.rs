@@ -186,6 +186,24 @@ async fn a_webhook_that_asks_for_signatures_is_called_with_one_only() {
         let response = call(&sidecar, FORM, now - 60, &both, body).await;
         assert_eq!(response.status, 200, "{}", response.text());
     }
+    // An answer that is given again is for callers who sign, too.
+    let timestamp = now.to_string();
+    let signatures = right(body);
+    let signed = [
+        ("Content-Type", FORM),
+        ("Idempotency-Key", "order-1"),
+        ("webhook-id", "msg_1"),
+        ("webhook-timestamp", &timestamp),
+        ("webhook-signature", &signatures),
+    ];
+    let target = target(PLAIN_HOOK);
+    let repeated = async |headers: &[(&str, &str)]| {
+        let client = &sidecar.client;
+        client.request("POST", &target, headers, body).await
+    };
+    assert_eq!(repeated(&signed).await.status, 200);
+    assert_refused(&repeated(&signed[..2]).await, 401, "Signature required");
+    assert_eq!(repeated(&signed).await.status, 200);
     let other = sidecar
         .client
         .call(SPACES_HOOK, &[("email", "existing@example.com")])
