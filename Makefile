@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture lint tools-demo tools-test
+.PHONY: demo demo-serve test torture fuzz lint tools-demo tools-test tools-fuzz
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -23,6 +23,18 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo deny check licenses bans sources
 
+# Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
+FUZZ_SECONDS = 20
+FUZZ = cargo +nightly fuzz
+
+fuzz: tools-fuzz
+	$(FUZZ) build --fuzz-dir tests/fuzz
+	for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
+		mkdir -p tests/fuzz/target/corpus/$$target; \
+		$(FUZZ) run --fuzz-dir tests/fuzz $$target tests/fuzz/target/corpus/$$target tests/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; \
+	done
+
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
@@ -30,3 +42,8 @@ tools-demo:
 tools-test:
 	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
+
+tools-fuzz:
+	@deploy/install-tools cargo c++
+	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2

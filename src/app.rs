@@ -58,13 +58,16 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
         limiter: Limiter::new(
             limits.calls_per_second_per_client,
             limits.calls_per_second_per_webhook,
+            limits.unknown_keys_per_minute_per_client,
         ),
         draining: draining.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        forwarding_header: config.server.forwarding_header,
+        wants_signatures: config.protections.iter().any(|one| one.secrets.is_some()),
         max_body_bytes: limits.max_body_bytes,
         max_fields: limits.max_fields,
     });
-    let servers = http::bind(front.clone(), &config.server, limits.max_connections)?;
+    let servers = http::bind(front, &config.server, limits.max_connections)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
@@ -73,7 +76,11 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
     }
-    background.spawn(keep_house(front, config.runs.clone(), draining.clone()));
+    background.spawn(keep_house(
+        Arc::clone(&site),
+        config.runs.clone(),
+        draining.clone(),
+    ));
     Ok(App {
         servers,
         site,
@@ -112,6 +119,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
             Transport::WordPress => WelcomeMail::WordPress,
             Transport::Off => WelcomeMail::Off,
         },
+        protections: config.protections.clone(),
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
         hashing: Semaphore::new(config.limits.hash_threads),
@@ -259,16 +267,14 @@ async fn prepare(site: &Site) -> Result<(), String> {
         .map_err(|error| telemetry::chain(&error))
 }
 
-/// Deletes runs past their retention and forgets keys and clients that are no longer of use.
-async fn keep_house(front: web::Data<Front>, runs: config::Runs, draining: CancellationToken) {
-    let site = &front.site;
+/// Deletes runs past their retention and forgets keys that are no longer of use.
+async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationToken) {
     let mut interval = tokio::time::interval(HOUSEKEEPING);
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             () = draining.cancelled() => return,
         }
-        front.limiter.forget_the_quiet();
         let now = site.clock.now();
         let prune_before = now - TimeDelta::days(runs.retention_days.into());
         let forget_before = now - TimeDelta::hours(runs.idempotency_hours.into());
@@ -276,7 +282,7 @@ async fn keep_house(front: web::Data<Front>, runs: config::Runs, draining: Cance
             (Chore::Prune, prune_before),
             (Chore::ForgetIdempotencyKeys, forget_before),
         ] {
-            tidy(site, chore, before).await;
+            tidy(&site, chore, before).await;
         }
     }
 }

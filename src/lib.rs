@@ -11,6 +11,9 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod fluentcommunity;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod mail;

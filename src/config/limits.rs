@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.hash_threads",
     "limits.calls_per_second_per_client",
     "limits.calls_per_second_per_webhook",
+    "limits.unknown_keys_per_minute_per_client",
 ];
 
 /// Resolved `[limits]` options.
@@ -34,6 +35,8 @@ pub struct Limits {
     pub calls_per_second_per_client: Option<NonZeroU32>,
     /// Calls a second to one webhook; `None` is no limit.
     pub calls_per_second_per_webhook: Option<NonZeroU32>,
+    /// Unknown keys a minute from one client address; `None` is no limit.
+    pub unknown_keys_per_minute_per_client: Option<NonZeroU32>,
 }
 
 impl Limits {
@@ -45,6 +48,8 @@ impl Limits {
         let hash_threads = settings.number("limits.hash_threads", 0..=1024);
         let per_client = settings.number("limits.calls_per_second_per_client", 0..=1_000_000);
         let per_webhook = settings.number("limits.calls_per_second_per_webhook", 0..=1_000_000);
+        let unknown_keys =
+            settings.number("limits.unknown_keys_per_minute_per_client", 0..=1_000_000);
         Ok(Self {
             max_body_bytes: max_body_bytes?,
             max_fields: max_fields?,
@@ -56,6 +61,7 @@ impl Limits {
             },
             calls_per_second_per_client: NonZeroU32::new(per_client?),
             calls_per_second_per_webhook: NonZeroU32::new(per_webhook?),
+            unknown_keys_per_minute_per_client: NonZeroU32::new(unknown_keys?),
         })
     }
 }

@@ -13,7 +13,7 @@ use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Runs, Server, Smtp, WordPress};
+use super::{Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -44,6 +44,8 @@ pub struct Config {
     pub mail: Mail,
     /// `[limits]`
     pub limits: Limits,
+    /// `[protection.NAME]`, each
+    pub protections: Vec<Protection>,
     /// `[runs]`
     pub runs: Runs,
     /// `[log]`
@@ -59,7 +61,7 @@ impl Config {
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let mut settings = Settings::default();
         for (key, value) in layers(sources, &mut settings) {
-            if all().any(|known| known == key) {
+            if all().any(|known| known == key) || protection::is_option(&key) {
                 settings.set(key, value);
             } else {
                 settings.note(unknown(&key, &value));
@@ -83,6 +85,7 @@ impl Config {
         let smtp = Smtp::read(settings);
         let mail = Mail::read(settings);
         let limits = Limits::read(settings);
+        let protections = Protection::read_all(settings);
         let runs = Runs::read(settings);
         let log = Log::read(settings);
         Ok(Self {
@@ -92,6 +95,7 @@ impl Config {
             smtp: smtp?,
             mail: mail?,
             limits: limits?,
+            protections: protections?,
             runs: runs?,
             log: log?,
         })
@@ -176,6 +180,12 @@ fn flatten(table: HashMap<String, Value>) -> Vec<(String, Value)> {
 
 fn unknown(key: &str, value: &Value) -> Problem {
     let from = value.origin().unwrap_or("the defaults");
+    if key.split('.').next() == Some(protection::SECTION) {
+        let options = protection::KEYS.join(", ");
+        let remedy =
+            format!("write [protection.NAME] with a name of your choice, and in it: {options}");
+        return Problem::new(key, format!("is not an option (from {from})"), remedy);
+    }
     if is_section(key) {
         let remedy = format!("set the options in it, such as {}", nearest_in(key));
         return Problem::new(

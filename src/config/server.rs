@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.admin_listen",
     "server.socket_mode",
     "server.trusted_proxies",
+    "server.forwarding_header",
     "server.shutdown_seconds",
 ];
 
@@ -32,8 +33,20 @@ pub struct Server {
     pub socket_mode: u32,
     /// Peers whose forwarded client address is believed; a bare address is a network of one.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub forwarding_header: ForwardingHeader,
     /// How long calls under way may take once the daemon is told to stop.
     pub shutdown: Duration,
+}
+
+/// The header in which proxies say whom they call for. Only one of them is read: a proxy passes the other one on as the
+/// client sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardingHeader {
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// A place to listen at; displayed the way it is configured.
@@ -104,7 +117,7 @@ fn parse_mode(text: &str) -> Result<u32, Flaw> {
         })
 }
 
-fn parse_network(text: &str) -> Result<IpNet, Flaw> {
+pub(super) fn parse_network(text: &str) -> Result<IpNet, Flaw> {
     let network = text
         .parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
@@ -122,6 +135,11 @@ impl Server {
         let admin_listen = settings.parsed("server.admin_listen", Listen::parse);
         let socket_mode = settings.parsed("server.socket_mode", parse_mode);
         let trusted_proxies = settings.list("server.trusted_proxies", parse_network);
+        let forwarding_headers = [
+            ("x-forwarded-for", ForwardingHeader::XForwardedFor),
+            ("forwarded", ForwardingHeader::Forwarded),
+        ];
+        let forwarding_header = settings.one_of("server.forwarding_header", &forwarding_headers);
         let shutdown = settings.number("server.shutdown_seconds", 1..=3600);
         if listen.is_ok()
             && listen == admin_listen
@@ -138,6 +156,7 @@ impl Server {
             admin_listen: admin_listen?,
             socket_mode: socket_mode?,
             trusted_proxies: trusted_proxies?,
+            forwarding_header: forwarding_header?,
             shutdown: Duration::from_secs(shutdown?),
         })
     }

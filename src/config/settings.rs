@@ -13,6 +13,9 @@ use secrecy::SecretString;
 
 use super::problem::{ConfigError, Flaw, Problem, Reported};
 
+const NO_LIST: &str = "is not a list of texts";
+const WRITE_A_LIST: &str = "write a list of texts, e.g. [\"a\", \"b\"]";
+
 /// The value that won for each known option. Holds secrets, hence no `Debug`.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -47,6 +50,16 @@ impl Settings {
             value.origin().is_some()
                 && !matches!(&value.kind, ValueKind::String(text) if text.is_empty())
         })
+    }
+
+    /// Every option with a value, as `section.key`.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// Whether any layer says something about this option, be it an empty text.
+    pub(super) fn is_known(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     /// An optional text; empty means not set, so that an empty variable can clear an option.
@@ -130,25 +143,8 @@ impl Settings {
         key: &str,
         parse: impl Fn(&str) -> Result<T, Flaw>,
     ) -> Result<Vec<T>, Reported> {
-        let items: Option<Vec<String>> = match self.values.get(key).map(|value| &value.kind) {
-            Some(ValueKind::String(text)) => Some(
-                text.split(',')
-                    .map(|item| item.trim().to_owned())
-                    .filter(|item| !item.is_empty())
-                    .collect(),
-            ),
-            Some(ValueKind::Array(items)) => items
-                .iter()
-                .map(|item| match &item.kind {
-                    ValueKind::String(text) => Some(text.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        };
-        let Some(items) = items else {
-            let remedy = "write a list of texts, e.g. [\"a\", \"b\"]";
-            return Err(self.refuse(key, &Flaw::new("is not a list of texts", remedy)));
+        let Some(items) = self.items(key) else {
+            return Err(self.refuse(key, &Flaw::new(NO_LIST, WRITE_A_LIST)));
         };
         let from = self.origin(key);
         let parsed: Vec<Result<T, Reported>> = items
@@ -160,6 +156,29 @@ impl Settings {
             })
             .collect();
         parsed.into_iter().collect()
+    }
+
+    /// A list of secrets, none of which is shown.
+    pub(super) fn secret_list(&mut self, key: &str) -> Result<Vec<String>, Reported> {
+        self.items(key)
+            .ok_or_else(|| self.note(Problem::new(key, NO_LIST, WRITE_A_LIST)))
+    }
+
+    fn items(&self, key: &str) -> Option<Vec<String>> {
+        match &self.values.get(key)?.kind {
+            ValueKind::String(text) => {
+                let items = text.split(',').map(|item| item.trim().to_owned());
+                Some(items.filter(|item| !item.is_empty()).collect())
+            }
+            ValueKind::Array(items) => items
+                .iter()
+                .map(|item| match &item.kind {
+                    ValueKind::String(text) => Some(text.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
     }
 
     /// A secret, given outright or as the content of the file that `<key>_file` names (less one final newline).

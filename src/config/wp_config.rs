@@ -160,6 +160,31 @@ pub(super) fn unusable(key: &str, what: String) -> Problem {
     Problem::new(key, what, format!("set {key} instead"))
 }
 
+/// Asks a file for everything that is asked of `wp-config.php`, and of `version.php`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_php(source: &[u8]) {
+    let config = WpConfig {
+        root: PathBuf::new(),
+        path: PathBuf::new(),
+        source: PhpSource::read(source),
+    };
+    for name in [
+        "DB_HOST",
+        "DB_PASSWORD",
+        "DB_CHARSET",
+        "$table_prefix",
+        "$wp_version",
+    ] {
+        let known = config.required_text(name);
+        assert!(known.is_err() || config.text(name).is_ok());
+        if let Ok(host) = known {
+            let _ = super::db_host::Host::parse(&host, super::db_host::DEFAULT_SOCKETS);
+            let _ = super::wp_version::parse(&host);
+        }
+    }
+    let _ = (config.is_multisite(), config.wants_tls());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -290,6 +290,7 @@ mod tests {
 
     fn webhook(courses: &[u64], leave_courses: &[u64], spaces: &[u64], leave: &[u64]) -> Webhook {
         Webhook {
+            title: Vec::new(),
             id: 1,
             course_ids: courses.to_vec(),
             space_ids: spaces.to_vec(),

@@ -17,6 +17,8 @@ pub struct UnreadableWebhook {
 pub struct Webhook {
     /// Row id in `fcom_meta`.
     pub id: u64,
+    /// As FluentCommunity shows it; empty if it has none.
+    pub title: Vec<u8>,
     /// Ids to enrol in, in the record's order, repetitions included.
     pub course_ids: Vec<u64>,
     /// Ids to join.
@@ -42,6 +44,11 @@ impl Webhook {
         let ids = |key| record.get(key).map(ids).unwrap_or_default();
         Ok(Self {
             id,
+            title: record
+                .get("title")
+                .and_then(Value::as_bytes)
+                .unwrap_or_default()
+                .to_vec(),
             course_ids: ids("course_ids"),
             space_ids: ids("space_ids"),
             remove_course_ids: ids("remove_course_ids"),

@@ -1,9 +1,14 @@
 //! Who calls: the client's address and whether it used HTTPS, from the proxy's headers where the proxy is trusted.
+//!
+//! Whatever a client sends itself stands left of what the proxies append, so headers are read from the right, only as
+//! far as the proxies are trusted, and nothing further left can change what was read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
+
+use crate::config::ForwardingHeader;
 
 /// The client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +20,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Reads `X-Forwarded-For` and `X-Forwarded-Proto` if the peer is a trusted proxy. A peer on the Unix socket is one:
-    /// the socket's permissions say who may connect.
-    pub(super) fn of(request: &HttpRequest, trusted: &[IpNet]) -> Self {
+    /// Reads the header that the proxies write, if the peer is a trusted one. A peer on the Unix socket is one: the
+    /// socket's permissions say who may connect.
+    pub(super) fn of(request: &HttpRequest, trusted: &[IpNet], written: ForwardingHeader) -> Self {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         if peer.is_some_and(|peer| !is_trusted(peer)) {
@@ -26,41 +31,138 @@ impl Client {
                 https: false,
             };
         }
-        let header = |name: &str| {
-            let values = request
-                .headers()
-                .get_all(name)
-                .filter_map(|value| value.to_str().ok());
-            values.collect::<Vec<_>>().join(",")
+        let mut client = Self {
+            address: peer,
+            https: false,
+        };
+        let hops = match written {
+            ForwardingHeader::XForwardedFor => {
+                client.https = last_protocol(&header(request, "x-forwarded-proto"));
+                addresses(&header(request, "x-forwarded-for"))
+            }
+            ForwardingHeader::Forwarded => elements(&header(request, "forwarded")),
         };
         // Each proxy appends the peer it saw: the last address that is no proxy of ours is the client.
-        let forwarded = header("x-forwarded-for");
-        let mut address = peer;
-        for hop in forwarded.rsplit(',').map(str::trim) {
-            let Ok(hop) = hop.parse::<IpAddr>() else {
-                break;
-            };
-            address = Some(hop.to_canonical());
-            if !is_trusted(hop.to_canonical()) {
+        for hop in hops {
+            client.address = Some(hop.address);
+            client.https = hop.https.unwrap_or(client.https);
+            if !is_trusted(hop.address) {
                 break;
             }
         }
-        let protocol = header("x-forwarded-proto");
-        let https = protocol
-            .rsplit(',')
-            .next()
-            .is_some_and(|p| p.trim().eq_ignore_ascii_case("https"));
-        Self { address, https }
+        client
+    }
+}
+
+/// What one proxy says about its peer.
+struct Hop {
+    address: IpAddr,
+    /// `None` where another header says it.
+    https: Option<bool>,
+}
+
+/// All lines of a header as one. Other bytes than text must not make a line disappear: the client sent them, and the
+/// proxy appended to them.
+fn header(request: &HttpRequest, name: &str) -> String {
+    let lines = request.headers().get_all(name);
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    lines.join(",")
+}
+
+fn last_protocol(header: &str) -> bool {
+    let last = header.rsplit(',').next();
+    last.is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("https"))
+}
+
+/// The addresses of `X-Forwarded-For`, last first, up to one that is none.
+fn addresses(header: &str) -> Vec<Hop> {
+    let addresses = header.rsplit(',').map_while(|hop| node(hop.trim()));
+    addresses
+        .map(|address| Hop {
+            address,
+            https: None,
+        })
+        .collect()
+}
+
+/// The elements of `Forwarded` (RFC 7239), last first, up to one without an address.
+fn elements(header: &str) -> Vec<Hop> {
+    let hop = |element: &str| {
+        let (mut address, mut https) = (None, false);
+        for pair in split_from_the_right(element, b';') {
+            let (name, value) = pair.split_once('=')?;
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                // Twice, and nobody knows which one is meant.
+                "for" if address.is_some() => return None,
+                "for" => address = Some(node(value)?),
+                "proto" => https = value.eq_ignore_ascii_case("https"),
+                _ => {}
+            }
+        }
+        Some(Hop {
+            address: address?,
+            https: Some(https),
+        })
+    };
+    split_from_the_right(header, b',')
+        .into_iter()
+        .map_while(hop)
+        .collect()
+}
+
+/// The parts between separators that are not in quotes, last first. Begins at the end, so that a quote that a client
+/// left open does not swallow what a proxy appended.
+fn split_from_the_right(text: &str, separator: u8) -> Vec<&str> {
+    let (mut parts, mut end, mut quoted) = (Vec::new(), text.len(), false);
+    for (at, &byte) in text.as_bytes().iter().enumerate().rev() {
+        if byte == b'"' {
+            quoted = !quoted;
+        } else if byte == separator && !quoted {
+            parts.push(text[at + 1..end].trim());
+            end = at;
+        }
+    }
+    parts.push(text[..end].trim());
+    parts
+}
+
+/// An address, perhaps with a port.
+fn node(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']').parse();
+    let address: IpAddr = bare
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
+        .ok()?;
+    Some(address.to_canonical())
+}
+
+/// Whatever a client puts into the headers, the address that its proxy appends is found.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn assert_last_hop_stands(invented: &str) {
+    let appended: IpAddr = [192, 0, 2, 1].into();
+    for hops in [
+        addresses(&format!("{invented}, 192.0.2.1")),
+        elements(&format!("{invented}, for=192.0.2.1;proto=https")),
+        elements(&format!("{invented},proto=http;for=\"192.0.2.1:80\"")),
+    ] {
+        assert_eq!(hops.first().map(|hop| hop.address), Some(appended));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     use super::*;
 
-    fn client(peer: Option<&str>, headers: &[(&'static str, &'static str)]) -> Client {
+    fn client_by(
+        written: ForwardingHeader,
+        peer: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Client {
         let trusted: Vec<IpNet> = vec![
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
@@ -69,10 +171,15 @@ mod tests {
         if let Some(peer) = peer {
             request = request.peer_addr(format!("{peer}:1").parse().unwrap());
         }
-        for header in headers {
-            request = request.append_header(*header);
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            request = request.append_header((*name, value));
         }
-        Client::of(&request.to_http_request(), &trusted)
+        Client::of(&request.to_http_request(), &trusted, written)
+    }
+
+    fn client(peer: Option<&str>, headers: &[(&str, &str)]) -> Client {
+        client_by(ForwardingHeader::XForwardedFor, peer, headers)
     }
 
     #[test]
@@ -80,18 +187,21 @@ mod tests {
         let headers = [
             ("x-forwarded-for", "203.0.113.9"),
             ("x-forwarded-proto", "https"),
+            ("forwarded", "for=203.0.113.9;proto=https"),
         ];
         let believed = Client {
             address: "203.0.113.9".parse().ok(),
             https: true,
         };
-        assert_eq!(client(Some("127.0.0.1"), &headers), believed);
-        assert_eq!(client(None, &headers), believed);
         let stranger = Client {
             address: "198.51.100.7".parse().ok(),
             https: false,
         };
-        assert_eq!(client(Some("198.51.100.7"), &headers), stranger);
+        for written in [ForwardingHeader::XForwardedFor, ForwardingHeader::Forwarded] {
+            assert_eq!(client_by(written, Some("127.0.0.1"), &headers), believed);
+            assert_eq!(client_by(written, None, &headers), believed);
+            assert_eq!(client_by(written, Some("198.51.100.7"), &headers), stranger);
+        }
     }
 
     #[test]
@@ -99,11 +209,77 @@ mod tests {
         for (forwarded, expected) in [
             ("203.0.113.9, 10.0.0.2", "203.0.113.9"),
             ("6.6.6.6, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.3, 203.0.113.9", "203.0.113.9"),
+            ("\u{e9}, 203.0.113.9", "203.0.113.9"),
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
             ("10.0.0.3", "10.0.0.3"),
             ("nonsense", "127.0.0.1"),
         ] {
             let found = client(Some("127.0.0.1"), &[("x-forwarded-for", forwarded)]);
             assert_eq!(found.address, expected.parse().ok(), "{forwarded}");
         }
+        let lines = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "203.0.113.9"),
+        ];
+        let found = client(Some("127.0.0.1"), &lines);
+        assert_eq!(found.address, "203.0.113.9".parse().ok());
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_specification_says() {
+        for (forwarded, expected, https) in [
+            (
+                "for=192.0.2.60;proto=https;by=203.0.113.43",
+                "192.0.2.60",
+                true,
+            ),
+            (
+                "For=\"[2001:db8:cafe::17]:4711\" ; Proto=HTTP",
+                "2001:db8:cafe::17",
+                false,
+            ),
+            (
+                "for=192.0.2.43;proto=https, for=10.0.0.2;proto=http",
+                "192.0.2.43",
+                true,
+            ),
+            (
+                "for=6.6.6.6;proto=https, for=192.0.2.43",
+                "192.0.2.43",
+                false,
+            ),
+            ("for=\"6.6.6.6, for=192.0.2.43", "192.0.2.43", false),
+            ("for=\"6.6.6.6;x=\\\", for=192.0.2.43", "192.0.2.43", false),
+            (
+                "host=\"a,b;for=6.6.6.6\";for=192.0.2.43",
+                "192.0.2.43",
+                false,
+            ),
+            ("for=6.6.6.6;for=192.0.2.43", "127.0.0.1", false),
+            ("for=6.6.6.6, for=unknown", "127.0.0.1", false),
+            ("for=6.6.6.6, for=_hidden, for=10.0.0.2", "10.0.0.2", false),
+            ("", "127.0.0.1", false),
+        ] {
+            let headers = [
+                ("forwarded", forwarded),
+                ("x-forwarded-for", "7.7.7.7"),
+                ("x-forwarded-proto", "https"),
+            ];
+            let found = client_by(ForwardingHeader::Forwarded, Some("127.0.0.1"), &headers);
+            assert_eq!(found.address, expected.parse().ok(), "{forwarded}");
+            assert_eq!(found.https, https, "{forwarded}");
+        }
+    }
+
+    /// A proxy that writes the one passes the other on as the client sent it.
+    #[test]
+    fn the_header_that_the_proxy_does_not_write_is_not_read() {
+        let headers = [("forwarded", "for=6.6.6.6;proto=https")];
+        let found = client(Some("127.0.0.1"), &headers);
+        assert_eq!(found.address, "127.0.0.1".parse().ok());
+        assert!(!found.https);
     }
 }

@@ -45,7 +45,7 @@ pub enum FieldsError {
 }
 
 /// The fields of one form, by their name as PHP spells it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fields {
     by_name: BTreeMap<Vec<u8>, Field>,
     pushed: usize,

@@ -1,85 +1,82 @@
-//! Rates: how many calls a second one client may make, and one webhook may get.
+//! Rates: how many calls a second one client may make and one webhook may get, and how often one client may be wrong
+//! about a key.
 
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-
+use super::rate::Rate;
 use crate::provision::WebhookKey;
 
-/// Both rates; a call that is over one is told how long to wait.
+/// All rates; a call that is over one is told how long to wait.
 pub struct Limiter {
-    clients: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    webhooks: Option<DefaultKeyedRateLimiter<String>>,
+    clients: Option<Rate<IpAddr>>,
+    webhooks: Option<Rate<String>>,
+    unknown_keys: Option<Rate<IpAddr>>,
 }
 
 impl Limiter {
-    /// Calls per second, with bursts of one second; `None` means no limit.
-    pub fn new(per_client: Option<NonZeroU32>, per_webhook: Option<NonZeroU32>) -> Self {
+    /// Calls per second, with bursts of one second, and unknown keys per minute; `None` means no limit.
+    pub fn new(
+        calls_per_client: Option<NonZeroU32>,
+        calls_per_webhook: Option<NonZeroU32>,
+        unknown_keys_per_client: Option<NonZeroU32>,
+    ) -> Self {
+        let second = Duration::from_secs(1);
         Self {
-            clients: keyed(per_client),
-            webhooks: keyed(per_webhook),
+            clients: calls_per_client.map(|calls| Rate::new(calls, second)),
+            webhooks: calls_per_webhook.map(|calls| Rate::new(calls, second)),
+            unknown_keys: unknown_keys_per_client.map(|keys| Rate::new(keys, 60 * second)),
         }
     }
 
     /// # Errors
     /// The time to wait.
     pub(super) fn check_client(&self, address: Option<IpAddr>) -> Result<(), Duration> {
-        let Some(address) = address else {
-            return Ok(());
-        };
-        check(self.clients.as_ref(), &network(address))
+        match (&self.clients, address) {
+            (Some(rate), Some(address)) => rate.take(network(address), Instant::now()),
+            _ => Ok(()),
+        }
     }
 
     /// # Errors
     /// The time to wait.
     pub(super) fn check_webhook(&self, key: &WebhookKey) -> Result<(), Duration> {
-        if self.webhooks.is_none() {
-            return Ok(());
-        }
-        check(self.webhooks.as_ref(), &key.fingerprint())
-    }
-
-    /// Forgets who has not called for a while; run it now and then.
-    pub fn forget_the_quiet(&self) {
-        if let Some(clients) = &self.clients {
-            clients.retain_recent();
-        }
-        if let Some(webhooks) = &self.webhooks {
-            webhooks.retain_recent();
+        match &self.webhooks {
+            Some(rate) => rate.take(key.fingerprint(), Instant::now()),
+            None => Ok(()),
         }
     }
-}
 
-fn keyed<K: Hash + Eq + Clone>(
-    per_second: Option<NonZeroU32>,
-) -> Option<DefaultKeyedRateLimiter<K>> {
-    per_second.map(|rate| RateLimiter::keyed(Quota::per_second(rate)))
-}
+    /// Whether this client may try a key: one that was wrong too often may not, not even the right one. Otherwise the
+    /// answer would still tell which key is right.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub(super) fn check_keys(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        match (&self.unknown_keys, address) {
+            (Some(rate), Some(address)) => rate.check(&network(address), Instant::now()),
+            _ => Ok(()),
+        }
+    }
 
-fn check<K: Hash + Eq + Clone>(
-    limiter: Option<&DefaultKeyedRateLimiter<K>>,
-    key: &K,
-) -> Result<(), Duration> {
-    let Some(limiter) = limiter else {
-        return Ok(());
-    };
-    limiter
-        .check_key(key)
-        .map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    /// Notes that this client tried a key that there is not. Counted when it is known, so calls that were under way
+    /// together may be over the rate; the client waits the longer afterwards.
+    pub(super) fn note_unknown_key(&self, address: Option<IpAddr>) {
+        if let (Some(rate), Some(address)) = (&self.unknown_keys, address) {
+            rate.note(network(address), Instant::now());
+        }
+    }
 }
 
 /// A client with an IPv6 network has as many addresses as it likes, so its /64 counts as one.
 fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+    match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
+        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 
@@ -89,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_client_over_its_rate_waits_and_others_do_not() {
-        let limiter = Limiter::new(NonZeroU32::new(2), None);
+        let limiter = Limiter::new(NonZeroU32::new(2), None, None);
         let one = "2001:db8::1".parse().ok();
         assert!(limiter.check_client(one).is_ok());
         assert!(limiter.check_client("2001:db8::2".parse().ok()).is_ok());
@@ -97,5 +94,23 @@ mod tests {
         assert!(wait <= Duration::from_secs(1));
         assert!(limiter.check_client("2001:db8:0:1::1".parse().ok()).is_ok());
         assert!(limiter.check_client(None).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_guesses_keys_waits_and_its_network_with_it() {
+        let limiter = Limiter::new(None, None, NonZeroU32::new(30));
+        for host in 0..30 {
+            let guesser = format!("2001:db8::{host}").parse().ok();
+            assert!(limiter.check_keys(guesser).is_ok());
+            limiter.note_unknown_key(guesser);
+        }
+        let wait = limiter.check_keys("2001:db8::1".parse().ok()).unwrap_err();
+        assert!(wait <= Duration::from_secs(2));
+        for other in ["2001:db8:0:1::1", "192.0.2.1"] {
+            assert!(limiter.check_keys(other.parse().ok()).is_ok());
+        }
+        let unlimited = Limiter::new(None, None, None);
+        unlimited.note_unknown_key("192.0.2.1".parse().ok());
+        assert!(unlimited.check_keys("192.0.2.1".parse().ok()).is_ok());
     }
 }

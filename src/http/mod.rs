@@ -6,9 +6,14 @@ mod client;
 pub mod fields;
 mod limits;
 mod multipart;
+mod rate;
 mod reply;
 mod server;
 mod webhook;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use client::assert_last_hop_stands;
 pub use limits::Limiter;
+#[cfg(any(test, fuzzing))]
+pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use server::{Bound, Front, bind};

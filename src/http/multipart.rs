@@ -11,7 +11,7 @@ use super::fields::{Fields, FieldsError};
 
 /// How much of a multipart body is accepted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MultipartLimits {
+pub(crate) struct MultipartLimits {
     /// Total bytes of names and contents, files included, since they have to be read as well.
     pub max_bytes: usize,
     /// Number of parts. Files count, or a body of countless empty ones would never end.
@@ -20,7 +20,7 @@ pub(super) struct MultipartLimits {
 
 /// Why a multipart body could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MultipartError {
+pub(crate) enum MultipartError {
     /// The body is longer than [`MultipartLimits::max_bytes`], or a part's headers are oversized.
     #[error("the multipart body is too large")]
     TooLarge,
@@ -61,7 +61,7 @@ impl From<FieldsError> for MultipartError {
 /// # Errors
 ///
 /// See [`MultipartError`]. Nothing is returned of a body that breaks off.
-pub(super) async fn read_multipart(
+pub(crate) async fn read_multipart(
     mut multipart: Multipart,
     limits: MultipartLimits,
 ) -> Result<Fields, MultipartError> {

@@ -11,7 +11,7 @@ use actix_web::http::header::{
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::provision::{Outcome, ProvisionError};
+use crate::provision::{Outcome, ProvisionError, SignatureFlaw};
 use crate::wordpress::version::Version;
 
 /// The answer to an executed call; FluentCommunity's spelling is what callers match.
@@ -113,6 +113,13 @@ impl Replies {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "This Idempotency-Key was used for a call with other fields",
             ),
+            ProvisionError::AddressNotAllowed { .. } => self.error(
+                StatusCode::FORBIDDEN,
+                "This webhook cannot be called from this address",
+            ),
+            ProvisionError::NotSigned { flaw, .. } => {
+                self.error(StatusCode::UNAUTHORIZED, signature_wanted(*flaw))
+            }
             ProvisionError::EmailRequired => locked("Email is required"),
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
             ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),
@@ -138,6 +145,16 @@ impl Replies {
             .insert_header((CACHE_CONTROL, cache_control))
             .insert_header((CONTENT_TYPE, "application/json; charset=UTF-8"))
             .body(php_json(body))
+    }
+}
+
+fn signature_wanted(flaw: SignatureFlaw) -> &'static str {
+    match flaw {
+        SignatureFlaw::Missing => {
+            "Signature required: send webhook-id, webhook-timestamp and webhook-signature"
+        }
+        SignatureFlaw::Untimely => "The webhook-timestamp is more than 5 minutes off",
+        SignatureFlaw::Wrong => "The webhook-signature is wrong",
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Limiter, admin, webhook};
-use crate::config::{Listen, Server as Listeners};
+use crate::config::{ForwardingHeader, Listen, Server as Listeners};
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -29,6 +29,10 @@ pub struct Front {
     pub draining: CancellationToken,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say whom they call for.
+    pub forwarding_header: ForwardingHeader,
+    /// Whether some webhook asks for signed calls.
+    pub wants_signatures: bool,
     /// Longest body, in bytes.
     pub max_body_bytes: usize,
     /// Most fields in a body.

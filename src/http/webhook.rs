@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix_multipart::Multipart;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, stream};
 use secrecy::SecretSlice;
 use tracing::Instrument;
 
@@ -19,7 +21,7 @@ use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::Replies;
 use super::server::Front;
 use crate::provision::{
-    self, Email, Idempotency, InvalidKey, ProvisionError, WebhookCall, WebhookKey,
+    self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
 };
 use crate::telemetry;
 use crate::wordpress::php::loose;
@@ -29,6 +31,8 @@ use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 const ACTION: &[u8] = b"incoming_webhook";
 /// Names a call that may be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// Signatures of a call, after the Standard Webhooks specification.
+const SIGNATURE: &str = "webhook-signature";
 /// A body that has not arrived by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -60,12 +64,16 @@ async fn receive(
     if request.method() != Method::POST {
         return Err(replies.method_not_allowed());
     }
-    let client = Client::of(request, &front.trusted_proxies);
+    let client = Client::of(request, &front.trusted_proxies, front.forwarding_header);
     front
         .limiter
         .check_client(client.address)
         .map_err(|wait| too_many(replies, "Too many calls from this client", wait))?;
-    let body = read_form(request, payload, front, replies).await?;
+    front
+        .limiter
+        .check_keys(client.address)
+        .map_err(|wait| too_many(replies, "Too many wrong keys from this client", wait))?;
+    let Form { fields: body, raw } = read_form(request, payload, front, replies).await?;
     let query = request.query_string();
     if !is_webhook_action(query, &body) {
         return Err(replies.error(
@@ -76,12 +84,20 @@ async fn receive(
     let key = query_first_scalar(query, "webhook")
         .as_deref()
         .and_then(WebhookKey::parse);
-    let key = key.ok_or_else(|| replies.refusal(&ProvisionError::UnknownWebhook))?;
+    let key = key.ok_or_else(|| {
+        front.limiter.note_unknown_key(client.address);
+        replies.refusal(&ProvisionError::UnknownWebhook)
+    })?;
     front
         .limiter
         .check_webhook(&key)
         .map_err(|wait| too_many(replies, "Too many calls of this webhook", wait))?;
-    let mut call = call(key, &body, client.https);
+    let caller = Caller {
+        address: client.address,
+        arrived: front.site.clock.now(),
+        signed: raw.and_then(|raw| signed(request, raw)),
+    };
+    let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
         let idempotency = Idempotency::of(header.as_bytes(), &call);
         let refused =
@@ -105,7 +121,7 @@ fn is_webhook_action(query: &str, body: &Fields) -> bool {
 }
 
 /// An optional field that PHP would drop (missing, empty, `0`, an array) is none.
-fn call(key: WebhookKey, body: &Fields, https: bool) -> WebhookCall {
+fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookCall {
     let text = |name| body.text(name).filter(|value| !loose::is_empty(value));
     WebhookCall {
         id: rand::random(),
@@ -117,7 +133,30 @@ fn call(key: WebhookKey, body: &Fields, https: bool) -> WebhookCall {
         user_password: text("user_password").map(|password| SecretSlice::from(password.to_vec())),
         https,
         idempotency: None,
+        caller,
     }
+}
+
+/// A body that has been read.
+struct Form {
+    fields: Fields,
+    /// Byte for byte, if a signature may be of it.
+    raw: Option<Vec<u8>>,
+}
+
+/// The signature's headers, once each, with the body that they are of.
+fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
+    let once = |name: &str| {
+        let mut values = request.headers().get_all(name);
+        let value = values.next()?.as_bytes().to_vec();
+        (values.next().is_none() && !value.is_empty()).then_some(value)
+    };
+    Some(Signed {
+        id: once("webhook-id")?,
+        timestamp: once("webhook-timestamp")?,
+        signatures: once(SIGNATURE)?,
+        body: SecretSlice::from(body),
+    })
 }
 
 async fn read_form(
@@ -125,7 +164,7 @@ async fn read_form(
     payload: web::Payload,
     front: &Front,
     replies: Replies,
-) -> Result<Fields, HttpResponse> {
+) -> Result<Form, HttpResponse> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
@@ -154,14 +193,24 @@ async fn read_form(
     {
         return Err(too_large(replies));
     }
+    let keep = front.wants_signatures && request.headers().contains_key(SIGNATURE);
     let reading = async {
-        if is_multipart {
-            read_multipart_form(request, payload, front, replies).await
-        } else {
-            let body = read_body(payload, front.max_body_bytes, replies).await?;
-            Fields::parse_urlencoded(&body, front.max_fields)
-                .map_err(|_| too_many_fields(replies, front.max_fields))
+        if is_multipart && !keep {
+            let fields = read_multipart_form(request, payload, front, replies).await?;
+            return Ok(Form { fields, raw: None });
         }
+        let body = read_body(payload, front.max_body_bytes, replies).await?;
+        let fields = if is_multipart {
+            let whole = stream::iter([Ok(Bytes::copy_from_slice(&body))]);
+            read_multipart_form(request, whole, front, replies).await?
+        } else {
+            Fields::parse_urlencoded(&body, front.max_fields)
+                .map_err(|_| too_many_fields(replies, front.max_fields))?
+        };
+        Ok(Form {
+            fields,
+            raw: keep.then_some(body),
+        })
     };
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(form) => form,
@@ -174,7 +223,7 @@ async fn read_form(
 
 async fn read_multipart_form(
     request: &HttpRequest,
-    payload: web::Payload,
+    payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
     front: &Front,
     replies: Replies,
 ) -> Result<Fields, HttpResponse> {
@@ -230,6 +279,7 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
         return replies.unavailable("Too many calls at once, nothing was changed");
     };
     let started = Instant::now();
+    let address = call.caller.address;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
     let result = provision::provision(Arc::clone(&front.site), call, place)
         .instrument(span.clone())
@@ -255,6 +305,9 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
             replies.success(&outcome)
         }
         Err(error) => {
+            if matches!(error, ProvisionError::UnknownWebhook) {
+                front.limiter.note_unknown_key(address);
+            }
             let response = replies.refusal(&error);
             let status = response.status().as_u16();
             let reason = telemetry::chain(&error);

@@ -6,7 +6,7 @@ use secrecy::SecretSlice;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Idempotency, ProvisionError};
+use super::{Caller, Idempotency, ProvisionError};
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
 
@@ -33,6 +33,8 @@ pub struct WebhookCall {
     pub https: bool,
     /// What a repetition is recognised by, if the caller wants that.
     pub idempotency: Option<Idempotency>,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 impl WebhookCall {

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::facts::Facts;
 use super::runs::{self, Uncounted};
-use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user};
+use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user, protection};
 
 /// A call that others are in the way of is tried again for so long: at least once after a silent connection.
 const RETRY_FOR: Duration = Duration::from_secs(15);
@@ -98,6 +98,7 @@ impl Attempt<'_> {
             .pool
             .work(async |connection| Facts::load(connection, site, call, &names).await)
             .await?;
+        protection::admit(&site.protections, &facts.webhook, &call.caller)?;
         if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
             return if earlier.fields == now.fields {
                 Ok((None, earlier.outcome))

@@ -1,5 +1,6 @@
 //! Why a call was not executed.
 
+use super::SignatureFlaw;
 use crate::db::{Cause, DatabaseError};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 
@@ -15,6 +16,21 @@ pub enum ProvisionError {
     /// The `Idempotency-Key` stands for another call.
     #[error("an earlier call with this Idempotency-Key had other fields")]
     IdempotencyConflict,
+    /// The caller is not where the operator lets it call from.
+    #[error("protection \"{protection}\" does not allow calls from the caller's address")]
+    AddressNotAllowed {
+        /// As the operator calls it.
+        protection: String,
+    },
+    /// The operator wants signed calls, and this is none.
+    #[error("protection \"{protection}\" asks for a signature: {flaw}")]
+    NotSigned {
+        /// As the operator calls it.
+        protection: String,
+        /// Why it is none.
+        #[source]
+        flaw: SignatureFlaw,
+    },
     /// No address, or none that `is_email` accepts.
     #[error("the e-mail address is missing or invalid")]
     EmailRequired,

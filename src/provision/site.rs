@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Tally, WaitingRoom};
 use crate::clock::Clock;
+use crate::config::Protection;
 use crate::db::{Pool, Statements, TableNames};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::password;
@@ -35,6 +36,8 @@ pub struct Site {
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.
     pub welcome_mail: WelcomeMail,
+    /// What webhooks ask of their callers beside the key.
+    pub protections: Vec<Protection>,
     /// Where new users who want the same name wait.
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.

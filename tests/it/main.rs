@@ -17,6 +17,7 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod attacks;
 mod check;
 mod check_access;
 mod client;
@@ -30,6 +31,7 @@ mod exactly_once;
 mod faults;
 mod http;
 mod idempotency;
+mod injection;
 mod invariants;
 mod listeners;
 mod mail_faults;
@@ -41,6 +43,7 @@ mod names;
 mod original;
 mod own_tables;
 mod passwords;
+mod protection;
 mod proxy;
 mod recording;
 mod round_trips;

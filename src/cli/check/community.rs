@@ -6,7 +6,7 @@ use url::Url;
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::schema::Schema;
-use crate::config::WordPress;
+use crate::config::{Config, Protection, WordPress};
 use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames};
 use crate::fluentcommunity::course_emails::is_structured;
 use crate::fluentcommunity::features::course_module_is_on;
@@ -16,6 +16,7 @@ use crate::wordpress::php::Value;
 pub(super) const FLUENTCOMMUNITY: &str = "fluentcommunity";
 pub(super) const COURSES: &str = "courses";
 pub(super) const WEBHOOKS: &str = "webhooks";
+pub(super) const PROTECTION: &str = "protection";
 pub(super) const PORTAL: &str = "portal";
 
 const COMMUNITY: &str = include_str!("../../../sql/checks/community.sql");
@@ -65,13 +66,20 @@ impl Community {
 }
 
 pub(super) fn check(
-    config: &WordPress,
+    config: &Config,
     options: Option<&Options>,
     community: Result<&Community, &DatabaseError>,
     schema: Option<&Schema>,
 ) -> Vec<Finding> {
     let present = options.map_or_else(|| skipped(FLUENTCOMMUNITY), present);
-    let portal = options.map_or_else(|| skipped(PORTAL), |options| portal(config, options));
+    let portal = options.map_or_else(
+        || skipped(PORTAL),
+        |options| portal(&config.wordpress, options),
+    );
+    let protection = match community {
+        Ok(community) => protection(&config.protections, community),
+        Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
+    };
     let (courses, webhooks) = match community {
         Ok(community) => (courses(community, schema), webhooks(community)),
         Err(error) => (
@@ -83,7 +91,7 @@ pub(super) fn check(
             ),
         ),
     };
-    vec![present, courses, webhooks, portal]
+    vec![present, courses, webhooks, protection, portal]
 }
 
 fn present(options: &Options) -> Finding {
@@ -152,6 +160,39 @@ fn webhooks(community: &Community) -> Finding {
             unreadable.join(", ")
         ),
         "save these webhooks anew in FluentCommunity, or delete them",
+    )
+}
+
+/// A protection that fits no webhook protects none, most likely because the webhook was renamed.
+fn protection(protections: &[Protection], community: &Community) -> Finding {
+    let readable: Vec<Webhook> = community
+        .webhooks
+        .iter()
+        .filter_map(|(id, value)| Webhook::read(*id, value).ok())
+        .collect();
+    let idle: Vec<&str> = protections
+        .iter()
+        .filter(|one| !readable.iter().any(|webhook| one.is_of(webhook)))
+        .map(|one| one.name.as_str())
+        .collect();
+    if !idle.is_empty() {
+        return Finding::failed(
+            PROTECTION,
+            format!(
+                "no readable webhook has the id or title that these name: {}",
+                idle.join(", ")
+            ),
+            "correct webhook_id or webhook_title in [protection.NAME], or remove the table",
+        );
+    }
+    let protected = |webhook: &&Webhook| protections.iter().any(|one| one.is_of(webhook));
+    let count = readable.iter().filter(protected).count();
+    Finding::ok(
+        PROTECTION,
+        format!(
+            "{count} of {} webhooks ask for more than their key",
+            readable.len()
+        ),
     )
 }
 

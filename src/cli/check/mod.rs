@@ -29,7 +29,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 27] = [
+const ASKING_THE_DATABASE: [&str; 28] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -53,6 +53,7 @@ const ASKING_THE_DATABASE: [&str; 27] = [
     community::FLUENTCOMMUNITY,
     community::COURSES,
     community::WEBHOOKS,
+    community::PROTECTION,
     community::PORTAL,
     plugins::PRO,
     plugins::PLUGINS,
@@ -134,7 +135,7 @@ async fn check_site(
     ));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
-        &config.wordpress,
+        config,
         options.ok(),
         community.as_ref(),
         schema.as_ref().ok(),

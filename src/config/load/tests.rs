@@ -75,6 +75,10 @@ fn the_defaults_are_complete_and_as_documented() {
     assert!(config.limits.hash_threads >= 1);
     assert_eq!(config.limits.calls_per_second_per_client, None);
     assert_eq!(config.limits.calls_per_second_per_webhook, None);
+    assert_eq!(
+        config.limits.unknown_keys_per_minute_per_client,
+        NonZeroU32::new(30)
+    );
     assert_eq!(config.runs.retention_days, 90);
     assert_eq!(config.log.format, LogFormat::Human);
     assert_eq!(config.log.filter, "info,actix_server=warn");
@@ -85,14 +89,17 @@ fn the_default_file_shows_every_option_and_no_other() {
     let mut section = "";
     let mut shown = Vec::new();
     for line in DEFAULTS.lines() {
+        let line = line.trim_start_matches("# ");
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']');
-        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
+        } else if let Some((key, _)) = line.split_once(" = ") {
             shown.push(format!("{section}.{key}"));
         }
     }
     shown.sort();
-    let mut known: Vec<_> = all().collect();
+    let protection = protection::KEYS.iter();
+    let protection = protection.map(|option| format!("protection.shop.{option}"));
+    let mut known: Vec<_> = all().map(str::to_owned).chain(protection).collect();
     known.sort_unstable();
     assert_eq!(shown, known);
 }

@@ -1,0 +1,265 @@
+//! `[protection.NAME]`: what a webhook asks of its callers beside the key. Mirrors nothing in PHP.
+//!
+//! Everything here fails closed: a table that would protect nothing, or with a secret that is none, is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use ipnet::IpNet;
+use secrecy::SecretSlice;
+
+use super::problem::{Flaw, Problem, Reported};
+use super::server::parse_network;
+use super::settings::Settings;
+
+pub(super) const SECTION: &str = "protection";
+
+/// The options of each table.
+pub(super) const KEYS: &[&str] = &[
+    "webhook_id",
+    "webhook_title",
+    "allowed_networks",
+    "secrets",
+    "secrets_file",
+];
+
+/// Key bytes after the prefix: the specification asks for 24 to 64.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Secrets that documentation shows and examples use.
+const PUBLISHED: [&str; 3] = [
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "plJ3nmyCDGBKInavdOK15jsl",
+];
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What callers of one webhook have to fulfil; of several protections of one webhook, all.
+#[derive(Debug, Clone)]
+pub struct Protection {
+    /// As the operator calls it.
+    pub name: String,
+    /// Whose callers.
+    pub webhook: ProtectedWebhook,
+    /// Where calls may come from; `None` is anywhere.
+    pub allowed_networks: Option<Vec<IpNet>>,
+    /// Keys of which one must have signed the call; `None` asks for no signature.
+    pub secrets: Option<Vec<SecretSlice<u8>>>,
+}
+
+/// How a webhook is named: never by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProtectedWebhook {
+    /// Row id in `fcom_meta`.
+    Id(u64),
+    /// As FluentCommunity shows it; all that are called so.
+    Title(String),
+}
+
+/// Whether this is an option of some protection, or the name of one that has no options.
+pub(super) fn is_option(key: &str) -> bool {
+    match parts(key) {
+        Some((_, option)) => option.is_none_or(|option| KEYS.contains(&option)),
+        None => false,
+    }
+}
+
+fn parts(key: &str) -> Option<(&str, Option<&str>)> {
+    let rest = key.strip_prefix(SECTION)?.strip_prefix('.')?;
+    match rest.split_once('.') {
+        Some((name, option)) => Some((name, Some(option))),
+        None => Some((rest, None)),
+    }
+}
+
+impl Protection {
+    pub(super) fn read_all(settings: &mut Settings) -> Result<Vec<Self>, Reported> {
+        let names: BTreeSet<String> = settings
+            .keys()
+            .filter_map(parts)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let all: Vec<_> = names
+            .into_iter()
+            .map(|name| Self::read(settings, name))
+            .collect();
+        all.into_iter().collect()
+    }
+
+    fn read(settings: &mut Settings, name: String) -> Result<Self, Reported> {
+        let table = format!("{SECTION}.{name}");
+        if settings.is_known(&table) {
+            let what = "is not a table of options";
+            return Err(settings.note(Problem::new(
+                &table,
+                what,
+                format!("set the options in it: {}", KEYS.join(", ")),
+            )));
+        }
+        let key = |option: &str| format!("{table}.{option}");
+        let webhook = webhook(settings, &table, &key);
+        let networks = settings
+            .is_known(&key("allowed_networks"))
+            .then(|| networks(settings, &key("allowed_networks")));
+        let secrets = secrets(settings, &key);
+        if networks.is_none() && matches!(secrets, Ok(None)) {
+            return Err(settings.note(Problem::new(
+                &table,
+                "protects nothing",
+                "set allowed_networks, secrets or secrets_file in it, or remove it",
+            )));
+        }
+        Ok(Self {
+            name,
+            webhook: webhook?,
+            allowed_networks: networks.transpose()?,
+            secrets: secrets?,
+        })
+    }
+}
+
+fn webhook(
+    settings: &mut Settings,
+    table: &str,
+    key: &impl Fn(&str) -> String,
+) -> Result<ProtectedWebhook, Reported> {
+    let (id, title) = (key("webhook_id"), key("webhook_title"));
+    match (settings.is_given(&id), settings.is_given(&title)) {
+        (true, false) => settings.number(&id, 1..=u64::MAX).map(ProtectedWebhook::Id),
+        (false, true) => settings
+            .parsed(&title, |text| Ok(text.to_owned()))
+            .map(ProtectedWebhook::Title),
+        (given, _) => {
+            let what = if given {
+                "names its webhook twice"
+            } else {
+                "names no webhook"
+            };
+            let remedy =
+                "set one of webhook_id (the row's id in fcom_meta) and webhook_title in it";
+            Err(settings.note(Problem::new(table, what, remedy)))
+        }
+    }
+}
+
+fn networks(settings: &mut Settings, key: &str) -> Result<Vec<IpNet>, Reported> {
+    let networks = settings.list(key, parse_network)?;
+    if networks.is_empty() {
+        let remedy = "list who may call, e.g. [\"192.0.2.0/24\"], or remove it to allow everybody";
+        return Err(settings.note(Problem::new(
+            key,
+            "is empty, so that nobody could call",
+            remedy,
+        )));
+    }
+    Ok(networks)
+}
+
+/// One or more secrets, outright or one a line in a file. Not set is none; empty is a problem.
+fn secrets(
+    settings: &mut Settings,
+    key: &impl Fn(&str) -> String,
+) -> Result<Option<Vec<SecretSlice<u8>>>, Reported> {
+    let (outright, file) = (key("secrets"), key("secrets_file"));
+    let (texts, from) = match (settings.is_known(&outright), settings.is_known(&file)) {
+        (false, false) => return Ok(None),
+        (true, true) => {
+            let what = format!("is given, and so is {file}");
+            return Err(settings.note(Problem::new(outright, what, "keep one of the two")));
+        }
+        (true, false) => (settings.secret_list(&outright)?, outright),
+        (false, true) => {
+            let path = settings.parsed(&file, |path| Ok(path.to_owned()))?;
+            let content = fs::read_to_string(&path).map_err(|error| {
+                let flaw = Flaw::new(
+                    format!("cannot be read: {error}"),
+                    "name a file that the daemon's user can read",
+                );
+                settings.refuse(&file, &flaw)
+            })?;
+            let lines = content.lines().map(str::trim);
+            let texts = lines.filter(|line| !line.is_empty()).map(str::to_owned);
+            (texts.collect(), file)
+        }
+    };
+    if texts.is_empty() {
+        return Err(settings.note(Problem::new(
+            from,
+            "holds no secret",
+            format!("{MAKE_ONE}, or remove it to ask for no signature"),
+        )));
+    }
+    let secrets: Vec<_> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            secret(text).map_err(|what| {
+                let what = format!("secret {} {what}", index + 1);
+                settings.note(Problem::new(&from, what, MAKE_ONE))
+            })
+        })
+        .collect();
+    secrets.into_iter().collect::<Result<_, _>>().map(Some)
+}
+
+const MAKE_ONE: &str = "make one, e.g. with: echo \"whsec_$(openssl rand -base64 32)\"";
+
+/// The key in a secret, or what is wrong with it; the secret itself is not shown.
+fn secret(text: &str) -> Result<SecretSlice<u8>, String> {
+    let encoded = text
+        .strip_prefix("whsec_")
+        .ok_or("does not begin with whsec_")?;
+    if PUBLISHED.contains(&encoded.trim_end_matches('=')) {
+        return Err("is an example from documentation, which everybody knows".to_owned());
+    }
+    let key = BASE64
+        .decode(encoded)
+        .map_err(|_| "is not base64 after whsec_")?;
+    if !KEY_BYTES.contains(&key.len()) {
+        let (least, most) = (KEY_BYTES.start(), KEY_BYTES.end());
+        return Err(format!(
+            "holds {} bytes instead of {least} to {most}",
+            key.len()
+        ));
+    }
+    let different: BTreeSet<u8> = key.iter().copied().collect();
+    // Of random ones, hardly one in 10^30 is so poor.
+    if different.len() < 8 {
+        return Err("is not random".to_owned());
+    }
+    Ok(SecretSlice::from(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn secrets_that_everybody_could_guess_are_refused() {
+        let good = secret("whsec_r/nTfmVLvtoDmyrKTFH1v7bCqm5QXwpS").unwrap();
+        assert_eq!(good.expose_secret().len(), 24);
+        for (text, said) in [
+            ("", "whsec_"),
+            ("null", "whsec_"),
+            ("changeme", "whsec_"),
+            ("r/nTfmVLvtoDmyrKTFH1v7bCqm5QXwpS", "whsec_"),
+            ("whsec_", "0 bytes"),
+            ("whsec_…", "base64"),
+            ("whsec_r/nTfmVLvtoDmyrKTFH1v7bC", "18 bytes"),
+            ("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "random"),
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "example"),
+        ] {
+            let what = secret(text).unwrap_err();
+            assert!(what.contains(said), "{text}: {what}");
+        }
+    }
+}

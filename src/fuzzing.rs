@@ -1,0 +1,201 @@
+//! What strangers' bytes meet first, for the fuzz targets in `tests/fuzz`, and for the test that runs their corpora.
+//!
+//! Each function panics when something does not hold that must hold for any input.
+
+use actix_multipart::Multipart;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::web::Bytes;
+use futures_util::{FutureExt, stream};
+
+use crate::fluentcommunity::markdown::render_description;
+use crate::fluentcommunity::webhook::{Webhook, count_runs};
+use crate::http::fields::{Fields, query_first_scalar, query_parameter};
+use crate::http::{MultipartError, MultipartLimits, read_multipart};
+use crate::provision::{Email, WebhookKey};
+use crate::wordpress::php;
+use crate::wordpress::roles::{capabilities_value, user_level};
+use crate::wordpress::sanitize::email::{is_email, sanitize_email};
+use crate::wordpress::sanitize::user_name::sanitize_user;
+use crate::wordpress::sanitize::{Rules, accents, meta_value, name, nicename};
+
+/// A target: its name, which is also its corpus's folder, and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 7] = [
+    ("form", form),
+    ("multipart", multipart),
+    ("forwarded", forwarded),
+    ("php_data", php_data),
+    ("user", user),
+    ("markdown", markdown),
+    ("wp_config", wp_config),
+];
+
+const MOST_FIELDS: usize = 50;
+const MOST_BYTES: usize = 3000;
+
+/// A body and a query string.
+pub fn form(data: &[u8]) {
+    if let Ok(fields) = Fields::parse_urlencoded(data, MOST_FIELDS) {
+        assert!(fields.len() <= MOST_FIELDS);
+        for name in ["email", "fcom_action", "user_password"] {
+            let is_text = fields.text(name).is_some();
+            assert!(!is_text || fields.get(name).is_some());
+        }
+    }
+    let query = String::from_utf8_lossy(data);
+    let parameter = query_parameter(&query, "webhook").is_some();
+    let first = query_first_scalar(&query, "webhook");
+    assert_eq!(parameter, first.is_some());
+    if let Some(key) = first.as_deref().and_then(WebhookKey::parse) {
+        assert!(key.matches(first.as_deref().unwrap_or_default()));
+        assert_eq!(key.fingerprint().len(), 8);
+    }
+}
+
+/// A multipart body that arrives at once, and one that arrives byte by byte.
+pub fn multipart(data: &[u8]) {
+    let whole = read(data, data.len().max(1));
+    let bytewise = read(data, 1);
+    match (whole, bytewise) {
+        (Ok(whole), Ok(bytewise)) => assert!(whole == bytewise),
+        (Err(_), Err(_)) => {}
+        (whole, bytewise) => panic!("{:?} {:?}", whole.err(), bytewise.err()),
+    }
+}
+
+fn read(data: &[u8], size: usize) -> Result<Fields, MultipartError> {
+    let mut headers = HeaderMap::new();
+    let kind = HeaderValue::from_static("multipart/form-data; boundary=XX");
+    headers.insert(CONTENT_TYPE, kind);
+    let chunks: Vec<Result<Bytes, PayloadError>> = data
+        .chunks(size)
+        .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
+        .collect();
+    let limits = MultipartLimits {
+        max_bytes: MOST_BYTES,
+        max_fields: MOST_FIELDS,
+    };
+    let mut reading = Box::pin(read_multipart(
+        Multipart::new(&headers, stream::iter(chunks)),
+        limits,
+    ));
+    // All of the body is there, so there is nothing to wait for but the reader's own pauses.
+    for _ in 0..10 * (data.len() + 100) {
+        if let Some(result) = (&mut reading).now_or_never() {
+            return result;
+        }
+    }
+    panic!("the body is never read");
+}
+
+/// Forwarding headers in which all but the last address is the client's own invention.
+pub fn forwarded(data: &[u8]) {
+    let invented = String::from_utf8_lossy(data);
+    crate::http::assert_last_hop_stands(&invented);
+}
+
+/// Serialised values as another plugin, or somebody with access to the database, may have left them.
+pub fn php_data(data: &[u8]) {
+    if let Ok(value) = php::parse(data) {
+        let written = value.write();
+        assert_eq!(php::parse(&written).as_ref(), Ok(&value));
+        assert!(written.len() <= 2 * data.len() + 100);
+    }
+    if let Ok(webhook) = Webhook::read(1, data) {
+        assert!(webhook.target_ids().is_sorted());
+        let counted = count_runs(1, data, 1).expect("what can be read can be counted");
+        let after = Webhook::read(1, &counted).expect("what was counted can be read");
+        assert_eq!(webhook, after);
+    }
+    let role = String::from_utf8_lossy(data);
+    assert!(user_level(&role, Some(data)) <= 10);
+    let capabilities = capabilities_value(&role);
+    let capabilities = php::parse(capabilities.as_bytes()).expect("capabilities are an array");
+    let length = capabilities.as_array().map(php::Array::len);
+    assert_eq!(length, Some(usize::from(!matches!(&*role, "" | "0"))));
+}
+
+/// Addresses, logins and names.
+pub fn user(data: &[u8]) {
+    let address = sanitize_email(data);
+    assert!(address.is_empty() || address.contains('@'));
+    if is_email(data) {
+        assert!(!data.iter().any(u8::is_ascii_control));
+    }
+    if let Ok(email) = Email::parse(data) {
+        assert!(email.stored().len() <= 100 && email.given().len() <= 100);
+        assert!(!email.stored().contains(['<', '>', '\r', '\n', '\0', '"']));
+        assert!(email.forms().len() <= 3);
+    }
+    for (version, locale) in [("5.9", "de_DE"), ("6.9", "en_US"), ("7.1", "da_DK")] {
+        let rules = Rules {
+            locale,
+            version: version.parse().expect("a version"),
+            multisite: false,
+        };
+        let strict = sanitize_user(data, true, &rules);
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" _.-@".contains(byte);
+        assert!(strict.iter().all(is_plain));
+        let _ = sanitize_user(data, false, &rules);
+        let _ = accents::remove_accents(data, &rules);
+        let strict = String::from_utf8_lossy(&strict);
+        let nicename = nicename::from_login(&strict);
+        assert!(nicename.len() <= 50);
+        let first = name::filter(data, rules.version);
+        assert!(!first.contains('<'));
+        let shown = name::display_name(&first, &first, &strict, rules.version);
+        assert!(shown.chars().count() <= 250);
+        let guarded = meta_value::guard(&first, rules.version);
+        // What would unserialise as anything is a text within a text.
+        if meta_value::looks_serialized(first.as_bytes(), rules.version) {
+            assert!(guarded.starts_with("s:"));
+        }
+    }
+}
+
+/// Biographies.
+pub fn markdown(data: &[u8]) {
+    let html = render_description(&String::from_utf8_lossy(data)).to_lowercase();
+    for tag in [
+        "<script",
+        "<iframe",
+        "<style",
+        "<svg",
+        "<img src=\"javascript:",
+        "href=\"javascript:",
+    ] {
+        assert!(!html.contains(tag), "{tag}");
+    }
+}
+
+/// PHP source that is read and not run.
+pub fn wp_config(data: &[u8]) {
+    crate::config::read_php(data);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What the fuzzer found and began with, without the fuzzer.
+    #[test]
+    fn every_corpus_passes_its_target() {
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        for (name, target) in TARGETS {
+            let files: Vec<_> = fs::read_dir(corpora.join(name)).unwrap().collect();
+            assert!(files.len() >= 5, "{name} has hardly a corpus");
+            for file in files {
+                let path = file.unwrap().path();
+                let data = fs::read(&path).unwrap();
+                let result = std::panic::catch_unwind(|| target(&data));
+                assert!(result.is_ok(), "{}", path.display());
+            }
+        }
+    }
+}

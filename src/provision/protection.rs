@@ -1,0 +1,58 @@
+//! What the operator asks of a webhook's callers beside the key: where they call from, and that they sign.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+
+use super::ProvisionError;
+use super::signature::{SignatureFlaw, Signed};
+use crate::config::{ProtectedWebhook, Protection};
+use crate::fluentcommunity::webhook::Webhook;
+
+/// What is known about the caller.
+pub struct Caller {
+    /// `None` over a Unix socket without a forwarded address.
+    pub address: Option<IpAddr>,
+    /// When the call came in: tried again, it does not become too old.
+    pub arrived: DateTime<Utc>,
+    /// `None` if it is not signed, or if no webhook asks for it.
+    pub signed: Option<Signed>,
+}
+
+/// Refuses a call that does not fulfil everything that its webhook's protections ask for.
+pub(super) fn admit(
+    protections: &[Protection],
+    webhook: &Webhook,
+    caller: &Caller,
+) -> Result<(), ProvisionError> {
+    for protection in protections.iter().filter(|one| one.is_of(webhook)) {
+        let name = || protection.name.clone();
+        if let Some(networks) = &protection.allowed_networks {
+            // A caller without an address is nowhere.
+            let is_within = |address| networks.iter().any(|network| network.contains(&address));
+            if !caller.address.is_some_and(is_within) {
+                return Err(ProvisionError::AddressNotAllowed { protection: name() });
+            }
+        }
+        if let Some(secrets) = &protection.secrets {
+            let signed = caller.signed.as_ref().ok_or(SignatureFlaw::Missing);
+            signed
+                .and_then(|signed| signed.verify(secrets, caller.arrived))
+                .map_err(|flaw| ProvisionError::NotSigned {
+                    protection: name(),
+                    flaw,
+                })?;
+        }
+    }
+    Ok(())
+}
+
+impl Protection {
+    /// Whether it is about this webhook.
+    pub fn is_of(&self, webhook: &Webhook) -> bool {
+        match &self.webhook {
+            ProtectedWebhook::Id(id) => webhook.id == *id,
+            ProtectedWebhook::Title(title) => webhook.title == title.as_bytes(),
+        }
+    }
+}
