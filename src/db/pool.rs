@@ -1,7 +1,8 @@
 //! Connections and what their session is set to.
 
 use std::io;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
@@ -17,6 +18,22 @@ use crate::config::{Database, Host, Target};
 pub struct Pool {
     connections: sqlx::MySqlPool,
     time_limit: Duration,
+    last_loss: LastLoss,
+}
+
+/// When a connection was lost last. Those that are older are hardly better off, and trying each of them would take long.
+#[derive(Clone, Debug, Default)]
+struct LastLoss(Arc<Mutex<Option<Instant>>>);
+
+impl LastLoss {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_younger_than(&self, age: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < age)
+    }
 }
 
 impl Pool {
@@ -47,7 +64,9 @@ impl Pool {
             Ok(Err(sqlx::Error::Io(silence)).doing("hear from the database")?)
         });
         let cause = result.as_ref().err().and_then(Cause::database);
-        if !cause.is_some_and(DatabaseError::spoils_connection) {
+        if cause.is_some_and(DatabaseError::spoils_connection) {
+            self.last_loss.note();
+        } else {
             lent.give_back(result.is_err());
         }
         result
@@ -97,6 +116,7 @@ impl From<sqlx::MySqlPool> for Pool {
         Self {
             connections,
             time_limit: TIME_LIMIT,
+            last_loss: LastLoss::default(),
         }
     }
 }
@@ -119,12 +139,13 @@ impl Cause for DatabaseError {
 /// into TIMESTAMP columns through the server's default zone, and so must we.
 pub const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
-/// Shorter than the `wait_timeout` that shared hosts set, so that an idle connection is dropped by us first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
+/// Far shorter than the `wait_timeout` of the session, so that an idle connection is dropped by us first: the pool looks
+/// for them only so often.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this long without a statement of ours the server ends the session and frees its locks: we are gone, and nobody
 /// told it.
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What work with the database may take beyond a wait for a locked row.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -181,17 +202,24 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
 pub fn open(database: &Database) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
+    let last_loss = LastLoss::default();
+    let loss = last_loss.clone();
     let connections = MySqlPoolOptions::new()
         .max_connections(database.max_connections)
         .acquire_timeout(database.acquire_timeout)
         .idle_timeout(IDLE_TIMEOUT)
         // A dead connection costs one retry of a call instead of one round trip of every call.
         .test_before_acquire(false)
+        .before_acquire(move |_, connection| {
+            let is_young = !loss.is_younger_than(connection.age);
+            Box::pin(async move { Ok(is_young) })
+        })
         .after_connect(move |connection, _| Box::pin(set_up_session(connection, lock_wait)))
         .connect_lazy_with(options);
     Ok(Pool {
         connections,
         time_limit: lock_wait + TIME_LIMIT,
+        last_loss,
     })
 }
 
