@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture lint tools-demo tools-test
+.PHONY: demo demo-serve test torture bench bench-scale lint tools-demo tools-test tools-bench
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -17,6 +17,15 @@ test: tools-test
 torture: tools-test
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked --test it -- torture --nocapture
 
+# Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
+# BENCH=--help tells what else there is.
+bench: tools-bench
+	cargo bench --locked --bench load -- $(BENCH)
+
+# The same calls on sites of up to a million users. Takes 12 GB in target/ while it runs.
+bench-scale: tools-demo
+	cargo bench --locked --bench load -- --scale $(BENCH)
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -30,3 +39,7 @@ tools-demo:
 tools-test:
 	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
+
+# And the web server that shows what PHP costs.
+tools-bench: tools-test
+	@deploy/install-tools php-fpm nginx
