@@ -20,7 +20,7 @@ use crate::sidecar::Sidecar;
 use crate::site::{self, Kind, Site};
 use crate::statements::{Log, Step, Value};
 
-/// Calls before the one that is noted, so that nothing is done for the first time.
+/// Calls before the one that is noted, so that nothing is prepared for it.
 const CALLS_BEFORE: u64 = 3;
 /// What the names of the noted call are made of. No other text contains it.
 const NOTED_NEW: &str = "notedperson";
@@ -30,6 +30,7 @@ const FIRST_NEW_USER: u64 = 40_000_000;
 const FIRST_RUN: u64 = 50_000_000;
 /// As the daemon's tally.
 const BATCH: usize = 500;
+const INSERT_RUN: &str = "INSERT INTO wp_fcom_sidecar_runs";
 const COUNT: &str = "\"running_count\";i:";
 
 /// A counted run's caller waits for this.
@@ -52,7 +53,8 @@ struct Noted {
     name: String,
     user_id: u64,
     run_id: u64,
-    call_id: Vec<u8>,
+    /// As the log has it.
+    call_id: Value,
 }
 
 /// What it is replaced by.
@@ -157,7 +159,7 @@ impl Subject for Replay {
             let sql = step.sql.as_str();
             if sql.starts_with("INSERT INTO wp_users") {
                 own.user_id = last_id;
-            } else if sql.starts_with("INSERT INTO wp_fcom_sidecar_runs") {
+            } else if sql.starts_with(INSERT_RUN) {
                 own.run_id = last_id;
             }
         }
@@ -178,7 +180,13 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Noted, Vec<Step>)> {
         site::name(NOTED_USER)
     };
     let log = Log::start(site).await?;
-    let sidecar = Sidecar::start(&site.server.url(&site.database)).await?;
+    // One connection: on each, the first calls are noted without their values.
+    let url = site.server.url(&site.database);
+    let sidecar = Sidecar::start_with(&url, "max_connections = 1").await?;
+    let next = |table, id| format!("ALTER TABLE {table} AUTO_INCREMENT = {id};");
+    site.execute(&next("wp_users", FIRST_NEW_USER)).await?;
+    site.execute(&next("wp_fcom_sidecar_runs", FIRST_RUN))
+        .await?;
     let mut connection = Connection::open(sidecar.address).await?;
     let mut call = async |name: &str| {
         let request = site::request(kind.key(), &kind.form(name));
@@ -194,17 +202,18 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Noted, Vec<Step>)> {
         };
         call(&earlier).await?;
     }
-    let next = |table, id| format!("ALTER TABLE {table} AUTO_INCREMENT = {id};");
-    site.execute(&next("wp_users", FIRST_NEW_USER)).await?;
-    site.execute(&next("wp_fcom_sidecar_runs", FIRST_RUN))
-        .await?;
     let from = log.mark().await?;
     call(&name).await?;
     let to = log.mark().await?;
     drop(sidecar);
     let steps = log.finish(from, to).await?;
-    let query = "SELECT id, user_id, call_id FROM wp_fcom_sidecar_runs ORDER BY id DESC LIMIT 1";
-    let (run_id, user_id, call_id) = sqlx::query_as(query).fetch_one(site.pool()).await?;
+    let query = "SELECT id, user_id FROM wp_fcom_sidecar_runs ORDER BY id DESC LIMIT 1";
+    let (run_id, user_id) = sqlx::query_as(query).fetch_one(site.pool()).await?;
+    let mut inserted = steps
+        .iter()
+        .filter(|step| step.sql.as_str().starts_with(INSERT_RUN));
+    let call_id = inserted.find_map(|step| step.value_of("call_id"));
+    let call_id = call_id.context("no run was recorded")?.clone();
     let noted = Noted {
         name,
         user_id,
@@ -250,10 +259,8 @@ fn replaced(value: &Value, noted: &Noted, own: &Own<'_>) -> Value {
             None
         }
     };
-    let is_call_id = |bytes: &[u8]| bytes == noted.call_id;
     match value {
-        Value::Text(text) if is_call_id(text.as_bytes()) => Value::Bytes(own.call_id.to_vec()),
-        Value::Bytes(bytes) if is_call_id(bytes) => Value::Bytes(own.call_id.to_vec()),
+        value if *value == noted.call_id => Value::Bytes(own.call_id.to_vec()),
         Value::Number(text) => Value::Number(number(text).unwrap_or_else(|| text.clone())),
         Value::Text(text) => {
             Value::Text(number(text).unwrap_or_else(|| text.replace(&noted.name, own.name)))

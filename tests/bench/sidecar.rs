@@ -23,6 +23,11 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts it on the database of this URL and waits until it is ready.
     pub(crate) async fn start(database: &str) -> anyhow::Result<Self> {
+        Self::start_with(database, "").await
+    }
+
+    /// The same with more in the section `[database]`.
+    pub(crate) async fn start_with(database: &str, more: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let [address, admin] =
             [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -31,7 +36,7 @@ impl Sidecar {
             &file,
             format!(
                 "[server]\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\
-                 [database]\nurl = \"{database}\"\n[wordpress]\nversion = \"7.1\"\n"
+                 [database]\nurl = \"{database}\"\n{more}\n[wordpress]\nversion = \"7.1\"\n"
             ),
         )?;
         let log = folder.path().join("log");

@@ -18,8 +18,20 @@ pub(crate) struct Step {
 pub(crate) enum Value {
     Null,
     Number(String),
+    /// Also bytes, in the garbled form that the log gives them.
     Text(String),
+    /// Never noted.
     Bytes(Vec<u8>),
+}
+
+impl Step {
+    /// What an INSERT of one row binds to this column.
+    pub(crate) fn value_of(&self, column: &str) -> Option<&Value> {
+        let (_, columns) = self.sql.as_str().split_once('(')?;
+        let (columns, _) = columns.split_once(')')?;
+        let index = columns.split(',').position(|one| one.trim() == column)?;
+        self.values.as_ref()?.get(index)
+    }
 }
 
 /// What one entry of the log says.
@@ -118,6 +130,7 @@ fn literal(text: &[u8]) -> Option<(Value, &[u8])> {
     if let Some(rest) = text.strip_prefix(b"NULL") {
         return Some((Value::Null, rest));
     }
+    let text = text.strip_prefix(b"TIMESTAMP").unwrap_or(text);
     if let Some(rest) = text.strip_prefix(b"'") {
         let mut bytes = Vec::new();
         let mut index = 0;
@@ -142,10 +155,7 @@ fn literal(text: &[u8]) -> Option<(Value, &[u8])> {
             }
             index += 1;
         }
-        let value = match String::from_utf8(bytes) {
-            Ok(text) => Value::Text(text),
-            Err(error) => Value::Bytes(error.into_bytes()),
-        };
+        let value = Value::Text(String::from_utf8(bytes).ok()?);
         return Some((value, &rest[index + 1..]));
     }
     let is_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
