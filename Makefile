@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz lint tools-demo tools-test tools-fuzz
+.PHONY: demo demo-serve test torture fuzz bench bench-scale lint tools-demo tools-test tools-fuzz tools-bench
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -16,6 +16,15 @@ test: tools-test
 # Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
 torture: tools-test
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked --test it -- torture --nocapture
+
+# Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
+# BENCH=--help tells what else there is.
+bench: tools-bench
+	cargo bench --locked --bench load -- $(BENCH)
+
+# The same calls on sites of up to a million users. Takes 12 GB in target/ while it runs.
+bench-scale: tools-demo
+	cargo bench --locked --bench load -- --scale $(BENCH)
 
 lint:
 	cargo fmt --check
@@ -47,3 +56,7 @@ tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
+
+# And the web server that shows what PHP costs.
+tools-bench: tools-test
+	@deploy/install-tools php-fpm nginx

@@ -37,7 +37,7 @@ pub fn free_port() -> u16 {
 
 /// Finds a program by the first of its names that exists: in the search path, and where Debian keeps servers, which is
 /// not in the search path of ordinary users.
-pub(super) fn find_program(names: &[&str]) -> Option<PathBuf> {
+pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/usr/libexec"].map(PathBuf::from))
@@ -48,13 +48,14 @@ pub(super) fn find_program(names: &[&str]) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Creates a folder of our own: in memory where there is room for a server, else in the machine's temporary folder.
-pub(super) fn create_folder(prefix: &str) -> io::Result<TempDir> {
+/// Creates a folder of our own: in this one, or else in memory where there is room for a server, or else in the machine's
+/// temporary folder.
+pub(super) fn create_folder(prefix: &str, base: Option<&Path>) -> io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
-    let base = if free_megabytes(memory).is_some_and(|free| free >= 1024) {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
+    let base = match base {
+        Some(base) => base.to_owned(),
+        None if free_megabytes(memory).is_some_and(|free| free >= 1024) => memory.to_owned(),
+        None => std::env::temp_dir(),
     };
     tempfile::Builder::new().prefix(prefix).tempdir_in(base)
 }

@@ -72,6 +72,8 @@ pub struct Options {
     pub default_time_zone: Option<String>,
     /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
     pub flush_log_at_commit: u8,
+    /// Where the server's folder is made; `None` takes memory where there is enough.
+    pub folder: Option<PathBuf>,
     /// More arguments for the server, after ours.
     pub arguments: Vec<String>,
     /// Variables added to the server's environment, for example `TZ`.
@@ -83,6 +85,7 @@ impl Default for Options {
         Self {
             default_time_zone: None,
             flush_log_at_commit: 2,
+            folder: None,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -111,8 +114,8 @@ impl PrivateMariadb {
             find_program(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
         let installer = find_program(&["mariadb-install-db", "mysql_install_db"])
             .ok_or(MariadbError::NotInstalled("mariadb-install-db"))?;
-        let folder =
-            create_folder("fcom-sidecar-mariadb-").map_err(system("create the server's folder"))?;
+        let folder = create_folder("fcom-sidecar-mariadb-", options.folder.as_deref())
+            .map_err(system("create the server's folder"))?;
         let watchdog = spawn_watchdog(folder.path())?;
         let path = folder.path().to_owned();
         tokio::task::spawn_blocking(move || install(&installer, &path))
@@ -155,6 +158,12 @@ impl PrivateMariadb {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The server's process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        lock(&self.server).as_ref().map(Child::id)
     }
 
     /// The server's unix socket, on which `root` needs no password.

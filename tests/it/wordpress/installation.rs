@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use fcom_sidecar::sample::mariadb::PrivateMariadb;
 use tempfile::TempDir;
 
 use super::PREFIX;
-use crate::site::Site;
 
 const PACKAGE: &str = "/usr/share/wordpress";
 const LANGUAGES: &str = "wp-content/languages";
@@ -18,9 +18,9 @@ const TRANSLATION: &str = "/usr/share/wordpress/wp-content/languages/de_DE.mo";
 pub(super) struct Installation(TempDir);
 
 impl Installation {
-    /// A folder whose `wp-config.php` names the site's database. WordPress takes the folder of its configuration for that
+    /// A folder whose `wp-config.php` names this database, and defines these constants too. WordPress takes the folder of its configuration for that
     /// of the file which runs, links resolved; so these files are copies, and the folders that hold no entry points links.
-    pub(super) fn of(site: &Site) -> Self {
+    pub(super) fn on(server: &PrivateMariadb, database: &str, constants: &str) -> Self {
         for (file, package) in [
             (&*format!("{PACKAGE}/wp-load.php"), "wordpress"),
             (TRANSLATION, "wordpress-l10n"),
@@ -49,7 +49,11 @@ impl Installation {
             let file = entry.unwrap();
             symlink(file.path(), root.join(LANGUAGES).join(file.file_name())).unwrap();
         }
-        fs::write(root.join("wp-config.php"), configuration(site)).unwrap();
+        fs::write(
+            root.join("wp-config.php"),
+            configuration(server, database, constants),
+        )
+        .unwrap();
         Self(folder)
     }
 
@@ -76,8 +80,8 @@ fn take(from: &Path, to: &Path, without: &[&str]) {
 }
 
 /// Constants as an operator writes them. Nothing that WordPress does beside the request: tests are alone with it.
-fn configuration(site: &Site) -> String {
-    let (database, password, port) = (&site.database, site.server.password(), site.server.port());
+fn configuration(server: &PrivateMariadb, database: &str, constants: &str) -> String {
+    let (password, port) = (server.password(), server.port());
     let keys = ["AUTH", "SECURE_AUTH", "LOGGED_IN", "NONCE"].map(|name| {
         format!("define( '{name}_KEY', '{name} key' );\ndefine( '{name}_SALT', '{name} salt' );\n")
     });
@@ -91,6 +95,7 @@ fn configuration(site: &Site) -> String {
          define( 'DB_CHARSET', 'utf8mb4' );\n\
          define( 'DB_COLLATE', '' );\n\
          {keys}\
+         {constants}\
          define( 'DISABLE_WP_CRON', true );\n\
          define( 'WP_HTTP_BLOCK_EXTERNAL', true );\n\
          define( 'AUTOMATIC_UPDATER_DISABLED', true );\n\

@@ -45,7 +45,7 @@ impl RealSite {
              DELETE FROM {PREFIX}fcom_meta WHERE object_type = 'user'"
         ))
         .await;
-        let installation = Installation::of(&site);
+        let installation = Installation::on(&site.server, &site.database, "");
         let server = Server::start(installation.root()).await;
         let real = Self {
             site,

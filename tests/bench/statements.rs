@@ -1,0 +1,166 @@
+//! The statements of a call, as the database server noted them in its general log.
+
+use anyhow::{Context, bail};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlStr};
+
+use crate::site::Site;
+
+/// A statement, ready to be executed again.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) sql: SqlStr,
+    /// One for each `?`; `None` if it was not prepared.
+    pub(crate) values: Option<Vec<Value>>,
+}
+
+/// What was bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Null,
+    Number(String),
+    /// Also bytes, in the garbled form that the log gives them.
+    Text(String),
+    /// Never noted.
+    Bytes(Vec<u8>),
+}
+
+impl Step {
+    /// What an INSERT of one row binds to this column.
+    pub(crate) fn value_of(&self, column: &str) -> Option<&Value> {
+        let (_, columns) = self.sql.as_str().split_once('(')?;
+        let (columns, _) = columns.split_once(')')?;
+        let index = columns.split(',').position(|one| one.trim() == column)?;
+        self.values.as_ref()?.get(index)
+    }
+}
+
+/// What one entry of the log says.
+struct Entry {
+    command: String,
+    text: Vec<u8>,
+}
+
+/// The log, while it is being written.
+pub(crate) struct Log<'a>(&'a Site);
+
+impl<'a> Log<'a> {
+    /// From now on everything is noted. To be called before the daemon starts, because the texts with their `?` are
+    /// noted only when they are prepared.
+    pub(crate) async fn start(site: &'a Site) -> anyhow::Result<Self> {
+        site.execute("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1")
+            .await?;
+        Ok(Self(site))
+    }
+
+    /// How many entries there are.
+    pub(crate) async fn mark(&self) -> anyhow::Result<usize> {
+        Ok(self.entries().await?.len())
+    }
+
+    /// Ends it; returns what was executed between two marks.
+    pub(crate) async fn finish(self, from: usize, to: usize) -> anyhow::Result<Vec<Step>> {
+        self.0.execute("SET GLOBAL general_log = 0").await?;
+        let entries = self.entries().await?;
+        let prepared = entries.iter().filter(|entry| entry.command == "Prepare");
+        let prepared: Vec<&[u8]> = prepared.map(|entry| &*entry.text).collect();
+        let mut steps = Vec::new();
+        for Entry { command, text } in &entries[from..to] {
+            match command.as_str() {
+                "Execute" => steps.push(execution(text, &prepared)?),
+                "Query" => steps.push(Step {
+                    sql: sql(text)?,
+                    values: None,
+                }),
+                _ => {}
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Those of the daemon's account, in their order.
+    async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        let log = "SELECT CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
+            FROM mysql.general_log WHERE user_host LIKE 'sidecar[%'";
+        let rows = sqlx::query(log).fetch_all(self.0.pool()).await?;
+        let entries = rows.iter().map(|row| {
+            Ok(Entry {
+                command: row.try_get("command")?,
+                text: row.try_get("text")?,
+            })
+        });
+        entries.collect()
+    }
+}
+
+fn sql(text: &[u8]) -> anyhow::Result<SqlStr> {
+    let text = String::from_utf8(text.to_vec()).context("a statement is not text")?;
+    // Sound: it is the daemon's own.
+    Ok(AssertSqlSafe(text).into_sql_str())
+}
+
+/// Finds the text that this execution was prepared from, and with it what was bound.
+fn execution(text: &[u8], prepared: &[&[u8]]) -> anyhow::Result<Step> {
+    for candidate in prepared {
+        if let Some(values) = values(text, candidate) {
+            return Ok(Step {
+                sql: sql(candidate)?,
+                values: Some(values),
+            });
+        }
+    }
+    bail!("not prepared: {}", String::from_utf8_lossy(text))
+}
+
+fn values(mut text: &[u8], prepared: &[u8]) -> Option<Vec<Value>> {
+    let mut values = Vec::new();
+    // None of our statements has a question mark elsewhere.
+    for (index, piece) in prepared.split(|byte| *byte == b'?').enumerate() {
+        if index > 0 {
+            let value;
+            (value, text) = literal(text)?;
+            values.push(value);
+        }
+        text = text.strip_prefix(piece)?;
+    }
+    text.is_empty().then_some(values)
+}
+
+/// Reads a literal as the server writes it.
+fn literal(text: &[u8]) -> Option<(Value, &[u8])> {
+    if let Some(rest) = text.strip_prefix(b"NULL") {
+        return Some((Value::Null, rest));
+    }
+    let text = text.strip_prefix(b"TIMESTAMP").unwrap_or(text);
+    if let Some(rest) = text.strip_prefix(b"'") {
+        let mut bytes = Vec::new();
+        let mut index = 0;
+        loop {
+            match *rest.get(index)? {
+                b'\'' if rest.get(index + 1) == Some(&b'\'') => {
+                    bytes.push(b'\'');
+                    index += 1;
+                }
+                b'\'' => break,
+                b'\\' => {
+                    index += 1;
+                    bytes.push(match *rest.get(index)? {
+                        b'0' => 0,
+                        b'n' => b'\n',
+                        b'r' => b'\r',
+                        b'Z' => 26,
+                        other => other,
+                    });
+                }
+                other => bytes.push(other),
+            }
+            index += 1;
+        }
+        let value = Value::Text(String::from_utf8(bytes).ok()?);
+        return Some((value, &rest[index + 1..]));
+    }
+    let is_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let length = text.iter().take_while(|byte| is_number(byte)).count();
+    let (number, rest) = text.split_at(length);
+    let number = std::str::from_utf8(number).ok()?.to_owned();
+    (length > 0).then_some((Value::Number(number), rest))
+}

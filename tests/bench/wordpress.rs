@@ -1,0 +1,221 @@
+//! What PHP costs: Debian's WordPress behind nginx and php-fpm with `OPcache`, creating users through its REST API. The
+//! site is a bare one, without FluentCommunity: the plugin's handler does more than this.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the installation is shared with the tests"
+)]
+
+#[path = "../it/wordpress/installation.rs"]
+mod installation;
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use base64::Engine;
+use fcom_sidecar::sample::machine::{find_program, free_port};
+use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use self::installation::Installation;
+use crate::http::{self, Calls, Connection};
+
+/// The table prefix of the installation.
+const PREFIX: &str = "wp_";
+const DATABASE: &str = "wordpress";
+/// Otherwise application passwords need HTTPS.
+const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n";
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Newest first.
+const PHP_FPM: [&str; 7] = [
+    "php-fpm8.5",
+    "php-fpm8.4",
+    "php-fpm8.3",
+    "php-fpm8.2",
+    "php-fpm8.1",
+    "php-fpm7.4",
+    "php-fpm",
+];
+
+/// A WordPress that answers HTTP; it ends on drop.
+pub(crate) struct WordPress {
+    pub(crate) version: String,
+    address: SocketAddr,
+    authorization: String,
+    php: Service,
+    nginx: Service,
+    _installation: Installation,
+    _folder: TempDir,
+}
+
+impl WordPress {
+    /// Installs and starts it, with twice as many PHP workers as there are processors.
+    pub(crate) async fn start(server: &PrivateMariadb) -> anyhow::Result<Self> {
+        server.create_database(DATABASE).await?;
+        let installation = Installation::on(server, DATABASE, CONSTANTS);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let folder = tempfile::tempdir()?;
+        let cores = std::thread::available_parallelism()?.get();
+        let root = installation.root();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let run = |script: &str, input: &Value| run(&tests.join(script), root, address, input);
+        let url = format!("http://{address}");
+        let input = json!({ "url": url, "password": "an administrator's password" });
+        let version = run("data/php/install.php", &input)?;
+        let password = run("bench/application_password.php", &json!({}))?;
+        let password = password.as_str().context("no application password")?;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("admin:{password}"));
+
+        let is_root = folder.path().metadata()?.uid() == 0;
+        let fpm = folder.path().join("php-fpm.conf");
+        fs::write(&fpm, fpm_configuration(folder.path(), 2 * cores, is_root))?;
+        let program = find_program(&PHP_FPM).context("install php-fpm: `make bench` does")?;
+        let mut php = Command::new(program);
+        php.arg("--nodaemonize").arg("--fpm-config").arg(fpm);
+        if is_root {
+            php.arg("--allow-to-run-as-root");
+        }
+        let nginx_file = folder.path().join("nginx.conf");
+        let configuration = nginx_configuration(folder.path(), root, address, cores, is_root);
+        fs::write(&nginx_file, configuration)?;
+        let program = find_program(&["nginx"]).context("install nginx: `make bench` does")?;
+        let mut nginx = Command::new(program);
+        nginx.arg("-p").arg(folder.path()).arg("-c").arg(nginx_file);
+        let wordpress = Self {
+            version: version.as_str().unwrap_or_default().to_owned(),
+            address,
+            authorization: format!("Authorization: Basic {encoded}\r\n"),
+            php: Service::start(php)?,
+            nginx: Service::start(nginx)?,
+            _installation: installation,
+            _folder: folder,
+        };
+        wordpress.answers().await?;
+        Ok(wordpress)
+    }
+
+    /// Waits for the first user.
+    async fn answers(&self) -> anyhow::Result<()> {
+        let calls = self.calls("first");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let attempt = async {
+                let mut connection = Connection::open(self.address).await?;
+                let (status, body) = connection.exchange(&(calls.request)(0)).await?;
+                let body = String::from_utf8_lossy(body);
+                ensure!(status == calls.success, "WordPress says {status}: {body}");
+                anyhow::Ok(())
+            };
+            match attempt.await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// The processes whose time counts.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        vec![self.php.0.id(), self.nginx.0.id()]
+    }
+
+    /// Requests that create users.
+    pub(crate) fn calls(&self, prefix: &str) -> Calls {
+        let (prefix, authorization) = (prefix.to_owned(), self.authorization.clone());
+        let request = move |number: u64| {
+            let name = format!("{prefix}{number}");
+            let user = json!({
+                "username": name,
+                "email": format!("{name}@bench.example"),
+                "first_name": name,
+                "last_name": "Bench",
+                "password": "correct horse battery",
+            });
+            let headers = format!("{authorization}Content-Type: application/json\r\n");
+            http::post("/?rest_route=/wp/v2/users", &headers, &user.to_string())
+        };
+        Calls {
+            address: self.address,
+            request: Arc::new(request),
+            success: 201,
+        }
+    }
+}
+
+/// A process that gets SIGTERM on drop: its children would outlive another end.
+struct Service(Child);
+
+impl Service {
+    fn start(mut command: Command) -> anyhow::Result<Self> {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+        Ok(Self(command.stderr(Stdio::null()).spawn()?))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let process = self.0.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &process]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a script of the tests in this WordPress.
+fn run(script: &PathBuf, root: &Path, host: SocketAddr, input: &Value) -> anyhow::Result<Value> {
+    let mut process = Command::new("php")
+        .arg("-d")
+        .arg("sendmail_path=true")
+        .arg(script)
+        .env("WORDPRESS_ROOT", root)
+        .env("WORDPRESS_HOST", host.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("install php-cli: `make bench` does")?;
+    let mut pipe = process.stdin.take().context("no pipe")?;
+    pipe.write_all(input.to_string().as_bytes())?;
+    drop(pipe);
+    let output = process.wait_with_output()?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{}: {answer}", script.display());
+    serde_json::from_str(&answer).with_context(|| answer.into_owned())
+}
+
+fn fpm_configuration(folder: &Path, workers: usize, is_root: bool) -> String {
+    let folder = folder.display();
+    let user = if is_root { "user = root\n" } else { "" };
+    format!(
+        "[global]\nerror_log = {folder}/php-fpm.log\n[www]\n{user}listen = {folder}/php.sock\n\
+         listen.backlog = 1024\npm = static\npm.max_children = {workers}\nphp_admin_value[opcache.enable] = 1\n"
+    )
+}
+
+fn nginx_configuration(
+    folder: &Path,
+    root: &Path,
+    address: SocketAddr,
+    workers: usize,
+    is_root: bool,
+) -> String {
+    let (folder, root) = (folder.display(), root.display());
+    let user = if is_root { "user root;\n" } else { "" };
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {folder}/{what};\n"))
+        .concat();
+    format!(
+        "{user}daemon off;\nworker_processes {workers};\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n\
+         events {{ worker_connections 2048; }}\n\
+         http {{\naccess_log off;\nkeepalive_requests 1000000;\nfastcgi_read_timeout 120;\n{temporary}\
+         server {{\nlisten {address};\nroot {root};\n\
+         location / {{\ninclude /etc/nginx/fastcgi_params;\n\
+         fastcgi_param SCRIPT_FILENAME {root}/index.php;\nfastcgi_pass unix:{folder}/php.sock;\n}}\n}}\n}}\n"
+    )
+}
