@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 /// What callers do before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long callers wait for answers after the end.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_mins(1);
 /// Longer times count as this, in microseconds.
 const LONGEST: u64 = 120_000_000;
 
@@ -107,6 +107,9 @@ fn record(latency: &mut Histogram<u64>, time: Duration) {
 
 /// The time that is measured, and who takes part.
 struct Window {
+    /// When the callers begin, warming up.
+    start: Instant,
+    /// When counting begins.
     begin: Instant,
     end: Instant,
     pace: Pace,
@@ -128,8 +131,10 @@ pub(crate) async fn run<S: Subject, T>(
     for _ in 0..callers {
         ready.push(subject.caller().await.context("a caller cannot begin")?);
     }
-    let begin = Instant::now() + WARM_UP;
+    let start = Instant::now();
+    let begin = start + WARM_UP;
     let window = Arc::new(Window {
+        start,
         begin,
         end: begin + Duration::from_secs_f64(seconds),
         pace,
@@ -172,7 +177,7 @@ fn start_pacemaker(window: &Arc<Window>) -> Option<std::thread::JoinHandle<()>> 
     };
     let window = Arc::clone(window);
     Some(std::thread::spawn(move || {
-        let start = window.begin - WARM_UP;
+        let start = window.start;
         let mut given = 0;
         while Instant::now() < window.end {
             // The truncated number of calls that are due.
@@ -200,7 +205,7 @@ impl Window {
         };
         self.due.acquire().await.ok()?.forget();
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        Some(self.begin - WARM_UP + Duration::from_secs_f64(number as f64 / rate))
+        Some(self.start + Duration::from_secs_f64(number as f64 / rate))
     }
 }
 

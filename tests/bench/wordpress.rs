@@ -33,7 +33,7 @@ const PREFIX: &str = "wp_";
 const DATABASE: &str = "wordpress";
 /// Otherwise application passwords need HTTPS.
 const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Newest first.
 const PHP_FPM: [&str; 7] = [
     "php-fpm8.5",
