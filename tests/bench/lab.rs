@@ -119,7 +119,7 @@ impl Lab {
                 continue;
             }
             let replay = Replay::of(&site, kind, "eve").await?;
-            report.fact(&format!("statements of {name}"), replay.statements());
+            report.fact(&format!("round trips of {name}"), replay.round_trips());
             rows.push(Row::new(
                 name,
                 Target::Replay(Arc::new(replay)),

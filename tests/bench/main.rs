@@ -26,6 +26,7 @@ mod scale;
 mod sidecar;
 mod site;
 mod statements;
+mod template;
 mod wordpress;
 
 use clap::Parser;

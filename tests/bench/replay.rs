@@ -1,17 +1,21 @@
 //! The ceiling: a bare client that executes exactly the statements of a call, and nothing else. No HTTP, no parsing, no
 //! hashing, no decisions.
 //!
-//! The statements are those that the server noted while the daemon carried out one call; only what must differ from call
-//! to call is replaced. What the daemon's tally did after the call's commit is done here as the daemon does it: by one
-//! task, once for all calls that wait for it at that moment, and a call has ended when its run is counted.
+//! The statements are those that the server noted while the daemon carried out one call, in the same batches; only what
+//! must differ from call to call is replaced. What the daemon's tally did after the call's commit is done here as the
+//! daemon does it: by one task, once for all calls that wait for it at that moment, and a call has ended when its run is
+//! counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db;
+use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlArguments, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection, MySqlPool, SqlSafeStr};
+use sqlx::{
+    AssertSqlSafe, Either, Executor, MySql, MySqlConnection, MySqlPool, SqlSafeStr, SqlStr,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http::Connection;
@@ -19,6 +23,7 @@ use crate::load::{Answer, Subject};
 use crate::sidecar::Sidecar;
 use crate::site::{self, Kind, Site};
 use crate::statements::{Log, Step, Value};
+use crate::template::{Differences, Template};
 
 /// Calls before the one that is noted, so that nothing is prepared for it.
 const CALLS_BEFORE: u64 = 3;
@@ -30,56 +35,65 @@ const FIRST_NEW_USER: u64 = 40_000_000;
 const FIRST_RUN: u64 = 50_000_000;
 /// As the daemon's tally.
 const BATCH: usize = 500;
+const INSERT_USER: &str = "INSERT INTO wp_users";
 const INSERT_RUN: &str = "INSERT INTO wp_fcom_sidecar_runs";
-const COUNT: &str = "\"running_count\";i:";
 
 /// A counted run's caller waits for this.
 type Waiting = (u64, oneshot::Sender<()>);
 
+/// What the client sends, and what is to be learnt from the answers.
+struct Request {
+    text: Text,
+    /// Which of the answers has the new user's id, and which the run's.
+    user_id_from: Option<usize>,
+    run_id_from: Option<usize>,
+}
+
+enum Text {
+    Batch(Template),
+    Prepared(SqlStr, Vec<Value>),
+}
+
 /// A client that replays one kind of call.
 pub(crate) struct Replay {
     pool: MySqlPool,
-    call: Vec<Step>,
-    noted: Noted,
+    call: Vec<Request>,
+    noted: Differences,
     users: u64,
     kind: Kind,
     prefix: String,
     tally: mpsc::Sender<Waiting>,
 }
 
-/// What is replaced.
-#[derive(Clone, Debug)]
-struct Noted {
-    name: String,
-    user_id: u64,
-    run_id: u64,
-    /// As the log has it.
-    call_id: Value,
-}
-
-/// What it is replaced by.
-struct Own<'a> {
-    name: &'a str,
-    user_id: u64,
-    run_id: u64,
-    call_id: [u8; 16],
-}
-
 impl Replay {
     /// Has a daemon of its own carry out a call of this kind, and takes over its statements.
     pub(crate) async fn of(site: &Site, kind: Kind, prefix: &str) -> anyhow::Result<Self> {
-        let (noted, steps) = note(site, kind).await?;
-        let commit = steps.iter().position(|step| step.sql.as_str() == "COMMIT");
-        let commit = commit.context("the call does not commit")?;
-        let mut call = steps;
-        let counting = call.split_off(commit + 1);
+        let (noted, mut call) = note(site, kind).await?;
+        let commit = call.iter().position(|step| step.sql.ends_with("COMMIT"));
+        let counting = call.split_off(commit.context("the call does not commit")? + 1);
+        let ends = counting
+            .last()
+            .is_some_and(|step| step.sql.ends_with("COMMIT"));
+        let marks = counting
+            .iter()
+            .any(|step| step.sql.contains("SET tallied = 1"));
+        ensure!(ends && marks, "this is no tally: {counting:#?}");
+        let requests = |steps: &[Step]| -> Vec<Request> {
+            let requests = steps.iter().map(|step| Request::new(step, &noted));
+            requests.collect()
+        };
         let pool = open_pool(site).await?;
         let (sender, receiver) = mpsc::channel(4096);
-        let tally = Tally::new(counting, noted.run_id, pool.clone())?;
+        let tally = Tally {
+            requests: requests(&counting),
+            noted: noted.clone(),
+            pool: pool.clone(),
+            counted: AtomicU64::new(1),
+        };
         tokio::spawn(tally.run(receiver));
         let replay = Self {
             pool,
-            call,
+            call: requests(&call),
             noted,
             users: site.users,
             kind,
@@ -90,8 +104,8 @@ impl Replay {
         Ok(replay)
     }
 
-    /// How many statements a call has, begin and commit included.
-    pub(crate) fn statements(&self) -> usize {
+    /// How many round trips a call has up to its commit.
+    pub(crate) fn round_trips(&self) -> usize {
         self.call.len()
     }
 
@@ -121,9 +135,8 @@ impl Replay {
         };
         ensure!(
             grown == expected,
-            "the replay of {:?} made {grown}, not {expected}: {:#?}",
-            self.kind,
-            self.call
+            "the replay of {:?} made {grown}, not {expected}",
+            self.kind
         );
         Ok(())
     }
@@ -137,42 +150,85 @@ impl Subject for Replay {
     }
 
     async fn call(&self, (): &mut (), number: u64) -> anyhow::Result<Answer> {
-        let mut own = match self.kind {
+        let (name, user_id) = match self.kind {
             Kind::New { .. } => (format!("{}{number}", self.prefix), 0),
             Kind::Known | Kind::Moving => {
                 let user = site::user(number, self.users);
                 (site::name(user), site::id(user))
             }
         };
-        let mut own = Own {
-            name: &std::mem::take(&mut own.0),
-            user_id: own.1,
-            run_id: 0,
-            call_id: rand::random(),
+        let call_id: [u8; 16] = rand::random();
+        let mut own = Differences {
+            name,
+            user_id,
+            call_id: call_id.to_vec(),
+            ..Differences::default()
         };
         let mut connection = self.pool.acquire().await?;
-        for step in &self.call {
-            let last_id = execute(&mut connection, step, |value| {
-                replaced(value, &self.noted, &own)
-            })
-            .await?;
-            let sql = step.sql.as_str();
-            if sql.starts_with("INSERT INTO wp_users") {
-                own.user_id = last_id;
-            } else if sql.starts_with(INSERT_RUN) {
-                own.run_id = last_id;
-            }
+        for request in &self.call {
+            request.send(&mut connection, &self.noted, &mut own).await?;
         }
         drop(connection);
+        let run_id = *own.run_ids.first().context("no run was recorded")?;
         let (sender, counted) = oneshot::channel();
-        self.tally.send((own.run_id, sender)).await?;
+        self.tally.send((run_id, sender)).await?;
         counted.await.context("the run was not counted")?;
         Ok(Answer::Executed)
     }
 }
 
+impl Request {
+    fn new(step: &Step, noted: &Differences) -> Self {
+        let find = |start: &str| {
+            let mut statements = step.sql.split(";\n");
+            statements.position(|statement| statement.starts_with(start))
+        };
+        Self {
+            user_id_from: find(INSERT_USER),
+            run_id_from: find(INSERT_RUN),
+            text: match &step.values {
+                None => Text::Batch(Template::new(&step.sql, noted)),
+                Some(values) => Text::Prepared(
+                    // Sound: the daemon's own text.
+                    AssertSqlSafe(step.sql.clone()).into_sql_str(),
+                    values.clone(),
+                ),
+            },
+        }
+    }
+
+    /// Sends it and reads all of the answers; ids that they give go into `own`.
+    async fn send(
+        &self,
+        connection: &mut MySqlConnection,
+        noted: &Differences,
+        own: &mut Differences,
+    ) -> anyhow::Result<()> {
+        let mut ids = Vec::new();
+        {
+            let mut answers = match &self.text {
+                Text::Batch(template) => connection.fetch_many(template.fill(own)),
+                Text::Prepared(sql, values) => {
+                    let query = sqlx::query::<MySql>(sql.clone());
+                    let values = values.iter().map(|value| replaced(value, noted, own));
+                    connection.fetch_many(values.fold(query, bind))
+                }
+            };
+            while let Some(part) = answers.try_next().await? {
+                if let Either::Left(done) = part {
+                    ids.push(done.last_insert_id());
+                }
+            }
+        }
+        let id = |index: Option<usize>| index.and_then(|index| ids.get(index)).copied();
+        own.user_id = id(self.user_id_from).unwrap_or(own.user_id);
+        own.run_ids.extend(id(self.run_id_from));
+        Ok(())
+    }
+}
+
 /// Carries out one call and returns what is special about it, and its statements.
-async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Noted, Vec<Step>)> {
+async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>)> {
     let is_new = matches!(kind, Kind::New { .. });
     let name = if is_new {
         NOTED_NEW.to_owned()
@@ -207,21 +263,17 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Noted, Vec<Step>)> {
     let to = log.mark().await?;
     drop(sidecar);
     let steps = log.finish(from, to).await?;
-    let query = "SELECT id, user_id FROM wp_fcom_sidecar_runs ORDER BY id DESC LIMIT 1";
-    let (run_id, user_id) = sqlx::query_as(query).fetch_one(site.pool()).await?;
-    let mut inserted = steps
-        .iter()
-        .filter(|step| step.sql.as_str().starts_with(INSERT_RUN));
-    let call_id = inserted.find_map(|step| step.value_of("call_id"));
-    let call_id = call_id.context("no run was recorded")?.clone();
-    let noted = Noted {
+    let query = "SELECT id, user_id, call_id FROM wp_fcom_sidecar_runs ORDER BY id DESC LIMIT 1";
+    let (run_id, user_id, call_id) = sqlx::query_as(query).fetch_one(site.pool()).await?;
+    let noted = Differences {
         name,
-        user_id,
-        run_id,
         call_id,
+        user_id,
+        run_ids: vec![run_id],
+        count: 0,
     };
     // The daemon looks for uncounted runs every few seconds; that belongs to no call.
-    let is_of_call = |step: &Step| !step.sql.as_str().contains("WHERE tallied = 0 AND id >");
+    let is_of_call = |step: &Step| !step.sql.contains("WHERE tallied = 0 AND id >");
     Ok((noted, steps.into_iter().filter(is_of_call).collect()))
 }
 
@@ -249,39 +301,14 @@ async fn open_pool(site: &Site) -> anyhow::Result<MySqlPool> {
     Ok(options.await?)
 }
 
-fn replaced(value: &Value, noted: &Noted, own: &Own<'_>) -> Value {
-    let number = |text: &str| {
-        if text == noted.user_id.to_string() {
-            Some(own.user_id.to_string())
-        } else if text == noted.run_id.to_string() {
-            Some(own.run_id.to_string())
-        } else {
-            None
-        }
-    };
+fn replaced(value: &Value, noted: &Differences, own: &Differences) -> Value {
     match value {
-        value if *value == noted.call_id => Value::Bytes(own.call_id.to_vec()),
-        Value::Number(text) => Value::Number(number(text).unwrap_or_else(|| text.clone())),
-        Value::Text(text) => {
-            Value::Text(number(text).unwrap_or_else(|| text.replace(&noted.name, own.name)))
+        Value::Number(text) if *text == noted.user_id.to_string() => {
+            Value::Number(own.user_id.to_string())
         }
+        Value::Text(text) => Value::Text(text.replace(&noted.name, &own.name)),
         other => other.clone(),
     }
-}
-
-/// Executes a step and reads all of its answer. Returns the id of the row that it inserted.
-async fn execute(
-    connection: &mut MySqlConnection,
-    step: &Step,
-    replace: impl Fn(&Value) -> Value,
-) -> anyhow::Result<u64> {
-    let Some(values) = &step.values else {
-        sqlx::raw_sql(step.sql.clone()).execute(connection).await?;
-        return Ok(0);
-    };
-    let query = sqlx::query::<MySql>(step.sql.clone());
-    let query = values.iter().map(replace).fold(query, bind);
-    Ok(query.execute(connection).await?.last_insert_id())
 }
 
 type Query = sqlx::query::Query<'static, MySql, MySqlArguments>;
@@ -294,33 +321,18 @@ fn bind(query: Query, value: Value) -> Query {
             Err(_) => query.bind(text),
         },
         Value::Text(text) => query.bind(text),
-        Value::Bytes(bytes) => query.bind(bytes),
     }
 }
 
 /// Counts runs as the daemon's tally does.
 struct Tally {
-    steps: Vec<Step>,
-    run_id: u64,
+    requests: Vec<Request>,
+    noted: Differences,
     pool: MySqlPool,
     counted: AtomicU64,
 }
 
 impl Tally {
-    fn new(steps: Vec<Step>, run_id: u64, pool: MySqlPool) -> anyhow::Result<Self> {
-        let texts: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
-        ensure!(
-            texts.last() == Some(&"COMMIT") && texts.iter().any(|sql| marks_runs(sql)),
-            "the tally is not where it is looked for: {texts:#?}"
-        );
-        Ok(Self {
-            steps,
-            run_id,
-            pool,
-            counted: AtomicU64::new(1),
-        })
-    }
-
     async fn run(self, mut queue: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::new();
         while queue.recv_many(&mut waiting, BATCH).await > 0 {
@@ -341,48 +353,17 @@ impl Tally {
         }
     }
 
-    async fn count(&self, mut runs: Vec<u64>) -> anyhow::Result<()> {
-        let added = runs.len() as u64;
-        let count = self.counted.fetch_add(added, Ordering::Relaxed);
-        // As the daemon does, so that there are few texts to prepare.
-        let last = runs[runs.len() - 1];
-        runs.resize(runs.len().next_power_of_two(), last);
+    async fn count(&self, run_ids: Vec<u64>) -> anyhow::Result<()> {
+        let added = run_ids.len() as u64;
+        let mut own = Differences {
+            run_ids,
+            count: self.counted.fetch_add(added, Ordering::Relaxed),
+            ..Differences::default()
+        };
         let mut connection = self.pool.acquire().await?;
-        for step in &self.steps {
-            if marks_runs(step.sql.as_str()) {
-                let ids = vec!["?"; runs.len()].join(", ");
-                let sql = step.sql.as_str().replace("(?)", &format!("({ids})"));
-                let step = Step {
-                    sql: AssertSqlSafe(sql).into_sql_str(),
-                    values: Some(runs.iter().map(|run| number(*run)).collect()),
-                };
-                execute(&mut connection, &step, Value::clone).await?;
-                continue;
-            }
-            execute(&mut connection, step, |value| match value {
-                Value::Text(text) => Value::Text(with_count(text, count)),
-                other if *other == number(self.run_id) => number(last),
-                other => other.clone(),
-            })
-            .await?;
+        for request in &self.requests {
+            request.send(&mut connection, &self.noted, &mut own).await?;
         }
         Ok(())
     }
-}
-
-fn number(number: u64) -> Value {
-    Value::Number(number.to_string())
-}
-
-fn marks_runs(sql: &str) -> bool {
-    sql.contains("SET tallied = 1")
-}
-
-/// A webhook's record with another number of runs, so that the row does change.
-fn with_count(record: &str, count: u64) -> String {
-    let Some((head, tail)) = record.split_once(COUNT) else {
-        return record.to_owned();
-    };
-    let tail = tail.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    format!("{head}{COUNT}{count}{tail}")
 }

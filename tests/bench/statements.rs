@@ -1,15 +1,15 @@
 //! The statements of a call, as the database server noted them in its general log.
 
 use anyhow::{Context, bail};
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlStr};
+use sqlx::Row;
 
 use crate::site::Site;
 
 /// A statement, ready to be executed again.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    pub(crate) sql: SqlStr,
-    /// One for each `?`; `None` if it was not prepared.
+    pub(crate) sql: String,
+    /// One for each `?`; `None` for text, which may hold several statements.
     pub(crate) values: Option<Vec<Value>>,
 }
 
@@ -18,20 +18,7 @@ pub(crate) struct Step {
 pub(crate) enum Value {
     Null,
     Number(String),
-    /// Also bytes, in the garbled form that the log gives them.
     Text(String),
-    /// Never noted.
-    Bytes(Vec<u8>),
-}
-
-impl Step {
-    /// What an INSERT of one row binds to this column.
-    pub(crate) fn value_of(&self, column: &str) -> Option<&Value> {
-        let (_, columns) = self.sql.as_str().split_once('(')?;
-        let (columns, _) = columns.split_once(')')?;
-        let index = columns.split(',').position(|one| one.trim() == column)?;
-        self.values.as_ref()?.get(index)
-    }
 }
 
 /// What one entry of the log says.
@@ -92,10 +79,8 @@ impl<'a> Log<'a> {
     }
 }
 
-fn sql(text: &[u8]) -> anyhow::Result<SqlStr> {
-    let text = String::from_utf8(text.to_vec()).context("a statement is not text")?;
-    // Sound: it is the daemon's own.
-    Ok(AssertSqlSafe(text).into_sql_str())
+fn sql(text: &[u8]) -> anyhow::Result<String> {
+    String::from_utf8(text.to_vec()).context("a statement is not text")
 }
 
 /// Finds the text that this execution was prepared from, and with it what was bound.
