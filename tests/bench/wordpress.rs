@@ -172,7 +172,7 @@ impl Drop for Service {
 fn run(script: &PathBuf, root: &Path, host: SocketAddr, input: &Value) -> anyhow::Result<Value> {
     let mut process = Command::new("php")
         .arg("-d")
-        .arg("sendmail_path=true")
+        .arg("sendmail_path=/bin/true")
         .arg(script)
         .env("WORDPRESS_ROOT", root)
         .env("WORDPRESS_HOST", host.to_string())
