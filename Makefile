@@ -22,7 +22,7 @@ torture: tools-test
 bench: tools-bench
 	cargo bench --locked --bench load -- $(BENCH)
 
-# The same calls on sites of up to a million users. Takes 12 GB in target/ while it runs.
+# The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
 bench-scale: tools-demo
 	cargo bench --locked --bench load -- --scale $(BENCH)
 

@@ -11,15 +11,16 @@ use super::statements::safe;
 use super::{Connection, DatabaseError, Doing, Statement};
 
 /// Statements that go to the server together, in its text protocol, which has no parameters: values are written as
-/// literals that cannot be taken for anything else. The server stops at the first that fails.
-#[derive(Debug, Default)]
+/// literals that cannot be taken for anything else. The server stops at the first that fails. No `Debug`: it holds names,
+/// addresses and hashes.
+#[derive(Default)]
 pub struct Batch {
     sql: String,
     doing: Vec<&'static str>,
 }
 
 /// A value of a statement in a [`Batch`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Literal<'a> {
     /// A whole number.
     Number(u64),

@@ -18,7 +18,8 @@ impl fmt::Debug for DatabaseError {
 }
 
 /// The server's messages name tables, columns and accounts in quotes, but for these errors it quotes values.
-const QUOTES_VALUES: [u16; 6] = [
+const QUOTES_VALUES: [u16; 7] = [
+    number::SYNTAX,
     number::DUPLICATE_KEY,
     number::INCORRECT_VALUE,
     number::INCORRECT_STRING,
@@ -66,6 +67,7 @@ mod number {
     pub(super) const SERVER_SHUTDOWN: u16 = 1053;
     pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;
     pub(super) const NO_SUCH_TABLE: u16 = 1146;
+    pub(super) const SYNTAX: u16 = 1064;
     pub(super) const DUPLICATE_KEY: u16 = 1062;
     pub(super) const CONNECTION_KILLED: u16 = 1927;
     pub(super) const NORMAL_SHUTDOWN: u16 = 1079;

@@ -127,9 +127,9 @@ impl Replies {
             error if error.is_unstorable() => {
                 locked("A name is too long, or has characters that this site cannot store.")
             }
-            ProvisionError::CommitUnknown(_) => self.unavailable(
-                "The database did not say whether the call was executed; send it again",
-            ),
+            ProvisionError::CommitUnknown(_) | ProvisionError::Aborted(_) => {
+                self.unavailable("Nobody can say whether the call was executed; send it again")
+            }
             _ => self.unavailable("The call could not be executed now, nothing was changed"),
         }
     }

@@ -1,6 +1,7 @@
 //! The two listeners.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,15 @@ pub struct Front {
     pub max_body_bytes: usize,
     /// Most fields in a body.
     pub max_fields: usize,
+}
+
+impl Front {
+    /// The address, unless it is a trusted proxy's own. A proxy that does not say whom it calls for stands for
+    /// everybody behind it: nobody there is to wait for what a stranger has done.
+    pub(super) fn stranger(&self, address: Option<IpAddr>) -> Option<IpAddr> {
+        let is_proxy = |address: &IpAddr| self.trusted_proxies.iter().any(|n| n.contains(address));
+        address.filter(|address| !is_proxy(address))
+    }
 }
 
 /// Both servers, bound and ready to be awaited.

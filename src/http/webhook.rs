@@ -71,7 +71,7 @@ async fn receive(
         .map_err(|wait| too_many(replies, "Too many calls from this client", wait))?;
     front
         .limiter
-        .check_keys(client.address)
+        .check_keys(front.stranger(client.address))
         .map_err(|wait| too_many(replies, "Too many wrong keys from this client", wait))?;
     let Form { fields: body, raw } = read_form(request, payload, front, replies).await?;
     let query = request.query_string();
@@ -85,7 +85,9 @@ async fn receive(
         .as_deref()
         .and_then(WebhookKey::parse);
     let key = key.ok_or_else(|| {
-        front.limiter.note_unknown_key(client.address);
+        front
+            .limiter
+            .note_unknown_key(front.stranger(client.address));
         replies.refusal(&ProvisionError::UnknownWebhook)
     })?;
     front
@@ -306,7 +308,7 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
         }
         Err(error) => {
             if matches!(error, ProvisionError::UnknownWebhook) {
-                front.limiter.note_unknown_key(address);
+                front.limiter.note_unknown_key(front.stranger(address));
             }
             let response = replies.refusal(&error);
             let status = response.status().as_u16();

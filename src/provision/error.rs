@@ -58,7 +58,7 @@ pub enum ProvisionError {
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] crate::wordpress::password::HashError),
-    /// The task that carried out the call was aborted.
+    /// The task that carried out the call panicked or was aborted: the call may be executed or not.
     #[error("the call was aborted")]
     Aborted(#[from] tokio::task::JoinError),
 }

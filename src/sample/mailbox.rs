@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -92,8 +92,9 @@ async fn serve(stream: TcpStream, mails: mpsc::UnboundedSender<Received>) -> io:
     Ok(())
 }
 
-/// What stands between the angle brackets.
-fn address(line: &str) -> String {
+/// What stands between the angle brackets of `MAIL FROM:<…>`.
+#[must_use]
+pub fn address(line: &str) -> String {
     let inside = line
         .split_once('<')
         .and_then(|(_, rest)| rest.split_once('>'));
@@ -102,8 +103,11 @@ fn address(line: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Up to the lonely dot; a doubled dot at a line's beginning stands for one.
-async fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+/// Reads up to the lonely dot; a doubled dot at a line's beginning stands for one.
+///
+/// # Errors
+/// The connection failed, or the message is no UTF-8.
+pub async fn read_message(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut mail = String::new();
     loop {
         let mut line = String::new();

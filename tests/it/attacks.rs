@@ -98,6 +98,19 @@ async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
     }
 }
 
+/// A proxy that does not say whom it calls for would make everybody wait for one who guesses.
+#[tokio::test]
+async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    for guess in 0..40 {
+        let response = sidecar.client.call(&format!("{guess:032x}"), &[]).await;
+        assert_eq!(response.status, 404);
+    }
+    let fields = [("email", "member@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+}
+
 /// The work for a wrong key is that for a right one up to the answer, which tells them apart anyway: one statement, the
 /// same, which also looks up the user.
 #[tokio::test]

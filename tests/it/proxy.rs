@@ -132,56 +132,41 @@ async fn pass(client: TcpStream, number: u64, state: &State) -> io::Result<()> {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        ended = requests(from_client, to_server, number, state) => ended,
-        ended = answers(from_server, to_client, number, state) => ended,
+        ended = forward(from_client, to_server, number, state, true) => ended,
+        ended = forward(from_server, to_client, number, state, false) => ended,
     }
 }
 
-async fn requests(
+async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     number: u64,
     state: &State,
+    is_request: bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = from.read(&mut buffer).await?;
         until_heard(number, state).await;
+        if length == 0 {
+            return Ok(());
+        }
+        let bytes = &buffer[..length];
         // The driver waits for each answer before it asks again. The fifth byte of a packet is the command.
-        if length > 0 && buffer[4] != PING {
+        if is_request && bytes[4] != PING {
             state.round_trips.fetch_add(1, Ordering::SeqCst);
         }
-        let is_commit = buffer[..length].ends_with(COMMIT);
+        let is_commit = is_request && bytes.ends_with(COMMIT);
         if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
             // Nothing of the answer passes: it may come before the next line is done.
             state.silent.send_replace(u64::MAX);
-            to.write_all(&buffer[..length]).await?;
+            to.write_all(bytes).await?;
             // The server reads what is sent before it sees the end; only then is the connection gone.
             to.shutdown().await?;
             state.commit_lost.send_replace(true);
             return std::future::pending().await;
         }
-        if length == 0 {
-            return Ok(());
-        }
-        to.write_all(&buffer[..length]).await?;
-    }
-}
-
-async fn answers(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    number: u64,
-    state: &State,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        until_heard(number, state).await;
-        if length == 0 {
-            return Ok(());
-        }
-        to.write_all(&buffer[..length]).await?;
+        to.write_all(bytes).await?;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fcom_sidecar::sample::mailbox::Received;
+use fcom_sidecar::sample::mailbox::{Received, address, read_message};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -207,7 +207,7 @@ impl SmtpPeer {
                 }
                 "DATA" => {
                     answer(&mut stream, "354 go on").await?;
-                    mail.message = message(&mut stream).await?;
+                    mail.message = read_message(&mut stream).await?;
                     self.change(|state| state.seen.mails.push(mail.clone()));
                     if self.next(|play| play == Play::DropAfterData).is_some() {
                         return Ok(());
@@ -245,22 +245,4 @@ async fn answer<S: AsyncWrite + AsyncRead + Unpin>(
 ) -> io::Result<()> {
     stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     stream.flush().await
-}
-
-/// What stands between the angle brackets.
-fn address(rest: &str) -> String {
-    let inside = rest
-        .split_once('<')
-        .and_then(|(_, rest)| rest.split_once('>'));
-    inside.unwrap_or_default().0.to_owned()
-}
-
-/// Up to the lonely dot; a doubled dot at a line's beginning stands for one.
-async fn message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
-    let (mut message, mut line) = (String::new(), String::new());
-    while stream.read_line(&mut line).await? > 0 && line != ".\r\n" {
-        message.push_str(line.strip_prefix('.').unwrap_or(&line));
-        line.clear();
-    }
-    Ok(message)
 }

@@ -4,6 +4,7 @@
 mod rows;
 
 use std::process::{Command, ExitCode};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +16,7 @@ use crate::provision::Site;
 use crate::sample::machine::free_port;
 use crate::sample::mailbox::Mailbox;
 use crate::sample::mariadb::{Options, PrivateMariadb};
-use crate::{app, db, telemetry};
+use crate::{app, telemetry};
 
 /// WordPress 7.1 with FluentCommunity 2.8.1, a dozen users, spaces, courses and webhooks.
 const SAMPLE_SITE: &str = include_str!("../../../sql/fixtures/wordpress-71.sql");
@@ -92,8 +93,13 @@ async fn demonstrate(
     port: u16,
     mailbox: &mut Mailbox,
 ) -> anyhow::Result<()> {
-    // Serving does this by itself, a moment later.
-    db::migrate(&site.pool, &site.tables).await?;
+    tokio::time::timeout(PATIENCE, async {
+        while !site.prepared.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .context("the daemon does not become ready")?;
     let (mut connection, tables) = (super::connect(config).await?, &site.tables);
     let url = format!(
         "http://127.0.0.1:{port}/portal/?fcom_action=incoming_webhook&webhook={WEBHOOK_KEY}"
