@@ -1,0 +1,5 @@
+//! The admin listener.
+
+mod health;
+
+pub(super) use health::{healthz, not_found, readyz};
