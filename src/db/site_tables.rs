@@ -194,9 +194,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_spaces",
-        reads: &[
-            "id", "title", "slug", "logo", "type", "privacy", "settings",
-        ],
+        reads: &["id", "title", "slug", "logo", "type", "privacy", "settings"],
         ..UNUSED
     },
     SiteTable {

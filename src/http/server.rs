@@ -10,12 +10,15 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limiter, admin, webhook};
+use super::admin::{self, Access};
+use super::{Limiter, webhook};
 use crate::config::{ForwardingHeader, Listen, Server as Listeners};
+use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -26,6 +29,12 @@ pub struct Front {
     pub calls: Arc<Semaphore>,
     /// Rates per client and per webhook.
     pub limiter: Limiter,
+    /// Who may manage webhooks.
+    pub access: Access,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
+    /// How long a webhook's key is valid after it was replaced.
+    pub old_keys: TimeDelta,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
     /// Peers whose forwarding headers are believed.
@@ -104,8 +113,7 @@ pub fn bind(
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
-            .route("/healthz", web::get().to(admin::healthz))
-            .route("/readyz", web::get().to(admin::readyz))
+            .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })
     .workers(1);

@@ -27,6 +27,9 @@ pub enum ChangeError {
     /// A statement failed.
     #[error(transparent)]
     Database(DatabaseError),
+    /// The work broke off.
+    #[error("the work broke off")]
+    Aborted,
 }
 
 impl From<DatabaseError> for ChangeError {

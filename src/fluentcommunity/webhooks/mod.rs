@@ -6,12 +6,14 @@
 mod change;
 mod key;
 pub mod old_keys;
+mod permission;
 mod portal;
 mod record;
 mod rows;
 mod targets;
 
 pub use change::{ChangeError, Drafted, Rotated, create, delete, rotate, update};
+pub use permission::may_manage;
 pub use portal::{Portal, PortalOverrides};
 pub use record::{Settings, json};
 pub use rows::{Environment, Row, find, list};

@@ -71,7 +71,8 @@ impl Settings {
     }
 
     fn array(&self) -> Array {
-        let ids = |ids: &[u64]| Value::Array(Array::list(ids.iter().map(|id| id.cast_signed().into())));
+        let ids =
+            |ids: &[u64]| Value::Array(Array::list(ids.iter().map(|id| id.cast_signed().into())));
         let title = sanitize_text_field(self.title.as_bytes(), Version::NEWEST);
         let values = [
             Value::String(title),

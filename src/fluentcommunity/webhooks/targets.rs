@@ -131,9 +131,15 @@ mod tests {
         assert_eq!(space("gENERAL"), Ok(3));
         assert_eq!(space("9"), Ok(7));
         let several = space("Shop").unwrap_err();
-        assert!(several.contains("shop-1") && several.contains("    5"), "{several}");
+        assert!(
+            several.contains("shop-1") && several.contains("    5"),
+            "{several}"
+        );
         let none = space("rust").unwrap_err();
-        assert!(none.contains("no space \"rust\"") && none.contains("general"), "{none}");
+        assert!(
+            none.contains("no space \"rust\"") && none.contains("general"),
+            "{none}"
+        );
         assert_eq!(targets.named(Kind::Course, "rust"), Ok(6));
         assert_eq!(targets.existing(Kind::Space, &[5, 99, 3, 6, 5]), [3, 5]);
     }
