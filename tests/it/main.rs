@@ -58,6 +58,7 @@ mod torture;
 mod user_count;
 mod vectors;
 mod webhook_record;
+mod webhooks;
 mod welcome_mail;
 mod wordpress;
 mod wordpress_root;

@@ -13,9 +13,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Connection, Statements};
-use crate::fluentcommunity::webhooks::{
-    self, Drafted, Environment, Kind, Row, Settings, Targets,
-};
+use crate::fluentcommunity::webhooks::{self, Drafted, Environment, Kind, Row, Settings, Targets};
 
 /// What to do with webhooks.
 #[derive(Clone, Debug, Subcommand)]
@@ -178,7 +176,10 @@ async fn carry_out(
             welcome_email,
             json,
         } => {
-            anyhow::ensure!(!title.trim().is_empty(), "--title is empty: give the webhook a name");
+            anyhow::ensure!(
+                !title.trim().is_empty(),
+                "--title is empty: give the webhook a name"
+            );
             let found = targets.find(connection, statements).await?;
             let settings = found.settings(Settings {
                 title,
@@ -188,9 +189,14 @@ async fn carry_out(
             let row = webhooks::create(connection, site, &settings).await?;
             let url = portal.webhook_url(&row.meta_key);
             if json {
-                say(&serde_json::to_string_pretty(&show::json_with_url(&row, &url))?);
+                say(&serde_json::to_string_pretty(&show::json_with_url(
+                    &row, &url,
+                ))?);
             } else {
-                say(&format!("Webhook {} is created. Its address, which is a secret:\n{url}", row.id));
+                say(&format!(
+                    "Webhook {} is created. Its address, which is a secret:\n{url}",
+                    row.id
+                ));
             }
         }
         Webhook::Update {

@@ -51,20 +51,39 @@ pub(super) fn table(rows: &[Row]) -> String {
 pub(super) fn card(row: &Row, targets: &Targets) -> String {
     let mut lines = vec![format!("webhook:         {}", row.id)];
     match read(row) {
-        None => lines.push("                 its record is not readable, its calls are refused".to_owned()),
+        None => lines
+            .push("                 its record is not readable, its calls are refused".to_owned()),
         Some(webhook) => lines.extend([
             format!("title:           {}", title(&webhook)),
-            format!("joins spaces:    {}", names(targets, Kind::Space, &webhook.space_ids)),
-            format!("joins courses:   {}", names(targets, Kind::Course, &webhook.course_ids)),
-            format!("leaves spaces:   {}", names(targets, Kind::Space, &webhook.remove_space_ids)),
-            format!("leaves courses:  {}", names(targets, Kind::Course, &webhook.remove_course_ids)),
+            format!(
+                "joins spaces:    {}",
+                names(targets, Kind::Space, &webhook.space_ids)
+            ),
+            format!(
+                "joins courses:   {}",
+                names(targets, Kind::Course, &webhook.course_ids)
+            ),
+            format!(
+                "leaves spaces:   {}",
+                names(targets, Kind::Space, &webhook.remove_space_ids)
+            ),
+            format!(
+                "leaves courses:  {}",
+                names(targets, Kind::Course, &webhook.remove_course_ids)
+            ),
             format!("welcome mail:    {}", yes_or_no(webhook.welcome_email)),
             format!("runs:            {}", runs(row)),
         ]),
     }
     let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "unknown".to_owned());
-    lines.push(format!("created:         {} (site's time)", time(&row.created_at)));
-    lines.push(format!("changed:         {} (site's time)", time(&row.updated_at)));
+    lines.push(format!(
+        "created:         {} (site's time)",
+        time(&row.created_at)
+    ));
+    lines.push(format!(
+        "changed:         {} (site's time)",
+        time(&row.updated_at)
+    ));
     lines.join("\n")
 }
 
@@ -83,7 +102,10 @@ fn runs(row: &Row) -> String {
 /// On one line, whatever characters stand in it.
 fn title(webhook: &Webhook) -> String {
     let title = String::from_utf8_lossy(&webhook.title);
-    title.chars().filter(|character| !character.is_control()).collect()
+    title
+        .chars()
+        .filter(|character| !character.is_control())
+        .collect()
 }
 
 fn yes_or_no(flag: bool) -> &'static str {
