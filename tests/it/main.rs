@@ -17,6 +17,7 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod admin_access;
 mod attacks;
 mod check;
 mod check_access;
@@ -40,6 +41,7 @@ mod mails;
 mod mariadb;
 mod memberships;
 mod names;
+mod openapi;
 mod original;
 mod own_tables;
 mod passwords;

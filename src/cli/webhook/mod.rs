@@ -13,7 +13,9 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Connection, Statements};
-use crate::fluentcommunity::webhooks::{self, Drafted, Environment, Kind, Row, Settings, Targets};
+use crate::fluentcommunity::webhooks::{
+    self, Drafted, Environment, Kind, Rotated, Row, Settings, Targets,
+};
 
 /// What to do with webhooks.
 #[derive(Clone, Debug, Subcommand)]
@@ -74,7 +76,7 @@ pub(super) enum Webhook {
     Rotate {
         /// The webhook's number
         id: u64,
-        /// How long, in hours [default: admin.old_key_hours]
+        /// How long, in hours [default: `admin.old_key_hours`]
         #[arg(long, value_parser = clap::value_parser!(u32).range(..=8760))]
         grace_hours: Option<u32>,
         /// Prints JSON
@@ -235,20 +237,7 @@ async fn carry_out(
         } => {
             let grace = grace_hours.map_or(old_keys, |hours| TimeDelta::hours(hours.into()));
             let rotated = webhooks::rotate(connection, site, id, grace).await?;
-            let (url, until) = (
-                portal.webhook_url(&rotated.row.meta_key),
-                rotated.old_key_valid_until.naive_utc(),
-            );
-            if json {
-                let mut shown = show::json_with_url(&rotated.row, &url);
-                shown["old_key_valid_until"] = format!("{until} UTC").into();
-                say(&serde_json::to_string_pretty(&shown)?);
-            } else {
-                say(&format!(
-                    "Webhook {id} has a new key. The old one is valid until {until} UTC, here and not in WordPress. \
-                     Its address, which is a secret:\n{url}"
-                ));
-            }
+            say_rotated(&rotated, site, json)?;
         }
         Webhook::Url { id } => {
             let row = find(connection, statements, id).await?;
@@ -256,6 +245,23 @@ async fn carry_out(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn say_rotated(rotated: &Rotated, site: Drafted<'_>, json: bool) -> anyhow::Result<()> {
+    let (row, until) = (&rotated.row, rotated.old_key_valid_until.naive_utc());
+    let url = site.environment.portal.webhook_url(&row.meta_key);
+    if json {
+        let mut shown = show::json_with_url(row, &url);
+        shown["old_key_valid_until"] = format!("{until} UTC").into();
+        say(&serde_json::to_string_pretty(&shown)?);
+        return Ok(());
+    }
+    say(&format!(
+        "Webhook {} has a new key. The old one is valid until {until} UTC, here and not in WordPress. Its address, which \
+         is a secret:\n{url}",
+        row.id
+    ));
+    Ok(())
 }
 
 async fn find(

@@ -144,13 +144,13 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value) -> Result<Draft, Invalid> {
+    fn read(value: &Value) -> Result<Draft, Invalid> {
         Draft::read(value.as_object().unwrap())
     }
 
     #[test]
     fn json_and_form_say_the_same() {
-        let json = read(json!({
+        let json = read(&json!({
             "id": 5, "title": "Shop & co", "space_ids": [1, "2"], "course_ids": null,
             "remove_space_ids": 3, "send_wp_welcome_email": "yes", "unknown": {}
         }));
@@ -189,10 +189,10 @@ mod tests {
                 "in",
             ),
         ] {
-            let error = read(body).unwrap_err();
+            let error = read(&body).unwrap_err();
             assert_eq!((error.field, error.rule), (field, rule));
         }
-        let required = read(json!({})).unwrap_err();
+        let required = read(&json!({})).unwrap_err();
         assert_eq!(required.message, "The title field is required.");
     }
 
@@ -204,7 +204,7 @@ mod tests {
             space_ids: vec![1],
             ..Settings::default()
         };
-        let draft = || read(json!({"title": "x"})).unwrap();
+        let draft = || read(&json!({"title": "x"})).unwrap();
         let off = draft().settings(before.clone(), false);
         assert_eq!((off.course_ids, off.remove_course_ids), (vec![5], vec![6]));
         assert!(off.space_ids.is_empty());

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// One page of a list, with the way to the others.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Page<T> {
+pub(super) struct Paginator<T> {
     current_page: u64,
     data: Vec<T>,
     first_page_url: String,
@@ -28,7 +28,7 @@ struct Link {
     active: bool,
 }
 
-impl<T> Page<T> {
+impl<T> Paginator<T> {
     /// The page `number`, from 1, of all items. `path` is the list's address.
     pub(super) fn of(all: Vec<T>, number: u64, per_page: u64, path: String) -> Self {
         let total = all.len() as u64;
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn pages_are_those_of_the_plugins_paginator() {
         let page = |number, per_page| {
-            let page = Page::of(vec!["a", "b", "c"], number, per_page, "/x".to_owned());
+            let page = Paginator::of(vec!["a", "b", "c"], number, per_page, "/x".to_owned());
             serde_json::to_string(&page).unwrap()
         };
         assert_eq!(
@@ -87,7 +87,7 @@ mod tests {
         assert!(beyond.contains(r#""data":[],"#) && beyond.contains(r#""from":null"#));
         assert!(beyond.contains(r#""prev_page_url":"/x/?page=8","to":null"#));
         assert!(page(u64::MAX, u64::MAX).contains(r#""data":[]"#));
-        let empty = Page::of(Vec::<u8>::new(), 1, 15, String::new());
+        let empty = Paginator::of(Vec::<u8>::new(), 1, 15, String::new());
         assert_eq!((empty.last_page, empty.total), (1, 0));
     }
 }

@@ -15,7 +15,7 @@ use super::super::fields::query_first_scalar;
 use super::super::server::Front;
 use super::access::Operator;
 use super::draft::{Draft, Invalid, fields};
-use super::pages::Page;
+use super::pages::Paginator;
 use super::reply::{self, Problem, on_main_runtime};
 use crate::db::{Connection, DatabaseError};
 use crate::fluentcommunity::webhooks::{
@@ -36,8 +36,8 @@ struct Listed {
     object_id: Option<i64>,
     /// The key. Whoever knows it can call the webhook.
     meta_key: String,
-    /// The record: title, course_ids, space_ids, remove_course_ids, remove_space_ids, send_wp_welcome_email and, after
-    /// the first run, running_count.
+    /// The record: `title`, `course_ids`, `space_ids`, `remove_course_ids`, `remove_space_ids`, `send_wp_welcome_email`
+    /// and, after the first run, `running_count`.
     #[schema(value_type = Value)]
     value: Value,
     /// Local to the site.
@@ -49,7 +49,7 @@ struct Listed {
 
 /// The same with its keys as they stand in the plugin's answer to a creation.
 #[derive(Serialize)]
-struct Created {
+struct NewlyListed {
     value: Value,
     object_type: String,
     meta_key: String,
@@ -61,7 +61,7 @@ struct Created {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct List {
-    webhooks: Page<Listed>,
+    webhooks: Paginator<Listed>,
     /// All courses, on page=1, if courses are on.
     #[serde(skip_serializing_if = "Option::is_none")]
     courses: Option<Vec<Choice>>,
@@ -121,7 +121,7 @@ pub(super) struct Said {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotate {
-    /// How long the old key stays valid; else as admin.old_key_hours says.
+    /// How long the old key stays valid; else as `admin.old_key_hours` says.
     #[schema(minimum = 0, maximum = 8760)]
     grace_hours: Option<i64>,
 }
@@ -143,25 +143,22 @@ pub(super) struct Rotated {
 pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
     let query = request.query_string();
     let parameter = |name| query_first_scalar(query, name);
-    let number = |name, most| match parameter(name) {
+    let number = |field, most| match parameter(field) {
         None => Ok(None),
         Some(text) => {
-            let number = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| text.trim().parse().ok());
+            let text = std::str::from_utf8(&text).unwrap_or_default();
+            let number = text.trim().parse().ok();
             let number = number.filter(|number| (1..=most).contains(number));
-            number.map(Some).ok_or_else(|| {
-                invalid(&Invalid {
-                    field: name,
-                    rule: "between",
-                    message: format!("The {name} must be a whole number from 1 to {most}."),
-                })
+            number.map(Some).ok_or_else(|| Invalid {
+                field,
+                rule: "between",
+                message: format!("The {field} must be a whole number from 1 to {most}."),
             })
         }
     };
     let (page, per_page) = match (number("page", u64::MAX), number("per_page", MOST_PER_PAGE)) {
         (Ok(page), Ok(per_page)) => (page, per_page.unwrap_or(PER_PAGE)),
-        (Err(response), _) | (_, Err(response)) => return response,
+        (Err(error), _) | (_, Err(error)) => return invalid(&error),
     };
     let search = parameter("search").unwrap_or_default();
     let search = String::from_utf8_lossy(&search).into_owned();
@@ -189,7 +186,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
                 .map(|row| listed(row, &environment))
                 .collect();
             Ok(List {
-                webhooks: Page::of(rows, page.unwrap_or(1), per_page, path),
+                webhooks: Paginator::of(rows, page.unwrap_or(1), per_page, path),
                 courses: targets
                     .as_ref()
                     .filter(|_| environment.course_module)
@@ -426,8 +423,8 @@ fn listed(row: Row, environment: &Environment) -> Listed {
     }
 }
 
-fn created(webhook: Listed) -> Created {
-    Created {
+fn created(webhook: Listed) -> NewlyListed {
+    NewlyListed {
         value: webhook.value,
         object_type: webhook.object_type,
         meta_key: webhook.meta_key,
