@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::fluentcommunity::webhooks::Settings;
 
+/// Larger than any id: PHP's largest integer.
+pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
+
 /// What was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Draft {
@@ -131,11 +134,12 @@ fn ids(fields: &Map<String, Value>, field: &'static str) -> Result<Option<Vec<u6
 }
 
 fn number(value: &Value) -> Option<u64> {
-    match value {
+    let number = match value {
         Value::Number(_) => whole(value),
         Value::String(text) => text.parse().ok(),
         _ => None,
-    }
+    };
+    number.filter(|number| *number <= LARGEST)
 }
 
 /// A whole number in JSON, which may be written as `2.0`.

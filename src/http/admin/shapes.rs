@@ -66,14 +66,14 @@ pub(super) struct Choice {
 #[expect(dead_code, reason = "what describes the body; draft.rs reads it")]
 pub(super) struct Save {
     /// The webhook to change; 0 or none for a new one.
-    pub(super) id: Option<u64>,
+    id: Option<u64>,
     #[schema(pattern = r"\S", min_length = 1)]
-    pub(super) title: String,
-    pub(super) space_ids: Option<Vec<u64>>,
-    pub(super) remove_space_ids: Option<Vec<u64>>,
-    pub(super) course_ids: Option<Vec<u64>>,
-    pub(super) remove_course_ids: Option<Vec<u64>>,
-    pub(super) send_wp_welcome_email: Option<YesOrNo>,
+    title: String,
+    space_ids: Option<Ids>,
+    remove_space_ids: Option<Ids>,
+    course_ids: Option<Ids>,
+    remove_course_ids: Option<Ids>,
+    send_wp_welcome_email: Option<Mail>,
 }
 
 /// The same from a form, where lists may be written as `space_ids[]`.
@@ -81,24 +81,42 @@ pub(super) struct Save {
 #[expect(dead_code, reason = "what describes the body; draft.rs reads it")]
 pub(super) struct SaveForm {
     #[schema(required = false)]
-    pub(super) id: u64,
+    id: u64,
     #[schema(pattern = r"\S", min_length = 1)]
-    pub(super) title: String,
+    title: String,
     #[schema(required = false)]
-    pub(super) space_ids: Vec<u64>,
+    space_ids: Ids,
     #[schema(required = false)]
-    pub(super) remove_space_ids: Vec<u64>,
+    remove_space_ids: Ids,
     #[schema(required = false)]
-    pub(super) course_ids: Vec<u64>,
+    course_ids: Ids,
     #[schema(required = false)]
-    pub(super) remove_course_ids: Vec<u64>,
+    remove_course_ids: Ids,
     #[schema(required = false)]
-    pub(super) send_wp_welcome_email: YesOrNo,
+    send_wp_welcome_email: YesOrNo,
+}
+
+/// Of spaces or courses. Of those that there are, as ids or digits; one alone counts as a list.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "what describes the body")]
+enum Ids {
+    Several(Vec<u64>),
+    One(u64),
 }
 
 /// `no` if it is not sent.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "what describes the body")]
+enum Mail {
+    Word(YesOrNo),
+    Flag(bool),
+}
+
+/// `no` if it is not sent.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "what describes the body")]
 pub(super) enum YesOrNo {
     Yes,

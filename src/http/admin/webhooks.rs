@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::super::fields::query_first_scalar;
 use super::super::server::Front;
 use super::access::Operator;
-use super::draft::{Draft, Invalid, fields, whole};
+use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::pages::Paginator;
 use super::reply::{self, Problem, on_main_runtime};
 use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
@@ -49,7 +49,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
             })
         }
     };
-    let (page, per_page) = match (number("page", u64::MAX), number("per_page", MOST_PER_PAGE)) {
+    let (page, per_page) = match (number("page", LARGEST), number("per_page", MOST_PER_PAGE)) {
         (Ok(page), Ok(per_page)) => (page, per_page.unwrap_or(PER_PAGE)),
         (Err(error), _) | (_, Err(error)) => return invalid(&error),
     };
