@@ -8,7 +8,7 @@ UNION ALL
 SELECT 'webhook of old key', m.id, '', CAST(m.value AS BINARY)
 FROM {prefix}fcom_sidecar_old_keys k
 JOIN {prefix}fcom_meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
-WHERE k.key_hash = ? AND k.valid_until > ?
+WHERE k.key_hash = UNHEX(?) AND k.valid_until > ?
 UNION ALL
 SELECT 'features', id, '', CAST(value AS BINARY)
 FROM {prefix}fcom_meta

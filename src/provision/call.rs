@@ -79,9 +79,10 @@ impl WebhookKey {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
-    /// By what it is found if it was replaced and is still valid.
-    pub(super) fn old_key_hash(&self) -> [u8; 32] {
-        old_keys::hash(&self.0)
+    /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
+    pub(super) fn old_key_hash(&self) -> String {
+        let hash = old_keys::hash(&self.0);
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Eight hexadecimal digits that tell keys apart in a log.

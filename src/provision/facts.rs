@@ -52,7 +52,7 @@ impl Facts {
         let asked = if names.is_empty() { &unnamed } else { names };
         let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
         query = query.bind(key.for_lookup());
-        query = query.bind(key.old_key_hash().to_vec());
+        query = query.bind(key.old_key_hash());
         query = query.bind(site.clock.now().naive_utc());
         query = three_forms
             .iter()

@@ -104,6 +104,8 @@ async fn the_token_opens_and_nothing_like_it_does() {
     }
     let twice = format!("Bearer {TOKEN}\r\nAuthorization: Bearer x");
     assert_eq!(get(&sidecar, PATH, &twice).await.status, 401);
+    let elsewhere = format!("Bearer {TOKEN}\r\nOrigin: https://evil.example");
+    assert_eq!(get(&sidecar, PATH, &elsewhere).await.status, 403);
     assert!(sidecar.log().contains("wrong credentials"));
 }
 

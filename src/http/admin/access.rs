@@ -9,7 +9,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, web};
@@ -63,6 +63,8 @@ impl std::fmt::Display for Operator {
 }
 
 enum Refusal {
+    /// A browser sends it on behalf of a page from elsewhere.
+    OtherOrigin,
     /// Nothing that could be checked.
     Anonymous,
     /// Checked, and wrong.
@@ -130,6 +132,9 @@ pub(super) async fn guard(
 }
 
 async fn admit(front: &web::Data<Front>, headers: &HeaderMap) -> Result<Operator, Refusal> {
+    if is_from_elsewhere(headers) {
+        return Err(Refusal::OtherOrigin);
+    }
     let mut given = headers.get_all(AUTHORIZATION);
     let header = given.next().and_then(|value| value.to_str().ok());
     let (scheme, credentials) = header
@@ -151,6 +156,13 @@ async fn admit(front: &web::Data<Front>, headers: &HeaderMap) -> Result<Operator
     }
     let (name, password) = basic(credentials).ok_or(Refusal::Wrong)?;
     user(front, name, password).await.map(Operator::User)
+}
+
+/// A browser that knows the password adds it to whatever any page sends here, but it also says which page.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = || text(ORIGIN).and_then(|origin| origin.split_once("://"));
+    headers.contains_key(ORIGIN) && origin().map(|(_, host)| host) != text(HOST)
 }
 
 /// Name and password of the scheme Basic.
@@ -206,11 +218,12 @@ async fn user(
 impl Refusal {
     /// Whether it looks like guessing.
     fn counts(&self) -> bool {
-        !matches!(self, Self::Database(_) | Self::Anonymous)
+        matches!(self, Self::Wrong | Self::NotAllowed(_))
     }
 
     fn reason(&self) -> String {
         match self {
+            Self::OtherOrigin => "a page from elsewhere asks".to_owned(),
             Self::Anonymous => "no credentials that are accepted".to_owned(),
             Self::Wrong => "wrong credentials".to_owned(),
             Self::NotAllowed(user) => format!("user {user} may not manage webhooks"),
@@ -222,6 +235,10 @@ impl Refusal {
     fn response(&self, access: &Access) -> HttpResponse {
         let (status, message) = match self {
             Self::Database(error) => return reply::database(error),
+            Self::OtherOrigin => (
+                StatusCode::FORBIDDEN,
+                "Pages from elsewhere are not answered",
+            ),
             Self::NotAllowed(_) => (
                 StatusCode::FORBIDDEN,
                 "Sorry, you are not allowed to do that.",
@@ -262,7 +279,28 @@ fn too_many(wait: Duration) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[test]
+    fn a_page_from_elsewhere_is_known_by_its_origin() {
+        for (origin, elsewhere) in [
+            ("http://127.0.0.1:9095", false),
+            ("http://127.0.0.1:80", true),
+            ("https://evil.example", true),
+            ("null", true),
+            ("", true),
+        ] {
+            let request = TestRequest::default()
+                .insert_header((HOST, "127.0.0.1:9095"))
+                .insert_header((ORIGIN, origin))
+                .to_http_request();
+            assert_eq!(is_from_elsewhere(request.headers()), elsewhere, "{origin}");
+        }
+        let request = TestRequest::default().to_http_request();
+        assert!(!is_from_elsewhere(request.headers()));
+    }
 
     #[test]
     fn credentials_are_split_at_the_first_colon() {

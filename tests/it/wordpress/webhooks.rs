@@ -76,8 +76,8 @@ async fn wordpress_reads_records_as_they_were_meant_and_its_passwords_open() {
         "SELECT value FROM {PREFIX}fcom_meta WHERE object_type = 'webhook' AND id > 10 ORDER BY id"
     );
     let values = real.site.column(&sql).await;
-    let read = real
+    let judged = real
         .php("webhooks", json!({"values": values, "titles": []}))
         .await;
-    assert_eq!(read["read"], json!(expected));
+    assert_eq!(judged["read"], json!(expected));
 }
