@@ -101,7 +101,13 @@ impl Cli {
                 outbox::run(command, &config)
             }
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
-            Command::Serve => serve::run(&self.config(environment)?),
+            Command::Serve => {
+                let names = environment
+                    .iter()
+                    .find(|(name, _)| name == "LISTEN_FDNAMES");
+                let names = names.map(|(_, value)| value.clone());
+                serve::run(&self.config(environment)?, names.as_deref())
+            }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }
     }

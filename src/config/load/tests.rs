@@ -81,7 +81,7 @@ fn the_defaults_are_complete_and_as_documented() {
     );
     assert_eq!(config.runs.retention_days, 90);
     assert_eq!(config.log.format, LogFormat::Human);
-    assert_eq!(config.log.filter, "info,actix_server=warn");
+    assert_eq!(config.log.filter, "info,actix_server=warn,actix_http=off");
 }
 
 #[test]
