@@ -80,7 +80,9 @@ impl ProvisionError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
-            Self::Database(error) => error.is_lock_conflict() || error.is_lost_connection(),
+            Self::Database(error) => {
+                error.is_lock_conflict() || error.is_lost_connection() || error.is_full()
+            }
             _ => false,
         }
     }
