@@ -208,12 +208,19 @@ url = "smtp://{mail}"
         }
     }
 
+    /// Sends SIGTERM.
+    pub(crate) fn tell_to_stop(&self) {
+        if let Some(process) = &self.process {
+            let id = process.id().to_string();
+            // The standard library knows SIGKILL only.
+            Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        }
+    }
+
     /// Ends the daemon with SIGTERM and waits for it. It is killed when it takes too long, and then `None` is returned.
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
+        self.tell_to_stop();
         let mut process = self.process.take()?;
-        let id = process.id().to_string();
-        // The standard library knows SIGKILL only.
-        Command::new("kill").args(["-TERM", &id]).status().unwrap();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = process.try_wait().unwrap() {
