@@ -6,6 +6,7 @@ mod mail;
 mod migrate;
 mod outbox;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +52,9 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows, creates and changes webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -107,6 +111,10 @@ impl Cli {
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
                 serve::run(&self.config(environment)?, names.as_deref())
+            }
+            Command::Webhook(ref command) => {
+                let config = self.config(environment)?;
+                webhook::run(command.clone(), &config)
             }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }

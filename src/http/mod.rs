@@ -12,6 +12,7 @@ mod reply;
 mod server;
 mod webhook;
 
+pub use admin::Access;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use inherited::Inherited;
