@@ -58,6 +58,12 @@ fn key_in(url: &str) -> String {
     key.to_owned()
 }
 
+/// The status of a call of an existing member.
+async fn call(sidecar: &Sidecar, key: &str) -> u16 {
+    let fields = [("email", "ann@example.com")];
+    sidecar.client.call(key, &fields).await.status
+}
+
 async fn record(site: &Site, id: u64) -> String {
     let sql = format!("SELECT value FROM wp_fcom_meta WHERE id = {id}");
     site.text(&sql).await.unwrap()
@@ -183,10 +189,8 @@ async fn a_webhook_lives_from_creation_to_deletion() {
             "webhook_url"
         ]
     );
-    let user = sidecar
-        .client
-        .execute(first, &[("email", "ann@example.com")])
-        .await;
+    let ann = [("email", "ann@example.com")];
+    let user = sidecar.client.execute(first, &ann).await;
     let edited = save(
         &sidecar,
         &json!({"id": id, "title": "Store", "space_ids": [1, 2]}),
@@ -209,11 +213,7 @@ async fn a_webhook_lives_from_creation_to_deletion() {
         .to_owned();
     assert_ne!(second, first);
     for key in [first, second.as_str()] {
-        let again = sidecar
-            .client
-            .execute(key, &[("email", "ann@example.com")])
-            .await;
-        assert_eq!(again, user);
+        assert_eq!(sidecar.client.execute(key, &ann).await, user);
     }
     assert_eq!(
         crate::webhook_record::running_count(&record(&site, id).await),
@@ -226,79 +226,64 @@ async fn a_webhook_lives_from_creation_to_deletion() {
     let member = format!("SELECT COUNT(*) FROM wp_fcom_space_user WHERE user_id = '{user}'");
     assert_eq!(site.number(&member).await, 2);
     // The key is compared as it is, not as a collation sees it.
-    let shouted = sidecar
-        .client
-        .call(&first.to_uppercase(), &[("email", "ann@example.com")])
-        .await;
-    assert_eq!(shouted.status, 404);
-
+    assert_eq!(call(&sidecar, &first.to_uppercase()).await, 404);
     site.execute(
         "UPDATE wp_fcom_sidecar_old_keys SET valid_until = UTC_TIMESTAMP() - INTERVAL 1 SECOND",
     )
     .await;
-    let refused = sidecar
-        .client
-        .call(first, &[("email", "ann@example.com")])
-        .await;
-    assert_eq!(refused.status, 404);
-    let third = command(
-        &sidecar,
-        &["webhook", "rotate", &id.to_string(), "--grace-hours", "0"],
-    );
-    let third = key_in(&third);
-    sidecar.client.record(std::slice::from_ref(&third));
-    assert_eq!(
-        sidecar
-            .client
-            .call(&second, &[("email", "ann@example.com")])
-            .await
-            .status,
-        404
-    );
-    sidecar
-        .client
-        .execute(&third, &[("email", "ann@example.com")])
-        .await;
-    assert_eq!(
-        crate::webhook_record::running_count(&record(&site, id).await),
-        4
-    );
-    let url = command(&sidecar, &["webhook", "url", &id.to_string()]);
-    assert_eq!(key_in(&url), third);
+    assert_eq!(call(&sidecar, first).await, 404);
+    assert_eq!(call(&sidecar, &second).await, 200);
 
     let deleted = manage(&sidecar, "DELETE", &format!("/{id}"), &Value::Null).await;
     assert_eq!(
         deleted.text(),
         r#"{"message":"Webhook has been deleted successfully"}"#
     );
-    for key in [first, second.as_str(), third.as_str()] {
-        assert_eq!(
-            sidecar
-                .client
-                .call(key, &[("email", "ann@example.com")])
-                .await
-                .status,
-            404
-        );
+    for key in [first, second.as_str()] {
+        assert_eq!(call(&sidecar, key).await, 404);
     }
-    assert_eq!(
-        site.number("SELECT COUNT(*) FROM wp_fcom_sidecar_old_keys")
-            .await,
-        0
-    );
+    let kept = "SELECT COUNT(*) FROM wp_fcom_sidecar_old_keys";
+    assert_eq!(site.number(kept).await, 0);
     for (method, path) in [
         ("DELETE", format!("/{id}")),
         ("POST", format!("/{id}/rotate")),
         ("DELETE", "/0".to_owned()),
     ] {
-        assert_eq!(
-            manage(&sidecar, method, &path, &Value::Null).await.status,
-            404,
-            "{path}"
-        );
+        let answer = manage(&sidecar, method, &path, &Value::Null).await;
+        assert_eq!(answer.status, 404, "{path}");
     }
     let unknown = manage(&sidecar, "POST", "", &json!({"id": id, "title": "x"})).await;
     assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_can_be_replaced_again_and_at_once_from_the_command_line() {
+    let site = Site::new("71").await;
+    let sidecar = start(&site).await;
+    let rotate = |arguments: &[&str]| {
+        let arguments = [&["webhook", "rotate", "3"], arguments].concat();
+        let key = key_in(&command(&sidecar, &arguments));
+        sidecar.client.record(std::slice::from_ref(&key));
+        key
+    };
+    let second = rotate(&[]);
+    let third = rotate(&["--grace-hours", "1"]);
+    for key in [PLAIN_HOOK, &second, &third] {
+        assert_eq!(call(&sidecar, key).await, 200);
+    }
+    let hours = "SELECT GROUP_CONCAT(ROUND(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), valid_until) / 3600) ORDER BY 1) \
+                 FROM wp_fcom_sidecar_old_keys";
+    let hours = site.text(hours).await.unwrap();
+    let mut hours: Vec<&str> = hours.split(',').collect();
+    hours.sort_unstable();
+    assert_eq!(hours, ["1", "24"]);
+    let fourth = rotate(&["--grace-hours", "0"]);
+    assert_eq!(call(&sidecar, &third).await, 404);
+    assert_eq!(call(&sidecar, &second).await, 200);
+    assert_eq!(call(&sidecar, &fourth).await, 200);
+    assert_eq!(key_in(&command(&sidecar, &["webhook", "url", "3"])), fourth);
+    let runs = record(&site, 3).await;
+    assert_eq!(crate::webhook_record::running_count(&runs), 5);
 }
 
 /// The plugin writes back what it read before the calls.

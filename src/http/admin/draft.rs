@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::fluentcommunity::webhooks::Settings;
 
+/// Larger than any id: PHP's largest integer.
+pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
+
 /// What was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Draft {
@@ -131,11 +134,28 @@ fn ids(fields: &Map<String, Value>, field: &'static str) -> Result<Option<Vec<u6
 }
 
 fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
+    let number = match value {
+        Value::Number(_) => whole(value),
         Value::String(text) => text.parse().ok(),
         _ => None,
-    }
+    };
+    number.filter(|number| *number <= LARGEST)
+}
+
+/// A whole number in JSON, which may be written as `2.0`.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    let float = || {
+        let float = value.as_f64()?;
+        // Beyond 2^53 a float no longer names one number.
+        let is_whole = float.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&float);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number under 2^53, as just checked"
+        )]
+        is_whole.then_some(float as u64)
+    };
+    value.as_u64().or_else(float)
 }
 
 #[cfg(test)]
@@ -151,7 +171,7 @@ mod tests {
     #[test]
     fn json_and_form_say_the_same() {
         let json = read(&json!({
-            "id": 5, "title": "Shop & co", "space_ids": [1, "2"], "course_ids": null,
+            "id": 5.0, "title": "Shop & co", "space_ids": [1, "2"], "course_ids": null,
             "remove_space_ids": 3, "send_wp_welcome_email": "yes", "unknown": {}
         }));
         let form =

@@ -8,6 +8,7 @@ mod openapi;
 mod pages;
 mod reply;
 mod routes;
+mod shapes;
 mod webhooks;
 
 pub use access::Access;

@@ -40,6 +40,8 @@ impl<T> Paginator<T> {
             .skip(index(skipped))
             .take(index(per_page))
             .collect();
+        let count = data.len() as u64;
+        let numbers = (count > 0).then(|| (skipped + 1, skipped + count));
         let url = |page: u64| format!("{path}/?page={page}");
         let before = (number > 1).then(|| url(number - 1));
         let after = (number < last).then(|| url(number + 1));
@@ -53,8 +55,8 @@ impl<T> Paginator<T> {
         links.push(link(after.clone(), "pagination.next", false));
         Self {
             current_page: number,
-            from: (!data.is_empty()).then_some(skipped + 1),
-            to: (!data.is_empty()).then_some(skipped + data.len() as u64),
+            from: numbers.map(|(first, _)| first),
+            to: numbers.map(|(_, last)| last),
             data,
             first_page_url: url(1),
             last_page: last,

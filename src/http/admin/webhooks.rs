@@ -7,132 +7,25 @@ use std::sync::atomic::Ordering;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{SecondsFormat, TimeDelta};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde_json::{Map, Value};
 
 use super::super::fields::query_first_scalar;
 use super::super::server::Front;
 use super::access::Operator;
-use super::draft::{Draft, Invalid, fields};
+use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::pages::Paginator;
 use super::reply::{self, Problem, on_main_runtime};
+use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
 use crate::db::{Connection, DatabaseError};
 use crate::fluentcommunity::webhooks::{
-    self, ChangeError, Drafted, Environment, Kind, Row, Settings, Target, Targets, json,
+    self, ChangeError, Drafted, Environment, Kind, Settings, Targets,
 };
 
 /// Where the plugin has its list; the other routes are below it.
 pub(super) const PATH: &str = "/wp-json/fluent-community/v2/admin/webhooks";
 const PER_PAGE: u64 = 15;
 const MOST_PER_PAGE: u64 = 1000;
-const LONGEST_GRACE_HOURS: i64 = 8760;
-
-/// A webhook.
-#[derive(Serialize, ToSchema)]
-struct Listed {
-    id: u64,
-    object_type: String,
-    object_id: Option<i64>,
-    /// The key. Whoever knows it can call the webhook.
-    meta_key: String,
-    /// The record: `title`, `course_ids`, `space_ids`, `remove_course_ids`, `remove_space_ids`, `send_wp_welcome_email`
-    /// and, after the first run, `running_count`.
-    #[schema(value_type = Value)]
-    value: Value,
-    /// Local to the site.
-    created_at: Option<String>,
-    /// Local to the site.
-    updated_at: Option<String>,
-    webhook_url: String,
-}
-
-/// The same with its keys as they stand in the plugin's answer to a creation.
-#[derive(Serialize)]
-struct NewlyListed {
-    value: Value,
-    object_type: String,
-    meta_key: String,
-    updated_at: Option<String>,
-    created_at: Option<String>,
-    id: u64,
-    webhook_url: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct List {
-    webhooks: Paginator<Listed>,
-    /// All courses, on page=1, if courses are on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    courses: Option<Vec<Choice>>,
-    /// All spaces, on page=1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spaces: Option<Vec<Choice>>,
-}
-
-/// A space or course that a webhook may name.
-#[derive(Serialize, ToSchema)]
-struct Choice {
-    id: u64,
-    title: String,
-    slug: String,
-    logo: Option<String>,
-    /// As stored, without the defaults that the plugin adds.
-    #[schema(value_type = Value)]
-    settings: Value,
-}
-
-/// A webhook as it shall be. Lists that are not sent are empty, but for those of courses while courses are off.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "what describes the body; draft.rs reads it")]
-pub(super) struct Save {
-    /// The webhook to change; 0 or none for a new one.
-    id: Option<u64>,
-    #[schema(pattern = r"\S", min_length = 1)]
-    title: String,
-    space_ids: Option<Vec<u64>>,
-    remove_space_ids: Option<Vec<u64>>,
-    course_ids: Option<Vec<u64>>,
-    remove_course_ids: Option<Vec<u64>>,
-    send_wp_welcome_email: Option<YesOrNo>,
-}
-
-/// `no` if it is not sent.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "what describes the body")]
-enum YesOrNo {
-    Yes,
-    No,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Saved {
-    message: &'static str,
-    #[schema(value_type = Listed)]
-    webhook: Value,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Said {
-    message: &'static str,
-}
-
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rotate {
-    /// How long the old key stays valid; else as `admin.old_key_hours` says.
-    #[schema(minimum = 0, maximum = 8760)]
-    grace_hours: Option<i64>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Rotated {
-    message: &'static str,
-    webhook: Listed,
-    /// UTC.
-    old_key_valid_until: String,
-}
+const LONGEST_GRACE_HOURS: u64 = 8760;
 
 /// Lists webhooks, with their keys.
 #[utoipa::path(get, path = PATH, tag = "webhooks", params(
@@ -156,7 +49,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
             })
         }
     };
-    let (page, per_page) = match (number("page", u64::MAX), number("per_page", MOST_PER_PAGE)) {
+    let (page, per_page) = match (number("page", LARGEST), number("per_page", MOST_PER_PAGE)) {
         (Ok(page), Ok(per_page)) => (page, per_page.unwrap_or(PER_PAGE)),
         (Err(error), _) | (_, Err(error)) => return invalid(&error),
     };
@@ -206,7 +99,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
 
 /// Creates a webhook, or changes the one with this id.
 #[utoipa::path(post, path = PATH, tag = "webhooks", request_body(content(
-    (Save = "application/json"), (Save = "application/x-www-form-urlencoded"),
+    (Save = "application/json"), (SaveForm = "application/x-www-form-urlencoded"),
 )), responses(
     (status = 200, body = Saved),
     (status = 400, body = Problem, description = "The body is no JSON object"),
@@ -327,23 +220,11 @@ pub(super) async fn rotate(
     let Ok(id) = id.parse() else {
         return reply::unknown_webhook();
     };
-    let asked: Option<Rotate> =
-        match serde_json::from_slice(if body.is_empty() { b"null" } else { &body }) {
-            Ok(asked) => asked,
-            Err(_) => return not_an_object(),
-        };
-    let grace = match asked.unwrap_or_default().grace_hours {
-        None => front.old_keys,
-        Some(hours @ 0..=LONGEST_GRACE_HOURS) => TimeDelta::hours(hours),
-        Some(_) => {
-            return invalid(&Invalid {
-                field: "grace_hours",
-                rule: "between",
-                message: format!(
-                    "The grace_hours must be a whole number from 0 to {LONGEST_GRACE_HOURS}."
-                ),
-            });
-        }
+    let grace = match grace(&body) {
+        Some(Ok(None)) => front.old_keys,
+        Some(Ok(Some(grace))) => grace,
+        Some(Err(error)) => return invalid(&error),
+        None => return not_an_object(),
     };
     let inside = front.clone();
     let work = async move {
@@ -368,6 +249,23 @@ pub(super) async fn rotate(
         }
         Err(response) => response,
     }
+}
+
+/// How long the old key shall stay valid, if the body says so; `None` if it is not JSON.
+fn grace(body: &[u8]) -> Option<Result<Option<TimeDelta>, Invalid>> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let asked: Option<Map<String, Value>> = serde_json::from_slice(body).ok()?;
+    let hours = asked.as_ref().and_then(|asked| asked.get("grace_hours"));
+    let Some(hours) = hours.filter(|hours| !hours.is_null()) else {
+        return Some(Ok(None));
+    };
+    let hours = whole(hours).filter(|hours| *hours <= LONGEST_GRACE_HOURS);
+    let grace = hours.and_then(|hours| TimeDelta::try_hours(hours.cast_signed()));
+    Some(grace.map(Some).ok_or_else(|| Invalid {
+        field: "grace_hours",
+        rule: "between",
+        message: format!("The grace_hours must be a whole number from 0 to {LONGEST_GRACE_HOURS}."),
+    }))
 }
 
 /// Does a change on the main runtime and to its end, whoever hangs up; the process does not end before it.
@@ -408,42 +306,6 @@ fn drafted<'a>(front: &'a Front, environment: &'a Environment) -> Drafted<'a> {
         environment,
         now: front.site.clock.now(),
     }
-}
-
-fn listed(row: Row, environment: &Environment) -> Listed {
-    Listed {
-        id: row.id,
-        object_type: row.object_type,
-        object_id: row.object_id,
-        webhook_url: environment.portal.webhook_url(&row.meta_key),
-        meta_key: String::from_utf8_lossy(&row.meta_key).into_owned(),
-        value: json(row.value.as_deref()),
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    }
-}
-
-fn created(webhook: Listed) -> NewlyListed {
-    NewlyListed {
-        value: webhook.value,
-        object_type: webhook.object_type,
-        meta_key: webhook.meta_key,
-        updated_at: webhook.updated_at,
-        created_at: webhook.created_at,
-        id: webhook.id,
-        webhook_url: webhook.webhook_url,
-    }
-}
-
-fn choices(targets: &Targets, kind: Kind) -> Vec<Choice> {
-    let choice = |target: &Target| Choice {
-        id: target.id,
-        title: target.title.clone(),
-        slug: target.slug.clone(),
-        logo: target.logo.clone(),
-        settings: json(target.settings.as_deref()),
-    };
-    targets.of(kind).map(choice).collect()
 }
 
 fn log(request: &HttpRequest, what: &str, id: Option<u64>) {
