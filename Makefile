@@ -47,9 +47,10 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write.
+# Among them a WordPress with its translations, which judges what the tests make the daemon write, and the web servers of
+# deploy/, none of which is started as the machine's own.
 tools-test:
-	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
+	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
 
 tools-fuzz:
@@ -57,6 +58,4 @@ tools-fuzz:
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
 
-# And the web server that shows what PHP costs.
 tools-bench: tools-test
-	@deploy/install-tools php-fpm nginx

@@ -57,6 +57,7 @@ mod time_zone;
 mod torture;
 mod user_count;
 mod vectors;
+mod web_servers;
 mod webhook_record;
 mod welcome_mail;
 mod wordpress;
