@@ -120,7 +120,12 @@ pub(crate) async fn migrated(fixture: &str) -> Site {
 }
 
 pub(crate) async fn migrate(site: &Site) {
-    let done = run(site, &site.url(), &["migrate"]).await;
+    migrate_with(site, &site.url()).await;
+}
+
+/// Migrates with the account in this URL.
+pub(crate) async fn migrate_with(site: &Site, url: &str) {
+    let done = run(site, url, &["migrate"]).await;
     assert_eq!(done.code, Some(0), "{}", done.output);
 }
 

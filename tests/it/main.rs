@@ -29,6 +29,7 @@ mod database_faults;
 mod differences;
 mod exactly_once;
 mod faults;
+mod grants;
 mod http;
 mod idempotency;
 mod injection;
