@@ -54,6 +54,7 @@ mod site;
 mod smtp_peer;
 mod snapshot;
 mod statements;
+mod systemd;
 mod time_zone;
 mod torture;
 mod user_count;
