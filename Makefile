@@ -1,7 +1,8 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz bench bench-scale lint tools-demo tools-test tools-fuzz tools-bench
+.PHONY: demo demo-serve test torture fuzz bench bench-scale lint package package-test tools-demo tools-test tools-fuzz \
+	tools-bench
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -32,6 +33,17 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo deny check licenses bans sources
 
+# The Debian package, in target/debian.
+package: tools-package
+	cargo build --release --locked
+	target/release/fcom-sidecar packaging target/package
+	cargo deb --no-build --locked
+
+# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
+package-test: package
+	cargo deb --quiet --no-build --locked --deb-version 99.0.0 --output target/debian/upgrade.deb
+	deploy/deb/test $$(ls -t target/debian/fcom-sidecar_*.deb | head -n 1) target/debian/upgrade.deb
+
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
@@ -52,6 +64,10 @@ tools-demo:
 tools-test:
 	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
+
+tools-package: tools-test
+	@deploy/install-tools dpkg-shlibdeps adduser
+	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
 
 tools-fuzz:
 	@deploy/install-tools cargo c++

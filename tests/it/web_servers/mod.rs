@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use self::front::{Front, Portal, Server};
+use crate::check::check;
 use crate::sidecar::Sidecar;
 use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
 
@@ -93,9 +94,19 @@ async fn daemon() -> (Site, Sidecar) {
 async fn judge(server: Server) {
     let (site, mut sidecar) = daemon().await;
     let front = Front::start(server, sidecar.client.public, Portal::Usual).await;
+    site.execute(&format!(
+        "UPDATE wp_options SET option_value = 'http://{}' WHERE option_name = 'home'",
+        front.address
+    ))
+    .await;
+    let before = front.seen_by_php().len();
+    check(&site)
+        .await
+        .assert("web-server", "ok", "arrive at the sidecar");
+    assert_eq!(front.seen_by_php().len(), before);
     calls_and_nothing_else(&front, &site).await;
     the_client_is_told(&front, &site).await;
-    php_takes_over(&front, &mut sidecar).await;
+    php_takes_over(&front, &site, &mut sidecar).await;
     nothing_is_done_twice(&front, &mut sidecar).await;
     no_log_holds_a_key(&front);
 }
@@ -178,7 +189,7 @@ async fn the_client_is_told(front: &Front, site: &Site) {
 }
 
 /// With the body, from the first call on, and until the sidecar is back.
-async fn php_takes_over(front: &Front, sidecar: &mut Sidecar) {
+async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
     assert!(sidecar.terminate().unwrap().success());
     let path = target(PLAIN_HOOK);
     let long = format!("long={}", "x".repeat(900_000));
@@ -204,6 +215,13 @@ async fn php_takes_over(front: &Front, sidecar: &mut Sidecar) {
         let length = seen[before]["fields"]["long"].as_str().map(str::len);
         assert_eq!(length, (email == "long@example.com").then_some(900_000));
     }
+    let before = front.seen_by_php().len();
+    check(site)
+        .await
+        .assert("web-server", "warning", "arrive at PHP");
+    let seen = front.seen_by_php();
+    assert_eq!(seen.len(), before + 1);
+    assert_eq!(seen[before]["fields"], Value::Array(Vec::new()));
     sidecar.restart().await;
     let deadline = Instant::now() + PATIENCE;
     while curl(front, &path, &["--data", "email=ann@example.com"])
