@@ -5,6 +5,7 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod packaging;
 mod serve;
 mod webhook;
 
@@ -64,6 +65,9 @@ enum Command {
         #[arg(long)]
         serve: bool,
     },
+    /// Writes manual pages and shell completions
+    #[command(hide = true)]
+    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -100,6 +104,7 @@ impl Cli {
             }
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
+            Command::Packaging(ref command) => packaging::run(command),
             Command::Outbox(ref command) => {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)

@@ -20,3 +20,4 @@ pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use server::{Bound, Front, bind};
+pub use webhook::FORM_WANTED;
