@@ -1,7 +1,8 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint tools-demo tools-test tools-fuzz tools-bench tools-openapi
+.PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
+	tools-fuzz tools-bench tools-openapi tools-package
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -38,6 +39,17 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo deny check licenses bans sources
 
+# The Debian package, in target/debian.
+package: tools-package
+	cargo build --release --locked
+	target/release/fcom-sidecar packaging target/package
+	cargo deb --no-build --locked
+
+# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
+package-test: package
+	cargo deb --quiet --no-build --locked --deb-version 99.0.0 --output target/debian/upgrade.deb
+	deploy/deb/test $$(ls -t target/debian/fcom-sidecar_*.deb | head -n 1) target/debian/upgrade.deb
+
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
@@ -53,9 +65,10 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write.
+# Among them a WordPress with its translations, which judges what the tests make the daemon write, and the web servers of
+# deploy/, none of which is started as the machine's own.
 tools-test:
-	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
+	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
 
 tools-openapi: tools-demo
@@ -63,11 +76,13 @@ tools-openapi: tools-demo
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
+tools-package: tools-test
+	@deploy/install-tools dpkg-shlibdeps adduser
+	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
+
 tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
 
-# And the web server that shows what PHP costs.
 tools-bench: tools-test
-	@deploy/install-tools php-fpm nginx

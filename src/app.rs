@@ -17,11 +17,11 @@ use crate::clock::Clock;
 use crate::config::{self, Config, PasswordHash, Transport, WordPress};
 use crate::db::{self, Statements, TableNames};
 use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
-use crate::http::{self, Access, Bound, Front, Limiter};
+use crate::http::{self, Access, Bound, Front, Inherited, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
-    self, Chore, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
-    WelcomeMail,
+    self, Chore, Lanes, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource,
+    WaitingRoom, WelcomeMail,
 };
 use crate::telemetry;
 
@@ -40,6 +40,10 @@ pub struct App {
     pub draining: CancellationToken,
     /// Cancelled when the last call has ended: the tally counts what waits and ends.
     pub stop_tally: CancellationToken,
+    /// Whether the next process takes over the public socket.
+    pub hands_over: bool,
+    /// Requests that are being answered.
+    pub requests: TaskTracker,
     /// Background tasks of the process; one that panics ends it.
     pub background: JoinSet<()>,
 }
@@ -48,11 +52,13 @@ pub struct App {
 ///
 /// # Errors
 /// The configuration cannot be used, or an address is taken.
-pub fn start(config: &Config) -> anyhow::Result<App> {
+pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (site, tally) = site(config)?;
     let site = Arc::new(site);
     let limits = &config.limits;
     let draining = CancellationToken::new();
+    let requests = TaskTracker::new();
+    let hands_over = inherited.has_calls();
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
@@ -65,17 +71,21 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
         portal: portal_overrides(&config.wordpress),
         old_keys: config.admin.old_keys,
         draining: draining.clone(),
+        hands_over,
+        requests: requests.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         forwarding_header: config.server.forwarding_header,
         wants_signatures: config.protections.iter().any(|one| one.secrets.is_some()),
         max_body_bytes: limits.max_body_bytes,
         max_fields: limits.max_fields,
     });
-    let servers = http::bind(front, &config.server, limits.max_connections)?;
+    let servers = http::bind(front, &config.server, limits.max_connections, inherited)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
+    let (pool, stop) = (site.pool.clone(), stop_tally.clone());
+    background.spawn(async move { pool.watch(&stop).await });
     background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
@@ -90,6 +100,8 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
         site,
         draining,
         stop_tally,
+        hands_over,
+        requests,
         background,
     })
 }
@@ -126,7 +138,11 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         protections: config.protections.clone(),
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
-        hashing: Semaphore::new(config.limits.hash_threads),
+        lanes: Lanes::new(
+            config.limits.max_calls_in_flight,
+            usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
+            config.limits.hash_threads,
+        ),
         tally,
         tasks: TaskTracker::new(),
         prepared: AtomicBool::new(false),

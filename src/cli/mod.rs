@@ -5,6 +5,7 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod packaging;
 mod serve;
 mod webhook;
 
@@ -64,6 +65,9 @@ enum Command {
         #[arg(long)]
         serve: bool,
     },
+    /// Writes manual pages and shell completions
+    #[command(hide = true)]
+    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -100,16 +104,23 @@ impl Cli {
             }
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
+            Command::Packaging(ref command) => packaging::run(command),
             Command::Outbox(ref command) => {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
+            Command::Serve => {
+                let names = environment
+                    .iter()
+                    .find(|(name, _)| name == "LISTEN_FDNAMES");
+                let names = names.map(|(_, value)| value.clone());
+                serve::run(&self.config(environment)?, names.as_deref())
+            }
             Command::Webhook(ref command) => {
                 let config = self.config(environment)?;
                 webhook::run(command.clone(), &config)
             }
-            Command::Serve => serve::run(&self.config(environment)?),
             Command::Migrate => migrate::run(&self.config(environment)?),
         }
     }

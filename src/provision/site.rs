@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Tally, WaitingRoom};
+use super::{Lanes, Tally, WaitingRoom};
 use crate::clock::Clock;
 use crate::config::Protection;
 use crate::db::{Pool, Statements, TableNames};
@@ -42,8 +42,8 @@ pub struct Site {
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.
     pub mail_bell: Arc<Notify>,
-    /// Hash jobs at once.
-    pub hashing: Semaphore,
+    /// Where new users queue.
+    pub lanes: Lanes,
     /// Counts runs.
     pub tally: Tally,
     /// Calls under way: the process does not end before them.

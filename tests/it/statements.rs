@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fcom_sidecar::db::{self, Statements, TableNames};
+use fcom_sidecar::db::{Statements, TableNames};
 use sqlx::Executor;
 
 use crate::site::{PREFIX, Site};
@@ -13,9 +13,7 @@ const SEVERAL: usize = 3;
 
 /// Creates our tables and has the server prepare every statement, for one row and for several.
 async fn assert_accepted(site: &Site, tables: &TableNames) {
-    db::migrate(&site.pool().clone().into(), tables)
-        .await
-        .unwrap();
+    site.migrate(&site.database, tables).await;
     let mut connection = site.pool().acquire().await.unwrap();
     for (name, statement) in Statements::render(tables).all() {
         for sql in [statement.sql(), statement.repeated(SEVERAL)] {
@@ -80,9 +78,7 @@ const READS_A_TABLE: [(&str, &str, &str); 5] = [
 async fn no_statement_reads_a_table_that_grows() {
     let site = Site::new("71").await;
     let tables = TableNames::new(PREFIX, None, None).unwrap();
-    db::migrate(&site.pool().clone().into(), &tables)
-        .await
-        .unwrap();
+    site.migrate(&site.database, &tables).await;
     // Small tables are read whole whatever their indexes are.
     site.execute(
         "INSERT INTO wp_users (user_login, user_nicename, user_email, display_name)

@@ -55,6 +55,9 @@ async fn not_ready(front: &Front) -> Option<String> {
     if front.draining.is_cancelled() {
         return Some("shutting down".to_owned());
     }
+    if let Some(reason) = front.site.pool.absence() {
+        return Some(format!("the database does not answer: {reason}"));
+    }
     let site = front.site.clone();
     // On the main runtime: a connection belongs to the runtime that opened it.
     let asked = front
