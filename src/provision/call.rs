@@ -82,7 +82,8 @@ impl WebhookKey {
     /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
         let hash = old_keys::hash(&self.0);
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = |hex, byte| format!("{hex}{byte:02x}");
+        hash.into_iter().fold(String::new(), digits)
     }
 
     /// Eight hexadecimal digits that tell keys apart in a log.
