@@ -5,6 +5,7 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod runs;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +52,9 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows which calls were executed, when, for whom and what they changed
+    #[command(subcommand)]
+    Runs(runs::Runs),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -100,13 +104,16 @@ impl Cli {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
+            Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
             Command::Serve => {
                 let names = environment
                     .iter()
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
-                serve::run(&self.config(environment)?, names.as_deref())
+                let sources = self.sources(environment);
+                let config = Config::load(sources.clone())?;
+                serve::run(&config, sources, names.as_deref())
             }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }

@@ -125,6 +125,7 @@ macro_rules! statements {
 }
 
 statements! {
+    backlog,
     cancel_scheduled_action,
     claim,
     community_roles,
@@ -160,9 +161,13 @@ statements! {
     retry_dead_mail,
     retry_mail,
     run_by_call_id,
+    run_ids,
+    run_ids_of_user,
+    run_ids_of_webhook,
     scheduled_action_group,
     set_activation_key,
     show_mail,
+    show_runs,
     space_ids_of_user,
     spaces_with_membership,
     tally_options,
@@ -170,6 +175,8 @@ statements! {
     update_user_count,
     update_usermeta,
     update_webhook,
+    users_by_name,
+    webhook_records,
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod limits;
 mod multipart;
 mod rate;
 mod reply;
+mod request_id;
+mod rules;
 mod server;
 mod webhook;
 
@@ -18,4 +20,5 @@ pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
+pub use rules::Rules;
 pub use server::{Bound, Front, bind};

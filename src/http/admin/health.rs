@@ -7,8 +7,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::server::Front;
 use crate::db::{self, DatabaseError};
+use crate::http::server::Front;
 use crate::provision::Site;
 use crate::telemetry;
 
@@ -20,12 +20,12 @@ struct Health<'a> {
 }
 
 /// `GET /healthz`: the process is up.
-pub(super) async fn healthz() -> HttpResponse {
+pub(in crate::http) async fn healthz() -> HttpResponse {
     reply(StatusCode::OK, "ok", None)
 }
 
 /// `GET /readyz`: the database answers and lets us write, our tables are there, and we are not shutting down.
-pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
+pub(in crate::http) async fn readyz(front: web::Data<Front>) -> HttpResponse {
     match not_ready(&front).await {
         None => reply(StatusCode::OK, "ready", None),
         Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
@@ -33,7 +33,7 @@ pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
 }
 
 /// 404 for everything else.
-pub(super) async fn not_found() -> HttpResponse {
+pub(in crate::http) async fn not_found() -> HttpResponse {
     reply(StatusCode::NOT_FOUND, "not found", None)
 }
 
