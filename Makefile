@@ -49,7 +49,7 @@ tools-demo:
 
 # Among them a WordPress with its translations, which judges what the tests make the daemon write.
 tools-test:
-	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
+	@deploy/install-tools cargo cc mariadbd promtool php /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
 
 tools-fuzz:

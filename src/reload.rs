@@ -77,7 +77,7 @@ pub async fn at_signals(
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Live {
@@ -120,5 +120,5 @@ impl Live {
 fn is_reloaded(key: &str) -> bool {
     let covers =
         |option: &&str| key == *option || option.ends_with('.') && key.starts_with(*option);
-    key != NOT_RELOADED && RELOADED.iter().any(|option| covers(option))
+    key != NOT_RELOADED && RELOADED.iter().any(covers)
 }

@@ -170,8 +170,8 @@ impl Settings {
             _ => None,
         };
         flag.ok_or_else(|| {
-            let flaw = Flaw::new("is neither true nor false", "write true or false");
-            self.refuse(key, &flaw)
+            let neither = Flaw::new("is neither true nor false", "write true or false");
+            self.refuse(key, &neither)
         })
     }
 

@@ -202,7 +202,7 @@ async fn user_id(
     let forms = forms.unwrap_or_else(|_| vec!["-".to_owned()]);
     let query = sqlx::query_as(statements.users_by_name.sql()).bind(user);
     let forms = forms.iter().cycle().take(3);
-    let query = forms.fold(query, |query, form| query.bind(form));
+    let query = forms.fold(query, sqlx::query::QueryAs::bind);
     let found: Vec<(String, u64)> = query
         .fetch_all(connection)
         .await

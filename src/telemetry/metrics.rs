@@ -418,11 +418,14 @@ impl Metrics {
         self.waiting_for_connection.set(signed(waiting as u64));
     }
 
-    /// Everything, in the OpenMetrics text format.
-    pub fn encode(&self) -> String {
+    /// Everything, in the text format of `OpenMetrics`.
+    ///
+    /// # Errors
+    /// A metric cannot be written.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(16 * 1024);
-        text::encode(&mut text, &self.registry).expect("writing to memory does not fail");
-        text
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
     }
 }
 

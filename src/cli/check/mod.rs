@@ -29,7 +29,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 28] = [
+const ASKING_THE_DATABASE: [&str; 29] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -43,6 +43,7 @@ const ASKING_THE_DATABASE: [&str; 28] = [
     tables::CHARACTER_SET,
     own_tables::OWN_TABLES,
     own_tables::OWN_ROWS,
+    own_tables::MAILS,
     privileges::PRIVILEGES,
     privileges::OPTIONAL_PRIVILEGES,
     privileges::MIGRATE,

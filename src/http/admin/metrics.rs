@@ -14,8 +14,11 @@ pub(in crate::http) async fn metrics(front: web::Data<Front>) -> HttpResponse {
     metrics.set_connections(pool.open, pool.idle, pool.waiting);
     metrics.set_database_up(site.pool.absence().is_none());
     metrics.set_calls_in_flight(front.max_calls, front.calls.available_permits());
+    let Ok(text) = metrics.encode() else {
+        return HttpResponse::InternalServerError().finish();
+    };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, OPEN_METRICS))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(metrics.encode())
+        .body(text)
 }
