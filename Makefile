@@ -68,7 +68,8 @@ tools-demo:
 # Among them a WordPress with its translations, which judges what the tests make the daemon write, and the web servers of
 # deploy/, none of which is started as the machine's own.
 tools-test:
-	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze /usr/share/wordpress/wp-load.php \
+	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+		/usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
 
 tools-openapi: tools-demo

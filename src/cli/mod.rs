@@ -6,6 +6,7 @@ mod mail;
 mod migrate;
 mod outbox;
 mod packaging;
+mod runs;
 mod serve;
 mod webhook;
 
@@ -56,6 +57,9 @@ enum Command {
     /// Shows, creates and changes webhooks
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// Shows which calls were executed, when, for whom and what they changed
+    #[command(subcommand)]
+    Runs(runs::Runs),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -109,13 +113,16 @@ impl Cli {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
+            Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
             Command::Serve => {
                 let names = environment
                     .iter()
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
-                serve::run(&self.config(environment)?, names.as_deref())
+                let sources = self.sources(environment);
+                let config = Config::load(sources.clone())?;
+                serve::run(&config, sources, names.as_deref())
             }
             Command::Webhook(ref command) => {
                 let config = self.config(environment)?;

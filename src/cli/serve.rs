@@ -1,19 +1,25 @@
 //! `fcom-sidecar serve`: runs the daemon until it is told to stop.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::block_on;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
+use crate::reload::{self, ReloadSignal};
 use crate::{app, telemetry};
 
 /// Files that are open beside client connections: the database's, logs, mails on their way.
 const OTHER_FILES: u64 = 256;
 
 /// `socket_names` are those of the sockets that the service manager passes.
-pub(super) fn run(config: &Config, socket_names: Option<&str>) -> anyhow::Result<ExitCode> {
-    telemetry::start(&config.log)?;
+pub(super) fn run(
+    config: &Config,
+    sources: Sources,
+    socket_names: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    let log = telemetry::start(&config.log)?;
     let inherited = Inherited::receive(socket_names)?;
     allow_open_files(config.limits.max_connections);
     block_on(async {
@@ -29,7 +35,16 @@ pub(super) fn run(config: &Config, socket_names: Option<&str>) -> anyhow::Result
             config.server.admin_listen
         );
         let mut signals = StopSignals::receive()?;
-        lifecycle::serve(app, config.server.shutdown, signals.next()).await
+        let reload = ReloadSignal::receive()?;
+        let live = Arc::clone(&app.live);
+        let reloading = reload::at_signals(reload, live, log, sources, config.clone());
+        let until = async {
+            tokio::select! {
+                () = signals.next() => {}
+                () = reloading => {}
+            }
+        };
+        lifecycle::serve(app, config.server.shutdown, until).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

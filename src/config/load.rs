@@ -11,7 +11,7 @@ use ::config::{FileFormat, Format, Value, ValueKind};
 
 use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
-use super::settings::Settings;
+use super::settings::{Fingerprints, Settings};
 use super::wp_config::WpConfig;
 use super::{
     Admin, Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection,
@@ -54,6 +54,8 @@ pub struct Config {
     pub runs: Runs,
     /// `[log]`
     pub log: Log,
+    /// What each option was given as.
+    pub(super) given: Fingerprints,
 }
 
 impl Config {
@@ -74,6 +76,16 @@ impl Config {
 
         let resolved = Self::resolve(&mut settings);
         settings.finish(resolved)
+    }
+
+    /// The options that differ from another configuration's, files of secrets included.
+    pub fn changed_since(&self, before: &Self) -> Vec<String> {
+        self.given.differ_from(&before.given)
+    }
+
+    /// Pretends that these options were given as in another configuration.
+    pub fn keep_given(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
+        self.given.keep(&other.given, is_kept);
     }
 
     fn resolve(settings: &mut Settings) -> Result<Self, Reported> {
@@ -104,6 +116,7 @@ impl Config {
             protections: protections?,
             runs: runs?,
             log: log?,
+            given: settings.fingerprints(),
         })
     }
 }

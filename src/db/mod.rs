@@ -13,7 +13,7 @@ mod statements;
 mod tables;
 
 pub use batch::{Answer, Batch, Literal};
-pub use error::{DatabaseError, Doing};
+pub use error::{DatabaseError, Doing, ErrorKind};
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
 pub use pool::{Cause, Pool, PoolStatus, open};

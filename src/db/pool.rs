@@ -16,6 +16,7 @@ use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
 use super::{Connection, DatabaseError, Doing};
 use crate::config::Database;
+use crate::telemetry::Metrics as Gauges;
 
 /// The connection pool. Its connections belong to the runtime that uses them, so work with the database is spawned on
 /// the main runtime and never runs on a web worker.
@@ -24,6 +25,7 @@ pub struct Pool {
     connections: managed::Pool<Sessions>,
     time_limit: Duration,
     pulse: Arc<Pulse>,
+    gauges: Arc<Gauges>,
 }
 
 /// How many connections there are, and how many wait for one.
@@ -95,7 +97,7 @@ impl Manager for Sessions {
 ///
 /// # Errors
 /// As [`connect_options`].
-pub fn open(database: &Database) -> Result<Pool, sqlx::Error> {
+pub fn open(database: &Database, gauges: Arc<Gauges>) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
     let pulse = Arc::new(Pulse::of(options.clone()));
@@ -117,6 +119,7 @@ pub fn open(database: &Database) -> Result<Pool, sqlx::Error> {
         connections,
         time_limit: lock_wait + TIME_LIMIT,
         pulse,
+        gauges,
     })
 }
 
@@ -140,11 +143,19 @@ impl Pool {
         time_limit: Duration,
         work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lent = Lent(Some(self.connection().await?));
+        let asked = Instant::now();
+        let connection = self.connection().await;
+        let wait = &self.gauges.connection_wait_seconds;
+        wait.observe(asked.elapsed().as_secs_f64());
+        let connection = connection.inspect_err(|error| self.gauges.database_failed(error.kind()));
+        let mut lent = Lent(Some(connection?));
         let in_time = tokio::time::timeout(time_limit, work(lent.connection())).await;
         let result =
             in_time.unwrap_or_else(|_| Ok(Err(silence()).doing("hear from the database")?));
         let cause = result.as_ref().err().and_then(Cause::database);
+        if let Some(error) = cause {
+            self.gauges.database_failed(error.kind());
+        }
         if cause.is_some_and(DatabaseError::spoils_connection) {
             self.connections.manager().note_loss();
             self.pulse.suspect();

@@ -126,6 +126,7 @@ macro_rules! statements {
 
 statements! {
     application_passwords,
+    backlog,
     cancel_scheduled_action,
     claim,
     community_roles,
@@ -168,9 +169,13 @@ statements! {
     retry_dead_mail,
     retry_mail,
     run_by_call_id,
+    run_ids,
+    run_ids_of_user,
+    run_ids_of_webhook,
     scheduled_action_group,
     set_activation_key,
     show_mail,
+    show_runs,
     show_webhook,
     space_ids_of_user,
     spaces_with_membership,
@@ -179,7 +184,9 @@ statements! {
     update_user_count,
     update_usermeta,
     update_webhook,
+    users_by_name,
     webhook_environment,
+    webhook_records,
     webhook_targets,
 }
 

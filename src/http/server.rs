@@ -1,25 +1,23 @@
 //! The two listeners.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
-use chrono::TimeDelta;
-use ipnet::IpNet;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admin::{self, Access};
 use super::inherited::Socket;
-use super::{Inherited, Limiter, webhook};
-use crate::config::{ForwardingHeader, Listen, Server as Listeners};
+use super::request_id::name_request;
+use super::{Inherited, Rules, admin, webhook};
+use crate::config::{Listen, Server as Listeners};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
@@ -29,46 +27,25 @@ pub struct Front {
     pub site: Arc<Site>,
     /// Places for calls under way; a call that finds none is told to come back.
     pub calls: Arc<Semaphore>,
-    /// Rates per client and per webhook.
-    pub limiter: Limiter,
-    /// Who may manage webhooks.
-    pub access: Access,
-    /// What `wp-config.php` says of the portal's address.
-    pub portal: PortalOverrides,
-    /// How long a webhook's key is valid after it was replaced.
-    pub old_keys: TimeDelta,
+    /// How many places there are.
+    pub max_calls: usize,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
     /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
     pub hands_over: bool,
     /// Requests that are being answered.
     pub requests: TaskTracker,
-    /// Peers whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The header in which they say whom they call for.
-    pub forwarding_header: ForwardingHeader,
-    /// Whether some webhook asks for signed calls.
-    pub wants_signatures: bool,
-    /// Longest body, in bytes.
-    pub max_body_bytes: usize,
-    /// Most fields in a body.
-    pub max_fields: usize,
-}
-
-impl Front {
-    /// The address, unless it is a trusted proxy's own. A proxy that does not say whom it calls for stands for
-    /// everybody behind it: nobody there is to wait for what a stranger has done.
-    pub(super) fn stranger(&self, address: Option<IpAddr>) -> Option<IpAddr> {
-        let is_proxy = |address: &IpAddr| self.trusted_proxies.iter().any(|n| n.contains(address));
-        address.filter(|address| !is_proxy(address))
-    }
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
+    /// How callers are judged at present.
+    pub rules: watch::Receiver<Arc<Rules>>,
 }
 
 /// Both servers, bound and ready to be awaited.
 pub struct Bound {
     /// Webhook calls.
     pub public: Server,
-    /// Health, later metrics and management.
+    /// Health, metrics and management.
     pub admin: Server,
 }
 
@@ -116,6 +93,7 @@ pub fn bind(
     let public = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
+            .wrap(from_fn(name_request))
             .default_service(web::to(webhook::handle))
     })
     .workers(workers)
@@ -131,6 +109,7 @@ pub fn bind(
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
+            .wrap(from_fn(name_request))
             .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })

@@ -76,6 +76,29 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
+    /// What it is counted as.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownWebhook => "unknown_webhook",
+            Self::UnreadableWebhook(_) => "unreadable_webhook",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::AddressNotAllowed { .. } => "address_not_allowed",
+            Self::NotSigned { .. } => "not_signed",
+            Self::EmailRequired | Self::EmailTooLong => "invalid_email",
+            Self::NoFreeName => "no_free_name",
+            Self::UnknownVersion => "unknown_version",
+            Self::Raced => "raced",
+            Self::Busy => "busy",
+            Self::Crowded => "overloaded",
+            Self::Database(error) if error.is_lock_conflict() => "lock_conflict",
+            Self::Database(error) if error.is_unavailable() => "database_unavailable",
+            Self::Database(error) if error.is_unstorable() => "unstorable",
+            Self::Database(_) => "database_error",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::Hash(_) | Self::Aborted(_) => "failed",
+        }
+    }
+
     /// Whether the whole call may succeed if it is tried again at once. The only judge of retrying.
     pub fn is_transient(&self) -> bool {
         match self {

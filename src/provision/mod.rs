@@ -3,6 +3,7 @@
 //!
 //! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
 
+mod backlog;
 mod call;
 mod carry_out;
 mod claims;
@@ -15,6 +16,7 @@ mod names;
 mod new_user;
 mod outcome;
 mod protection;
+mod run_log;
 mod runs;
 mod signature;
 mod site;
@@ -22,6 +24,7 @@ mod tally;
 mod waiting_room;
 mod writing;
 
+pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
 pub use carry_out::provision;
 pub use error::ProvisionError;
@@ -29,6 +32,7 @@ pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
 pub use outcome::Outcome;
 pub use protection::Caller;
+pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
 pub use site::{LastRules, PasswordScheme, Site, VersionSource, WelcomeMail};

@@ -1,5 +1,8 @@
 //! A call for an address that nobody has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use secrecy::ExposeSecret;
 
 use super::carry_out::Attempt;
@@ -261,8 +264,17 @@ impl Attempt<'_> {
                 let Some(plain) = usable else {
                     return Ok(password::unmatched_hash(scheme));
                 };
+                let metrics = Arc::clone(&self.site.metrics);
+                metrics.waiting_for_hash.inc();
                 let _slot = self.site.lanes.hash().await;
-                let hash = tokio::task::spawn_blocking(move || password::hash(&plain, scheme));
+                metrics.waiting_for_hash.dec();
+                let hash = tokio::task::spawn_blocking(move || {
+                    let started = Instant::now();
+                    let hash = password::hash(&plain, scheme);
+                    let took = started.elapsed().as_secs_f64();
+                    metrics.hash_seconds.observe(took);
+                    hash
+                });
                 Ok::<_, ProvisionError>(hash.await??)
             })
             .await?;

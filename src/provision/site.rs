@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{Lanes, Tally, WaitingRoom};
 use crate::clock::Clock;
-use crate::config::Protection;
 use crate::db::{Pool, Statements, TableNames};
+use crate::telemetry::Metrics;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::password;
 use crate::wordpress::sanitize::Rules;
@@ -36,8 +36,6 @@ pub struct Site {
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.
     pub welcome_mail: WelcomeMail,
-    /// What webhooks ask of their callers beside the key.
-    pub protections: Vec<Protection>,
     /// Where new users who want the same name wait.
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.
@@ -50,6 +48,8 @@ pub struct Site {
     pub tasks: TaskTracker,
     /// Set once the database has been found fit to be written to.
     pub prepared: AtomicBool,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The main runtime: a web worker's own runtime dies with it.
     pub runtime: Handle,
 }

@@ -9,8 +9,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
+use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, DatabaseError, Pool};
+use fcom_sidecar::telemetry::Metrics;
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlArguments;
 use sqlx::{AssertSqlSafe, Either, Executor, MySql, MySqlConnection, SqlSafeStr, SqlStr};
@@ -298,7 +300,10 @@ fn open_pool(site: &Site) -> anyhow::Result<Pool> {
         overrides: vec![("database.url".to_owned(), url)],
         ..Sources::default()
     })?;
-    Ok(db::open(&config.database)?)
+    Ok(db::open(
+        &config.database,
+        Metrics::new(Clock.now()).into(),
+    )?)
 }
 
 fn replaced(value: &Value, noted: &Differences, own: &Differences) -> Value {

@@ -178,6 +178,31 @@ url = "smtp://{mail}"
         command
     }
 
+    /// Adds to the configuration file; the daemon does not know yet.
+    pub(crate) fn append_configuration(&mut self, sections: &str) {
+        let file = self.folder.path().join("c.toml");
+        let configuration = fs::read_to_string(&file).unwrap() + sections;
+        fs::write(file, configuration).unwrap();
+    }
+
+    /// Puts another mail server into the configuration file.
+    pub(crate) fn set_mail_server(&mut self, url: &str) {
+        let file = self.folder.path().join("c.toml");
+        let configuration = fs::read_to_string(&file).unwrap();
+        let before = configuration
+            .lines()
+            .find(|line| line.starts_with("url = \"smtp:"));
+        let after = format!("url = \"{url}\"");
+        fs::write(&file, configuration.replace(before.unwrap(), &after)).unwrap();
+    }
+
+    /// Sends SIGHUP: the daemon reads its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Waits until the daemon ends by itself.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();

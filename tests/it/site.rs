@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::telemetry::Metrics;
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, MySqlPool, Row};
 use tokio::sync::OnceCell;
@@ -153,7 +155,7 @@ impl Site {
             overrides: vec![url],
             ..Sources::default()
         });
-        let pool = db::open(&config.unwrap().database).unwrap();
+        let pool = db::open(&config.unwrap().database, Metrics::new(Clock.now()).into()).unwrap();
         db::migrate(&pool, tables).await.unwrap();
     }
 

@@ -38,10 +38,10 @@ const CLOSED: &str = "Nobody may do this yet: set admin.token, or admin.applicat
     configuration.";
 
 /// Who is let in.
-pub struct Access {
+pub(in crate::http) struct Access {
     token: Option<[u8; 32]>,
     application_passwords: bool,
-    failures: Rate<IpAddr>,
+    failures: Arc<Rate<IpAddr>>,
     /// One password at a time: whoever sends many must not take the processors from calls.
     verifying: Arc<Semaphore>,
 }
@@ -75,17 +75,19 @@ enum Refusal {
 }
 
 impl Access {
-    /// As configured.
-    pub fn new(config: &config::Admin) -> Self {
-        let token = config.token.as_ref();
+    /// As configured. Nobody's failures are forgiven by a reload, and how many there may be stays.
+    pub(in crate::http) fn new(config: &config::Admin, before: Option<&Self>) -> Self {
+        let (token, most) = (&config.token, config.failures_per_minute_per_client);
+        let token = token.as_ref();
+        let fresh = || Arc::new(Rate::new(most, Duration::from_mins(1)));
         Self {
             token: token.map(|token| Sha256::digest(token.expose_secret()).into()),
             application_passwords: config.application_passwords,
-            failures: Rate::new(
-                config.failures_per_minute_per_client,
-                Duration::from_mins(1),
+            failures: before.map_or_else(fresh, |before| Arc::clone(&before.failures)),
+            verifying: before.map_or_else(
+                || Arc::new(Semaphore::new(1)),
+                |before| Arc::clone(&before.verifying),
             ),
-            verifying: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -106,11 +108,12 @@ pub(super) async fn guard(
     // Whoever is on the socket's other end counts, not what headers say: nobody is to proxy to here.
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let failures = &front.access.failures;
+    let access = Arc::clone(&front.rules.borrow().access);
+    let failures = &access.failures;
     if let Err(wait) = failures.check(&client, Instant::now()) {
         return Ok(request.into_response(too_many(wait)));
     }
-    match admit(&front, request.headers()).await {
+    match admit(&front, &access, request.headers()).await {
         Ok(operator) => {
             request.extensions_mut().insert(operator);
             Ok(next.call(request).await?.map_into_boxed_body())
@@ -126,12 +129,16 @@ pub(super) async fn guard(
             } else {
                 tracing::info!(client.address = %client, route, "management refused to {client}: {reason}");
             }
-            Ok(request.into_response(refusal.response(&front.access)))
+            Ok(request.into_response(refusal.response(&access)))
         }
     }
 }
 
-async fn admit(front: &web::Data<Front>, headers: &HeaderMap) -> Result<Operator, Refusal> {
+async fn admit(
+    front: &web::Data<Front>,
+    access: &Access,
+    headers: &HeaderMap,
+) -> Result<Operator, Refusal> {
     if is_from_elsewhere(headers) {
         return Err(Refusal::OtherOrigin);
     }
@@ -143,7 +150,7 @@ async fn admit(front: &web::Data<Front>, headers: &HeaderMap) -> Result<Operator
         .ok_or(Refusal::Anonymous)?;
     let credentials = credentials.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        let token = front.access.token.ok_or(Refusal::Anonymous)?;
+        let token = access.token.ok_or(Refusal::Anonymous)?;
         let sent: [u8; 32] = Sha256::digest(credentials).into();
         return if sent.ct_eq(&token).into() {
             Ok(Operator::Token)
@@ -151,11 +158,13 @@ async fn admit(front: &web::Data<Front>, headers: &HeaderMap) -> Result<Operator
             Err(Refusal::Wrong)
         };
     }
-    if !scheme.eq_ignore_ascii_case("basic") || !front.access.application_passwords {
+    if !scheme.eq_ignore_ascii_case("basic") || !access.application_passwords {
         return Err(Refusal::Anonymous);
     }
     let (name, password) = basic(credentials).ok_or(Refusal::Wrong)?;
-    user(front, name, password).await.map(Operator::User)
+    user(front, access, name, password)
+        .await
+        .map(Operator::User)
 }
 
 /// A browser that knows the password adds it to whatever any page sends here, but it also says which page.
@@ -178,10 +187,11 @@ fn basic(credentials: &str) -> Option<(String, SecretString)> {
 /// The user with this application password, if that user may manage webhooks.
 async fn user(
     front: &web::Data<Front>,
+    access: &Access,
     name: String,
     password: SecretString,
 ) -> Result<u64, Refusal> {
-    let permit = Arc::clone(&front.access.verifying).acquire_owned().await;
+    let permit = Arc::clone(&access.verifying).acquire_owned().await;
     let front = front.clone().into_inner();
     let runtime = front.site.runtime.clone();
     on_main_runtime(&runtime, async move {

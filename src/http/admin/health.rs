@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::server::Front;
 use crate::db::{self, DatabaseError};
+use crate::http::server::Front;
 use crate::provision::Site;
 use crate::telemetry;
 

@@ -5,18 +5,22 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa::{OpenApi, openapi};
 
-use super::{health, reply, webhooks};
+use super::{health, metrics, reply, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "fcom-sidecar, admin listener",
-        description = "Health, and the management of webhooks with the paths of FluentCommunity Pro's own REST API."
+        description = "Health, metrics, the run log, and the management of webhooks with the paths of FluentCommunity Pro's \
+            own REST API."
     ),
     paths(
         health::healthz,
         health::readyz,
         document,
+        metrics::metrics,
+        runs::list,
+        runs::show,
         webhooks::list,
         webhooks::save,
         webhooks::delete,
@@ -43,7 +47,10 @@ pub(super) fn describe() -> Document {
         components.add_security_scheme(name, SecurityScheme::Http(scheme));
     }
     for (path, item) in &mut document.paths.paths {
-        if !path.starts_with(webhooks::PATH) {
+        if ![webhooks::PATH, runs::PATH]
+            .iter()
+            .any(|guarded| path.starts_with(guarded))
+        {
             continue;
         }
         let operations = [&mut item.get, &mut item.post, &mut item.delete];

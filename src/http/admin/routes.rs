@@ -4,7 +4,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 
-use super::{access, health, openapi, webhooks};
+use super::{access, health, metrics, openapi, runs, webhooks};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -22,20 +22,33 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         guarded: false,
         route,
     };
-    let guarded = |method, below: &str, route| Endpoint {
+    let guarded = |method, path: String, route| Endpoint {
         method,
-        path: format!("{}{below}", webhooks::PATH),
+        path,
         guarded: true,
         route,
     };
+    let of_webhooks = |below: &str| format!("{}{below}", webhooks::PATH);
+    let of_runs = |below: &str| format!("{}{below}", runs::PATH);
     vec![
         open("/healthz", web::get().to(health::healthz)),
         open("/readyz", web::get().to(health::readyz)),
         open("/openapi.json", web::get().to(openapi::document)),
-        guarded("GET", "", web::get().to(webhooks::list)),
-        guarded("POST", "", web::post().to(webhooks::save)),
-        guarded("DELETE", "/{id}", web::delete().to(webhooks::delete)),
-        guarded("POST", "/{id}/rotate", web::post().to(webhooks::rotate)),
+        open("/metrics", web::get().to(metrics::metrics)),
+        guarded("GET", runs::PATH.to_owned(), web::get().to(runs::list)),
+        guarded("GET", of_runs("/{id}"), web::get().to(runs::show)),
+        guarded("GET", of_webhooks(""), web::get().to(webhooks::list)),
+        guarded("POST", of_webhooks(""), web::post().to(webhooks::save)),
+        guarded(
+            "DELETE",
+            of_webhooks("/{id}"),
+            web::delete().to(webhooks::delete),
+        ),
+        guarded(
+            "POST",
+            of_webhooks("/{id}/rotate"),
+            web::post().to(webhooks::rotate),
+        ),
     ]
 }
 

@@ -221,7 +221,7 @@ pub(super) async fn rotate(
         return reply::unknown_webhook();
     };
     let grace = match grace(&body) {
-        Some(Ok(None)) => front.old_keys,
+        Some(Ok(None)) => front.rules.borrow().old_keys,
         Some(Ok(Some(grace))) => grace,
         Some(Err(error)) => return invalid(&error),
         None => return not_an_object(),
