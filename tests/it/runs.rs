@@ -6,9 +6,12 @@ use crate::client::{Client, FORM};
 use crate::http;
 use crate::sidecar::Sidecar;
 use crate::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, Site, target};
+use crate::webhooks::{self, TOKEN};
 
 async fn get(client: &Client, path: &str) -> (u16, Value) {
-    let response = http::request(client.admin, "GET", path, &[], b"")
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("Authorization", authorization.as_str())];
+    let response = http::request(client.admin, "GET", path, &headers, b"")
         .await
         .unwrap();
     (response.status, response.json())
@@ -24,7 +27,7 @@ async fn ids(client: &Client, path: &str) -> Vec<u64> {
 #[tokio::test]
 async fn a_run_tells_who_what_and_from_where() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = webhooks::start(&site).await;
     let client = &sidecar.client;
     let headers = [
         ("Content-Type", FORM),
@@ -72,7 +75,7 @@ async fn a_run_tells_who_what_and_from_where() {
 #[tokio::test]
 async fn runs_are_found_by_user_and_webhook_page_by_page() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = webhooks::start(&site).await;
     let client = &sidecar.client;
     let ann = [("email", "ann@example.com"), ("user_login", "ann")];
     let bob = [("email", "bob@example.com")];
@@ -118,7 +121,10 @@ async fn runs_are_found_by_user_and_webhook_page_by_page() {
 #[tokio::test]
 async fn addresses_are_not_recorded_if_the_operator_says_so() {
     let site = Site::new("71").await;
-    let environment = [("FCOM_SIDECAR__RUNS__CLIENT_ADDRESSES", "false")];
+    let environment = [
+        ("FCOM_SIDECAR__RUNS__CLIENT_ADDRESSES", "false"),
+        ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
+    ];
     let sidecar = Sidecar::start_with(&site, &environment).await;
     let fields = [("email", "ann@example.com")];
     sidecar.client.execute(PLAIN_HOOK, &fields).await;

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::reply;
 use crate::db::{self, DatabaseError};
 use crate::http::server::Front;
 use crate::provision::Site;
@@ -24,7 +25,7 @@ pub(super) struct Health {
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
 pub(super) async fn healthz() -> HttpResponse {
-    reply(StatusCode::OK, "ok", None)
+    health(StatusCode::OK, "ok", None)
 }
 
 /// The database answers and lets us write, our tables are there, and we are not shutting down.
@@ -32,19 +33,20 @@ pub(super) async fn healthz() -> HttpResponse {
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
     match not_ready(&front).await {
-        None => reply(StatusCode::OK, "ready", None),
-        Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
+        None => health(StatusCode::OK, "ready", None),
+        Some(reason) => health(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
     }
 }
 
 /// 404 for everything else.
 pub(in crate::http) async fn not_found() -> HttpResponse {
-    reply(StatusCode::NOT_FOUND, "not found", None)
+    let message = "Nothing is here; /openapi.json says what there is";
+    reply::error(StatusCode::NOT_FOUND, "rest_no_route", message)
 }
 
 /// 405, with the methods that there are.
 pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
-    let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
+    let mut response = health(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         response.headers_mut().insert(ALLOW, allowed);
     }
@@ -92,7 +94,7 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     })
 }
 
-fn reply(status: StatusCode, text: &'static str, reason: Option<String>) -> HttpResponse {
+fn health(status: StatusCode, text: &'static str, reason: Option<String>) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Health {

@@ -7,11 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use tracing::Instrument;
 
+use super::draft::LARGEST;
 use super::reply::{self, Problem};
 use crate::http::server::Front;
 use crate::provision::{self, LoggedRun, RunLogError, RunPage, RunQuery};
 
 const USUAL_PAGE: u32 = 50;
+const LONGEST_PAGE: u32 = 500;
 
 /// Where the log is.
 pub(super) const PATH: &str = "/runs";
@@ -30,8 +32,9 @@ struct Parameters {
     params(
         ("user" = Option<String>, Query, description = "A user's id, login or e-mail address"),
         ("webhook" = Option<String>, Query, description = "A webhook's id or title"),
-        ("before" = Option<u64>, Query, description = "Only runs with smaller ids: next_before of the page before"),
-        ("limit" = Option<u32>, Query, description = "At most so many, 50 if it is not said, 500 at most")),
+        ("before" = Option<u64>, Query, minimum = 0, description = "Only runs with smaller ids: next_before of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
+            description = "At most so many, 50 if it is not said")),
     responses(
         (status = 200, body = RunPage),
         (status = 400, body = Problem, description = "A parameter cannot be read"),
@@ -44,6 +47,14 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
             return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &error.to_string());
         }
     };
+    if parameters
+        .limit
+        .is_some_and(|limit| !(1..=LONGEST_PAGE).contains(&limit))
+        || parameters.before.is_some_and(|before| before > LARGEST)
+    {
+        let message = "limit must be a whole number from 1 to 500, and before an id";
+        return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", message);
+    }
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let query = RunQuery {
         user: given(parameters.user),
