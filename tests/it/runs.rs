@@ -29,6 +29,8 @@ async fn a_run_tells_who_what_and_from_where() {
     let site = Site::new("71").await;
     let sidecar = webhooks::start(&site).await;
     let client = &sidecar.client;
+    let rename = ["webhook", "update", "4", "--title", "Members"];
+    assert!(sidecar.run(&rename).success());
     let headers = [
         ("Content-Type", FORM),
         ("X-Forwarded-For", "203.0.113.7"),
