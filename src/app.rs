@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, PasswordHash, Transport, WordPress};
 use crate::db::{self, Statements, TableNames};
 use crate::http::{self, Bound, Front, Limiter};
-use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
+use crate::mail::{Catalogues, Network, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
     self, Chore, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
     WelcomeMail,
@@ -96,10 +96,6 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
 /// A database URL, table name or version that cannot be used.
 pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
     let wordpress = &config.wordpress;
-    anyhow::ensure!(
-        !wordpress.multisite,
-        "wp-config.php declares a multisite network, which this version does not serve"
-    );
     let tables = tables(wordpress)?;
     let pool = db::open(&config.database).context("database.url cannot be used")?;
     let (tally, task) = Tally::new();
@@ -177,6 +173,15 @@ pub fn sender(config: &Config) -> Sender {
         reply_to: mail.reply_to.clone(),
         envelope_from: mail.envelope_from.clone(),
         https_links: mail.https_links,
+        network: wordpress
+            .blog
+            .as_ref()
+            .and_then(|blog| blog.network.clone())
+            .map(|said| Network {
+                id: said.id,
+                domain: said.domain,
+                path: said.path,
+            }),
         home: wordpress.home_url.clone(),
         site_url: wordpress.site_url.clone(),
     }
@@ -211,12 +216,16 @@ pub fn templates(config: &Config) -> anyhow::Result<Templates> {
 /// # Errors
 /// A name that cannot stand in SQL.
 pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
-    TableNames::new(
+    let names = TableNames::new(
         &wordpress.table_prefix,
         wordpress.users_table.as_deref(),
         wordpress.usermeta_table.as_deref(),
-    )
-    .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
+    );
+    let names = match &wordpress.blog {
+        Some(blog) => names.and_then(|names| names.of_blog(blog.id, &blog.prefix)),
+        None => names,
+    };
+    names.context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
 }
 
 /// Where the WordPress version comes from: said outright, else the file, else the database.
