@@ -15,7 +15,7 @@ pub use error::{DatabaseError, Doing};
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
 pub use pool::{Cause, Pool, SQL_MODE, connect, connect_options, open};
-pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable};
+pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::TableNames;
 

@@ -69,9 +69,11 @@ impl Membership {
         let rows = answer.rows.iter().map(|row| {
             let (key, value): (Option<Vec<u8>>, Option<Vec<u8>>) = FromRow::from_row(row)?;
             let key = String::from_utf8_lossy(&key.unwrap_or_default()).into_owned();
-            Ok((key, value.unwrap_or_default()))
+            Ok::<_, sqlx::Error>((key, value.unwrap_or_default()))
         });
-        rows.collect::<Result<_, _>>().doing(READ).map(Self)
+        rows.collect::<Result<_, sqlx::Error>>()
+            .doing(READ)
+            .map(Self)
     }
 
     /// Whether there is a row of capabilities, be it empty.

@@ -5,6 +5,7 @@ mod community;
 mod connection;
 mod grants;
 mod local;
+mod network;
 mod options;
 mod own_tables;
 mod plugins;
@@ -126,12 +127,14 @@ async fn check_site(
         Err(_) => privileges::skipped(),
     });
 
+    let blogs = network::read(connection, tables).await;
+    let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
     let options = Options::read(connection, tables).await;
     let options = options.as_ref();
     findings.extend(wordpress::check(
         &config.wordpress,
         options,
-        schema.as_ref().ok(),
+        network,
     ));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
