@@ -200,7 +200,7 @@ fn text(rng: &mut StdRng, most: usize) -> Vec<u8> {
 }
 
 /// Without what is random.
-fn comparable(rows: &Value) -> Value {
+pub(super) fn comparable(rows: &Value) -> Value {
     let mut rows = rows.clone();
     let user = rows["user"].as_object_mut().unwrap();
     let hash = user.remove("user_pass").unwrap();
