@@ -72,7 +72,12 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
-    background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
+    let has_files = config.wordpress.root.is_some();
+    background.spawn(prepare_database(
+        Arc::clone(&site),
+        has_files,
+        draining.clone(),
+    ));
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
     }
@@ -243,9 +248,9 @@ fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
 }
 
 /// Creates our tables as soon as the database answers and is fit to be written to. Until then every call gets 503.
-async fn prepare_database(site: Arc<Site>, draining: CancellationToken) {
+async fn prepare_database(site: Arc<Site>, has_files: bool, draining: CancellationToken) {
     let mut said = String::new();
-    while let Err(reason) = prepare(&site).await {
+    while let Err(reason) = prepare(&site, has_files).await {
         if reason != said {
             tracing::error!(
                 "not ready: {reason}. Calls get 503 until this is mended; \"fcom-sidecar check\" tells more"
@@ -261,11 +266,17 @@ async fn prepare_database(site: Arc<Site>, draining: CancellationToken) {
     tracing::info!("ready");
 }
 
-/// Everything that the database must be before it can be written to, or why it is not.
-async fn prepare(site: &Site) -> Result<(), String> {
-    let obstacle = site
-        .pool
-        .work(async |connection| db::obstacle(connection, &site.tables).await);
+/// Everything that the database must be before it can be written to, or why it is not. `has_files`: WordPress's own have
+/// told what kind of site it is.
+async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
+    let obstacle = site.pool.work(async |connection| {
+        if !has_files
+            && let Some(network) = db::undeclared_network(connection, &site.tables).await?
+        {
+            return Ok(Some(network));
+        }
+        db::obstacle(connection, &site.tables).await
+    });
     match obstacle.await {
         Ok(None) => {}
         Ok(Some(obstacle)) => return Err(obstacle.to_string()),

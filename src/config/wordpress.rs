@@ -225,7 +225,11 @@ fn blog(
     let Some(config) = site? else {
         return Ok(given.map(|id| Blog {
             id,
-            prefix: if id == 1 { table_prefix.to_owned() } else { numbered(id) },
+            prefix: if id == 1 {
+                table_prefix.to_owned()
+            } else {
+                numbered(id)
+            },
             network: None,
         }));
     };
@@ -251,15 +255,18 @@ fn blog(
     }
     let id = match given {
         Some(id) => id,
-        None => main_site(config).map_err(|why| {
-            settings.note(unusable(BLOG_OPTION, config.blame(&why)))
-        })?,
+        None => main_site(config)
+            .map_err(|why| settings.note(unusable(BLOG_OPTION, config.blame(&why))))?,
     };
     // Networks that were WordPress MU have no MULTISITE, and number the first site's tables, too.
     let is_unnumbered = id == 1 && config.sets("MULTISITE");
     Ok(Some(Blog {
         id,
-        prefix: if is_unnumbered { table_prefix.to_owned() } else { numbered(id) },
+        prefix: if is_unnumbered {
+            table_prefix.to_owned()
+        } else {
+            numbered(id)
+        },
         network: network_address(config),
     }))
 }

@@ -13,7 +13,7 @@ mod tables;
 pub use batch::{Answer, Batch, Literal};
 pub use error::{DatabaseError, Doing};
 pub use migrations::{migrate, missing_migrations};
-pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
+pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
 pub use pool::{Cause, Pool, SQL_MODE, connect, connect_options, open};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};

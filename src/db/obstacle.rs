@@ -28,6 +28,12 @@ pub enum Obstacle {
         /// As the server calls it.
         engine: String,
     },
+    /// A network of sites, of which nobody has chosen one.
+    #[error(
+        "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served: set \
+         wordpress.blog_id or wordpress.root"
+    )]
+    UndeclaredNetwork(String),
     /// The chosen site is not there.
     #[error("the network has no site {0}: set wordpress.blog_id to the id of one that it has")]
     NoSuchSite(u64),
@@ -82,6 +88,27 @@ pub async fn obstacle(
         column,
         charset,
     }))
+}
+
+const NETWORK: &str = "SELECT COUNT(*) = 2 FROM information_schema.TABLES \
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('{base}blogs', '{base}sitemeta')";
+
+/// For a site of which only the options tell: whether it belongs to a network that they do not mention.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn undeclared_network(
+    connection: &mut Connection,
+    names: &TableNames,
+) -> Result<Option<Obstacle>, DatabaseError> {
+    if names.is_network() {
+        return Ok(None);
+    }
+    let is_network: bool = sqlx::query_scalar(Statement::render(NETWORK, names).sql())
+        .fetch_one(connection)
+        .await
+        .doing("look for the tables of a network")?;
+    Ok(is_network.then(|| Obstacle::UndeclaredNetwork(names.base().to_owned())))
 }
 
 const BLOG: &str = "SELECT 1 FROM {base}blogs WHERE blog_id = {blog_id}";

@@ -246,7 +246,9 @@ const NETWORK_TABLES: &[SiteTable] = &[
     SiteTable {
         name: "blogs",
         id: "blog_id",
-        reads: &["blog_id", "site_id", "domain", "path", "archived", "spam", "deleted"],
+        reads: &[
+            "blog_id", "site_id", "domain", "path", "archived", "spam", "deleted",
+        ],
         ..UNUSED
     },
     SiteTable {

@@ -224,7 +224,10 @@ mod tests {
         let render = |tables: &TableNames| Statement::render(sql, tables).sql().as_str().to_owned();
         assert_eq!(render(&tables()).trim(), "SELECT 1");
         let blog = tables().of_blog(7, "wp_7_").unwrap();
-        assert_eq!(render(&blog), "SELECT 1 , 2 FROM wp_blogs WHERE blog_id = 7 x");
+        assert_eq!(
+            render(&blog),
+            "SELECT 1 , 2 FROM wp_blogs WHERE blog_id = 7 x"
+        );
     }
 
     #[test]

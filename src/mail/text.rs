@@ -213,7 +213,10 @@ mod tests {
             .body;
         let link = "https://h:8080/wp/wp-login.php?login=jane&key=KEY&action=rp\r\n";
         assert!(body.contains(link), "{body}");
-        assert!(body.ends_with("\r\nhttps://h/two/wp-login.php\r\n"), "{body}");
+        assert!(
+            body.ends_with("\r\nhttps://h/two/wp-login.php\r\n"),
+            "{body}"
+        );
     }
 
     #[test]

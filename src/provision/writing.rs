@@ -71,9 +71,7 @@ impl<'a> Writing<'a> {
     ) -> Result<(Uncounted, Outcome), ProvisionError> {
         let (user_id, created) = (member.user_id, member.created);
         let targets = std::mem::take(&mut member.targets);
-        let memberships = self
-            .memberships(&mut batch, user_id, targets)
-            .await?;
+        let memberships = self.memberships(&mut batch, user_id, targets).await?;
         if member.welcome_mail {
             self.promise_welcome_mail(&mut batch, user_id).await?;
         }

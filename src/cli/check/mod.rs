@@ -131,11 +131,7 @@ async fn check_site(
     let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
     let options = Options::read(connection, tables).await;
     let options = options.as_ref();
-    findings.extend(wordpress::check(
-        &config.wordpress,
-        options,
-        network,
-    ));
+    findings.extend(wordpress::check(&config.wordpress, options, network));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
         config,

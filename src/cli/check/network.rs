@@ -58,10 +58,7 @@ fn site_of_network(id: u64, blogs: &Result<Vec<Row>, DatabaseError>) -> Finding 
     let address = |row: &Row| format!("{} ({}{})", row.blog_id, row.domain, row.path);
     let Some(row) = blogs.iter().find(|row| row.blog_id == id) else {
         let others: Vec<String> = blogs.iter().map(address).collect();
-        let found = format!(
-            "the network has no site {id}, but {}",
-            others.join(", ")
-        );
+        let found = format!("the network has no site {id}, but {}", others.join(", "));
         let remedy = "set wordpress.blog_id to the id of the site whose webhooks are to be served";
         return Finding::failed(MULTISITE, found, remedy);
     };
@@ -108,10 +105,7 @@ mod tests {
 
     fn status(finding: &Finding, status: &str) {
         let finding = format!("{finding:?}");
-        assert!(
-            finding.contains(&format!("status: {status}")),
-            "{finding}"
-        );
+        assert!(finding.contains(&format!("status: {status}")), "{finding}");
     }
 
     #[test]

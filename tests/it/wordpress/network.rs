@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -162,8 +163,14 @@ async fn new_users_are_those_of_wp_insert_user_on_either_site() {
             assert_eq!(comparable(&ours["rows"]), comparable(&theirs[index]));
             let user = &ours["rows"]["user"];
             assert_eq!(user["user_login"], logins[index]);
-            assert_eq!((&user["spam"], &user["deleted"]), (&json!("0"), &json!("0")));
-            assert_eq!((&ours["member"], &ours["roles"]), (&json!(true), &json!([role])));
+            assert_eq!(
+                (&user["spam"], &user["deleted"]),
+                (&json!("0"), &json!("0"))
+            );
+            assert_eq!(
+                (&ours["member"], &ours["roles"]),
+                (&json!(true), &json!([role]))
+            );
             let mut browser = real.browser();
             let (login, password) = (form[1].1, form[2].1);
             assert!(browser.log_in_at(blog.path, login, password).await);
@@ -236,7 +243,11 @@ async fn a_user_of_the_network_is_added_as_add_user_to_blog_adds_him() {
             let again = described(&real, blog, &[ours], None).await;
             assert_eq!(again[0], both[1]);
             let mut browser = real.browser();
-            assert!(browser.log_in_at(blog.path, &names[1], form("", "")[2].1).await);
+            assert!(
+                browser
+                    .log_in_at(blog.path, &names[1], form("", "")[2].1)
+                    .await
+            );
         }
         let changes = format!(
             "SELECT COUNT(*) FROM {}fcom_sidecar_runs WHERE changes LIKE '%added_to_site%'",
@@ -332,7 +343,8 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
     let sidecar = serve(&real, TWO).await;
     let fields = [("email", "ann@example.com")];
     for (flag, status) in [("archived", 503), ("spam", 503), ("deleted", 503)] {
-        let set = |value: &str| format!("UPDATE {PREFIX}blogs SET {flag} = {value} WHERE blog_id = 2");
+        let set =
+            |value: &str| format!("UPDATE {PREFIX}blogs SET {flag} = {value} WHERE blog_id = 2");
         real.site.execute(&set("1")).await;
         let response = sidecar.client.call(PLAIN_HOOK, &fields).await;
         assert_eq!(response.status, status, "{flag}");
@@ -347,15 +359,39 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
     for (id, found) in [
         ("1", format!("site 1 ({host}/) of network 1")),
         ("2", format!("site 2 ({host}/two/) of network 1")),
-        ("9", format!("the network has no site 9, but 1 ({host}/), 2 ({host}/two/)")),
+        (
+            "9",
+            format!("the network has no site 9, but 1 ({host}/), 2 ({host}/two/)"),
+        ),
     ] {
         let set = format!("wordpress.blog_id={id}");
         let status = sidecar.run(&["check", "--json", "--set", &set]);
         // The mail server of this test does not answer.
-        assert_eq!(status.success(), false, "{id}");
+        assert!(!status.success(), "{id}");
         assert!(sidecar.log().contains(&found), "{found}: {}", sidecar.log());
     }
-    // The daemon that was told so takes no call.
-    let nine = Sidecar::unstarted(&real.site, &[(BLOG_ID, "9")]).await;
-    drop(nine);
+    // A daemon that was told so takes no call.
+    let mut nine = Sidecar::unstarted(&real.site, &[(BLOG_ID, "9")]).await;
+    nine.spawn();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !nine.log().contains("not ready: the network has no site 9") {
+        assert!(Instant::now() < deadline, "{}", nine.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(nine.client.call(PLAIN_HOOK, &fields).await.status, 503);
+    assert_ne!(nine.client.admin_status("/readyz").await, 200);
+    // Nor does one that was not told about the network.
+    let mut single = Sidecar::unstarted(&real.site, &[]).await;
+    single.spawn();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !single
+        .log()
+        .contains("not ready: the tables of a network are there")
+    {
+        assert!(Instant::now() < deadline, "{}", single.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let fields = [("email", "bob@example.com")];
+    assert_eq!(single.client.call(PLAIN_HOOK, &fields).await.status, 503);
+    assert_eq!(real.site.number(&users).await, 2);
 }

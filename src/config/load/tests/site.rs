@@ -137,7 +137,11 @@ fn the_site_of_a_network_is_the_main_one_or_the_one_that_is_named() {
     for (code, given, expected) in [
         (NETWORK, "", Some((1, "x_"))),
         (NETWORK, "7", Some((7, "x_7_"))),
-        ("define('MULTISITE', true); define('BLOG_ID_CURRENT_SITE', '3');", "", Some((3, "x_3_"))),
+        (
+            "define('MULTISITE', true); define('BLOG_ID_CURRENT_SITE', '3');",
+            "",
+            Some((3, "x_3_")),
+        ),
         ("define('MULTISITE', true);", "", Some((1, "x_"))),
         ("define('MULTISITE', f());", "2", Some((2, "x_2_"))),
         // What is left of WordPress MU.
@@ -145,20 +149,32 @@ fn the_site_of_a_network_is_the_main_one_or_the_one_that_is_named() {
         ("", "", None),
     ] {
         let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
-        let overrides = [("wordpress.root", root.as_str()), ("wordpress.blog_id", given)];
+        let overrides = [
+            ("wordpress.root", root.as_str()),
+            ("wordpress.blog_id", given),
+        ];
         let blog = load(None, &[], &overrides).unwrap().wordpress.blog;
         let found = blog.as_ref().map(|blog| (blog.id, blog.prefix.as_str()));
         assert_eq!(found, expected, "{code} {given}");
     }
     // Without the files, the option alone says that there is a network.
     for (given, prefix) in [("1", "wp_"), ("2", "wp_2_")] {
-        let blog = load(None, &[], &[URL, ("wordpress.blog_id", given)]).unwrap().wordpress.blog;
+        let blog = load(None, &[], &[URL, ("wordpress.blog_id", given)])
+            .unwrap()
+            .wordpress
+            .blog;
         assert_eq!(blog.unwrap().prefix, prefix);
     }
     let (_folder, root) = site(&format!("{PLAIN}{NETWORK}"), "7.1");
-    let blog = load(None, &[], &[("wordpress.root", &root)]).unwrap().wordpress.blog;
+    let blog = load(None, &[], &[("wordpress.root", &root)])
+        .unwrap()
+        .wordpress
+        .blog;
     let address = blog.unwrap().network.unwrap();
-    assert_eq!((address.id, &*address.domain, &*address.path), (1, "example.org", "/wp/"));
+    assert_eq!(
+        (address.id, &*address.domain, &*address.path),
+        (1, "example.org", "/wp/")
+    );
 }
 
 #[test]
@@ -173,9 +189,16 @@ fn a_network_that_cannot_be_served_is_refused() {
         ),
     ] {
         let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
-        let overrides = [("wordpress.root", root.as_str()), ("wordpress.blog_id", given)];
+        let overrides = [
+            ("wordpress.root", root.as_str()),
+            ("wordpress.blog_id", given),
+        ];
         let found = problems("", &[], &overrides);
-        assert_eq!((found.len(), &*found[0].key), (1, "wordpress.blog_id"), "{found:?}");
+        assert_eq!(
+            (found.len(), &*found[0].key),
+            (1, "wordpress.blog_id"),
+            "{found:?}"
+        );
         assert!(found[0].what.contains(what), "{found:?}");
     }
 }
