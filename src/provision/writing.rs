@@ -30,6 +30,10 @@ pub(super) struct Writing<'a> {
 }
 
 /// The member whom a call is about.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told apart in the run record"
+)]
 pub(super) struct Member {
     pub(super) user_id: u64,
     pub(super) created: bool,

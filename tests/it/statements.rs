@@ -30,7 +30,8 @@ const NETWORK: &str = "
     INSERT INTO wp_site (domain, path) VALUES ('example.org', '/');
     INSERT INTO wp_blogs (site_id, domain, path) VALUES (1, 'example.org', '/'), (1, 'example.org', '/two/');";
 
-async fn make_network(site: &Site) -> TableNames {
+/// Makes a single site of the fixture the main site of a network, and returns the tables of a second one.
+pub(crate) async fn make_network(site: &Site) -> TableNames {
     site.execute(NETWORK).await;
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
     for table in site.column(tables).await {

@@ -18,9 +18,9 @@ use crate::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
 /// A site of the network: its id, where it begins, what its tables begin with.
 #[derive(Clone, Copy)]
-struct Blog {
+pub(super) struct Blog {
     id: &'static str,
-    path: &'static str,
+    pub(super) path: &'static str,
     prefix: &'static str,
 }
 
@@ -29,7 +29,7 @@ const MAIN: Blog = Blog {
     path: "/",
     prefix: "wpx_",
 };
-const TWO: Blog = Blog {
+pub(super) const TWO: Blog = Blog {
     id: "2",
     path: "/two/",
     prefix: "wpx_2_",
@@ -37,7 +37,7 @@ const TWO: Blog = Blog {
 const BLOG_ID: &str = "FCOM_SIDECAR__WORDPRESS__BLOG_ID";
 
 /// Both sites have the same webhooks, spaces and courses.
-async fn network() -> RealSite {
+pub(super) async fn network() -> RealSite {
     let real = RealSite::install().await;
     assert_eq!(real.php("install_network", json!({})).await, true);
     let host = real.server.address;
@@ -75,7 +75,7 @@ async fn network() -> RealSite {
     real
 }
 
-async fn serve(real: &RealSite, blog: Blog) -> Sidecar {
+pub(super) async fn serve(real: &RealSite, blog: Blog) -> Sidecar {
     real.sidecar_with(&[(BLOG_ID, blog.id)]).await
 }
 
@@ -355,6 +355,11 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
     assert_eq!(real.site.number(&users).await, 1);
     sidecar.client.execute(PLAIN_HOOK, &fields).await;
 
+    let plugins = "a:1:{s:45:\"fluent-community-pro/fluent-community-pro.php\";i:1;}";
+    let sql = format!(
+        "REPLACE INTO {PREFIX}sitemeta (site_id, meta_key, meta_value) VALUES (1, 'active_sitewide_plugins', '{plugins}')"
+    );
+    real.site.execute(&sql).await;
     let host = real.server.address;
     for (id, found) in [
         ("1", format!("site 1 ({host}/) of network 1")),
@@ -370,6 +375,8 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
         assert!(!status.success(), "{id}");
         assert!(sidecar.log().contains(&found), "{found}: {}", sidecar.log());
     }
+    // Active for the whole network.
+    assert!(!sidecar.log().contains("nobody can manage them in wp-admin"));
     // A daemon that was told so takes no call.
     let mut nine = Sidecar::unstarted(&real.site, &[(BLOG_ID, "9")]).await;
     nine.spawn();
