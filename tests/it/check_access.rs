@@ -1,9 +1,10 @@
 //! `fcom-sidecar check` where the database is away, or its account or its binary log is in the way, and that the lists by
 //! which it judges are complete.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fcom_sidecar::db::{self, OWN_TABLES, Privilege, SITE_TABLES, Statements, TableNames};
+use fcom_sidecar::db::{self, OWN_TABLES, Privilege, SITE_TABLES, TableNames};
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use sqlx::mysql::MySqlConnectOptions;
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions, Executor};
 use crate::check::{PASSWORD, check, check_with, migrate, migrated};
 use crate::sidecar::Sidecar;
 use crate::site::{MEMBERS_HOOK, PREFIX, Site, server_options};
+use crate::statements::statements_for;
 
 /// The URL for another account of the site's server.
 fn url_for(site: &Site, account: &str) -> String {
@@ -239,28 +241,32 @@ async fn a_binary_log_of_statements_is_refused_by_check_and_by_serve() {
 #[tokio::test]
 async fn the_listed_columns_are_all_that_statements_name() {
     let site = Site::new("71").await;
-    let names = TableNames::new(PREFIX, None, None).unwrap();
-    let database = format!("{}_columns", site.database);
-    site.server.create_database(&database).await.unwrap();
-    for table in SITE_TABLES {
-        let mut columns: Vec<String> = table
-            .columns()
-            .iter()
-            .map(|column| format!("{column} VARCHAR(100)"))
-            .collect();
-        if table.columns().contains(&table.id) {
-            columns.push(format!("PRIMARY KEY ({})", table.id));
+    let single = TableNames::new(PREFIX, None, None).unwrap();
+    let of_network = single.clone().of_blog(2, "wp_2_").unwrap();
+    for (kind, names) in [("single", single), ("network", of_network)] {
+        let database = format!("{}_{kind}", site.database);
+        site.server.create_database(&database).await.unwrap();
+        let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for table in db::site_tables(&names) {
+            let columns = tables.entry(table.full_name(&names)).or_default();
+            let listed = table.columns();
+            columns.extend(listed.iter().map(|name| format!("{name} VARCHAR(100)")));
+            if listed.contains(&table.id) {
+                columns.insert(format!("PRIMARY KEY ({})", table.id));
+            }
         }
-        let (name, columns) = (table.full_name(&names), columns.join(", "));
-        let sql = format!("CREATE TABLE {name} ({columns})");
-        site.server.load_sql(&database, &sql).await.unwrap();
-    }
-    let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
-    let pool = sqlx::MySqlPool::connect_lazy_with(options.clone());
-    db::migrate(&pool.clone().into(), &names).await.unwrap();
-    let mut connection = options.connect().await.unwrap();
-    for (name, statement) in Statements::render(&names).all() {
-        let prepared = (&mut connection).prepare(statement.sql()).await;
-        assert!(prepared.is_ok(), "{name}: {}", prepared.unwrap_err());
+        for (name, columns) in tables {
+            let columns: Vec<String> = columns.into_iter().collect();
+            let sql = format!("CREATE TABLE {name} ({})", columns.join(", "));
+            site.server.load_sql(&database, &sql).await.unwrap();
+        }
+        let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
+        let pool = sqlx::MySqlPool::connect_lazy_with(options.clone());
+        db::migrate(&pool.clone().into(), &names).await.unwrap();
+        let mut connection = options.connect().await.unwrap();
+        for (name, statement) in statements_for(&names) {
+            let prepared = (&mut connection).prepare(statement.sql()).await;
+            assert!(prepared.is_ok(), "{name}: {}", prepared.unwrap_err());
+        }
     }
 }

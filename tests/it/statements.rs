@@ -49,7 +49,7 @@ pub(crate) async fn make_network(site: &Site) -> TableNames {
 }
 
 /// Those that are run on such a site.
-fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statement)> {
+pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statement)> {
     let statements = Statements::render(tables);
     let all = statements.all().into_iter();
     all.filter(|(name, _)| tables.is_network() || !name.contains("network"))

@@ -402,3 +402,34 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
     assert_eq!(single.client.call(PLAIN_HOOK, &fields).await.status, 503);
     assert_eq!(real.site.number(&users).await, 2);
 }
+
+/// WordPress makes no reset key for such a user, and so sends no mail.
+#[tokio::test]
+async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
+    let real = network().await;
+    let environment = [
+        (BLOG_ID, TWO.id),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ];
+    // Its mail server does not listen.
+    let sidecar = real.sidecar_with(&environment).await;
+    let fields = [("email", "ann@example.com")];
+    let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    let sql = format!("UPDATE {PREFIX}users SET spam = 1 WHERE ID = {id}");
+    real.site.execute(&sql).await;
+    // Of the new site.
+    let _ = fs::remove_file(sent_mail(real.installation.root()));
+    let input = json!({ "id": id, "key": "unused", "path": TWO.path });
+    assert_eq!(real.php("notify", input).await, Value::Null);
+    assert!(!sent_mail(real.installation.root()).exists());
+    let state = "SELECT CONCAT(state, ': ', last_error) FROM wpx_2_fcom_sidecar_mail";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let state = real.site.text(state).await.unwrap_or_default();
+        if state == "skipped: the user is marked as spam" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{state}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
