@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fcom_sidecar::db::{self, OWN_TABLES, Privilege, SITE_TABLES, TableNames};
+use fcom_sidecar::db::{self, OWN_TABLES, Privilege, TableNames};
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use sqlx::mysql::MySqlConnectOptions;
@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Executor};
 use crate::check::{PASSWORD, check, check_with, migrate, migrated};
 use crate::sidecar::Sidecar;
 use crate::site::{MEMBERS_HOOK, PREFIX, Site, server_options};
-use crate::statements::statements_for;
+use crate::statements::{make_network, statements_for};
 
 /// The URL for another account of the site's server.
 fn url_for(site: &Site, account: &str) -> String {
@@ -32,12 +32,11 @@ async fn create_account(site: &Site) -> String {
 }
 
 /// Grants exactly what `check` asks for, column by column where that is possible.
-fn grants(site: &Site, account: &str) -> Vec<String> {
-    let names = TableNames::new(PREFIX, None, None).unwrap();
+fn grants(site: &Site, names: &TableNames, account: &str) -> Vec<String> {
     let to = format!("`{}`", site.database);
     let mut grants = Vec::new();
-    for table in SITE_TABLES {
-        let name = table.full_name(&names);
+    for table in db::site_tables(names) {
+        let name = table.full_name(names);
         for (privilege, columns) in table.privileges() {
             let columns = match privilege {
                 Privilege::Delete => String::new(),
@@ -50,7 +49,7 @@ fn grants(site: &Site, account: &str) -> Vec<String> {
         }
     }
     for table in OWN_TABLES {
-        let name = table.full_name(&names);
+        let name = table.full_name(names);
         for (privilege, _) in table.privileges() {
             let keyword = privilege.keyword();
             grants.push(format!("GRANT {keyword} ON {to}.{name} TO '{account}'@'%'"));
@@ -110,7 +109,9 @@ async fn a_database_that_cannot_be_reached_is_told_in_words() {
 async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() {
     let site = migrated("71").await;
     let account = create_account(&site).await;
-    site.execute(&grants(&site, &account).join(";")).await;
+    let names = TableNames::new(PREFIX, None, None).unwrap();
+    site.execute(&grants(&site, &names, &account).join(";"))
+        .await;
     let url = url_for(&site, &account);
     let outcome = check_with(&site, &url, &[]).await;
     outcome.assert_only_failed(&[]);
@@ -137,6 +138,44 @@ async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() 
             );
             assert_eq!(site.number(uncounted).await, 0, "{}", sidecar.log());
         }
+    }
+}
+
+#[tokio::test]
+async fn such_an_account_serves_a_site_of_a_network() {
+    let site = Site::new("71").await;
+    let names = make_network(&site).await;
+    db::migrate(&site.pool().clone().into(), &names)
+        .await
+        .unwrap();
+    let account = create_account(&site).await;
+    site.execute(&grants(&site, &names, &account).join(";"))
+        .await;
+    let url = url_for(&site, &account);
+    let outcome = check_with(&site, &url, &["--set", "wordpress.blog_id=2"]).await;
+    outcome.assert_only_failed(&[]);
+    outcome.assert("multisite", "ok", "site 2 (example.org/two/) of network 1");
+    let undeclared = check(&site).await;
+    undeclared.assert("multisite", "failed", "wp_blogs, wp_sitemeta");
+
+    let environment = [
+        ("FCOM_SIDECAR__DATABASE__URL", &*url),
+        ("FCOM_SIDECAR__WORDPRESS__BLOG_ID", "2"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let settled = "SELECT (SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'user_count') \
+                   + (SELECT COUNT(*) FROM wp_2_fcom_sidecar_runs WHERE tallied = 0)";
+    // The fixture's users have no role on the second site.
+    for email in ["new@example.com", "existing@example.com"] {
+        let id = sidecar
+            .client
+            .execute(MEMBERS_HOOK, &[("email", email)])
+            .await;
+        let role = format!(
+            "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = {id} AND meta_key = 'wp_2_capabilities'"
+        );
+        assert_eq!(site.number(&role).await, 1, "{email}");
+        assert_eq!(site.number(settled).await, 13, "{}", sidecar.log());
     }
 }
 
