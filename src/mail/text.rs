@@ -1,6 +1,5 @@
 //! What a welcome mail says. Mirrors `wp_new_user_notification` for the user and the addresses that `network_site_url` and
-//! `wp_mail` make, WordPress 5.9 to 7.1, single sites
-//! and networks.
+//! `wp_mail` make, WordPress 5.9 to 7.1, for single sites and networks.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};

@@ -423,7 +423,7 @@ async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
     assert_eq!(real.php("notify", input).await, Value::Null);
     assert!(!sent_mail(real.installation.root()).exists());
     let state = "SELECT CONCAT(state, ': ', last_error) FROM wpx_2_fcom_sidecar_mail";
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let state = real.site.text(state).await.unwrap_or_default();
         if state == "skipped: the user is marked as spam" {
