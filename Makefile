@@ -47,10 +47,12 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write.
+# Among them a WordPress with its translations, which judges what the tests make the daemon write, what a cluster needs to
+# copy its data, and a clock that can be set.
 tools-test:
 	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
-		/usr/share/wordpress/wp-content/languages/de_DE.mo
+		/usr/share/wordpress/wp-content/languages/de_DE.mo \
+		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
 
 tools-fuzz:
 	@deploy/install-tools cargo c++

@@ -323,7 +323,13 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
             let response = replies.refusal(&error);
             let status = response.status().as_u16();
             let reason = telemetry::chain(&error);
-            if response.status().is_server_error() && !error.is_unavailable() {
+            if let Some(remedy) = error.remedy() {
+                tracing::error!(
+                    status,
+                    duration_ms,
+                    "call not executed: {reason}. Remedy: {remedy}"
+                );
+            } else if response.status().is_server_error() && !error.is_unavailable() {
                 tracing::error!(status, duration_ms, "call not executed: {reason}");
             } else if response.status().is_server_error() {
                 tracing::warn!(status, duration_ms, "call not executed: {reason}");

@@ -1,6 +1,10 @@
 //! Claims: locks on the names of a user who is being created. WordPress's schema has no unique key on them, and ours must
 //! not add one; a row in our own table, inserted first and deleted before the commit, makes colliding calls wait for
 //! each other instead.
+//!
+//! On a Galera cluster locks stay on their node, and what nodes agree on at commit is rows: two transactions conflict if they
+//! write the same one. The claims of new users are such rows. A call for a known user locks the user's row, which writes
+//! nothing, so there it claims the user, too.
 
 use crate::db::{Batch, Connection, DatabaseError, Literal, Statements};
 
@@ -15,6 +19,9 @@ pub(super) const LOGIN: &str = "login";
 pub(super) const NICENAME: &str = "nicename";
 /// `username` of a community profile.
 pub(super) const USERNAME: &str = "username";
+
+/// A user's id; on a cluster only.
+pub(super) const USER: &str = "user";
 
 /// The claims that a transaction holds.
 #[derive(Debug)]
@@ -48,7 +55,7 @@ impl Claims {
             .iter()
             .flat_map(|(kind, name)| [(*kind).into(), name.into(), Literal::Bytes(&self.call_id)])
             .collect();
-        batch.add(&statements.claim, "claim the new user's names", &literals);
+        batch.add(&statements.claim, "claim names or a user", &literals);
         self.held.append(&mut claims);
     }
 

@@ -1,7 +1,10 @@
 //! A call for a user who exists: the profile if there is none, and the memberships. Everything else in the call is
 //! ignored, as in PHP.
 
+use std::sync::atomic::Ordering;
+
 use super::carry_out::Attempt;
+use super::claims::{self, Claims};
 use super::facts::Facts;
 use super::names::UsernameSource;
 use super::runs::Uncounted;
@@ -34,6 +37,12 @@ async fn serve_on(
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let statements = &attempt.site.statements;
     let mut batch = Batch::begin();
+    let mut claims = Claims::of_call(attempt.call.id);
+    if attempt.site.clustered.load(Ordering::Relaxed) {
+        // Before anything is read: whoever commits from here on on another node undoes this transaction.
+        let user = (claims::USER, user_id.to_string());
+        claims.take_in(&mut batch, statements, vec![user]);
+    }
     let user = users::lock_in(&mut batch, statements, user_id);
     let ids = facts.webhook.target_ids();
     let targets = memberships::ask_in(&mut batch, statements, user_id, &ids);
@@ -41,7 +50,7 @@ async fn serve_on(
     let user = LockedUser::read(&answers[user])?.ok_or(ProvisionError::Raced)?;
     let targets = memberships::targets(targets.map(|index| &answers[index]))?;
 
-    let mut writing = Writing::new(attempt, facts, connection);
+    let mut writing = Writing::new(attempt, facts, connection, claims);
     let mut batch = Batch::default();
     let profile_created = !user.has_profile;
     if profile_created {

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::carry_out::Attempt;
+use super::claims::Claims;
 use super::facts::Facts;
 use super::names::{Names, NewUserNames, UsernameSource};
 use super::runs::Uncounted;
@@ -91,7 +92,8 @@ async fn write(
     } = prepared;
     let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
     let statements = &site.statements;
-    let mut writing = Writing::new(attempt, facts, connection);
+    let claims = Claims::of_call(attempt.call.id);
+    let mut writing = Writing::new(attempt, facts, connection, claims);
     let connection = &mut *writing.connection;
     let mut batch = Batch::begin();
     let claims = wanted.claims(&prepared.guess);

@@ -205,7 +205,7 @@ async fn count_with_retries(
                 .with_max_times(8)
                 .with_jitter(),
         )
-        .when(|error: &DatabaseError| error.is_deadlock() || error.is_lost_connection())
+        .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
         .await
 }
 
@@ -234,7 +234,9 @@ async fn count(
     let marked = batch.run(connection).await?;
     if runs.values().flatten().any(|run| run.created) {
         match count_users(connection, site, &options).await {
-            Err(error) if error.is_deadlock() || error.is_lost_connection() => return Err(error),
+            Err(error) if error.is_deadlock() || error.leaves_commit_unknown() => {
+                return Err(error);
+            }
             // The statement is undone, the transaction goes on; the next new user counts them all.
             Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
             Ok(()) => {}

@@ -45,12 +45,13 @@ impl<'a> Writing<'a> {
         attempt: &'a Attempt<'a>,
         facts: &'a Facts,
         connection: &'a mut Connection,
+        claims: Claims,
     ) -> Self {
         Self {
             attempt,
             facts,
             connection,
-            claims: Claims::of_call(attempt.call.id),
+            claims,
             zone: facts.options.zone(),
             now: attempt.site.clock.now(),
         }
@@ -94,8 +95,11 @@ impl<'a> Writing<'a> {
 
         attempt.set_commit_unknown(true);
         let committed = batch.run(self.connection).await;
-        let lost = |error: &DatabaseError| error.is_lost_connection();
-        attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
+        let lost = committed
+            .as_ref()
+            .err()
+            .map(DatabaseError::leaves_commit_unknown);
+        attempt.set_commit_unknown(lost.unwrap_or(false));
         let answers = committed?;
         if member.welcome_mail {
             attempt.site.mail_bell.notify_one();

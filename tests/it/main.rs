@@ -29,6 +29,7 @@ mod database_faults;
 mod differences;
 mod exactly_once;
 mod faults;
+mod galera;
 mod handover;
 mod http;
 mod idempotency;
