@@ -142,7 +142,6 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         tally,
         tasks: TaskTracker::new(),
         prepared: AtomicBool::new(false),
-        clustered: AtomicBool::new(false),
         runtime: Handle::current(),
     };
     Ok((site, task))
@@ -279,12 +278,12 @@ async fn prepare(site: &Site) -> Result<(), String> {
         Ok(Some(obstacle)) => return Err(obstacle.to_string()),
         Err(error) => return Err(telemetry::chain(&error)),
     }
-    let clustered = site.pool.work(async |connection| {
-        let cluster = db::Cluster::read(connection).await?;
-        Ok::<_, db::DatabaseError>(cluster.has_several_writers())
-    });
-    let clustered = clustered.await.map_err(|error| telemetry::chain(&error))?;
-    site.clustered.store(clustered, Ordering::Relaxed);
+    let cluster = site
+        .pool
+        .work(async |connection| db::Cluster::read(connection).await);
+    let cluster = cluster.await.map_err(|error| telemetry::chain(&error))?;
+    site.statements
+        .set_several_writers(cluster.has_several_writers());
     db::migrate(&site.pool, &site.tables)
         .await
         .map_err(|error| telemetry::chain(&error))

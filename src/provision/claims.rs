@@ -66,7 +66,7 @@ impl Claims {
         statements: &Statements,
         claims: Vec<Claim>,
     ) -> Result<(), DatabaseError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(statements);
         self.take_in(&mut batch, statements, claims);
         batch.run(connection).await?;
         Ok(())

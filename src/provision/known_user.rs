@@ -1,8 +1,6 @@
 //! A call for a user who exists: the profile if there is none, and the memberships. Everything else in the call is
 //! ignored, as in PHP.
 
-use std::sync::atomic::Ordering;
-
 use super::carry_out::Attempt;
 use super::claims::{self, Claims};
 use super::facts::Facts;
@@ -36,9 +34,9 @@ async fn serve_on(
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let statements = &attempt.site.statements;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let mut claims = Claims::of_call(attempt.call.id);
-    if attempt.site.clustered.load(Ordering::Relaxed) {
+    if statements.has_several_writers() {
         // Before anything is read: whoever commits from here on on another node undoes this transaction.
         let user = (claims::USER, user_id.to_string());
         claims.take_in(&mut batch, statements, vec![user]);
@@ -51,7 +49,7 @@ async fn serve_on(
     let targets = memberships::targets(targets.map(|index| &answers[index]))?;
 
     let mut writing = Writing::new(attempt, facts, connection, claims);
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     let profile_created = !user.has_profile;
     if profile_created {
         create_profile(&mut writing, &mut batch, &user).await?;

@@ -50,8 +50,6 @@ pub struct Site {
     pub tasks: TaskTracker,
     /// Set once the database has been found fit to be written to.
     pub prepared: AtomicBool,
-    /// Whether it is a Galera cluster's node, whose locks other nodes do not see.
-    pub clustered: AtomicBool,
     /// The main runtime: a web worker's own runtime dies with it.
     pub runtime: Handle,
 }

@@ -217,7 +217,7 @@ async fn count(
     runs: &BTreeMap<u64, Vec<Uncounted>>,
 ) -> Result<(), DatabaseError> {
     let statements = &site.statements;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let options = batch.add(&statements.tally_options, "read the time zone", &[]);
     for &webhook_id in runs.keys() {
         let id = [webhook_id.into()];
@@ -226,7 +226,7 @@ async fn count(
     let mut records = batch.run(connection).await?;
     let options = read_options(site, &records[options])?;
 
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     for runs in runs.values() {
         let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
         batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
@@ -234,7 +234,11 @@ async fn count(
     let marked = batch.run(connection).await?;
     if runs.values().flatten().any(|run| run.created) {
         match count_users(connection, site, &options).await {
-            Err(error) if error.is_deadlock() || error.leaves_commit_unknown() => {
+            Err(error)
+                if error.is_deadlock()
+                    || error.leaves_commit_unknown()
+                    || statements.has_several_writers() =>
+            {
                 return Err(error);
             }
             // The statement is undone, the transaction goes on; the next new user counts them all.
@@ -244,7 +248,7 @@ async fn count(
     }
 
     let now = format(options.zone().local(site.clock.now()));
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     let records = records.split_off(2);
     for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
         if let Some(value) = counted(webhook_id, record, marked.affected)? {
@@ -302,7 +306,7 @@ async fn count_users(
     if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
         return Ok(());
     }
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(&site.statements);
     let doing = "update the user count";
     // Locked first: what is counted before the lock may be written after somebody else's newer count.
     batch.add(&site.statements.lock_user_count, doing, &[]);

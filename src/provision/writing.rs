@@ -136,7 +136,9 @@ impl<'a> Writing<'a> {
             return Ok(plan.changes);
         }
         let connection = &mut *self.connection;
-        std::mem::take(batch).run(connection).await?;
+        std::mem::replace(batch, Batch::of(statements))
+            .run(connection)
+            .await?;
         if let Some(not_yet) = left {
             let roles = self.facts.options.user_roles.as_deref();
             space_ids::rewrite(connection, statements, user_id, &not_yet, roles).await?;
