@@ -262,7 +262,8 @@ impl<T> Doing<T> for Result<T, sqlx::migrate::MigrateError> {
         self.map_err(|error| DatabaseError {
             doing,
             cause: match error {
-                sqlx::migrate::MigrateError::Execute(error) => error,
+                sqlx::migrate::MigrateError::Execute(error)
+                | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => error,
                 error => sqlx::Error::Migrate(Box::new(error)),
             },
         })

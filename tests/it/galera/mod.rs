@@ -65,6 +65,7 @@ struct Load {
     tasks: JoinSet<Vec<(String, u64)>>,
     answered: [Arc<AtomicU32>; 3],
     stop: Arc<AtomicBool>,
+    started: Instant,
 }
 
 impl Load {
@@ -73,6 +74,7 @@ impl Load {
             tasks: JoinSet::new(),
             answered: Default::default(),
             stop: Arc::default(),
+            started: Instant::now(),
         };
         for caller in 0..2 {
             for (node, client) in clients.iter().enumerate() {
@@ -83,10 +85,11 @@ impl Load {
                     let mut call = 0_u32;
                     while !stop.load(Ordering::SeqCst) {
                         call += 1;
-                        let email = match call % 3 {
-                            0 => format!("old{}@example.com", call % OLD_USERS + 1),
-                            1 => format!("shared{}@example.com", call / 9),
-                            _ => format!("sam@d{caller}{node}{call}.example.com"),
+                        let email = match call % 6 {
+                            0 | 3 => format!("old{}@example.com", call % OLD_USERS + 1),
+                            1 | 4 => format!("shared{}@example.com", call / 9),
+                            2 => format!("sam@d{caller}{node}{call}.example.com"),
+                            _ => format!("u{caller}{node}{call}@example.com"),
                         };
                         let hook = [MEMBERS_HOOK, SPACES_HOOK][call as usize % 2];
                         match client.try_call(hook, &[("email", &email)]).await {
@@ -101,7 +104,7 @@ impl Load {
                             }
                             Err(error) => panic!("{error}"),
                         }
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                     users
                 });
@@ -112,6 +115,8 @@ impl Load {
 
     /// Waits until so many more calls were answered at each of these nodes.
     async fn succeed(&self, nodes: &[usize], calls: u32, what: &str) {
+        // Shown if the test fails.
+        eprintln!("{:.1?}: {what}", self.started.elapsed());
         let deadline = Instant::now() + PATIENCE;
         for &node in nodes {
             let answered = &self.answered[node];
@@ -201,6 +206,7 @@ async fn the_same_holds_on_the_three_nodes_of_a_galera_cluster() {
         tokio::join!(joins, load.succeed(&[0, 1], 20, "a node joins"));
         load.succeed(&[0, 1, 2], 5, "the node has joined").await;
     }
+    load.succeed(&[], 0, "the end").await;
     let answered = load.end().await;
     // A count of users that could not be written comes with the next one.
     let last = everywhere(&clients, PLAIN_HOOK, "last@example.com").await;
