@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{self, Config, PasswordHash, Transport, WordPress};
 use crate::db::{self, Statements, TableNames};
-use crate::http::{self, Bound, Front, Inherited, Limiter};
+use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
+use crate::http::{self, Access, Bound, Front, Inherited, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
     self, Chore, Lanes, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource,
@@ -66,6 +67,9 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
             limits.calls_per_second_per_webhook,
             limits.unknown_keys_per_minute_per_client,
         ),
+        access: Access::new(&config.admin),
+        portal: portal_overrides(&config.wordpress),
+        old_keys: config.admin.old_keys,
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),
@@ -235,6 +239,14 @@ pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
     .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
 }
 
+/// What `wp-config.php` says of the portal's address.
+pub fn portal_overrides(wordpress: &WordPress) -> PortalOverrides {
+    PortalOverrides {
+        slug: wordpress.portal_slug.clone(),
+        home: wordpress.home_url.clone(),
+    }
+}
+
 /// Where the WordPress version comes from: said outright, else the file, else the database.
 fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
     let Some(text) = &wordpress.version else {
@@ -306,6 +318,17 @@ async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationT
         ] {
             tidy(&site, chore, before).await;
         }
+        forget_old_keys(&site, now).await;
+    }
+}
+
+/// There are few, and those that are no longer valid are not found anyway: what is left over is for the next time.
+async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
+    let forgotten = site
+        .pool
+        .work(async |connection| old_keys::prune(connection, &site.statements, now).await);
+    if let Err(error) = forgotten.await {
+        tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
     }
 }
 

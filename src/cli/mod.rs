@@ -5,7 +5,9 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod packaging;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +53,9 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows, creates and changes webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -60,6 +65,9 @@ enum Command {
         #[arg(long)]
         serve: bool,
     },
+    /// Writes manual pages and shell completions
+    #[command(hide = true)]
+    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -96,6 +104,7 @@ impl Cli {
             }
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
+            Command::Packaging(ref command) => packaging::run(command),
             Command::Outbox(ref command) => {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
@@ -107,6 +116,10 @@ impl Cli {
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
                 serve::run(&self.config(environment)?, names.as_deref())
+            }
+            Command::Webhook(ref command) => {
+                let config = self.config(environment)?;
+                webhook::run(command.clone(), &config)
             }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }

@@ -13,7 +13,9 @@ use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection};
+use super::{
+    Admin, Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection,
+};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -34,6 +36,8 @@ pub struct Sources {
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[wordpress]`
     pub wordpress: WordPress,
     /// `[database]`
@@ -80,6 +84,7 @@ impl Config {
             .map_err(|reported| *reported);
         // Every section is read before the first failure counts, so that all problems are noted.
         let server = Server::read(settings);
+        let admin = Admin::read(settings);
         let wordpress = WordPress::read(settings, site);
         let database = Database::read(settings, site);
         let smtp = Smtp::read(settings);
@@ -90,6 +95,7 @@ impl Config {
         let log = Log::read(settings);
         Ok(Self {
             server: server?,
+            admin: admin?,
             wordpress: wordpress?,
             database: database?,
             smtp: smtp?,

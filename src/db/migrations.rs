@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "mail",
         include_str!("../../sql/migrations/0003_mail.sql"),
     ),
+    (
+        6,
+        "old keys",
+        include_str!("../../sql/migrations/0006_old_keys.sql"),
+    ),
 ];
 
 /// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.

@@ -12,6 +12,7 @@ mod reply;
 mod server;
 mod webhook;
 
+pub use admin::Access;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use inherited::Inherited;
@@ -19,3 +20,4 @@ pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use server::{Bound, Front, bind};
+pub use webhook::FORM_WANTED;

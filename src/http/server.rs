@@ -10,14 +10,17 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admin::{self, Access};
 use super::inherited::Socket;
-use super::{Inherited, Limiter, admin, webhook};
+use super::{Inherited, Limiter, webhook};
 use crate::config::{ForwardingHeader, Listen, Server as Listeners};
+use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -28,6 +31,12 @@ pub struct Front {
     pub calls: Arc<Semaphore>,
     /// Rates per client and per webhook.
     pub limiter: Limiter,
+    /// Who may manage webhooks.
+    pub access: Access,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
+    /// How long a webhook's key is valid after it was replaced.
+    pub old_keys: TimeDelta,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
     /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
@@ -122,8 +131,7 @@ pub fn bind(
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
-            .route("/healthz", web::get().to(admin::healthz))
-            .route("/readyz", web::get().to(admin::readyz))
+            .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })
     .workers(1);

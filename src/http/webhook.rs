@@ -29,6 +29,9 @@ use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 
 /// The value of `fcom_action` that makes a request a webhook call.
 const ACTION: &[u8] = b"incoming_webhook";
+/// The answer to a body of another type; "check" knows the sidecar by it.
+pub const FORM_WANTED: &str =
+    "Send form data: application/x-www-form-urlencoded or multipart/form-data";
 /// Names a call that may be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Signatures of a call, after the Standard Webhooks specification.
@@ -187,10 +190,7 @@ async fn read_form(
     let is_urlencoded = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let is_multipart = media_type.eq_ignore_ascii_case("multipart/form-data");
     if !is_urlencoded && !is_multipart {
-        return Err(replies.error(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send form data: application/x-www-form-urlencoded or multipart/form-data",
-        ));
+        return Err(replies.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, FORM_WANTED));
     }
     let length = request
         .headers()

@@ -17,6 +17,7 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod admin_access;
 mod attacks;
 mod check;
 mod check_access;
@@ -31,6 +32,7 @@ mod differences;
 mod exactly_once;
 mod faults;
 mod galera;
+mod grants;
 mod handover;
 mod http;
 mod idempotency;
@@ -43,6 +45,7 @@ mod mails;
 mod mariadb;
 mod memberships;
 mod names;
+mod openapi;
 mod original;
 mod overload;
 mod own_tables;
@@ -58,11 +61,14 @@ mod smtp_peer;
 mod snapshot;
 mod statements;
 mod storage_faults;
+mod systemd;
 mod time_zone;
 mod torture;
 mod user_count;
 mod vectors;
+mod web_servers;
 mod webhook_record;
+mod webhooks;
 mod welcome_mail;
 mod wordpress;
 mod wordpress_root;

@@ -6,6 +6,7 @@ mod community;
 mod connection;
 mod grants;
 mod local;
+mod mail_server;
 mod options;
 mod own_tables;
 mod plugins;
@@ -15,6 +16,7 @@ mod schema;
 mod server;
 mod tables;
 mod version;
+mod web_server;
 mod wordpress;
 
 use std::process::ExitCode;
@@ -30,7 +32,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 29] = [
+const ASKING_THE_DATABASE: [&str; 30] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -60,6 +62,7 @@ const ASKING_THE_DATABASE: [&str; 29] = [
     plugins::PRO,
     plugins::PLUGINS,
     plugins::CRM_TAGS,
+    web_server::WEB_SERVER,
 ];
 
 /// Runs all checks; `sources` is what `config` was loaded from.
@@ -101,6 +104,7 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
             findings.push(local::welcome_mail(config, None));
         }
     }
+    findings.push(mail_server::check(config).await);
     findings.push(local::object_cache(config));
     findings
 }
@@ -144,6 +148,13 @@ async fn check_site(
         schema.as_ref().ok(),
     ));
     findings.extend(plugins::check(options.ok(), community.as_ref().ok()));
+    let portal = options
+        .ok()
+        .map(|options| community::portal_url(&config.wordpress, options));
+    findings.push(match portal {
+        Some(Ok(portal)) => web_server::check(&portal).await,
+        _ => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
+    });
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
     findings
 }

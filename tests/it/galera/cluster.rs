@@ -21,14 +21,14 @@ impl Cluster {
     /// The nodes start with the same data, so that none has to ask another for it. `prepare` is executed on the site.
     pub(super) async fn start(prepare: &str) -> Self {
         let ports: [u16; 3] = std::array::from_fn(|_| free_port());
-        let first = PrivateMariadb::start(options(0, &ports)).await.unwrap();
+        let first = PrivateMariadb::start(options(0, ports)).await.unwrap();
         let first = Arc::new(first);
         let mut site = Site::on(first.clone(), "71").await;
         site.execute(prepare).await;
         site.last_user = site.number("SELECT MAX(ID) FROM wp_users").await;
         first.stop();
         // Only once the first runs has the cluster a member whom the others can join.
-        let copies = [1, 2].map(|node| first.copy(options(node, &ports)).unwrap());
+        let copies = [1, 2].map(|node| first.copy(options(node, ports)).unwrap());
         first.restart().await.unwrap();
         synced(&site).await;
         let mut nodes = Vec::new();
@@ -64,7 +64,7 @@ impl Cluster {
     }
 }
 
-fn options(node: usize, ports: &[u16; 3]) -> Options {
+fn options(node: usize, ports: [u16; 3]) -> Options {
     let addresses = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
     let (own, transfer, increments) = (ports[node], free_port(), free_port());
     let option_file = format!(
