@@ -358,6 +358,12 @@ async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
         Ok(Some(obstacle)) => return Err(obstacle.to_string()),
         Err(error) => return Err(telemetry::chain(&error)),
     }
+    let cluster = site
+        .pool
+        .work(async |connection| db::Cluster::read(connection).await);
+    let cluster = cluster.await.map_err(|error| telemetry::chain(&error))?;
+    site.statements
+        .set_several_writers(cluster.has_several_writers());
     db::migrate(&site.pool, &site.tables)
         .await
         .map_err(|error| telemetry::chain(&error))

@@ -1,13 +1,13 @@
 //! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
+use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
 /// after each, and additive: the previous release must run on the new schema. Each site of a network has its own
@@ -52,6 +52,10 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     if missing == Some(0) {
         return Ok(());
     }
+    let cluster = pool.work(async |connection| Cluster::read(connection).await);
+    if cluster.await?.has_several_writers() {
+        return migrate_cluster(pool, tables).await;
+    }
     pool.long_work(TIME_LIMIT, async |connection| {
         lock(connection, tables).await?;
         let result = apply(connection, tables).await;
@@ -59,6 +63,28 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
         result
     })
     .await
+}
+
+/// The nodes of a cluster know nothing of each other's named locks, and some servers refuse to take one there. The ledger
+/// decides: two nodes cannot both note that they have begun a version.
+async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
+    let started = Instant::now();
+    loop {
+        let applied = pool.long_work(TIME_LIMIT, async |connection| {
+            apply(connection, tables).await
+        });
+        match applied.await {
+            Err(error) if is_overtaken(&error) && started.elapsed() < TIME_LIMIT => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether an instance at another node of a cluster is at it.
+fn is_overtaken(error: &DatabaseError) -> bool {
+    error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
 }
 
 /// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
@@ -85,6 +111,8 @@ async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), 
     Ok(())
 }
 
+/// Between two looks at what another node does.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// One minute is ample for three empty tables.

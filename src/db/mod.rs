@@ -2,6 +2,7 @@
 //! went wrong. Nothing above this module opens a connection or writes SQL of its own.
 
 mod batch;
+mod cluster;
 mod error;
 mod migrations;
 mod obstacle;
@@ -13,6 +14,7 @@ mod statements;
 mod tables;
 
 pub use batch::{Answer, Batch, Literal};
+pub use cluster::Cluster;
 pub use error::{DatabaseError, Doing, ErrorKind};
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};

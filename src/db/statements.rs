@@ -4,6 +4,9 @@
 //! network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column; `{each: …}` is repeated,
 //! comma-separated, once per row or value; `{network: …}` stands for a site of a network only, and `{blog_id}` in it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::{Literal, TableNames};
@@ -124,15 +127,30 @@ macro_rules! statements {
         /// Every statement, by the name of its file.
         #[derive(Clone, Debug)]
         #[expect(missing_docs, reason = "each field is documented at the top of its SQL file")]
-        pub struct Statements { $(pub $name: Statement),* }
+        pub struct Statements {
+            $(pub $name: Statement,)*
+            several_writers: Arc<AtomicBool>,
+        }
 
         impl Statements {
             /// Renders every file for one site.
             pub fn render(tables: &TableNames) -> Self {
                 Self {
                     $($name: Statement::render(
-                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables)),*
+                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables),)*
+                    several_writers: Arc::default(),
                 }
+            }
+
+            /// Whether other servers write at the same time (see [`Cluster`](super::Cluster)): their locks are not seen
+            /// here, and statements are not sent together.
+            pub fn has_several_writers(&self) -> bool {
+                self.several_writers.load(Ordering::Relaxed)
+            }
+
+            /// Says so, to every clone; it is found out when the database is first reached.
+            pub fn set_several_writers(&self, several: bool) {
+                self.several_writers.store(several, Ordering::Relaxed);
             }
 
             /// All statements with their names, so that a test can prepare each of them.

@@ -117,7 +117,7 @@ impl ProvisionError {
         match self {
             Self::Raced => true,
             Self::Database(error) => {
-                error.is_lock_conflict() || error.is_lost_connection() || error.is_full()
+                error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
             }
             _ => false,
         }
@@ -128,6 +128,11 @@ impl ProvisionError {
         matches!(self, Self::Database(error) if error.is_unstorable())
     }
 
+    /// What the operator has to do, where the database does not heal by itself.
+    pub fn remedy(&self) -> Option<&'static str> {
+        self.database().and_then(DatabaseError::remedy)
+    }
+
     /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
     pub fn is_unavailable(&self) -> bool {
         match self {
@@ -136,9 +141,7 @@ impl ProvisionError {
             | Self::Crowded
             | Self::CommitUnknown(_)
             | Self::Aborted(_) => true,
-            Self::Database(error) => {
-                error.is_unavailable() || error.is_lock_conflict() || error.is_missing_table()
-            }
+            Self::Database(error) => error.is_unavailable() || error.is_lock_conflict(),
             _ => false,
         }
     }

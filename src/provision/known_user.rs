@@ -2,6 +2,7 @@
 //! member of the site. Everything else in the call is ignored, as in PHP.
 
 use super::carry_out::Attempt;
+use super::claims::{self, Claims};
 use super::facts::Facts;
 use super::names::UsernameSource;
 use super::runs::Uncounted;
@@ -35,7 +36,13 @@ async fn serve_on(
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let statements = &attempt.site.statements;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
+    let mut claims = Claims::of_call(attempt.call.id);
+    if statements.has_several_writers() {
+        // Before anything is read: whoever commits from here on on another node undoes this transaction.
+        let user = (claims::USER, user_id.to_string());
+        claims.take_in(&mut batch, statements, vec![user]);
+    }
     let user = users::lock_in(&mut batch, statements, user_id);
     let ids = facts.webhook.target_ids();
     let targets = memberships::ask_in(&mut batch, statements, user_id, &ids);
@@ -45,8 +52,8 @@ async fn serve_on(
     let user = LockedUser::read(&answers[user])?.ok_or(ProvisionError::Raced)?;
     let targets = memberships::targets(targets.map(|index| &answers[index]))?;
 
-    let mut writing = Writing::new(attempt, facts, connection);
-    let mut batch = Batch::default();
+    let mut writing = Writing::new(attempt, facts, connection, claims);
+    let mut batch = Batch::of(statements);
     let mut added_to_site = false;
     if let (Some(blog), Some(membership)) = (blog, membership) {
         let membership = Membership::read(&answers[membership])?;

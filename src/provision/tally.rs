@@ -216,7 +216,7 @@ async fn count_with_retries(
                 .with_max_times(8)
                 .with_jitter(),
         )
-        .when(|error: &DatabaseError| error.is_deadlock() || error.is_lost_connection())
+        .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
         .await
 }
 
@@ -228,7 +228,7 @@ async fn count(
     runs: &BTreeMap<u64, Vec<Uncounted>>,
 ) -> Result<(), DatabaseError> {
     let statements = &site.statements;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let options = batch.add(&statements.tally_options, "read the time zone", &[]);
     for &webhook_id in runs.keys() {
         let id = [webhook_id.into()];
@@ -237,7 +237,7 @@ async fn count(
     let mut records = batch.run(connection).await?;
     let options = read_options(site, &records[options])?;
 
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     for runs in runs.values() {
         let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
         batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
@@ -245,7 +245,13 @@ async fn count(
     let marked = batch.run(connection).await?;
     if runs.values().flatten().any(|run| run.created) {
         match count_users(connection, site, &options).await {
-            Err(error) if error.is_deadlock() || error.is_lost_connection() => return Err(error),
+            Err(error)
+                if error.is_deadlock()
+                    || error.leaves_commit_unknown()
+                    || statements.has_several_writers() =>
+            {
+                return Err(error);
+            }
             // The statement is undone, the transaction goes on; the next new user counts them all.
             Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
             Ok(()) => {}
@@ -253,7 +259,7 @@ async fn count(
     }
 
     let now = format(options.zone().local(site.clock.now()));
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     let records = records.split_off(2);
     for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
         if let Some(value) = counted(webhook_id, record, marked.affected)? {
@@ -319,7 +325,7 @@ async fn count_users(
     if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
         return Ok(());
     }
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(&site.statements);
     let doing = "update the user count";
     let statements = &site.statements;
     if is_network {

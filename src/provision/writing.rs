@@ -51,12 +51,13 @@ impl<'a> Writing<'a> {
         attempt: &'a Attempt<'a>,
         facts: &'a Facts,
         connection: &'a mut Connection,
+        claims: Claims,
     ) -> Self {
         Self {
             attempt,
             facts,
             connection,
-            claims: Claims::of_call(attempt.call.id),
+            claims,
             zone: facts.options.zone(),
             now: attempt.site.clock.now(),
         }
@@ -100,8 +101,11 @@ impl<'a> Writing<'a> {
 
         attempt.set_commit_unknown(true);
         let committed = batch.run(self.connection).await;
-        let lost = |error: &DatabaseError| error.is_lost_connection();
-        attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
+        let lost = committed
+            .as_ref()
+            .err()
+            .map(DatabaseError::leaves_commit_unknown);
+        attempt.set_commit_unknown(lost.unwrap_or(false));
         let answers = committed?;
         if member.welcome_mail {
             attempt.site.mail_bell.notify_one();
@@ -138,7 +142,9 @@ impl<'a> Writing<'a> {
             return Ok(plan.changes);
         }
         let connection = &mut *self.connection;
-        std::mem::take(batch).run(connection).await?;
+        std::mem::replace(batch, Batch::of(statements))
+            .run(connection)
+            .await?;
         if let Some(not_yet) = left {
             let roles = self.facts.options.user_roles.as_deref();
             space_ids::rewrite(connection, statements, user_id, &not_yet, roles).await?;

@@ -208,3 +208,50 @@ async fn no_statement_reads_a_table_that_grows() {
     let known = READS_A_TABLE.map(|(name, table, _)| (name.to_owned(), table.to_owned()));
     assert_eq!(found, BTreeSet::from(known));
 }
+
+/// What only one of the supported servers understands, or only its newer versions: `MySQL` 5.7 and 8, `MariaDB` 10.3 and
+/// later. What is left in our SQL is common to all of them: `ON DUPLICATE KEY UPDATE` with `VALUES()`, index hints,
+/// multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
+const NOT_PORTABLE: [&str; 23] = [
+    " RETURNING ",
+    " SKIP LOCKED",
+    " NOWAIT",
+    " FOR SHARE",
+    " ADD COLUMN IF NOT EXISTS",
+    " ADD INDEX IF NOT EXISTS",
+    " ADD KEY IF NOT EXISTS",
+    " MODIFY COLUMN IF EXISTS",
+    " CREATE INDEX IF NOT EXISTS",
+    " CREATE OR REPLACE ",
+    " NEXTVAL",
+    " NEXT VALUE FOR ",
+    " SEQ_1_TO_",
+    " SET STATEMENT ",
+    " BEGIN NOT ATOMIC",
+    " ROWS EXAMINED",
+    " INTERSECT ",
+    " EXCEPT ",
+    " WITH ",
+    " OVER (",
+    " LATERAL ",
+    " JSON_TABLE",
+    " INVISIBLE",
+];
+
+#[test]
+fn no_statement_needs_what_only_one_server_has() {
+    let mut found = Vec::new();
+    for folder in ["queries", "migrations", "checks"] {
+        let folder = format!("{}/sql/{folder}", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim().starts_with("--"));
+            let words = code.flat_map(str::split_whitespace).collect::<Vec<_>>();
+            let text = format!(" {} ", words.join(" ").to_uppercase());
+            let only_one = NOT_PORTABLE.iter().filter(|words| text.contains(*words));
+            found.extend(only_one.map(|words| format!("{}:{words}", path.display())));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -1,6 +1,7 @@
 //! `fcom-sidecar check`: every precondition of `serve`, each with its remedy. Only reads, with statements of its own in
 //! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
+mod cluster;
 mod community;
 mod connection;
 mod grants;
@@ -32,10 +33,11 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 30] = [
+const ASKING_THE_DATABASE: [&str; 31] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
+    cluster::CLUSTER,
     server::CLOCK,
     server::TIME_ZONE,
     tables::TABLES,
@@ -120,6 +122,7 @@ async fn check_site(
         Err(error) => server::unreadable(error),
     };
     findings.push(server::binary_log(connection).await);
+    findings.push(cluster::check(connection).await);
 
     let schema = Schema::read(connection, tables).await;
     findings.extend(match &schema {
