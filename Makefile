@@ -65,12 +65,12 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write, and the web servers of
-# deploy/, none of which is started as the machine's own.
+# Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
+# deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
 tools-test:
 	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
-		/usr/share/wordpress/wp-load.php \
-		/usr/share/wordpress/wp-content/languages/de_DE.mo
+		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
+		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv

@@ -1,16 +1,17 @@
 //! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
+use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each, and additive: the previous release must run on the new schema.
+/// after each, and additive: the previous release must run on the new schema. Each site of a network has its own
+/// ledger, so what changes a table of all of them (`{base}`) must do nothing when it has been done.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
@@ -51,6 +52,10 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     if missing == Some(0) {
         return Ok(());
     }
+    let cluster = pool.work(async |connection| Cluster::read(connection).await);
+    if cluster.await?.has_several_writers() {
+        return migrate_cluster(pool, tables).await;
+    }
     pool.long_work(TIME_LIMIT, async |connection| {
         lock(connection, tables).await?;
         let result = apply(connection, tables).await;
@@ -60,11 +65,33 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     .await
 }
 
+/// The nodes of a cluster know nothing of each other's named locks, and some servers refuse to take one there. The ledger
+/// decides: two nodes cannot both note that they have begun a version.
+async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
+    let started = Instant::now();
+    loop {
+        let applied = pool.long_work(TIME_LIMIT, async |connection| {
+            apply(connection, tables).await
+        });
+        match applied.await {
+            Err(error) if is_overtaken(&error) && started.elapsed() < TIME_LIMIT => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether an instance at another node of a cluster is at it.
+fn is_overtaken(error: &DatabaseError) -> bool {
+    error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
+}
+
 /// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
 /// together would both create everything.
 async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     let locked: Option<i64> = sqlx::query_scalar(LOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .fetch_one(connection)
         .await
         .doing("wait for other instances' migrations")?;
@@ -77,13 +104,15 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), Da
 /// A lock that is not given back is gone with its connection.
 async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     sqlx::query(UNLOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .execute(connection)
         .await
         .doing("let other instances' migrations go on")?;
     Ok(())
 }
 
+/// Between two looks at what another node does.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// One minute is ample for three empty tables.
@@ -145,7 +174,9 @@ fn migrator(tables: &TableNames, collation: &str) -> Migrator {
                 rendered,
                 true,
             );
-            // Of the file, not of the rendered text: a changed collation is no changed migration.
+            // Of the file, not of the rendered text: a changed collation is no changed migration. Nor is it one that a
+            // table moved to the prefix that a network shares, which is every single site's own.
+            let text = text.replace("{base}", "{prefix}");
             migration.checksum = Sha256::digest(text).to_vec().into();
             migration
         })

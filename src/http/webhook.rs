@@ -388,7 +388,14 @@ async fn execute(
             let response = replies.refusal(&error);
             let status = response.status().as_u16();
             let (outcome, reason) = (error.word(), telemetry::chain(&error));
-            if response.status().is_server_error() && !error.is_unavailable() {
+            if let Some(remedy) = error.remedy() {
+                tracing::error!(
+                    status,
+                    outcome,
+                    duration_ms,
+                    "call not executed: {reason}. Remedy: {remedy}"
+                );
+            } else if response.status().is_server_error() && !error.is_unavailable() {
                 tracing::error!(status, outcome, duration_ms, "call not executed: {reason}");
             } else if response.status().is_server_error() {
                 tracing::warn!(status, outcome, duration_ms, "call not executed: {reason}");

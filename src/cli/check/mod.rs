@@ -1,11 +1,13 @@
 //! `fcom-sidecar check`: every precondition of `serve`, each with its remedy. Only reads, with statements of its own in
 //! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
+mod cluster;
 mod community;
 mod connection;
 mod grants;
 mod local;
 mod mail_server;
+mod network;
 mod options;
 mod own_tables;
 mod plugins;
@@ -31,10 +33,11 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 30] = [
+const ASKING_THE_DATABASE: [&str; 31] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
+    cluster::CLUSTER,
     server::CLOCK,
     server::TIME_ZONE,
     tables::TABLES,
@@ -119,6 +122,7 @@ async fn check_site(
         Err(error) => server::unreadable(error),
     };
     findings.push(server::binary_log(connection).await);
+    findings.push(cluster::check(connection).await);
 
     let schema = Schema::read(connection, tables).await;
     findings.extend(match &schema {
@@ -131,13 +135,11 @@ async fn check_site(
         Err(_) => privileges::skipped(),
     });
 
+    let blogs = network::read(connection, tables).await;
+    let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
     let options = Options::read(connection, tables).await;
     let options = options.as_ref();
-    findings.extend(wordpress::check(
-        &config.wordpress,
-        options,
-        schema.as_ref().ok(),
-    ));
+    findings.extend(wordpress::check(&config.wordpress, options, network));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
         config,

@@ -129,6 +129,8 @@ pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode>
         let tables = app::tables(&config.wordpress)?;
         let statements = Statements::render(&tables);
         let mut connection = super::connect(config).await?;
+        let cluster = db::Cluster::read(&mut connection).await?;
+        statements.set_several_writers(cluster.has_several_writers());
         let missing = db::missing_migrations(&mut connection, &tables).await?;
         if missing != Some(0) {
             bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");

@@ -80,7 +80,7 @@ pub async fn create(
     let targets = Targets::read(connection, site.statements).await?;
     let value = existing(settings.clone(), &targets).write();
     let (key, now) = (key::generate(), site.local_now());
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(site.statements);
     let literals = [
         Literal::Text(key.expose_secret()),
         text(&value),
@@ -111,7 +111,7 @@ pub async fn update(
     let value = existing(settings, &targets).rewrite(id, &before)?;
     let now = site.local_now();
     let literals = [text(&value), Literal::Text(&now), id.into()];
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(site.statements);
     batch.add(
         &site.statements.update_webhook,
         "update the webhook",
@@ -146,7 +146,7 @@ pub async fn rotate(
     let before = before.ok_or(ChangeError::Unknown(id))?;
     let (key, now): (SecretString, _) = (key::generate(), site.local_now());
     let until = site.now + grace;
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(site.statements);
     if grace > TimeDelta::zero() {
         let (hash, until) = (key::hash(&before.meta_key), format(until.naive_utc()));
         let literals = [Literal::Bytes(&hash), id.into(), Literal::Text(&until)];
@@ -184,7 +184,7 @@ pub async fn delete(
     statements: &Statements,
     id: u64,
 ) -> Result<(), ChangeError> {
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let deleted = batch.add(
         &statements.delete_webhook,
         "delete the webhook",
@@ -208,7 +208,7 @@ async fn lock(
     statements: &Statements,
     id: u64,
 ) -> Result<Vec<u8>, ChangeError> {
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let locked = batch.add(&statements.lock_webhook, "lock the webhook", &[id.into()]);
     let answers = batch.run(connection).await?;
     let row = answers[locked].rows.first();
