@@ -40,9 +40,11 @@ package: tools-package
 	cargo deb --no-build --locked
 
 # Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
-package-test: package
-	cargo deb --quiet --no-build --locked --deb-version 99.0.0 --output target/debian/upgrade.deb
-	deploy/deb/test $$(ls -t target/debian/fcom-sidecar_*.deb | head -n 1) target/debian/upgrade.deb
+package-test: package tools-test
+	@deploy/install-tools adduser
+	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
+	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
 
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
@@ -65,8 +67,8 @@ tools-test:
 	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
 
-tools-package: tools-test
-	@deploy/install-tools dpkg-shlibdeps adduser
+tools-package:
+	@deploy/install-tools cargo cc dpkg-shlibdeps
 	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
 
 tools-fuzz:
