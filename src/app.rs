@@ -8,7 +8,7 @@ use actix_web::web;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,18 +16,23 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{self, Config, PasswordHash, Transport, WordPress};
 use crate::db::{self, Statements, TableNames};
-use crate::http::{self, Bound, Front, Limiter};
+use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
+use crate::http::{self, Bound, Front, Inherited, Rules};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
-    self, Chore, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
-    WelcomeMail,
+    self, Chore, Lanes, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource,
+    WaitingRoom, WelcomeMail,
 };
-use crate::telemetry;
+use crate::reload::Live;
+use crate::telemetry::{self, Metrics};
 
 /// Between two tries to reach a database that is away at start.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 /// Between two looks for what has become old.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
+
+/// Between two looks at what waits in the database, for the metrics.
+const BACKLOG: Duration = Duration::from_secs(5);
 
 /// A daemon that listens; [`crate::lifecycle::serve`] it.
 pub struct App {
@@ -39,6 +44,12 @@ pub struct App {
     pub draining: CancellationToken,
     /// Cancelled when the last call has ended: the tally counts what waits and ends.
     pub stop_tally: CancellationToken,
+    /// Whether the next process takes over the public socket.
+    pub hands_over: bool,
+    /// Requests that are being answered.
+    pub requests: TaskTracker,
+    /// What may change while it runs.
+    pub live: Arc<Live>,
     /// Background tasks of the process; one that panics ends it.
     pub background: JoinSet<()>,
 }
@@ -47,45 +58,53 @@ pub struct App {
 ///
 /// # Errors
 /// The configuration cannot be used, or an address is taken.
-pub fn start(config: &Config) -> anyhow::Result<App> {
+pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (site, tally) = site(config)?;
     let site = Arc::new(site);
     let limits = &config.limits;
     let draining = CancellationToken::new();
+    let requests = TaskTracker::new();
+    let hands_over = inherited.has_calls();
+    let (rules_sender, rules) = watch::channel(Arc::new(Rules::new(config, None)));
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
-        limiter: Limiter::new(
-            limits.calls_per_second_per_client,
-            limits.calls_per_second_per_webhook,
-            limits.unknown_keys_per_minute_per_client,
-        ),
+        portal: portal_overrides(&config.wordpress),
+        max_calls: limits.max_calls_in_flight,
         draining: draining.clone(),
-        trusted_proxies: config.server.trusted_proxies.clone(),
-        forwarding_header: config.server.forwarding_header,
-        wants_signatures: config.protections.iter().any(|one| one.secrets.is_some()),
-        max_body_bytes: limits.max_body_bytes,
-        max_fields: limits.max_fields,
+        hands_over,
+        requests: requests.clone(),
+        rules,
     });
-    let servers = http::bind(front, &config.server, limits.max_connections)?;
+    let (senders_sender, senders_receiver) = mpsc::unbounded_channel();
+    // The receiver is here.
+    let _ = senders_sender.send(senders(config, &site)?);
+    let (runs_sender, runs) = watch::channel(config.runs.clone());
+    let live = Arc::new(Live {
+        rules: rules_sender,
+        runs: runs_sender,
+        senders: senders_sender,
+        site: Arc::clone(&site),
+    });
+    let servers = http::bind(front, &config.server, limits.max_connections, inherited)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
+    let (pool, stop) = (site.pool.clone(), stop_tally.clone());
+    background.spawn(async move { pool.watch(&stop).await });
     background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
-    if let Some(worker) = mail_worker(config, &site)? {
-        background.spawn(worker.run(config.mail.connections, draining.clone()));
-    }
-    background.spawn(keep_house(
-        Arc::clone(&site),
-        config.runs.clone(),
-        draining.clone(),
-    ));
+    background.spawn(send_mails(senders_receiver, draining.clone()));
+    background.spawn(watch_backlog(Arc::clone(&site), draining.clone()));
+    background.spawn(keep_house(Arc::clone(&site), runs, draining.clone()));
     Ok(App {
         servers,
         site,
         draining,
         stop_tally,
+        hands_over,
+        requests,
+        live,
         background,
     })
 }
@@ -101,7 +120,12 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         "wp-config.php declares a multisite network, which this version does not serve"
     );
     let tables = tables(wordpress)?;
-    let pool = db::open(&config.database).context("database.url cannot be used")?;
+    let metrics = Arc::new(Metrics::new(Clock.now()));
+    metrics
+        .connections_limit
+        .set(config.database.max_connections.into());
+    let pool =
+        db::open(&config.database, Arc::clone(&metrics)).context("database.url cannot be used")?;
     let (tally, task) = Tally::new();
     let site = Site {
         pool,
@@ -119,21 +143,60 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
             Transport::WordPress => WelcomeMail::WordPress,
             Transport::Off => WelcomeMail::Off,
         },
-        protections: config.protections.clone(),
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
-        hashing: Semaphore::new(config.limits.hash_threads),
+        lanes: Lanes::new(
+            config.limits.max_calls_in_flight,
+            usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
+            config.limits.hash_threads,
+        ),
         tally,
         tasks: TaskTracker::new(),
         prepared: AtomicBool::new(false),
+        metrics,
         runtime: Handle::current(),
     };
     Ok((site, task))
 }
 
-/// The worker that sends promised mails; none if WordPress or nobody sends them, or if no server is configured: then
-/// they wait in the outbox.
-fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worker>> {
+/// Who sends mails: a worker with so many connections.
+pub struct Senders {
+    worker: Worker,
+    connections: u32,
+}
+
+/// Sends with the latest senders. Those before end the mail that they have.
+async fn send_mails(
+    mut latest: mpsc::UnboundedReceiver<Option<Senders>>,
+    draining: CancellationToken,
+) {
+    let mut running = JoinSet::new();
+    let mut stop = draining.child_token();
+    loop {
+        tokio::select! {
+            senders = latest.recv() => {
+                let Some(senders) = senders else { break };
+                stop.cancel();
+                stop = draining.child_token();
+                if let Some(Senders { worker, connections }) = senders {
+                    running.spawn(worker.run(connections, stop.clone()));
+                }
+            }
+            Some(ended) = running.join_next() => ended.expect("senders do not panic"),
+            () = draining.cancelled() => break,
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.expect("senders do not panic");
+    }
+}
+
+/// Those who send promised mails; none if WordPress or nobody sends them, or if no server is configured: then they wait in
+/// the outbox.
+///
+/// # Errors
+/// The mail server's certificates or the operator's texts cannot be used.
+pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Senders>> {
     let mail = &config.mail;
     let Some(url) = config
         .smtp
@@ -147,7 +210,7 @@ fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worke
         return Ok(None);
     };
     let version = Arc::clone(site);
-    Ok(Some(Worker {
+    let worker = Worker {
         pool: site.pool.clone(),
         statements: site.statements.clone(),
         prefix: site.tables.prefix().to_owned(),
@@ -164,7 +227,12 @@ fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worke
             lease: mail.lease,
             per_second: mail.mails_per_second,
         },
+        metrics: Arc::clone(&site.metrics),
         bell: Arc::clone(&site.mail_bell),
+    };
+    Ok(Some(Senders {
+        worker,
+        connections: config.mail.connections,
     }))
 }
 
@@ -219,6 +287,14 @@ pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
     .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
 }
 
+/// What `wp-config.php` says of the portal's address.
+pub fn portal_overrides(wordpress: &WordPress) -> PortalOverrides {
+    PortalOverrides {
+        slug: wordpress.portal_slug.clone(),
+        home: wordpress.home_url.clone(),
+    }
+}
+
 /// Where the WordPress version comes from: said outright, else the file, else the database.
 fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
     let Some(text) = &wordpress.version else {
@@ -267,8 +343,30 @@ async fn prepare(site: &Site) -> Result<(), String> {
         .map_err(|error| telemetry::chain(&error))
 }
 
+/// Keeps the metrics of what waits in the database up to date. While it is away they stay as they are.
+async fn watch_backlog(site: Arc<Site>, draining: CancellationToken) {
+    let mut interval = tokio::time::interval(BACKLOG);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = draining.cancelled() => return,
+        }
+        if !site.prepared.load(Ordering::Relaxed) {
+            continue;
+        }
+        match provision::backlog(&site).await {
+            Ok(backlog) => site.metrics.set_backlog(&backlog, site.clock.now()),
+            Err(error) => tracing::debug!("no backlog for now: {}", telemetry::chain(&error)),
+        }
+    }
+}
+
 /// Deletes runs past their retention and forgets keys that are no longer of use.
-async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationToken) {
+async fn keep_house(
+    site: Arc<Site>,
+    runs: watch::Receiver<config::Runs>,
+    draining: CancellationToken,
+) {
     let mut interval = tokio::time::interval(HOUSEKEEPING);
     loop {
         tokio::select! {
@@ -276,6 +374,7 @@ async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationT
             () = draining.cancelled() => return,
         }
         let now = site.clock.now();
+        let runs = runs.borrow().clone();
         let prune_before = now - TimeDelta::days(runs.retention_days.into());
         let forget_before = now - TimeDelta::hours(runs.idempotency_hours.into());
         for (chore, before) in [
@@ -284,6 +383,17 @@ async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationT
         ] {
             tidy(&site, chore, before).await;
         }
+        forget_old_keys(&site, now).await;
+    }
+}
+
+/// There are few, and those that are no longer valid are not found anyway: what is left over is for the next time.
+async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
+    let forgotten = site
+        .pool
+        .work(async |connection| old_keys::prune(connection, &site.statements, now).await);
+    if let Err(error) = forgotten.await {
+        tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
     }
 }
 

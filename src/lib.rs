@@ -18,6 +18,8 @@ pub mod http;
 pub mod lifecycle;
 pub mod mail;
 pub mod provision;
+pub mod reload;
 pub mod sample;
+pub mod systemd;
 pub mod telemetry;
 pub mod wordpress;

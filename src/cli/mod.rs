@@ -6,7 +6,9 @@ mod mail;
 mod migrate;
 mod outbox;
 mod packaging;
+mod runs;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,6 +54,12 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows, creates and changes webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
+    /// Shows which calls were executed, when, for whom and what they changed
+    #[command(subcommand)]
+    Runs(runs::Runs),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -105,8 +113,21 @@ impl Cli {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
+            Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
-            Command::Serve => serve::run(&self.config(environment)?),
+            Command::Serve => {
+                let names = environment
+                    .iter()
+                    .find(|(name, _)| name == "LISTEN_FDNAMES");
+                let names = names.map(|(_, value)| value.clone());
+                let sources = self.sources(environment);
+                let config = Config::load(sources.clone())?;
+                serve::run(&config, sources, names.as_deref())
+            }
+            Command::Webhook(ref command) => {
+                let config = self.config(environment)?;
+                webhook::run(command.clone(), &config)
+            }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }
     }

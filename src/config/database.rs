@@ -77,6 +77,25 @@ impl Database {
     }
 }
 
+impl Target {
+    /// Everything, the password included, to see whether it changes.
+    fn content(&self) -> String {
+        match self {
+            Self::Url(url) => url.expose_secret().to_owned(),
+            Self::Parts {
+                host,
+                user,
+                password,
+                database,
+                tls,
+            } => format!(
+                "{host:?} {user} {} {database} {tls}",
+                password.expose_secret()
+            ),
+        }
+    }
+}
+
 /// With another `DB_CHARSET` PHP's connection says that its text is what it is not: the tables then hold text that only
 /// PHP reads right. An empty one is PHP's default, utf8mb4.
 fn speaks_unicode(config: &WpConfig) -> Result<(), Problem> {
@@ -104,7 +123,10 @@ fn target(
     }
     let problem = match site? {
         Some(config) => match parts(config) {
-            Ok(target) => return Ok(target),
+            Ok(target) => {
+                settings.note_content("wp-config.php", &target.content());
+                return Ok(target);
+            }
             Err(why) => Problem::new(
                 "database.url",
                 config.blame(&why),

@@ -11,9 +11,11 @@ use ::config::{FileFormat, Format, Value, ValueKind};
 
 use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
-use super::settings::Settings;
+use super::settings::{Fingerprints, Settings};
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection};
+use super::{
+    Admin, Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection,
+};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -34,6 +36,8 @@ pub struct Sources {
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[wordpress]`
     pub wordpress: WordPress,
     /// `[database]`
@@ -50,6 +54,8 @@ pub struct Config {
     pub runs: Runs,
     /// `[log]`
     pub log: Log,
+    /// What each option was given as.
+    pub(super) given: Fingerprints,
 }
 
 impl Config {
@@ -72,6 +78,16 @@ impl Config {
         settings.finish(resolved)
     }
 
+    /// The options that differ from another configuration's, files of secrets included.
+    pub fn changed_since(&self, before: &Self) -> Vec<String> {
+        self.given.differ_from(&before.given)
+    }
+
+    /// Pretends that these options were given as in another configuration.
+    pub fn keep_given(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
+        self.given.keep(&other.given, is_kept);
+    }
+
     fn resolve(settings: &mut Settings) -> Result<Self, Reported> {
         let site = WpConfig::read(settings);
         let site = site
@@ -80,6 +96,7 @@ impl Config {
             .map_err(|reported| *reported);
         // Every section is read before the first failure counts, so that all problems are noted.
         let server = Server::read(settings);
+        let admin = Admin::read(settings);
         let wordpress = WordPress::read(settings, site);
         let database = Database::read(settings, site);
         let smtp = Smtp::read(settings);
@@ -90,6 +107,7 @@ impl Config {
         let log = Log::read(settings);
         Ok(Self {
             server: server?,
+            admin: admin?,
             wordpress: wordpress?,
             database: database?,
             smtp: smtp?,
@@ -98,6 +116,7 @@ impl Config {
             protections: protections?,
             runs: runs?,
             log: log?,
+            given: settings.fingerprints(),
         })
     }
 }

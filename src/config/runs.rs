@@ -3,7 +3,11 @@
 use super::problem::Reported;
 use super::settings::Settings;
 
-pub(super) const KEYS: &[&str] = &["runs.retention_days", "runs.idempotency_hours"];
+pub(super) const KEYS: &[&str] = &[
+    "runs.retention_days",
+    "runs.idempotency_hours",
+    "runs.client_addresses",
+];
 
 /// Resolved `[runs]` options.
 #[derive(Debug, Clone)]
@@ -12,15 +16,19 @@ pub struct Runs {
     pub retention_days: u32,
     /// Hours for which an `Idempotency-Key` stands for its call; at least 1.
     pub idempotency_hours: u32,
+    /// Whether an executed call is remembered with the client's address.
+    pub client_addresses: bool,
 }
 
 impl Runs {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let retention_days = settings.number("runs.retention_days", 1..=36_500);
         let idempotency_hours = settings.number("runs.idempotency_hours", 1..=8760);
+        let client_addresses = settings.flag("runs.client_addresses");
         Ok(Self {
             retention_days: retention_days?,
             idempotency_hours: idempotency_hours?,
+            client_addresses: client_addresses?,
         })
     }
 }

@@ -3,23 +3,53 @@
 //! Values from the environment and the command line are text whatever their option's type, so numbers and lists are
 //! read from text here, by the option's own type. Nothing is guessed from a value's looks: a password of digits is text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 
 use ::config::{Value, ValueKind};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::problem::{ConfigError, Flaw, Problem, Reported};
 
 const NO_LIST: &str = "is not a list of texts";
 const WRITE_A_LIST: &str = "write a list of texts, e.g. [\"a\", \"b\"]";
 
+/// What each option was given as, without telling: to see which options change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fingerprints(BTreeMap<String, u64>);
+
+impl Fingerprints {
+    pub(super) fn differ_from(&self, other: &Self) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let changed = keys
+            .into_iter()
+            .filter(|key| self.0.get(*key) != other.0.get(*key));
+        changed.cloned().collect()
+    }
+
+    /// Takes those of `other` that `is_kept` names.
+    pub(super) fn keep(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
+        self.0.retain(|key, _| !is_kept(key));
+        let kept = other.0.iter().filter(|(key, _)| is_kept(key));
+        self.0
+            .extend(kept.map(|(key, value)| (key.clone(), *value)));
+    }
+}
+
+fn fingerprint(value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The value that won for each known option. Holds secrets, hence no `Debug`.
 #[derive(Default)]
 pub(super) struct Settings {
     values: BTreeMap<String, Value>,
+    from_files: Fingerprints,
     problems: Vec<Problem>,
 }
 
@@ -50,6 +80,22 @@ impl Settings {
             value.origin().is_some()
                 && !matches!(&value.kind, ValueKind::String(text) if text.is_empty())
         })
+    }
+
+    /// What every option was given as; of those that name a file of a secret, what is in it.
+    pub(super) fn fingerprints(&self) -> Fingerprints {
+        let given = self.values.iter();
+        let given =
+            given.map(|(key, value)| (key.clone(), fingerprint(&format!("{:?}", value.kind))));
+        let mut all = Fingerprints(given.collect());
+        all.0.extend(self.from_files.0.clone());
+        all
+    }
+
+    /// Notes what was read from elsewhere for an option.
+    pub(super) fn note_content(&mut self, key: &str, content: &str) {
+        let content = fingerprint(content);
+        self.from_files.0.insert(key.to_owned(), content);
     }
 
     /// Every option with a value, as `section.key`.
@@ -113,6 +159,19 @@ impl Settings {
                     format!("choose one of {}", words.join(", ")),
                 )
             })
+        })
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, Reported> {
+        let flag = match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::Boolean(flag)) => Some(*flag),
+            Some(ValueKind::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        flag.ok_or_else(|| {
+            let neither = Flaw::new("is neither true nor false", "write true or false");
+            self.refuse(key, &neither)
         })
     }
 
@@ -196,7 +255,7 @@ impl Settings {
             let what = format!("is not a text{}", self.origin(key));
             return Err(self.note(Problem::new(key, what, "put it in quotes")));
         }
-        self.optional_parsed(&file_key, |path| match fs::read_to_string(path) {
+        let secret = self.optional_parsed(&file_key, |path| match fs::read_to_string(path) {
             Ok(content) => {
                 let content = content.strip_suffix('\n').unwrap_or(&content);
                 let content = content.strip_suffix('\r').unwrap_or(content);
@@ -209,7 +268,11 @@ impl Settings {
                 format!("cannot be read: {error}"),
                 "name a file that the daemon's user can read",
             )),
-        })
+        })?;
+        if let Some(secret) = &secret {
+            self.note_content(&file_key, secret.expose_secret());
+        }
+        Ok(secret)
     }
 
     /// Notes that this option's value is refused. Not for secrets: the value is shown.

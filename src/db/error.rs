@@ -82,7 +82,77 @@ mod number {
     pub(super) const READ_ONLY_SERVER: u16 = 1836;
 }
 
+/// Errors by what an operator would do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Another transaction was in the way.
+    LockConflict,
+    /// The connection broke or fell silent.
+    LostConnection,
+    /// No connection was free in time.
+    NoConnection,
+    /// The server has become a replica.
+    ReadOnly,
+    /// A table is missing.
+    MissingTable,
+    /// A unique key already holds the value: another call was faster.
+    Duplicate,
+    /// A column cannot hold a value.
+    Unstorable,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::LockConflict,
+        Self::LostConnection,
+        Self::NoConnection,
+        Self::ReadOnly,
+        Self::MissingTable,
+        Self::Duplicate,
+        Self::Unstorable,
+        Self::Other,
+    ];
+
+    /// For a metric's label.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::LockConflict => "lock_conflict",
+            Self::LostConnection => "lost_connection",
+            Self::NoConnection => "no_connection",
+            Self::ReadOnly => "read_only",
+            Self::MissingTable => "missing_table",
+            Self::Duplicate => "duplicate",
+            Self::Unstorable => "unstorable",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl DatabaseError {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        if self.is_lock_conflict() {
+            ErrorKind::LockConflict
+        } else if self.is_lost_connection() {
+            ErrorKind::LostConnection
+        } else if self.is_read_only() {
+            ErrorKind::ReadOnly
+        } else if self.is_unavailable() {
+            ErrorKind::NoConnection
+        } else if self.is_missing_table() {
+            ErrorKind::MissingTable
+        } else if self.is_duplicate() {
+            ErrorKind::Duplicate
+        } else if self.is_unstorable() {
+            ErrorKind::Unstorable
+        } else {
+            ErrorKind::Other
+        }
+    }
+
     /// Another transaction was in the way: the whole call may be tried again at once.
     pub fn is_lock_conflict(&self) -> bool {
         matches!(
@@ -121,11 +191,16 @@ impl DatabaseError {
                 self.cause,
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
             )
-            || matches!(
-                self.number(),
-                Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
-            )
+            || self.is_full()
             || self.is_read_only()
+    }
+
+    /// The server takes no more connections; one of ours may become free.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.number(),
+            Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
+        )
     }
 
     /// The server has become a replica: another one, behind the same name, takes writes.

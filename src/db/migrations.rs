@@ -27,6 +27,16 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "mail",
         include_str!("../../sql/migrations/0003_mail.sql"),
     ),
+    (
+        6,
+        "old keys",
+        include_str!("../../sql/migrations/0006_old_keys.sql"),
+    ),
+    (
+        7,
+        "run origin",
+        include_str!("../../sql/migrations/0007_run_origin.sql"),
+    ),
 ];
 
 /// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.

@@ -4,17 +4,22 @@
 mod admin;
 mod client;
 pub mod fields;
+mod inherited;
 mod limits;
 mod multipart;
 mod rate;
 mod reply;
+mod request_id;
+mod rules;
 mod server;
 mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
+pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
+pub use rules::Rules;
 pub use server::{Bound, Front, bind};
 pub use webhook::FORM_WANTED;

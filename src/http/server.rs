@@ -1,21 +1,24 @@
 //! The two listeners.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
-use ipnet::IpNet;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{Limiter, admin, webhook};
-use crate::config::{ForwardingHeader, Listen, Server as Listeners};
+use super::inherited::Socket;
+use super::request_id::name_request;
+use super::{Inherited, Rules, admin, webhook};
+use crate::config::{Listen, Server as Listeners};
+use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -24,36 +27,25 @@ pub struct Front {
     pub site: Arc<Site>,
     /// Places for calls under way; a call that finds none is told to come back.
     pub calls: Arc<Semaphore>,
-    /// Rates per client and per webhook.
-    pub limiter: Limiter,
+    /// How many places there are.
+    pub max_calls: usize,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
-    /// Peers whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The header in which they say whom they call for.
-    pub forwarding_header: ForwardingHeader,
-    /// Whether some webhook asks for signed calls.
-    pub wants_signatures: bool,
-    /// Longest body, in bytes.
-    pub max_body_bytes: usize,
-    /// Most fields in a body.
-    pub max_fields: usize,
-}
-
-impl Front {
-    /// The address, unless it is a trusted proxy's own. A proxy that does not say whom it calls for stands for
-    /// everybody behind it: nobody there is to wait for what a stranger has done.
-    pub(super) fn stranger(&self, address: Option<IpAddr>) -> Option<IpAddr> {
-        let is_proxy = |address: &IpAddr| self.trusted_proxies.iter().any(|n| n.contains(address));
-        address.filter(|address| !is_proxy(address))
-    }
+    /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
+    pub hands_over: bool,
+    /// Requests that are being answered.
+    pub requests: TaskTracker,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
+    /// How callers are judged at present.
+    pub rules: watch::Receiver<Arc<Rules>>,
 }
 
 /// Both servers, bound and ready to be awaited.
 pub struct Bound {
     /// Webhook calls.
     pub public: Server,
-    /// Health, later metrics and management.
+    /// Health, metrics and management.
     pub admin: Server,
 }
 
@@ -63,15 +55,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The two servers have two types without a name.
 macro_rules! configured {
-    ($server:expr, $listen:expr, $key:literal, $listeners:expr) => {{
+    ($server:expr, $inherited:expr, $listen:expr, $key:literal, $listeners:expr) => {{
         let server = $server
             .disable_signals()
             .client_request_timeout(HEAD_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout($listeners.shutdown.as_secs());
-        let bound = match $listen {
-            Listen::Tcp(address) => server.bind(address),
-            Listen::Unix(path) => bind_unix(path, $listeners.socket_mode)
+        let bound = match ($inherited, $listen) {
+            (Some(Socket::Tcp(socket)), _) => server.listen(socket),
+            (Some(Socket::Unix(socket)), _) => server.listen_uds(socket),
+            (None, Listen::Tcp(address)) => server.bind(address),
+            (None, Listen::Unix(path)) => bind_unix(path, $listeners.socket_mode)
                 .and_then(|listener| server.listen_uds(listener)),
         };
         let server = bound.with_context(|| {
@@ -84,7 +78,7 @@ macro_rules! configured {
     }};
 }
 
-/// Binds both listeners.
+/// Binds both listeners, unless their sockets are inherited. So many connections may be open on the public one.
 ///
 /// # Errors
 /// An address is taken or not allowed, in words that name it.
@@ -92,25 +86,37 @@ pub fn bind(
     front: web::Data<Front>,
     listeners: &Listeners,
     max_connections: usize,
+    inherited: Inherited,
 ) -> anyhow::Result<Bound> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
     let public = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
+            .wrap(from_fn(name_request))
             .default_service(web::to(webhook::handle))
     })
-    .max_connections(max_connections);
-    let public = configured!(public, &listeners.listen, "server.listen", listeners);
+    .workers(workers)
+    // The server's own limit is for each worker.
+    .max_connections(max_connections.div_ceil(workers));
+    let public = configured!(
+        public,
+        inherited.calls,
+        &listeners.listen,
+        "server.listen",
+        listeners
+    );
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
-            .route("/healthz", web::get().to(admin::healthz))
-            .route("/readyz", web::get().to(admin::readyz))
+            .wrap(from_fn(name_request))
+            .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })
     .workers(1);
     let admin = configured!(
         admin,
+        inherited.admin,
         &listeners.admin_listen,
         "server.admin_listen",
         listeners

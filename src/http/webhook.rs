@@ -8,20 +8,24 @@ use std::time::{Duration, Instant};
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, stream};
 use secrecy::SecretSlice;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
 use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::Replies;
+use super::request_id::RequestId;
+use super::rules::Rules;
 use super::server::Front;
 use crate::provision::{
-    self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
+    self, Caller, Email, Idempotency, InvalidKey, Outcome, ProvisionError, Signed, WebhookCall,
+    WebhookKey,
 };
 use crate::telemetry;
 use crate::wordpress::php::loose;
@@ -48,9 +52,66 @@ pub(super) async fn handle(
     let replies = Replies {
         version: front.site.version.known(),
     };
-    match receive(&request, payload, &front, replies).await {
-        Ok(call) => execute(&front, call, replies).await,
-        Err(response) => response,
+    let _under_way = front.requests.token();
+    let started = Instant::now();
+    let rules = Arc::clone(&front.rules.borrow());
+    let (mut response, ended) = match receive(&request, payload, &front, &rules, replies).await {
+        Ok(call) => execute(&front, &rules, call, replies, started).await,
+        Err(response) => {
+            let status = response.status().as_u16();
+            let ended = Ended::unheard(response.status());
+            tracing::info!(
+                status,
+                outcome = ended.outcome,
+                duration_ms = started.elapsed().as_millis(),
+                "request refused with {status}: {}",
+                ended.outcome
+            );
+            (response, ended)
+        }
+    };
+    let metrics = &front.site.metrics;
+    metrics.call_ended(ended.outcome, ended.lane, started.elapsed());
+    if front.draining.is_cancelled() {
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
+/// What a request is counted as.
+struct Ended {
+    outcome: &'static str,
+    lane: &'static str,
+}
+
+impl Ended {
+    fn refused(outcome: &'static str) -> Self {
+        let lane = "none";
+        Self { outcome, lane }
+    }
+
+    /// Before it was a call.
+    fn unheard(status: StatusCode) -> Self {
+        Self::refused(match status {
+            StatusCode::METHOD_NOT_ALLOWED => "wrong_method",
+            StatusCode::NOT_FOUND => "not_a_call",
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+            StatusCode::SERVICE_UNAVAILABLE => "shutting_down",
+            _ => "invalid_request",
+        })
+    }
+
+    fn executed(outcome: &Outcome) -> Self {
+        let lane = if outcome.created { "new" } else { "known" };
+        let outcome = match outcome {
+            outcome if outcome.replayed => "repeated",
+            outcome if outcome.created => "created",
+            _ => "found",
+        };
+        Self { outcome, lane }
     }
 }
 
@@ -59,24 +120,25 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     front: &Front,
+    rules: &Rules,
     replies: Replies,
 ) -> Result<WebhookCall, HttpResponse> {
-    if front.draining.is_cancelled() {
+    if front.draining.is_cancelled() && !front.hands_over {
         return Err(replies.unavailable("The server is shutting down"));
     }
     if request.method() != Method::POST {
         return Err(replies.method_not_allowed());
     }
-    let client = Client::of(request, &front.trusted_proxies, front.forwarding_header);
-    front
+    let client = Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
+    rules
         .limiter
         .check_client(client.address)
         .map_err(|wait| too_many(replies, "Too many calls from this client", wait))?;
-    front
+    rules
         .limiter
-        .check_keys(front.stranger(client.address))
+        .check_keys(rules.stranger(client.address))
         .map_err(|wait| too_many(replies, "Too many wrong keys from this client", wait))?;
-    let Form { fields: body, raw } = read_form(request, payload, front, replies).await?;
+    let Form { fields: body, raw } = read_form(request, payload, rules, replies).await?;
     let query = request.query_string();
     if !is_webhook_action(query, &body) {
         return Err(replies.error(
@@ -88,12 +150,12 @@ async fn receive(
         .as_deref()
         .and_then(WebhookKey::parse);
     let key = key.ok_or_else(|| {
-        front
+        rules
             .limiter
-            .note_unknown_key(front.stranger(client.address));
+            .note_unknown_key(rules.stranger(client.address));
         replies.refusal(&ProvisionError::UnknownWebhook)
     })?;
-    front
+    rules
         .limiter
         .check_webhook(&key)
         .map_err(|wait| too_many(replies, "Too many calls of this webhook", wait))?;
@@ -101,6 +163,12 @@ async fn receive(
         address: client.address,
         arrived: front.site.clock.now(),
         signed: raw.and_then(|raw| signed(request, raw)),
+        protections: Arc::clone(&rules.protections),
+        request_id: request
+            .extensions()
+            .get()
+            .map(|RequestId(id)| Arc::clone(id)),
+        is_address_recorded: rules.records_addresses,
     };
     let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
@@ -167,7 +235,7 @@ fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
 async fn read_form(
     request: &HttpRequest,
     payload: web::Payload,
-    front: &Front,
+    rules: &Rules,
     replies: Replies,
 ) -> Result<Form, HttpResponse> {
     let declared = request
@@ -191,23 +259,23 @@ async fn read_form(
         .and_then(|value| value.to_str().ok());
     if length
         .and_then(|text| text.parse().ok())
-        .is_some_and(|length: usize| length > front.max_body_bytes)
+        .is_some_and(|length: usize| length > rules.max_body_bytes)
     {
         return Err(too_large(replies));
     }
-    let keep = front.wants_signatures && request.headers().contains_key(SIGNATURE);
+    let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
     let reading = async {
         if is_multipart && !keep {
-            let fields = read_multipart_form(request, payload, front, replies).await?;
+            let fields = read_multipart_form(request, payload, rules, replies).await?;
             return Ok(Form { fields, raw: None });
         }
-        let body = read_body(payload, front.max_body_bytes, replies).await?;
+        let body = read_body(payload, rules.max_body_bytes, replies).await?;
         let fields = if is_multipart {
             let whole = stream::iter([Ok(Bytes::copy_from_slice(&body))]);
-            read_multipart_form(request, whole, front, replies).await?
+            read_multipart_form(request, whole, rules, replies).await?
         } else {
-            Fields::parse_urlencoded(&body, front.max_fields)
-                .map_err(|_| too_many_fields(replies, front.max_fields))?
+            Fields::parse_urlencoded(&body, rules.max_fields)
+                .map_err(|_| too_many_fields(replies, rules.max_fields))?
         };
         Ok(Form {
             fields,
@@ -226,18 +294,18 @@ async fn read_form(
 async fn read_multipart_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    front: &Front,
+    rules: &Rules,
     replies: Replies,
 ) -> Result<Fields, HttpResponse> {
     let limits = MultipartLimits {
-        max_bytes: front.max_body_bytes,
-        max_fields: front.max_fields,
+        max_bytes: rules.max_body_bytes,
+        max_fields: rules.max_fields,
     };
     read_multipart(Multipart::new(request.headers(), payload), limits)
         .await
         .map_err(|error| match error {
             MultipartError::TooLarge => too_large(replies),
-            MultipartError::TooMany { .. } => too_many_fields(replies, front.max_fields),
+            MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
             MultipartError::Malformed(_) => {
                 replies.error(StatusCode::BAD_REQUEST, "The multipart body is malformed")
             }
@@ -273,14 +341,21 @@ fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
 }
 
 /// Carries the call out, if there is room for one more, and writes the one line about it.
-async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResponse {
-    if !front.site.prepared.load(Ordering::Relaxed) {
-        return replies.unavailable("The server is not ready, nothing was changed");
-    }
-    let Ok(place) = Arc::clone(&front.calls).try_acquire_owned() else {
-        return replies.unavailable("Too many calls at once, nothing was changed");
+async fn execute(
+    front: &Front,
+    rules: &Rules,
+    call: WebhookCall,
+    replies: Replies,
+    started: Instant,
+) -> (HttpResponse, Ended) {
+    let place = match place(front) {
+        Ok(place) => place,
+        Err((outcome, message)) => {
+            let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+            tracing::info!(status, outcome, "call refused: {message}");
+            return (replies.unavailable(message), Ended::refused(outcome));
+        }
     };
-    let started = Instant::now();
     let address = call.caller.address;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
     let result = provision::provision(Arc::clone(&front.site), call, place)
@@ -291,36 +366,50 @@ async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResp
     match result {
         Ok(outcome) => {
             let (user, webhook) = (outcome.user_id, outcome.webhook_id);
-            let done = match &outcome {
-                outcome if outcome.replayed => "repeated the answer for",
-                outcome if outcome.created => "created",
-                _ => "found",
+            let ended = Ended::executed(&outcome);
+            let done = match ended.outcome {
+                "repeated" => "repeated the answer for",
+                done => done,
             };
             tracing::info!(
                 status = 200,
                 user.id = user,
                 webhook.id = webhook,
-                outcome = done,
+                outcome = ended.outcome,
                 duration_ms,
                 "{done} user {user} through webhook {webhook} in {duration_ms} ms"
             );
-            replies.success(&outcome)
+            (replies.success(&outcome), ended)
         }
         Err(error) => {
             if matches!(error, ProvisionError::UnknownWebhook) {
-                front.limiter.note_unknown_key(front.stranger(address));
+                rules.limiter.note_unknown_key(rules.stranger(address));
             }
             let response = replies.refusal(&error);
             let status = response.status().as_u16();
-            let reason = telemetry::chain(&error);
+            let (outcome, reason) = (error.word(), telemetry::chain(&error));
             if response.status().is_server_error() && !error.is_unavailable() {
-                tracing::error!(status, duration_ms, "call not executed: {reason}");
+                tracing::error!(status, outcome, duration_ms, "call not executed: {reason}");
             } else if response.status().is_server_error() {
-                tracing::warn!(status, duration_ms, "call not executed: {reason}");
+                tracing::warn!(status, outcome, duration_ms, "call not executed: {reason}");
             } else {
-                tracing::info!(status, duration_ms, "call refused: {reason}");
+                tracing::info!(status, outcome, duration_ms, "call refused: {reason}");
             }
-            response
+            (response, Ended::refused(outcome))
         }
     }
+}
+
+/// A place for the call, or why there is none: for metrics, and in words.
+fn place(front: &Front) -> Result<OwnedSemaphorePermit, (&'static str, &'static str)> {
+    if !front.site.prepared.load(Ordering::Relaxed) {
+        return Err(("not_ready", "The server is not ready, nothing was changed"));
+    }
+    if front.site.pool.absence().is_some() {
+        let message = "The database is away, nothing was changed";
+        return Err(("database_unavailable", message));
+    }
+    let place = Arc::clone(&front.calls).try_acquire_owned();
+    let message = "Too many calls at once, nothing was changed";
+    place.map_err(|_| ("overloaded", message))
 }

@@ -70,6 +70,18 @@ pub(super) enum Ended {
     Dead(String),
 }
 
+impl Ended {
+    /// What the attempt is counted as.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Skipped(_) => "skipped",
+            Self::Later(..) => "later",
+            Self::Dead(_) => "dead",
+        }
+    }
+}
+
 /// Takes the mail that has been due for longest, if any.
 pub(super) async fn lease(
     connection: &mut Connection,

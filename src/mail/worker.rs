@@ -14,7 +14,7 @@ use super::outbox::{self, Ended, Leased};
 use super::{Catalogues, Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
 use crate::db::{DatabaseError, Pool, Statements};
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
 use crate::wordpress::version::Version;
@@ -73,6 +73,8 @@ pub struct Worker {
     pub templates: Templates,
     /// Retries and rate.
     pub pace: Pace,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// Rung when a call has promised a mail.
     pub bell: Arc<Notify>,
 }
@@ -142,6 +144,7 @@ impl Worker {
             Err(error) => self.later(&mail, telemetry::chain(&error)),
         };
         report(&mail, &ended);
+        self.metrics.mail_attempted(ended.word(), started.elapsed());
         self.record(&mail, &ended).await?;
         Ok(true)
     }

@@ -58,12 +58,16 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         )
         .when(|error| attempt.is_worth_another(error))
         .notify(|error, pause| {
+            site.metrics.retried(match error {
+                ProvisionError::Database(error) => error.kind().word(),
+                error => error.word(),
+            });
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "trying the call again");
         })
         .await;
     let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
     if let Some(run) = run {
-        site.tally.count(run).await;
+        site.tally.count(run, &site.metrics).await;
     }
     Ok(outcome)
 }
@@ -98,7 +102,7 @@ impl Attempt<'_> {
             .pool
             .work(async |connection| Facts::load(connection, site, call, &names).await)
             .await?;
-        protection::admit(&site.protections, &facts.webhook, &call.caller)?;
+        protection::admit(&facts.webhook, &call.caller)?;
         if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
             return if earlier.fields == now.fields {
                 Ok((None, earlier.outcome))

@@ -55,6 +55,9 @@ pub enum ProvisionError {
     /// Other calls for the same user or login hold the place for long.
     #[error("other calls for this user take too long")]
     Busy,
+    /// The rest of the places is for members who exist.
+    #[error("as many new members are being created as there may be at once")]
+    Crowded,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] crate::wordpress::password::HashError),
@@ -73,11 +76,36 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
+    /// What it is counted as.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownWebhook => "unknown_webhook",
+            Self::UnreadableWebhook(_) => "unreadable_webhook",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::AddressNotAllowed { .. } => "address_not_allowed",
+            Self::NotSigned { .. } => "not_signed",
+            Self::EmailRequired | Self::EmailTooLong => "invalid_email",
+            Self::NoFreeName => "no_free_name",
+            Self::UnknownVersion => "unknown_version",
+            Self::Raced => "raced",
+            Self::Busy => "busy",
+            Self::Crowded => "overloaded",
+            Self::Database(error) if error.is_lock_conflict() => "lock_conflict",
+            Self::Database(error) if error.is_unavailable() => "database_unavailable",
+            Self::Database(error) if error.is_unstorable() => "unstorable",
+            Self::Database(_) => "database_error",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::Hash(_) | Self::Aborted(_) => "failed",
+        }
+    }
+
     /// Whether the whole call may succeed if it is tried again at once. The only judge of retrying.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
-            Self::Database(error) => error.is_lock_conflict() || error.is_lost_connection(),
+            Self::Database(error) => {
+                error.is_lock_conflict() || error.is_lost_connection() || error.is_full()
+            }
             _ => false,
         }
     }
@@ -90,7 +118,11 @@ impl ProvisionError {
     /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Raced | Self::Busy | Self::CommitUnknown(_) | Self::Aborted(_) => true,
+            Self::Raced
+            | Self::Busy
+            | Self::Crowded
+            | Self::CommitUnknown(_)
+            | Self::Aborted(_) => true,
             Self::Database(error) => {
                 error.is_unavailable() || error.is_lock_conflict() || error.is_missing_table()
             }

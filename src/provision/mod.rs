@@ -3,6 +3,7 @@
 //!
 //! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
 
+mod backlog;
 mod call;
 mod carry_out;
 mod claims;
@@ -10,10 +11,12 @@ mod error;
 mod facts;
 mod idempotency;
 mod known_user;
+mod lanes;
 mod names;
 mod new_user;
 mod outcome;
 mod protection;
+mod run_log;
 mod runs;
 mod signature;
 mod site;
@@ -21,12 +24,15 @@ mod tally;
 mod waiting_room;
 mod writing;
 
+pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
 pub use carry_out::provision;
 pub use error::ProvisionError;
 pub use idempotency::{Idempotency, InvalidKey};
+pub use lanes::Lanes;
 pub use outcome::Outcome;
 pub use protection::Caller;
+pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
 pub use site::{LastRules, PasswordScheme, Site, VersionSource, WelcomeMail};

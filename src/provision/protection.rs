@@ -1,6 +1,7 @@
 //! What the operator asks of a webhook's callers beside the key: where they call from, and that they sign.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -17,15 +18,17 @@ pub struct Caller {
     pub arrived: DateTime<Utc>,
     /// `None` if it is not signed, or if no webhook asks for it.
     pub signed: Option<Signed>,
+    /// What webhooks asked of their callers when it came in.
+    pub protections: Arc<[Protection]>,
+    /// The name of the request.
+    pub request_id: Option<Arc<str>>,
+    /// Whether the run record may say where the call came from.
+    pub is_address_recorded: bool,
 }
 
 /// Refuses a call that does not fulfil everything that its webhook's protections ask for.
-pub(super) fn admit(
-    protections: &[Protection],
-    webhook: &Webhook,
-    caller: &Caller,
-) -> Result<(), ProvisionError> {
-    for protection in protections.iter().filter(|one| one.is_of(webhook)) {
+pub(super) fn admit(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
+    for protection in caller.protections.iter().filter(|one| one.is_of(webhook)) {
         let name = || protection.name.clone();
         if let Some(networks) = &protection.allowed_networks {
             // A caller without an address is nowhere.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::outcome::Changes;
-use super::{Idempotency, Outcome, Site};
+use super::{Caller, Idempotency, Outcome, Site};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::wordpress::time::{format, parse_mysql};
 
@@ -17,6 +17,7 @@ pub(super) struct Run<'a> {
     pub(super) duration_ms: u32,
     pub(super) now: DateTime<Utc>,
     pub(super) idempotency: Option<&'a Idempotency>,
+    pub(super) caller: &'a Caller,
 }
 
 const CREATED: &str = "created";
@@ -27,6 +28,9 @@ impl Run<'_> {
     pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
         let changes = serde_json::to_string(self.changes).unwrap_or_default();
         let now = format(self.now.naive_utc());
+        let caller = self.caller;
+        let address = caller.address.filter(|_| caller.is_address_recorded);
+        let address = address.map(|address| address.to_string());
         let literals = [
             Literal::Bytes(self.call_id),
             self.webhook_id.into(),
@@ -37,6 +41,8 @@ impl Run<'_> {
             Literal::Text(&now),
             hash(self.idempotency.map(|idempotency| &idempotency.key)),
             hash(self.idempotency.map(|idempotency| &idempotency.fields)),
+            text(address.as_deref()),
+            text(caller.request_id.as_deref()),
         ];
         batch.add(&statements.insert_run, "record the run", &literals)
     }
@@ -44,6 +50,10 @@ impl Run<'_> {
 
 fn hash(hash: Option<&[u8; 32]>) -> Literal<'_> {
     hash.map_or(Literal::Null, |hash| Literal::Bytes(hash))
+}
+
+fn text(text: Option<&str>) -> Literal<'_> {
+    text.map_or(Literal::Null, Literal::Text)
 }
 
 /// The run of an earlier call with the same idempotency key.

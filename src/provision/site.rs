@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Tally, WaitingRoom};
+use super::{Lanes, Tally, WaitingRoom};
 use crate::clock::Clock;
-use crate::config::Protection;
 use crate::db::{Pool, Statements, TableNames};
+use crate::telemetry::Metrics;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::password;
 use crate::wordpress::sanitize::Rules;
@@ -36,20 +36,20 @@ pub struct Site {
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.
     pub welcome_mail: WelcomeMail,
-    /// What webhooks ask of their callers beside the key.
-    pub protections: Vec<Protection>,
     /// Where new users who want the same name wait.
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.
     pub mail_bell: Arc<Notify>,
-    /// Hash jobs at once.
-    pub hashing: Semaphore,
+    /// Where new users queue.
+    pub lanes: Lanes,
     /// Counts runs.
     pub tally: Tally,
     /// Calls under way: the process does not end before them.
     pub tasks: TaskTracker,
     /// Set once the database has been found fit to be written to.
     pub prepared: AtomicBool,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The main runtime: a web worker's own runtime dies with it.
     pub runtime: Handle,
 }

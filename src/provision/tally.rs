@@ -16,7 +16,7 @@ use super::Site;
 use super::runs::{self, Uncounted};
 use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::time::format;
 
@@ -51,7 +51,9 @@ impl Tally {
     }
 
     /// Returns when the run is counted, or when that takes so long that it is left to the sweep.
-    pub(super) async fn count(&self, run: Uncounted) {
+    pub(super) async fn count(&self, run: Uncounted, metrics: &Metrics) {
+        let committed = Instant::now();
+        metrics.tally_waiting.inc();
         let (sender, counted) = oneshot::channel();
         let handed_in = async {
             if self.0.send((run, sender)).await.is_ok() {
@@ -66,6 +68,9 @@ impl Tally {
                 run.run_id
             );
         }
+        metrics.tally_waiting.dec();
+        let waited = committed.elapsed().as_secs_f64();
+        metrics.tally_wait_seconds.observe(waited);
     }
 }
 
@@ -119,6 +124,11 @@ impl Trouble {
 async fn count_waiting(site: &Site, waiting: &mut Vec<Waiting>, trouble: &mut Trouble) {
     let runs = waiting.iter().map(|(run, _)| *run);
     let runs: Vec<Uncounted> = runs.filter(|run| !trouble.has(run.webhook_id)).collect();
+    if !runs.is_empty() {
+        #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
+        let batch = runs.len() as f64;
+        site.metrics.tally_batch_runs.observe(batch);
+    }
     for webhook_id in count_apart(site, &runs).await {
         trouble.note(webhook_id);
     }

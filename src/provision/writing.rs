@@ -87,6 +87,7 @@ impl<'a> Writing<'a> {
             duration_ms: duration.try_into().unwrap_or(u32::MAX),
             now: self.now,
             idempotency: attempt.call.idempotency.as_ref(),
+            caller: &attempt.call.caller,
         };
         let run = run.insert_in(&mut batch, statements);
         self.claims.free_in(&mut batch, statements);

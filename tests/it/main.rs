@@ -17,6 +17,7 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod admin_access;
 mod attacks;
 mod check;
 mod check_access;
@@ -30,6 +31,7 @@ mod differences;
 mod exactly_once;
 mod faults;
 mod grants;
+mod handover;
 mod http;
 mod idempotency;
 mod injection;
@@ -40,14 +42,19 @@ mod mail_server;
 mod mails;
 mod mariadb;
 mod memberships;
+mod metrics;
 mod names;
+mod openapi;
 mod original;
+mod overload;
 mod own_tables;
 mod passwords;
 mod protection;
 mod proxy;
 mod recording;
+mod reload;
 mod round_trips;
+mod runs;
 mod settings;
 mod sidecar;
 mod site;
@@ -61,6 +68,7 @@ mod user_count;
 mod vectors;
 mod web_servers;
 mod webhook_record;
+mod webhooks;
 mod welcome_mail;
 mod wordpress;
 mod wordpress_root;

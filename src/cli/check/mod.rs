@@ -31,7 +31,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 29] = [
+const ASKING_THE_DATABASE: [&str; 30] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -45,6 +45,7 @@ const ASKING_THE_DATABASE: [&str; 29] = [
     tables::CHARACTER_SET,
     own_tables::OWN_TABLES,
     own_tables::OWN_ROWS,
+    own_tables::MAILS,
     privileges::PRIVILEGES,
     privileges::OPTIONAL_PRIVILEGES,
     privileges::MIGRATE,

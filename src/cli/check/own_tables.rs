@@ -5,8 +5,14 @@ use crate::db::{self, Connection, Doing, Statement, TableNames};
 
 pub(super) const OWN_TABLES: &str = "own-tables";
 pub(super) const OWN_ROWS: &str = "uncounted-runs";
+pub(super) const MAILS: &str = "mails";
+
+/// Longer than the longest pause between two attempts, by default.
+const LONG: i64 = 2 * 3600;
 
 const OWN_ROWS_SQL: &str = include_str!("../../../sql/checks/own_rows.sql");
+
+const MAILS_SQL: &str = include_str!("../../../sql/checks/mails.sql");
 
 const MIGRATE: &str = "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX; serve does it itself at start \
      if its account may";
@@ -18,6 +24,7 @@ pub(super) async fn check(connection: &mut Connection, tables: &TableNames) -> V
             return vec![
                 Finding::ok(OWN_TABLES, found),
                 rows(connection, tables).await,
+                mails(connection, tables).await,
             ];
         }
         Ok(Some(count)) => Finding::failed(
@@ -35,8 +42,8 @@ pub(super) async fn check(connection: &mut Connection, tables: &TableNames) -> V
             ),
         ),
     };
-    let rows = Finding::skipped(OWN_ROWS, "the sidecar's own tables are not ready");
-    vec![missing, rows]
+    let not_ready = |name| Finding::skipped(name, "the sidecar's own tables are not ready");
+    vec![missing, not_ready(OWN_ROWS), not_ready(MAILS)]
 }
 
 async fn rows(connection: &mut Connection, tables: &TableNames) -> Finding {
@@ -55,6 +62,34 @@ async fn rows(connection: &mut Connection, tables: &TableNames) -> Finding {
         ),
         Err(error) => Finding::failed(
             OWN_ROWS,
+            error.to_string(),
+            format!("grant SELECT on {}fcom_sidecar_*", tables.prefix()),
+        ),
+    }
+}
+
+async fn mails(connection: &mut Connection, tables: &TableNames) -> Finding {
+    let sql = Statement::render(MAILS_SQL, tables).sql();
+    let counted = sqlx::query_as::<_, (i64, i64, i64)>(sql)
+        .fetch_one(connection)
+        .await
+        .doing("count the mails that wait");
+    match counted {
+        Ok((pending, 0, oldest)) if oldest < LONG => Finding::ok(
+            MAILS,
+            format!("{pending} wait to be sent, none was given up"),
+        ),
+        Ok((pending, dead, oldest)) => Finding::warning(
+            MAILS,
+            format!(
+                "{pending} wait to be sent, the oldest for {} minutes; {dead} were given up",
+                oldest / 60
+            ),
+            "\"fcom-sidecar outbox list\" and \"outbox show\" tell why, \"mail test\" tries the server, \
+             \"outbox retry --all-dead\" sends again and \"outbox drop\" forgets",
+        ),
+        Err(error) => Finding::failed(
+            MAILS,
             error.to_string(),
             format!("grant SELECT on {}fcom_sidecar_*", tables.prefix()),
         ),

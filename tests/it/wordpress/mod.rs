@@ -10,6 +10,7 @@ mod parity;
 mod php;
 mod reset;
 mod same_user;
+mod webhooks;
 mod welcome_mail;
 
 use fcom_sidecar::sample::mailbox::Mailbox;

@@ -1,0 +1,112 @@
+//! `GET /runs` and `GET /runs/{id}`: the run log.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use tracing::Instrument;
+
+use super::reply::{self, Problem};
+use crate::http::server::Front;
+use crate::provision::{self, LoggedRun, RunLogError, RunPage, RunQuery};
+
+const USUAL_PAGE: u32 = 50;
+
+/// Where the log is.
+pub(super) const PATH: &str = "/runs";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    user: Option<String>,
+    webhook: Option<String>,
+    before: Option<u64>,
+    limit: Option<u32>,
+}
+
+/// Executed calls, newest first.
+#[utoipa::path(get, path = PATH, tag = "runs",
+    params(
+        ("user" = Option<String>, Query, description = "A user's id, login or e-mail address"),
+        ("webhook" = Option<String>, Query, description = "A webhook's id or title"),
+        ("before" = Option<u64>, Query, description = "Only runs with smaller ids: next_before of the page before"),
+        ("limit" = Option<u32>, Query, description = "At most so many, 50 if it is not said, 500 at most")),
+    responses(
+        (status = 200, body = RunPage),
+        (status = 400, body = Problem, description = "A parameter cannot be read"),
+        (status = 404, body = Problem, description = "There is no such user or webhook"),
+        (status = 409, body = Problem, description = "Several webhooks have this title")))]
+pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
+    let parameters = match web::Query::<Parameters>::from_query(request.query_string()) {
+        Ok(parameters) => parameters.into_inner(),
+        Err(error) => {
+            return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &error.to_string());
+        }
+    };
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let query = RunQuery {
+        user: given(parameters.user),
+        webhook: given(parameters.webhook),
+        before: parameters.before,
+        limit: parameters.limit.unwrap_or(USUAL_PAGE),
+    };
+    let site = Arc::clone(&front.site);
+    let page = ask(&front, async move {
+        let statements = &site.statements;
+        // A question that nobody can answer is no failed work, so it is not an error of the work.
+        site.pool
+            .work(async |connection| {
+                match provision::list_runs(connection, statements, &query).await {
+                    Err(RunLogError::Database(error)) => Err(error),
+                    answer => Ok(answer),
+                }
+            })
+            .await
+            .unwrap_or_else(|error| Err(error.into()))
+    });
+    match page.await {
+        Ok(page) => reply::ok(&page),
+        Err(RunLogError::Database(error)) => reply::database(&error),
+        Err(error @ RunLogError::SeveralWebhooks(_)) => {
+            reply::error(StatusCode::CONFLICT, "ambiguous", &error.to_string())
+        }
+        Err(error) => reply::error(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
+    }
+}
+
+/// One of them.
+#[utoipa::path(get, path = format!("{PATH}/{{id}}"), tag = "runs",
+    params(("id" = u64, Path, description = "The run's id")),
+    responses((status = 200, body = LoggedRun), (status = 404, body = Problem, description = "No run has this id")))]
+pub(super) async fn show(id: web::Path<String>, front: web::Data<Front>) -> HttpResponse {
+    let Ok(id) = id.parse() else {
+        return unknown();
+    };
+    let site = Arc::clone(&front.site);
+    let run = ask(&front, async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| provision::show_run(connection, statements, id).await)
+            .await
+    });
+    match run.await {
+        Ok(Some(run)) => reply::ok(&run),
+        Ok(None) => unknown(),
+        Err(error) => reply::database(&error),
+    }
+}
+
+/// Asks the database on the main runtime: a connection belongs to the runtime that opened it.
+async fn ask<T: Send + 'static>(
+    front: &Front,
+    question: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let asked = front.site.runtime.spawn(question.in_current_span());
+    asked.await.expect("the question does not panic")
+}
+
+fn unknown() -> HttpResponse {
+    let message = "no such run; runs are kept for runs.retention_days";
+    reply::error(StatusCode::NOT_FOUND, "not_found", message)
+}

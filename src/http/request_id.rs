@@ -1,0 +1,80 @@
+//! A name for each request: in the answer's header, in every line of the log about it, and in the run record.
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use tracing::Instrument;
+
+use super::server::Front;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As many characters as the run record holds.
+const LONGEST: usize = 64;
+
+/// The name of a request; of characters that need no quoting anywhere.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) Arc<str>);
+
+impl RequestId {
+    /// Takes a well-formed one.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+        let is_well_formed = (1..=LONGEST).contains(&text.len()) && text.iter().all(is_plain);
+        let text = is_well_formed.then(|| std::str::from_utf8(text).ok())??;
+        Some(Self(text.into()))
+    }
+
+    fn generate() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()).into())
+    }
+}
+
+/// Takes the name that a trusted proxy has given the request, or makes one, and tells it to everybody.
+pub(super) async fn name_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let is_trusted = request.app_data::<web::Data<Front>>().is_some_and(|front| {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        front.rules.borrow().trust(peer)
+    });
+    let header = |name: &str| {
+        let mut values = request.headers().get_all(name).filter(|_| is_trusted);
+        let value = values.next()?.as_bytes();
+        // Twice, and nobody knows which one the proxy wrote.
+        values.next().is_none().then_some(value)
+    };
+    let id = header(X_REQUEST_ID.as_str()).and_then(RequestId::parse);
+    let id = id.unwrap_or_else(RequestId::generate);
+    // As an error's, so that no filter which lets a line through leaves out whose it is.
+    let span = tracing::error_span!("request", request.id = %id.0);
+    let value = HeaderValue::from_str(&id.0);
+    request.extensions_mut().insert(id);
+    let mut response = next.call(request).instrument(span).await?;
+    if let Ok(value) = value {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_be_something_else_is_not_taken() {
+        let longest = "a".repeat(64);
+        for name in ["7f3c-9_b.2:x", longest.as_str()] {
+            assert_eq!(&*RequestId::parse(name.as_bytes()).unwrap().0, name);
+        }
+        let too_long = "a".repeat(65);
+        for name in ["", "a b", "a\"b", "a\nb", "é", too_long.as_str()] {
+            assert!(RequestId::parse(name.as_bytes()).is_none(), "{name}");
+        }
+        assert_eq!(RequestId::generate().0.len(), 32);
+    }
+}

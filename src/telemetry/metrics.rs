@@ -1,0 +1,442 @@
+//! Metrics for Prometheus. One registry per daemon, no globals: whoever counts something is handed [`Metrics`].
+//!
+//! A scrape reads memory only, so it costs the same whatever the database does. What only the database knows (the
+//! backlog) a task reads from time to time; how old that is, is a metric, too.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::db::ErrorKind;
+
+/// A gauge of seconds.
+type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+const CALL_SECONDS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+const MAIL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+const BATCH_RUNS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
+
+/// How a request to the public listener ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    /// `created`, `found`, `repeated`, or why it was refused.
+    outcome: &'static str,
+}
+
+/// Which kind of member a call was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabel {
+    /// `known`, `new`, or `none` if the call was not executed.
+    lane: &'static str,
+}
+
+/// Why something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    /// Of a small fixed set.
+    reason: &'static str,
+}
+
+/// The state of a mail, or of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    /// Of a small fixed set.
+    state: &'static str,
+}
+
+/// Everything that is counted and measured.
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<OutcomeLabel, Counter>,
+    call_seconds: Family<LaneLabel, Histogram, fn() -> Histogram>,
+    calls_in_flight: Gauge,
+    calls_in_flight_limit: Gauge,
+    retries: Family<ReasonLabel, Counter>,
+    database_up: Gauge,
+    connections: Family<StateLabel, Gauge>,
+    /// As many there may be.
+    pub connections_limit: Gauge,
+    waiting_for_connection: Gauge,
+    /// Until there was a connection, or none.
+    pub connection_wait_seconds: Histogram,
+    database_errors: Family<ReasonLabel, Counter>,
+    /// One hash, without the wait.
+    pub hash_seconds: Histogram,
+    /// Calls that wait until a password may be hashed.
+    pub waiting_for_hash: Gauge,
+    /// From a call's commit until its run is counted.
+    pub tally_wait_seconds: Histogram,
+    /// Runs counted in one transaction.
+    pub tally_batch_runs: Histogram,
+    /// Runs that wait in this process to be counted.
+    pub tally_waiting: Gauge,
+    uncounted_runs: Gauge,
+    uncounted_age: Seconds,
+    mail_attempts: Family<StateLabel, Counter>,
+    mail_seconds: Histogram,
+    mails: Family<StateLabel, Gauge>,
+    pending_age: Seconds,
+    backlog_read: Seconds,
+    reloads: Family<StateLabel, Counter>,
+}
+
+/// What waits in the database, of all instances together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Runs that are not counted.
+    pub uncounted: u64,
+    /// When the oldest of them was recorded.
+    pub oldest_uncounted: Option<DateTime<Utc>>,
+    /// Mails that were neither sent nor given up.
+    pub pending: u64,
+    /// When the oldest of them was promised.
+    pub oldest_pending: Option<DateTime<Utc>>,
+    /// Mails that were given up.
+    pub dead: u64,
+}
+
+/// What a refused request is counted as.
+const REFUSALS: [&str; 24] = [
+    "address_not_allowed",
+    "busy",
+    "commit_unknown",
+    "database_error",
+    "database_unavailable",
+    "failed",
+    "idempotency_conflict",
+    "invalid_email",
+    "invalid_request",
+    "lock_conflict",
+    "no_free_name",
+    "not_a_call",
+    "not_ready",
+    "not_signed",
+    "overloaded",
+    "raced",
+    "rate_limited",
+    "shutting_down",
+    "too_large",
+    "unknown_version",
+    "unknown_webhook",
+    "unreadable_webhook",
+    "unstorable",
+    "wrong_method",
+];
+const EXECUTED: [&str; 3] = ["created", "found", "repeated"];
+const RETRIES: [&str; 3] = ["lock_conflict", "lost_connection", "raced"];
+
+impl Metrics {
+    /// All of them at zero. `now` is when the process started.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        let seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
+        let mut metrics = Self {
+            registry: Registry::default(),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(seconds),
+            calls_in_flight: Gauge::default(),
+            calls_in_flight_limit: Gauge::default(),
+            retries: Family::default(),
+            database_up: Gauge::default(),
+            connections: Family::default(),
+            connections_limit: Gauge::default(),
+            waiting_for_connection: Gauge::default(),
+            connection_wait_seconds: seconds(),
+            database_errors: Family::default(),
+            hash_seconds: seconds(),
+            waiting_for_hash: Gauge::default(),
+            tally_wait_seconds: seconds(),
+            tally_batch_runs: Histogram::new(BATCH_RUNS),
+            tally_waiting: Gauge::default(),
+            uncounted_runs: Gauge::default(),
+            uncounted_age: Gauge::default(),
+            mail_attempts: Family::default(),
+            mail_seconds: Histogram::new(MAIL_SECONDS),
+            mails: Family::default(),
+            pending_age: Gauge::default(),
+            backlog_read: Gauge::default(),
+            reloads: Family::default(),
+        };
+        metrics.begin_at_zero();
+        metrics.register_process(now);
+        metrics.register_calls();
+        metrics.register_work();
+        metrics
+    }
+
+    /// Rates of a series that appears with its first event miss that event.
+    fn begin_at_zero(&self) {
+        for outcome in EXECUTED.into_iter().chain(REFUSALS) {
+            let _ = self.calls.get_or_create(&OutcomeLabel { outcome });
+        }
+        for lane in ["known", "new", "none"] {
+            let _ = self.call_seconds.get_or_create(&LaneLabel { lane });
+        }
+        for reason in RETRIES {
+            let _ = self.retries.get_or_create(&ReasonLabel { reason });
+        }
+        for kind in ErrorKind::ALL {
+            let reason = kind.word();
+            let _ = self.database_errors.get_or_create(&ReasonLabel { reason });
+        }
+        for state in ["sent", "skipped", "later", "dead"] {
+            let _ = self.mail_attempts.get_or_create(&StateLabel { state });
+        }
+        for state in ["applied", "refused"] {
+            let _ = self.reloads.get_or_create(&StateLabel { state });
+        }
+    }
+
+    fn register_process(&mut self, now: DateTime<Utc>) {
+        let started = Seconds::default();
+        started.set(unix(now));
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let registry = &mut self.registry;
+        // Under the name that Prometheus's own libraries use.
+        registry.register_with_unit(
+            "process_start_time",
+            "When the process started, since the epoch",
+            Unit::Seconds,
+            started,
+        );
+        let registry = registry.sub_registry_with_prefix("fcom_sidecar");
+        registry.register("build", "What is running", build);
+        registry.register(
+            "config_reloads",
+            "Configurations that were read again, by what became of them",
+            self.reloads.clone(),
+        );
+    }
+
+    fn register_calls(&mut self) {
+        let registry = self.registry.sub_registry_with_prefix("fcom_sidecar");
+        registry.register(
+            "calls",
+            "Requests to the public listener by how they ended",
+            self.calls.clone(),
+        );
+        registry.register_with_unit(
+            "call_duration",
+            "From a request's head to its answer, by whom it was for",
+            Unit::Seconds,
+            self.call_seconds.clone(),
+        );
+        registry.register(
+            "calls_in_flight",
+            "Calls that are being executed",
+            self.calls_in_flight.clone(),
+        );
+        registry.register(
+            "calls_in_flight_limit",
+            "Calls that may be executed at once",
+            self.calls_in_flight_limit.clone(),
+        );
+        registry.register(
+            "call_retries",
+            "Calls that were tried again as a whole",
+            self.retries.clone(),
+        );
+        registry.register_with_unit(
+            "password_hash_duration",
+            "One password hash, without the wait for it",
+            Unit::Seconds,
+            self.hash_seconds.clone(),
+        );
+        registry.register(
+            "password_hash_waiting",
+            "Calls that wait until a password may be hashed",
+            self.waiting_for_hash.clone(),
+        );
+    }
+
+    fn register_work(&mut self) {
+        let registry = self.registry.sub_registry_with_prefix("fcom_sidecar");
+        registry.register(
+            "database_up",
+            "Whether the database answers",
+            self.database_up.clone(),
+        );
+        registry.register(
+            "database_connections",
+            "Open connections to the database",
+            self.connections.clone(),
+        );
+        registry.register(
+            "database_connections_limit",
+            "Connections that may be open",
+            self.connections_limit.clone(),
+        );
+        registry.register(
+            "database_connection_waiting",
+            "Pieces of work that wait for a connection",
+            self.waiting_for_connection.clone(),
+        );
+        registry.register_with_unit(
+            "database_connection_wait",
+            "Until a piece of work got a connection, or none",
+            Unit::Seconds,
+            self.connection_wait_seconds.clone(),
+        );
+        registry.register(
+            "database_errors",
+            "Failed pieces of work with the database, whether or not they were tried again",
+            self.database_errors.clone(),
+        );
+        registry.register_with_unit(
+            "tally_wait",
+            "From a call's commit until its run was counted",
+            Unit::Seconds,
+            self.tally_wait_seconds.clone(),
+        );
+        registry.register(
+            "tally_batch_runs",
+            "Runs that were counted together",
+            self.tally_batch_runs.clone(),
+        );
+        registry.register(
+            "tally_waiting_runs",
+            "Runs that wait in this process to be counted",
+            self.tally_waiting.clone(),
+        );
+        registry.register(
+            "uncounted_runs",
+            "Runs in the database that are not counted, at most 10000",
+            self.uncounted_runs.clone(),
+        );
+        registry.register_with_unit(
+            "uncounted_run_oldest_age",
+            "Age of the oldest run that is not counted; 0 if there is none",
+            Unit::Seconds,
+            self.uncounted_age.clone(),
+        );
+        registry.register(
+            "mails",
+            "Mails in the outbox that were not sent, at most 10000 of a state",
+            self.mails.clone(),
+        );
+        registry.register_with_unit(
+            "mail_pending_oldest_age",
+            "Age of the oldest mail that waits to be sent; 0 if there is none",
+            Unit::Seconds,
+            self.pending_age.clone(),
+        );
+        registry.register(
+            "mail_attempts",
+            "Attempts at a mail by what became of it",
+            self.mail_attempts.clone(),
+        );
+        registry.register_with_unit(
+            "mail_attempt_duration",
+            "One attempt at a mail",
+            Unit::Seconds,
+            self.mail_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "backlog_read_timestamp",
+            "When the database was last asked about runs and mails, since the epoch",
+            Unit::Seconds,
+            self.backlog_read.clone(),
+        );
+    }
+
+    /// Counts a request and its time.
+    pub fn call_ended(&self, outcome: &'static str, lane: &'static str, took: Duration) {
+        self.calls.get_or_create(&OutcomeLabel { outcome }).inc();
+        let seconds = self.call_seconds.get_or_create(&LaneLabel { lane });
+        seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a failed piece of work with the database.
+    pub fn database_failed(&self, kind: ErrorKind) {
+        let reason = kind.word();
+        self.database_errors
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    /// Counts a call that is tried again.
+    pub fn retried(&self, reason: &'static str) {
+        self.retries.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts an attempt at a mail.
+    pub fn mail_attempted(&self, state: &'static str, took: Duration) {
+        self.mail_attempts
+            .get_or_create(&StateLabel { state })
+            .inc();
+        self.mail_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a configuration that was read again.
+    pub fn reloaded(&self, applied: bool) {
+        let state = if applied { "applied" } else { "refused" };
+        self.reloads.get_or_create(&StateLabel { state }).inc();
+    }
+
+    /// Notes what the database knows.
+    pub fn set_backlog(&self, backlog: &Backlog, now: DateTime<Utc>) {
+        let age = |since: Option<DateTime<Utc>>| {
+            since.map_or(0.0, |since| unix(now) - unix(since)).max(0.0)
+        };
+        self.uncounted_runs.set(signed(backlog.uncounted));
+        self.uncounted_age.set(age(backlog.oldest_uncounted));
+        for (state, count) in [("pending", backlog.pending), ("dead", backlog.dead)] {
+            let gauge = self.mails.get_or_create(&StateLabel { state });
+            gauge.set(signed(count));
+        }
+        self.pending_age.set(age(backlog.oldest_pending));
+        self.backlog_read.set(unix(now));
+    }
+
+    /// Notes whether the database answers.
+    pub fn set_database_up(&self, up: bool) {
+        self.database_up.set(i64::from(up));
+    }
+
+    /// Notes how many of the places for calls are free.
+    pub fn set_calls_in_flight(&self, limit: usize, free: usize) {
+        self.calls_in_flight_limit.set(signed(limit as u64));
+        let in_flight = limit.saturating_sub(free);
+        self.calls_in_flight.set(signed(in_flight as u64));
+    }
+
+    /// Notes how many connections there are.
+    pub fn set_connections(&self, open: usize, idle: usize, waiting: usize) {
+        let in_use = open.saturating_sub(idle);
+        for (state, count) in [("in_use", in_use), ("idle", idle)] {
+            let gauge = self.connections.get_or_create(&StateLabel { state });
+            gauge.set(signed(count as u64));
+        }
+        self.waiting_for_connection.set(signed(waiting as u64));
+    }
+
+    /// Everything, in the text format of `OpenMetrics`.
+    ///
+    /// # Errors
+    /// A metric cannot be written.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::with_capacity(16 * 1024);
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since the epoch are exact for thousands of years"
+)]
+fn unix(time: DateTime<Utc>) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
+}
