@@ -18,7 +18,7 @@ use crate::config::{self, Config, PasswordHash, Transport, WordPress};
 use crate::db::{self, Statements, TableNames};
 use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
 use crate::http::{self, Bound, Front, Inherited, Rules};
-use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
+use crate::mail::{Catalogues, Network, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
     self, Chore, Lanes, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource,
     WaitingRoom, WelcomeMail,
@@ -93,10 +93,15 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
     let (pool, stop) = (site.pool.clone(), stop_tally.clone());
     background.spawn(async move { pool.watch(&stop).await });
-    background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
     background.spawn(send_mails(senders_receiver, draining.clone()));
     background.spawn(watch_backlog(Arc::clone(&site), draining.clone()));
     background.spawn(keep_house(Arc::clone(&site), runs, draining.clone()));
+    let has_files = config.wordpress.root.is_some();
+    background.spawn(prepare_database(
+        Arc::clone(&site),
+        has_files,
+        draining.clone(),
+    ));
     Ok(App {
         servers,
         site,
@@ -115,10 +120,6 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 /// A database URL, table name or version that cannot be used.
 pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
     let wordpress = &config.wordpress;
-    anyhow::ensure!(
-        !wordpress.multisite,
-        "wp-config.php declares a multisite network, which this version does not serve"
-    );
     let tables = tables(wordpress)?;
     let metrics = Arc::new(Metrics::new(Clock.now()));
     metrics
@@ -245,6 +246,15 @@ pub fn sender(config: &Config) -> Sender {
         reply_to: mail.reply_to.clone(),
         envelope_from: mail.envelope_from.clone(),
         https_links: mail.https_links,
+        network: wordpress
+            .blog
+            .as_ref()
+            .and_then(|blog| blog.network.clone())
+            .map(|said| Network {
+                id: said.id,
+                domain: said.domain,
+                path: said.path,
+            }),
         home: wordpress.home_url.clone(),
         site_url: wordpress.site_url.clone(),
     }
@@ -279,12 +289,16 @@ pub fn templates(config: &Config) -> anyhow::Result<Templates> {
 /// # Errors
 /// A name that cannot stand in SQL.
 pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
-    TableNames::new(
+    let names = TableNames::new(
         &wordpress.table_prefix,
         wordpress.users_table.as_deref(),
         wordpress.usermeta_table.as_deref(),
-    )
-    .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
+    );
+    let names = match &wordpress.blog {
+        Some(blog) => names.and_then(|names| names.of_blog(blog.id, &blog.prefix)),
+        None => names,
+    };
+    names.context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
 }
 
 /// What `wp-config.php` says of the portal's address.
@@ -310,9 +324,9 @@ fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
 }
 
 /// Creates our tables as soon as the database answers and is fit to be written to. Until then every call gets 503.
-async fn prepare_database(site: Arc<Site>, draining: CancellationToken) {
+async fn prepare_database(site: Arc<Site>, has_files: bool, draining: CancellationToken) {
     let mut said = String::new();
-    while let Err(reason) = prepare(&site).await {
+    while let Err(reason) = prepare(&site, has_files).await {
         if reason != said {
             tracing::error!(
                 "not ready: {reason}. Calls get 503 until this is mended; \"fcom-sidecar check\" tells more"
@@ -328,11 +342,17 @@ async fn prepare_database(site: Arc<Site>, draining: CancellationToken) {
     tracing::info!("ready");
 }
 
-/// Everything that the database must be before it can be written to, or why it is not.
-async fn prepare(site: &Site) -> Result<(), String> {
-    let obstacle = site
-        .pool
-        .work(async |connection| db::obstacle(connection, &site.tables).await);
+/// Everything that the database must be before it can be written to, or why it is not. `has_files`: WordPress's own have
+/// told what kind of site it is.
+async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
+    let obstacle = site.pool.work(async |connection| {
+        if !has_files
+            && let Some(network) = db::undeclared_network(connection, &site.tables).await?
+        {
+            return Ok(Some(network));
+        }
+        db::obstacle(connection, &site.tables).await
+    });
     match obstacle.await {
         Ok(None) => {}
         Ok(Some(obstacle)) => return Err(obstacle.to_string()),

@@ -38,7 +38,7 @@ pub use protection::{ProtectedWebhook, Protection};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};
 pub use smtp::Smtp;
-pub use wordpress::{PasswordHash, WordPress};
+pub use wordpress::{Blog, NetworkAddress, PasswordHash, WordPress};
 #[cfg(any(test, fuzzing))]
 pub(crate) use wp_config::read_php;
 pub use wp_version::read_file as read_version_file;

@@ -10,7 +10,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each, and additive: the previous release must run on the new schema.
+/// after each, and additive: the previous release must run on the new schema. Each site of a network has its own
+/// ledger, so what changes a table of all of them (`{base}`) must do nothing when it has been done.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
@@ -64,7 +65,7 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
 /// together would both create everything.
 async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     let locked: Option<i64> = sqlx::query_scalar(LOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .fetch_one(connection)
         .await
         .doing("wait for other instances' migrations")?;
@@ -77,7 +78,7 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), Da
 /// A lock that is not given back is gone with its connection.
 async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     sqlx::query(UNLOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .execute(connection)
         .await
         .doing("let other instances' migrations go on")?;
@@ -145,7 +146,9 @@ fn migrator(tables: &TableNames, collation: &str) -> Migrator {
                 rendered,
                 true,
             );
-            // Of the file, not of the rendered text: a changed collation is no changed migration.
+            // Of the file, not of the rendered text: a changed collation is no changed migration. Nor is it one that a
+            // table moved to the prefix that a network shares, which is every single site's own.
+            let text = text.replace("{base}", "{prefix}");
             migration.checksum = Sha256::digest(text).to_vec().into();
             migration
         })

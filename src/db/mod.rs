@@ -15,10 +15,10 @@ mod tables;
 pub use batch::{Answer, Batch, Literal};
 pub use error::{DatabaseError, Doing, ErrorKind};
 pub use migrations::{migrate, missing_migrations};
-pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
+pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
 pub use pool::{Cause, Pool, PoolStatus, open};
 pub use session::{SQL_MODE, connect, connect_options};
-pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable};
+pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::TableNames;
 

@@ -1,7 +1,8 @@
 //! Every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
 //!
-//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{local_time}` is one bound literal of site
-//! local time for a TIMESTAMP column; `{each: …}` is repeated, comma-separated, once per row or value.
+//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names, `{base}` is the prefix of what the sites of a
+//! network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column; `{each: …}` is repeated,
+//! comma-separated, once per row or value; `{network: …}` stands for a site of a network only, and `{blog_id}` in it.
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -31,7 +32,9 @@ impl Statement {
             .replace("{prefix}", tables.prefix())
             .replace("{users}", tables.users())
             .replace("{usermeta}", tables.usermeta())
+            .replace("{base}", tables.base())
             .replace("{local_time}", LOCAL_TIME);
+        let text = for_network(&text, tables.blog_id());
         let once = safe(expand(&text, 1));
         Self { text, once }
     }
@@ -91,6 +94,22 @@ fn expand(text: &str, count: usize) -> String {
     format!("{head}{}{tail}", vec![each.trim(); count].join(", "))
 }
 
+/// Keeps what stands in `{network: …}`, or leaves it out.
+fn for_network(text: &str, blog_id: Option<u64>) -> String {
+    // Statements that are for networks alone name a site, too; those of single sites are never run.
+    let blog_id_text = blog_id.unwrap_or_default().to_string();
+    let mut text = text.replace("{blog_id}", &blog_id_text);
+    while let Some(start) = text.find(NETWORK) {
+        let length = text[start..].find('}');
+        let end = start + length.expect("{network: …} is closed in every SQL file");
+        let kept = blog_id.map(|_| text[start + NETWORK.len()..end].to_owned());
+        text.replace_range(start..=end, &kept.unwrap_or_default());
+    }
+    text
+}
+
+const NETWORK: &str = "{network:";
+
 /// Where `{each: …}` stands; an empty range if it does not.
 fn each_range(text: &str) -> std::ops::Range<usize> {
     let Some(start) = text.find("{each:") else {
@@ -127,6 +146,7 @@ macro_rules! statements {
 statements! {
     application_passwords,
     backlog,
+    blog_membership,
     cancel_scheduled_action,
     claim,
     community_roles,
@@ -141,6 +161,7 @@ statements! {
     free_claims,
     insert_mail,
     insert_membership,
+    insert_network_user_count,
     insert_old_key,
     insert_run,
     insert_scheduled_action,
@@ -181,6 +202,7 @@ statements! {
     spaces_with_membership,
     tally_options,
     untallied_runs,
+    update_network_user_count,
     update_user_count,
     update_usermeta,
     update_webhook,
@@ -211,6 +233,18 @@ mod tests {
         assert_eq!(
             statement.repeated(3).as_str(),
             "INSERT INTO wp_usermeta (a, b)\nVALUES (?, ?), (?, ?), (?, ?)"
+        );
+    }
+
+    #[test]
+    fn what_is_for_networks_stands_there_alone() {
+        let sql = "SELECT 1{network: , 2 FROM {base}blogs WHERE blog_id = {blog_id}} {network:x}";
+        let render = |tables: &TableNames| Statement::render(sql, tables).sql().as_str().to_owned();
+        assert_eq!(render(&tables()).trim(), "SELECT 1");
+        let blog = tables().of_blog(7, "wp_7_").unwrap();
+        assert_eq!(
+            render(&blog),
+            "SELECT 1 , 2 FROM wp_blogs WHERE blog_id = 7 x"
         );
     }
 

@@ -159,6 +159,10 @@ impl Worker {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
             return Ok(Ended::Skipped("the user was deleted".to_owned()));
         };
+        // Who may not reset his password gets no link to do it.
+        if mail.is_spammer == Some(true) {
+            return Ok(Ended::Skipped("the user is marked as spam".to_owned()));
+        }
         if !is_email(address.as_bytes()) {
             return Ok(Ended::Skipped(
                 "the user's address cannot receive mail".to_owned(),

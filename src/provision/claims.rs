@@ -1,5 +1,5 @@
 //! Claims: locks on the names of a user who is being created. WordPress's schema has no unique key on them, and ours must
-//! not add one; a row in our own table, inserted first and deleted before the commit, makes colliding calls wait for
+//! not add one; a row in our own table, which the sites of a network share as they share their users, inserted first and deleted before the commit, makes colliding calls wait for
 //! each other instead.
 
 use crate::db::{Batch, Connection, DatabaseError, Literal, Statements};
@@ -16,6 +16,9 @@ pub(super) const NICENAME: &str = "nicename";
 /// `username` of a community profile.
 pub(super) const USERNAME: &str = "username";
 
+/// The count of a network's users, kept in a table without a unique key.
+pub(super) const USER_COUNT: &str = "user_count";
+
 /// The claims that a transaction holds.
 #[derive(Debug)]
 pub(super) struct Claims {
@@ -30,6 +33,11 @@ impl Claims {
             call_id,
             held: Vec::new(),
         }
+    }
+
+    /// None yet, for work that belongs to no call.
+    pub(super) fn of_nobody() -> Self {
+        Self::of_call(rand::random())
     }
 
     /// Adds the statement that takes what is not held yet, and waits for whoever holds it. Always in the same order of

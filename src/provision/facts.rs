@@ -8,6 +8,7 @@ use super::{Email, ProvisionError, Site, WebhookCall, WebhookKey};
 use crate::db::{Connection, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
+use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
 
 /// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
@@ -18,6 +19,8 @@ pub(super) struct Facts {
     pub(super) webhook: Webhook,
     pub(super) course_module: bool,
     pub(super) options: SiteOptions,
+    /// The site, if it belongs to a network.
+    pub(super) blog: Option<Blog>,
     /// The user with this address.
     pub(super) user_id: Option<u64>,
     /// What is known about a new user's names.
@@ -83,7 +86,7 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
-        let (mut earlier, mut webhook_of_old_key) = (None, None);
+        let (mut earlier, mut webhook_of_old_key, mut blog) = (None, None, None);
         let mut options = SiteOptions::default();
         for Row {
             kind,
@@ -98,6 +101,7 @@ impl Facts {
                 "webhook of old key" => webhook_of_old_key = Some((id, value)),
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
+                "blog" => blog = Some(Blog::read(&name, &value)),
                 "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
                 "run" => earlier = EarlierRun::read(id, name, &value),
                 "user" => users.push((id, name)),
@@ -111,10 +115,24 @@ impl Facts {
             webhook: Webhook::read(id, &value)?,
             course_module: course_module_is_on(features.as_deref()),
             options,
+            blog,
             user_id: user_of(&users, forms),
             taken,
             earlier,
         })
+    }
+}
+
+impl Facts {
+    /// Whether WordPress would answer here at all; a single site does.
+    pub(super) fn admit(&self, tables: &TableNames) -> Result<(), ProvisionError> {
+        match (&self.blog, tables.blog_id()) {
+            (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),
+            (Some(blog), Some(id)) => blog
+                .closed
+                .map_or(Ok(()), |why| Err(ProvisionError::SiteClosed { id, why })),
+            (_, None) => Ok(()),
+        }
     }
 }
 

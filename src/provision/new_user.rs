@@ -40,12 +40,12 @@ pub(super) async fn create(
         .version(&facts.options)
         .ok_or(ProvisionError::UnknownVersion)?;
     let locale = facts.options.locale().to_owned();
-    site.last_rules.remember(&locale, version);
     let rules = Rules {
         locale: &locale,
         version,
-        multisite: false,
+        multisite: site.tables.is_network(),
     };
+    site.last_rules.remember(rules);
     let new = NewMember::from_call(attempt, version);
     let wanted = new.names(email, rules);
     let guess = wanted
@@ -136,6 +136,7 @@ async fn write(
         user_id,
         created: true,
         profile_created: true,
+        added_to_site: false,
         welcome_mail: welcome_mail && email.receives_mail(),
         targets: memberships::targets(targets.map(|index| &answers[index]))?,
     };

@@ -56,29 +56,35 @@ pub struct Site {
 
 /// How names were sanitised last. Good for guesses only: the site's settings are read with every call.
 #[derive(Default)]
-pub struct LastRules(RwLock<Option<(String, Version)>>);
+pub struct LastRules(RwLock<Option<(String, Version, bool)>>);
 
 impl LastRules {
-    pub(super) fn remember(&self, locale: &str, version: Version) {
-        let is_known = |known: &(String, Version)| known.0 == locale && known.1 == version;
+    pub(super) fn remember(&self, rules: Rules<'_>) {
+        let Rules {
+            locale,
+            version,
+            multisite,
+        } = rules;
+        let is_known = |known: &(String, Version, bool)| known.0 == locale && known.1 == version;
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if !known.as_ref().is_some_and(is_known) {
             drop(known);
             let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            *last = Some((locale.to_owned(), version));
+            *last = Some((locale.to_owned(), version, multisite));
         }
     }
 
     /// Nothing, before the first new user.
     pub(super) fn with<T: Default>(&self, ask: impl FnOnce(Rules<'_>) -> T) -> T {
         let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map_or_else(T::default, |(locale, version)| {
-            ask(Rules {
-                locale,
-                version: *version,
-                multisite: false,
+        last.as_ref()
+            .map_or_else(T::default, |&(ref locale, version, multisite)| {
+                ask(Rules {
+                    locale,
+                    version,
+                    multisite,
+                })
             })
-        })
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Site;
+use super::claims::{self, Claims};
 use super::runs::{self, Uncounted};
 use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
@@ -295,27 +296,49 @@ fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>
     }))
 }
 
-/// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, single site.
+/// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, and on a network
+/// `wp_maybe_update_network_user_counts` before.
 async fn count_users(
     connection: &mut Connection,
     site: &Site,
     options: &SiteOptions,
 ) -> Result<(), DatabaseError> {
     let version = site.version.version(options);
-    let Some(version) = version.filter(|version| version.counts_users_on_creation()) else {
+    let is_network = site.tables.is_network();
+    let Some(version) = version.filter(|v| is_network || v.counts_users_on_creation()) else {
         return Ok(());
     };
-    let stored = options.user_count.as_deref().map(String::from_utf8_lossy);
+    let stored = if is_network {
+        &options.network_user_count
+    } else {
+        &options.user_count
+    };
+    let is_missing = stored.is_none();
+    let stored = stored.as_deref().map(String::from_utf8_lossy);
     let stored = stored.and_then(|text| text.trim().parse().ok());
     if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
         return Ok(());
     }
     let mut batch = Batch::default();
     let doing = "update the user count";
+    let statements = &site.statements;
+    if is_network {
+        // As below; the row may be missing, and every site of the network counts.
+        let mut claims = Claims::of_nobody();
+        let claim = (claims::USER_COUNT, "network".to_owned());
+        claims.take_in(&mut batch, statements, vec![claim]);
+        batch.add(&statements.update_network_user_count, doing, &[]);
+        if is_missing {
+            batch.add(&statements.insert_network_user_count, doing, &[]);
+        }
+        claims.free_in(&mut batch, statements);
+        batch.run(connection).await?;
+        return Ok(());
+    }
     // Locked first: what is counted before the lock may be written after somebody else's newer count.
-    batch.add(&site.statements.lock_user_count, doing, &[]);
+    batch.add(&statements.lock_user_count, doing, &[]);
     let autoload = Literal::Text(version.autoload_off());
-    batch.add(&site.statements.update_user_count, doing, &[autoload]);
+    batch.add(&statements.update_user_count, doing, &[autoload]);
     batch.run(connection).await?;
     Ok(())
 }

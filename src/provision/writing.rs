@@ -30,10 +30,16 @@ pub(super) struct Writing<'a> {
 }
 
 /// The member whom a call is about.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told apart in the run record"
+)]
 pub(super) struct Member {
     pub(super) user_id: u64,
     pub(super) created: bool,
     pub(super) profile_created: bool,
+    /// A network's user, who was no member of its site.
+    pub(super) added_to_site: bool,
     pub(super) welcome_mail: bool,
     /// The webhook's spaces and courses, with the member's rows in them.
     pub(super) targets: Vec<Target>,
@@ -65,18 +71,17 @@ impl<'a> Writing<'a> {
     pub(super) async fn finish(
         mut self,
         mut batch: Batch,
-        member: Member,
+        mut member: Member,
     ) -> Result<(Uncounted, Outcome), ProvisionError> {
         let (user_id, created) = (member.user_id, member.created);
-        let memberships = self
-            .memberships(&mut batch, user_id, member.targets)
-            .await?;
+        let targets = std::mem::take(&mut member.targets);
+        let memberships = self.memberships(&mut batch, user_id, targets).await?;
         if member.welcome_mail {
             self.promise_welcome_mail(&mut batch, user_id).await?;
         }
         let attempt = self.attempt;
         let (statements, webhook_id) = (&attempt.site.statements, self.facts.webhook.id);
-        let changes = Changes::new(member.profile_created, member.welcome_mail, &memberships);
+        let changes = Changes::new(&member, &memberships);
         let duration = attempt.started.elapsed().as_millis();
         let run = Run {
             call_id: &attempt.call.id,

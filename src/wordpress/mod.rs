@@ -2,6 +2,7 @@
 //! FluentCommunity, HTTP or the configuration.
 
 pub mod application_passwords;
+pub mod blog;
 pub mod options;
 pub mod password;
 pub mod php;

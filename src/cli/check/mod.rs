@@ -6,6 +6,7 @@ mod connection;
 mod grants;
 mod local;
 mod mail_server;
+mod network;
 mod options;
 mod own_tables;
 mod plugins;
@@ -131,13 +132,11 @@ async fn check_site(
         Err(_) => privileges::skipped(),
     });
 
+    let blogs = network::read(connection, tables).await;
+    let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
     let options = Options::read(connection, tables).await;
     let options = options.as_ref();
-    findings.extend(wordpress::check(
-        &config.wordpress,
-        options,
-        schema.as_ref().ok(),
-    ));
+    findings.extend(wordpress::check(&config.wordpress, options, network));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
         config,

@@ -6,6 +6,7 @@ mod browser;
 mod hashes;
 mod installation;
 mod login;
+mod network;
 mod parity;
 mod php;
 mod reset;
