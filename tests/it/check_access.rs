@@ -192,7 +192,7 @@ async fn a_missing_privilege_is_named_with_the_statement_that_grants_it() {
     outcome.assert(
         "privileges",
         "failed",
-        "missing: DELETE on wp_fcom_space_user; DELETE on wp_fcom_sidecar_claims",
+        "missing: DELETE on wp_fcom_meta; DELETE on wp_fcom_space_user; DELETE on wp_fcom_sidecar_claims",
     );
     outcome.assert_only_failed(&["privileges"]);
     let remedy = outcome.of("privileges")[0]["remedy"].clone();
