@@ -46,9 +46,11 @@ package: tools-package
 	cargo deb --no-build --locked
 
 # Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
-package-test: package
-	cargo deb --quiet --no-build --locked --deb-version 99.0.0 --output target/debian/upgrade.deb
-	deploy/deb/test $$(ls -t target/debian/fcom-sidecar_*.deb | head -n 1) target/debian/upgrade.deb
+package-test: package tools-test
+	@deploy/install-tools adduser
+	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
+	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
 
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
@@ -77,8 +79,8 @@ tools-openapi: tools-demo
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
-tools-package: tools-test
-	@deploy/install-tools dpkg-shlibdeps adduser
+tools-package:
+	@deploy/install-tools cargo cc dpkg-shlibdeps
 	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
 
 tools-fuzz:

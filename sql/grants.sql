@@ -2,7 +2,7 @@
 -- is needed when a release is installed. Adapt the database "wordpress", the prefix "wp_", the two passwords, and
 -- 'localhost' (the sidecar's machine as the database sees it). To be executed by an administrator of the server.
 
--- Part 1, before "fcom-sidecar migrate", which is given this account: --set database.url=…
+-- Part 1, before "fcom-sidecar migrate", which is given this account: FCOM_SIDECAR__DATABASE__URL=mysql://…
 CREATE USER IF NOT EXISTS 'fcom_sidecar_migrate'@'localhost' IDENTIFIED BY 'a password';
 GRANT CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE ON `wordpress`.* TO 'fcom_sidecar_migrate'@'localhost';
 

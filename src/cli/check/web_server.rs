@@ -98,3 +98,38 @@ fn cause(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sidecars_own_words_count_as_its_answer() {
+        let portal = "https://community.example.com/portal/".parse().unwrap();
+        let said =
+            |message: &str| serde_json::json!({"status": "error", "message": message}).to_string();
+        let page = "<!DOCTYPE html>".to_owned();
+        for (status, body, expected, found) in [
+            (415, said(FORM_WANTED), "Ok", "at the sidecar"),
+            (503, said("shutting down"), "Warning", "busy or stopping"),
+            (503, page.clone(), "Warning", "answers calls"),
+            (502, page.clone(), "Warning", "answers calls"),
+            (200, page.clone(), "Warning", "at PHP"),
+            (302, String::new(), "Warning", "at PHP"),
+            (415, page, "Warning", "at PHP or elsewhere"),
+            (
+                415,
+                said("another's words"),
+                "Warning",
+                "at PHP or elsewhere",
+            ),
+        ] {
+            let finding = format!("{:?}", judge(&portal, status, body.as_bytes()));
+            let expected = format!("status: {expected}");
+            assert!(
+                finding.contains(&expected) && finding.contains(found),
+                "{finding}"
+            );
+        }
+    }
+}

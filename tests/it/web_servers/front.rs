@@ -186,7 +186,7 @@ impl<'a> Place<'a> {
         let mut command = program(&PHP_FPM);
         command.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]);
         command.arg(file);
-        self.start("php-fpm", command)
+        self.start("php-fpm", &command)
     }
 
     /// PHP's own web server; what it says itself is not the site's log.
@@ -194,7 +194,7 @@ impl<'a> Place<'a> {
         let mut command = program(&["php"]);
         let address = format!("127.0.0.1:{}", self.php_port);
         command.args(["-q", "-S", &address, &self.path("site/index.php")]);
-        Process::start(command, Stdio::null(), Stdio::null())
+        Process::start(&command, Stdio::null(), Stdio::null())
     }
 
     fn nginx(&self) -> Process {
@@ -234,7 +234,7 @@ impl<'a> Place<'a> {
         let file = self.write("nginx.conf", &configuration);
         let mut command = program(&["nginx"]);
         command.arg("-p").arg(self.folder).arg("-c").arg(file);
-        self.start("nginx", command)
+        self.start("nginx", &command)
     }
 
     fn apache(&self) -> Process {
@@ -254,12 +254,11 @@ impl<'a> Place<'a> {
         // What the file says is needed, and what Debian has on anyway.
         let needed = shipped.split_once("a2enmod ").unwrap().1;
         let needed = needed.lines().next().unwrap().split(' ');
-        let modules: String = needed
-            .chain(["mpm_event", "authz_core", "proxy_fcgi"])
-            .map(|name| {
-                format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")
-            })
-            .collect();
+        let mut modules = String::new();
+        for name in needed.chain(["mpm_event", "authz_core", "proxy_fcgi"]) {
+            let file = format!("/usr/lib/apache2/modules/mod_{name}.so");
+            modules.push_str(&format!("LoadModule {name}_module {file}\n"));
+        }
         let user = if self.is_root {
             "User www-data\nGroup www-data\n"
         } else {
@@ -281,7 +280,7 @@ impl<'a> Place<'a> {
         let mut command = program(&["apache2"]);
         command.arg("-DFOREGROUND").arg("-f").arg(file);
         command.env("APACHE_LOG_DIR", self.path("logs"));
-        self.start("apache", command)
+        self.start("apache", &command)
     }
 
     fn caddy(&self) -> Process {
@@ -309,7 +308,7 @@ impl<'a> Place<'a> {
         command
             .env_remove("XDG_DATA_HOME")
             .env_remove("XDG_CONFIG_HOME");
-        self.start("caddy", command)
+        self.start("caddy", &command)
     }
 
     fn haproxy(&self) -> Process {
@@ -334,11 +333,11 @@ impl<'a> Place<'a> {
         let file = self.write("haproxy.cfg", &configuration);
         let mut command = program(&["haproxy"]);
         command.arg("-db").arg("-f").arg(file);
-        self.start("haproxy", command)
+        self.start("haproxy", &command)
     }
 
     /// What it says goes to a log, too.
-    fn start(&self, name: &str, command: Command) -> Process {
+    fn start(&self, name: &str, command: &Command) -> Process {
         let said = File::create(self.folder.join("logs").join(format!("{name}.out"))).unwrap();
         Process::start(command, said.try_clone().unwrap().into(), said.into())
     }
@@ -354,7 +353,7 @@ fn program(names: &[&str]) -> Command {
 struct Process(Child);
 
 impl Process {
-    fn start(command: Command, stdout: Stdio, stderr: Stdio) -> Self {
+    fn start(command: &Command, stdout: Stdio, stderr: Stdio) -> Self {
         let mut guard = Command::new("sh");
         guard
             .args(["-c", GUARD, "guard"])
