@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, PasswordHash, Transport, WordPress};
+use crate::config::{self, Config, PasswordHash, Transport};
 use crate::db::{self, Statements, TableNames};
+use crate::events::{self, Poker, WordPress};
 use crate::http::{self, Bound, Front, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
@@ -76,9 +77,13 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
     }
+    if let Some(poker) = poker(config, &site)? {
+        background.spawn(poker.run(draining.clone()));
+    }
     background.spawn(keep_house(
         Arc::clone(&site),
         config.runs.clone(),
+        config.relay.clone(),
         draining.clone(),
     ));
     Ok(App {
@@ -122,6 +127,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         protections: config.protections.clone(),
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
+        relay_bell: config.relay.enabled.then(Arc::default),
         hashing: Semaphore::new(config.limits.hash_threads),
         tally,
         tasks: TaskTracker::new(),
@@ -164,7 +170,26 @@ fn mail_worker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Worke
             lease: mail.lease,
             per_second: mail.mails_per_second,
         },
+        relay_bell: site.relay_bell.clone(),
         bell: Arc::clone(&site.mail_bell),
+    }))
+}
+
+/// Who wakes WordPress; nobody while the relay is off or has no address: then WP-Cron looks by itself.
+fn poker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Poker>> {
+    let Some(bell) = &site.relay_bell else {
+        return Ok(None);
+    };
+    let Some(wake) = &config.relay.wake else {
+        tracing::warn!("relay.url is not set: hooks wait for WP-Cron, up to a minute or for a visitor");
+        return Ok(None);
+    };
+    Ok(Some(Poker {
+        pool: site.pool.clone(),
+        statements: site.statements.clone(),
+        clock: site.clock,
+        wordpress: WordPress::new(wake).context("relay.url cannot be used")?,
+        bell: Arc::clone(bell),
     }))
 }
 
@@ -210,7 +235,7 @@ pub fn templates(config: &Config) -> anyhow::Result<Templates> {
 ///
 /// # Errors
 /// A name that cannot stand in SQL.
-pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
+pub fn tables(wordpress: &config::WordPress) -> anyhow::Result<TableNames> {
     TableNames::new(
         &wordpress.table_prefix,
         wordpress.users_table.as_deref(),
@@ -220,7 +245,7 @@ pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
 }
 
 /// Where the WordPress version comes from: said outright, else the file, else the database.
-fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
+fn version(wordpress: &config::WordPress) -> anyhow::Result<VersionSource> {
     let Some(text) = &wordpress.version else {
         return Ok(VersionSource::Database);
     };
@@ -268,7 +293,12 @@ async fn prepare(site: &Site) -> Result<(), String> {
 }
 
 /// Deletes runs past their retention and forgets keys that are no longer of use.
-async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationToken) {
+async fn keep_house(
+    site: Arc<Site>,
+    runs: config::Runs,
+    relay: config::Relay,
+    draining: CancellationToken,
+) {
     let mut interval = tokio::time::interval(HOUSEKEEPING);
     loop {
         tokio::select! {
@@ -284,6 +314,7 @@ async fn keep_house(site: Arc<Site>, runs: config::Runs, draining: CancellationT
         ] {
             tidy(&site, chore, before).await;
         }
+        forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
     }
 }
 
@@ -293,6 +324,26 @@ async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
         match provision::tidy(site, chore, before).await {
             Ok(0) => return,
             Ok(runs) => tracing::debug!("{chore:?}: {runs} runs"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
+    }
+}
+
+/// Events that ended well, also those of a relay that is off now.
+async fn forget_events(site: &Site, before: DateTime<Utc>) {
+    let forget = async || {
+        let (statements, before) = (&site.statements, before.naive_utc());
+        site.pool
+            .work(async |connection| events::queue::prune(connection, statements, before).await)
+            .await
+    };
+    loop {
+        match forget().await {
+            Ok(0) => return,
+            Ok(events) => tracing::debug!("forgot {events} events"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

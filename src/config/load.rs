@@ -13,7 +13,7 @@ use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection};
+use super::{Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress, protection};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -46,6 +46,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[protection.NAME]`, each
     pub protections: Vec<Protection>,
+    /// `[relay]`
+    pub relay: Relay,
     /// `[runs]`
     pub runs: Runs,
     /// `[log]`
@@ -86,6 +88,7 @@ impl Config {
         let mail = Mail::read(settings);
         let limits = Limits::read(settings);
         let protections = Protection::read_all(settings);
+        let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let log = Log::read(settings);
         Ok(Self {
@@ -96,6 +99,7 @@ impl Config {
             mail: mail?,
             limits: limits?,
             protections: protections?,
+            relay: relay?,
             runs: runs?,
             log: log?,
         })

@@ -116,6 +116,19 @@ impl Settings {
         })
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, Reported> {
+        let flag = match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::Boolean(flag)) => Some(*flag),
+            Some(ValueKind::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        flag.ok_or_else(|| {
+            let flaw = Flaw::new("is neither true nor false", "write true or false");
+            self.refuse(key, &flaw)
+        })
+    }
+
     /// A whole number within `range`.
     pub(super) fn number<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<T, Reported>
     where

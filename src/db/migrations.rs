@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "mail",
         include_str!("../../sql/migrations/0003_mail.sql"),
     ),
+    (
+        4,
+        "events",
+        include_str!("../../sql/migrations/0004_events.sql"),
+    ),
 ];
 
 /// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.
@@ -76,7 +81,7 @@ async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), 
 
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
-/// One minute is ample for three empty tables.
+/// One minute is ample for a few empty tables.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
 const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))))";
 

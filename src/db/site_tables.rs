@@ -266,6 +266,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         deletes: true,
         ..UNUSED
     },
+    SiteTable {
+        name: "fcom_sidecar_events",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["state"],
+        deletes: true,
+        ..UNUSED
+    },
 ];
 
 impl SiteTable {
