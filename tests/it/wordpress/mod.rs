@@ -8,6 +8,7 @@ mod installation;
 mod login;
 mod parity;
 mod php;
+mod relay;
 mod reset;
 mod same_user;
 mod welcome_mail;
