@@ -5,6 +5,7 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod relay;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +52,9 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows and mends the hooks that WordPress is to fire
+    #[command(subcommand)]
+    Relay(relay::Relay),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -100,6 +104,7 @@ impl Cli {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
+            Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
             Command::Serve => serve::run(&self.config(environment)?),
             Command::Migrate => migrate::run(&self.config(environment)?),
