@@ -181,7 +181,9 @@ fn poker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Poker>> {
         return Ok(None);
     };
     let Some(wake) = &config.relay.wake else {
-        tracing::warn!("relay.url is not set: hooks wait for WP-Cron, up to a minute or for a visitor");
+        tracing::warn!(
+            "relay.url is not set: hooks wait for WP-Cron, up to a minute or for a visitor"
+        );
         return Ok(None);
     };
     Ok(Some(Poker {

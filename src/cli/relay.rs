@@ -94,7 +94,10 @@ async fn carry_out(
 fn card(status: &Status) -> String {
     let standing = &status.standing;
     let mut lines = vec![
-        format!("relay:        {}", if status.enabled { "on" } else { "off" }),
+        format!(
+            "relay:        {}",
+            if status.enabled { "on" } else { "off" }
+        ),
         format!("pending:      {}", standing.pending),
         format!("oldest:       {} s", standing.oldest_pending_seconds),
         format!("dead:         {}", standing.dead),
@@ -119,7 +122,12 @@ fn card(status: &Status) -> String {
         let words = words.replace(char::is_control, " ");
         format!(
             "{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {words}",
-            event.id, event.state, event.attempts, event.user_id, event.kind, event.due_at.to_string(),
+            event.id,
+            event.state,
+            event.attempts,
+            event.user_id,
+            event.kind,
+            event.due_at.to_string(),
         )
     }));
     lines.join("\n")

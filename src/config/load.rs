@@ -13,7 +13,9 @@ use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress, protection};
+use super::{
+    Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress, protection,
+};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";

@@ -118,12 +118,12 @@ impl Settings {
 
     /// Yes or no.
     pub(super) fn flag(&mut self, key: &str) -> Result<bool, Reported> {
-        let flag = match self.values.get(key).map(|value| &value.kind) {
+        let read = match self.values.get(key).map(|value| &value.kind) {
             Some(ValueKind::Boolean(flag)) => Some(*flag),
             Some(ValueKind::String(text)) => text.trim().parse().ok(),
             _ => None,
         };
-        flag.ok_or_else(|| {
+        read.ok_or_else(|| {
             let flaw = Flaw::new("is neither true nor false", "write true or false");
             self.refuse(key, &flaw)
         })

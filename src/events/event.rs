@@ -73,7 +73,11 @@ impl Event<'_> {
             .iter()
             .flat_map(|event| event.literals(user_id, &member))
             .collect();
-        batch.add(&statements.insert_event, "note what WordPress is to hear of", &literals);
+        batch.add(
+            &statements.insert_event,
+            "note what WordPress is to hear of",
+            &literals,
+        );
     }
 
     /// `member` is the user's id as the column of memberships has it, a VARCHAR.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::wordpress::{Ran, WordPress, WordPressError};
 use super::queue;
+use super::wordpress::{Ran, WordPress, WordPressError};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements};
 use crate::telemetry;
@@ -42,7 +41,7 @@ impl Poker {
     pub async fn run(self, stop: CancellationToken) {
         let poker = Arc::new(self);
         let sweep = tokio::spawn(Arc::clone(&poker).sweep(stop.clone()));
-        let (places, pokes) = (Arc::new(Semaphore::new(IN_FLIGHT)), TaskTracker::new());
+        let places = Arc::new(Semaphore::new(IN_FLIGHT));
         let trouble = Arc::new(Trouble::default());
         while !stop.is_cancelled() {
             let waited = async {
@@ -50,11 +49,12 @@ impl Poker {
                 Arc::clone(&places).acquire_owned().await
             };
             let place = tokio::select! {
-                place = waited => place.expect("the semaphore is never closed"),
+                place = waited => place,
                 () = stop.cancelled() => break,
             };
             let (one, trouble_of_one) = (Arc::clone(&poker), Arc::clone(&trouble));
-            pokes.spawn(async move {
+            // WordPress goes on with what it has begun; at the end nobody waits for its answer.
+            tokio::spawn(async move {
                 one.poke(&trouble_of_one).await;
                 drop(place);
             });
@@ -63,8 +63,6 @@ impl Poker {
                 () = stop.cancelled() => break,
             }
         }
-        // WordPress goes on with what it has begun; nothing waits for its answer.
-        drop(pokes);
         let _ = sweep.await;
     }
 
@@ -138,7 +136,9 @@ impl Trouble {
         let mut trouble = self.lock();
         let why = telemetry::chain(error);
         if why != trouble.1 {
-            tracing::warn!("WordPress cannot be woken: {why}. WP-Cron takes its hooks up meanwhile");
+            tracing::warn!(
+                "WordPress cannot be woken: {why}. WP-Cron takes its hooks up meanwhile"
+            );
         }
         let pause = FIRST_RETRY.saturating_mul(1 << trouble.0.min(10));
         *trouble = (trouble.0.saturating_add(1), why);
@@ -146,6 +146,8 @@ impl Trouble {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (u32, String)> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

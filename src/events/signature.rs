@@ -31,6 +31,9 @@ mod tests {
         let now = DateTime::from_timestamp(1_710_000_000, 0).unwrap();
         let (time, signature) = sign(&"a secret of some length\n".into(), now, "wake");
         assert_eq!(time, "1710000000");
-        assert_eq!(signature, "9f0b2dddbac7e54bf7bc18a654e9f31f42644134532c2c6a478b3d3d6911d309");
+        assert_eq!(
+            signature,
+            "9f0b2dddbac7e54bf7bc18a654e9f31f42644134532c2c6a478b3d3d6911d309"
+        );
     }
 }

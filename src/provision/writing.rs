@@ -174,9 +174,10 @@ impl<'a> Writing<'a> {
         memberships: &[memberships::Change],
     ) -> Vec<Event<'a>> {
         let mail_too = welcome_mail && self.attempt.site.welcome_mail == WelcomeMail::WordPress;
-        let mut events = match created {
-            true => Event::of_new_user(self.facts.options.role(), mail_too),
-            false => Vec::new(),
+        let mut events = if created {
+            Event::of_new_user(self.facts.options.role(), mail_too)
+        } else {
+            Vec::new()
         };
         events.extend(memberships.iter().map(|change| {
             let (space_id, is_course) = (change.target_id, change.is_course);

@@ -9,6 +9,7 @@ mod options;
 mod own_tables;
 mod plugins;
 mod privileges;
+mod relay;
 mod report;
 mod schema;
 mod server;
@@ -29,7 +30,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 28] = [
+const ASKING_THE_DATABASE: [&str; 29] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -58,6 +59,7 @@ const ASKING_THE_DATABASE: [&str; 28] = [
     plugins::PRO,
     plugins::PLUGINS,
     plugins::CRM_TAGS,
+    relay::EVENTS,
 ];
 
 /// Runs all checks; `sources` is what `config` was loaded from.
@@ -99,6 +101,7 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
             findings.push(local::welcome_mail(config, None));
         }
     }
+    findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings
 }
@@ -140,7 +143,12 @@ async fn check_site(
         community.as_ref(),
         schema.as_ref().ok(),
     ));
-    findings.extend(plugins::check(options.ok(), community.as_ref().ok()));
+    findings.extend(plugins::check(
+        options.ok(),
+        community.as_ref().ok(),
+        config.relay.enabled,
+    ));
+    findings.push(relay::events(connection, tables).await);
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
     findings
 }

@@ -14,7 +14,8 @@ const MEMBER: u64 = 7;
 
 async fn cached() -> Relayed {
     let relayed = Relayed::new().await;
-    let drop_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/php/mu-plugins/object-cache.php");
+    let drop_in =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/php/mu-plugins/object-cache.php");
     let folder = relayed.installation.root().join("wp-content");
     fs::copy(drop_in, folder.join("object-cache.php")).unwrap();
     relayed
@@ -70,16 +71,31 @@ async fn the_key_in_a_welcome_mail_is_known_to_wordpress() {
     let key = relayed.site.text(&stored).await.unwrap();
     assert!(!key.is_empty());
     // As a copy from before the mail would be.
-    relayed.site.execute(&format!("UPDATE {PREFIX}users SET user_activation_key = '' WHERE ID = {id}")).await;
+    relayed
+        .site
+        .execute(&format!(
+            "UPDATE {PREFIX}users SET user_activation_key = '' WHERE ID = {id}"
+        ))
+        .await;
     assert_eq!(seen(&relayed, id).await["key"], "");
-    relayed.site.execute(&format!("UPDATE {PREFIX}users SET user_activation_key = '{key}' WHERE ID = {id}")).await;
+    relayed
+        .site
+        .execute(&format!(
+            "UPDATE {PREFIX}users SET user_activation_key = '{key}' WHERE ID = {id}"
+        ))
+        .await;
     assert_eq!(seen(&relayed, id).await["key"], "", "nothing is cached");
     relayed.run().await;
-    let changed = relayed.count("kind = 'user_changed' AND state = 'done'").await;
+    let changed = relayed
+        .count("kind = 'user_changed' AND state = 'done'")
+        .await;
     assert_eq!(changed, 1);
     let fresh = seen(&relayed, id).await;
     assert_eq!(fresh["key"], key.as_str());
     // WordPress has counted its users itself.
-    let users = relayed.site.number(&format!("SELECT COUNT(*) FROM {PREFIX}users")).await;
+    let users = relayed
+        .site
+        .number(&format!("SELECT COUNT(*) FROM {PREFIX}users"))
+        .await;
     assert_eq!(fresh["count"], users.to_string());
 }

@@ -82,7 +82,11 @@ async fn plugins_hear_what_php_would_have_told_them() {
         let expected = expected(&case["hooks"]);
         assert_eq!(heard(&relayed).await, expected, "{name}");
         let done = expected.len();
-        assert_eq!(ran, json!({"done": done, "failed": 0, "more": false}), "{name}");
+        assert_eq!(
+            ran,
+            json!({"done": done, "failed": 0, "more": false}),
+            "{name}"
+        );
         compared += done;
     }
     assert!(compared > 50, "{compared}");
@@ -98,7 +102,9 @@ async fn a_new_user_is_announced_as_wp_insert_user_does() {
             "first_name": "Conan", "last_name": "O'Brien",
         })
     };
-    let id = relayed.php("insert_one", form("one@example.com", "one")).await;
+    let id = relayed
+        .php("insert_one", form("one@example.com", "one"))
+        .await;
     let of_php = relayed.record();
     relayed.forget_record();
 

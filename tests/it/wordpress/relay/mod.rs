@@ -24,7 +24,7 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
                     define( 'FCOM_SIDECAR_ATTEMPTS', 3 );\n\
                     define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
                     define( 'FCOM_SIDECAR_GRACE', 1 );\n";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The oldest fixture's site with Debian's WordPress on top, the plugin, and one that records.
 struct Relayed {
@@ -62,8 +62,9 @@ impl Relayed {
     /// The daemon with the relay on, and nobody to wake.
     async fn sidecar(&self, environment: &[(&str, &str)]) -> Sidecar {
         let root = self.installation.root().display();
-        let sections =
-            format!("[wordpress]\nroot = \"{root}\"\n[relay]\nenabled = true\n[mail]\ntransport = \"off\"");
+        let sections = format!(
+            "[wordpress]\nroot = \"{root}\"\n[relay]\nenabled = true\n[mail]\ntransport = \"off\""
+        );
         Sidecar::start_configured(&self.site, &sections, environment).await
     }
 

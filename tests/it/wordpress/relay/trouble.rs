@@ -21,7 +21,10 @@ async fn hurry(relayed: &Relayed) {
 #[tokio::test]
 async fn a_listener_that_fails_is_tried_again_and_others_go_on() {
     for (how, words) in [
-        ("throw", "DomainException: the CRM is away in wp-content/mu-plugins/recorder.php:"),
+        (
+            "throw",
+            "DomainException: the CRM is away in wp-content/mu-plugins/recorder.php:",
+        ),
         ("wp_die", "wp_die: not today"),
     ] {
         let relayed = Relayed::new().await;
@@ -33,18 +36,27 @@ async fn a_listener_that_fails_is_tried_again_and_others_go_on() {
         assert_eq!(ran, json!({"done": 8, "failed": 1, "more": false}), "{how}");
         let of_bob = format!("user_id = {bob} AND state = 'done'");
         assert_eq!(relayed.count(&of_bob).await, 6);
-        let error = format!("SELECT last_error FROM {PREFIX}fcom_sidecar_events WHERE last_error IS NOT NULL");
+        let error = format!(
+            "SELECT last_error FROM {PREFIX}fcom_sidecar_events WHERE last_error IS NOT NULL"
+        );
         let error = relayed.site.text(&error).await.unwrap();
         assert!(error.contains(words), "{error}");
         // Nothing is due yet, and what comes after it waits, too.
         assert_eq!(relayed.count("state = 'pending'").await, 4);
-        assert!(relayed.count("state = 'pending' AND due_at > UTC_TIMESTAMP(3)").await <= 1);
+        assert!(
+            relayed
+                .count("state = 'pending' AND due_at > UTC_TIMESTAMP(3)")
+                .await
+                <= 1
+        );
 
         relayed.end_trouble();
         hurry(&relayed).await;
         assert_eq!(relayed.run().await["done"], 4);
         let order = relayed.record();
-        let spaces = order.iter().filter(|hook| hook["args"][1]["integer"] == ann);
+        let spaces = order
+            .iter()
+            .filter(|hook| hook["args"][1]["integer"] == ann);
         let spaces: Vec<_> = spaces.map(|hook| hook["args"][0]["id"].clone()).collect();
         assert_eq!(spaces, [1, 2, 4]);
     }
@@ -64,7 +76,10 @@ async fn what_always_fails_is_given_up_seen_and_mended_by_hand() {
     assert_eq!(relayed.count("state = 'dead' AND attempts = 3").await, 1);
     assert!(sidecar.run(&["relay", "status"]).success());
     let log = sidecar.log();
-    assert!(log.contains("the CRM is away") && log.contains("dead"), "{log}");
+    assert!(
+        log.contains("the CRM is away") && log.contains("dead"),
+        "{log}"
+    );
     let dead = format!("SELECT id FROM {PREFIX}fcom_sidecar_events WHERE state = 'dead'");
     let dead = relayed.site.text(&dead).await.unwrap();
 
@@ -92,14 +107,25 @@ async fn php_that_dies_in_the_middle_is_counted_and_the_hook_is_fired_again() {
         let lease = "state = 'pending' AND lease IS NOT NULL";
         assert_eq!(relayed.count(lease).await, u64::from(!known), "{how}");
         // Another process does not take it before the lease ends.
-        assert_eq!(relayed.run().await, json!({"done": 0, "failed": 0, "more": false}));
+        assert_eq!(
+            relayed.run().await,
+            json!({"done": 0, "failed": 0, "more": false})
+        );
         relayed.end_trouble();
         hurry(&relayed).await;
         relayed.run().await;
         assert_eq!(relayed.count("state <> 'done'").await, 0, "{how}");
-        assert_eq!(relayed.count("interrupted = 1 AND kind = 'user_register'").await, 1);
+        assert_eq!(
+            relayed
+                .count("interrupted = 1 AND kind = 'user_register'")
+                .await,
+            1
+        );
         assert_eq!(relayed.count("interrupted > 0").await, 1);
-        let registered = relayed.heard().into_iter().filter(|hook| hook == "user_register");
+        let registered = relayed
+            .heard()
+            .into_iter()
+            .filter(|hook| hook == "user_register");
         assert_eq!(registered.count(), 2, "{how}");
     }
 }
@@ -112,13 +138,23 @@ async fn processes_that_run_at_once_fire_no_hook_twice_and_keep_each_users_order
     let mut expected = 0;
     for n in 0..12 {
         let email = format!("user{n}@example.com");
-        sidecar.client.execute(MEMBERS_HOOK, &[("email", &email)]).await;
+        sidecar
+            .client
+            .execute(MEMBERS_HOOK, &[("email", &email)])
+            .await;
         expected += 7;
     }
     let (one, two, three) = tokio::join!(relayed.run(), relayed.run(), relayed.run());
-    let done: u64 = [&one, &two, &three].iter().map(|ran| ran["done"].as_u64().unwrap()).sum();
+    let done: u64 = [&one, &two, &three]
+        .iter()
+        .map(|ran| ran["done"].as_u64().unwrap())
+        .sum();
     let record = relayed.record();
-    assert_eq!((done, record.len()), (expected, expected as usize), "{one} {two} {three}");
+    assert_eq!(
+        (done, record.len() as u64),
+        (expected, expected),
+        "{one} {two} {three}"
+    );
     for user in 13..25 {
         let of_user = record.iter().filter(|line| {
             let place = usize::from(line["args"][0]["object"].is_string());
@@ -200,16 +236,34 @@ async fn nothing_is_done_twice() {
     let sidecar = relayed.sidecar(&environment).await;
     let id = sidecar.client.execute(MEMBERS_HOOK, ANN).await;
     assert_eq!(relayed.site.number(&jobs).await, before);
-    let counted = format!("SELECT COUNT(*) FROM {PREFIX}options WHERE option_name = 'user_count' AND option_value > 12");
+    let counted = format!(
+        "SELECT COUNT(*) FROM {PREFIX}options WHERE option_name = 'user_count' AND option_value > 12"
+    );
     assert_eq!(relayed.site.number(&counted).await, 0);
     // WordPress sends the mail, between the user's registration and the memberships.
     let ran = relayed.run().await;
     assert_eq!(ran, json!({"done": 8, "failed": 0, "more": false}));
     let kinds = relayed.events("attempts").await;
-    assert_eq!(kinds[2..5], ["user_register done 1", "welcome_mail done 1", "course_enrolled done 1"]);
+    assert_eq!(
+        kinds[2..5],
+        [
+            "user_register done 1",
+            "welcome_mail done 1",
+            "course_enrolled done 1"
+        ]
+    );
     let mail = std::fs::read_to_string(super::php::sent_mail(relayed.installation.root())).unwrap();
-    assert!(mail.contains("ann@example.com") && mail.contains("action=rp"), "{mail}");
+    assert!(
+        mail.contains("ann@example.com") && mail.contains("action=rp"),
+        "{mail}"
+    );
     let key = format!("SELECT user_activation_key FROM {PREFIX}users WHERE ID = {id}");
-    assert!(relayed.site.text(&key).await.is_some_and(|key| !key.is_empty()));
+    assert!(
+        relayed
+            .site
+            .text(&key)
+            .await
+            .is_some_and(|key| !key.is_empty())
+    );
     assert_eq!(relayed.site.number(&counted).await, 1);
 }
