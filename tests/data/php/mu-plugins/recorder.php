@@ -1,6 +1,6 @@
 <?php
 // Writes down every hook that the relay is to fire, with the types and values of all arguments, one a line. Misbehaves
-// for the user in `trouble.json`, as listeners do.
+// for the user in `trouble.json` (or `anybody`), as listeners do.
 
 foreach ( array(
 	'add_user_role',
@@ -19,8 +19,8 @@ foreach ( array(
 			file_put_contents( ABSPATH . 'record', $line, FILE_APPEND | LOCK_EX );
 			$user    = is_object( $arguments[0] ) ? $arguments[1] : $arguments[0];
 			$trouble = @file_get_contents( ABSPATH . 'trouble.json' );
-			$trouble = $trouble ? json_decode( $trouble, true ) : array( 'user' => 0 );
-			if ( $trouble['user'] === $user && $trouble['hook'] === $hook ) {
+			$trouble = $trouble ? json_decode( $trouble, true ) : array( 'user' => 0, 'hook' => '' );
+			if ( in_array( $trouble['user'], array( $user, 'anybody' ), true ) && in_array( $trouble['hook'], array( $hook, 'any' ), true ) ) {
 				misbehave( $trouble['how'] );
 			}
 		},
@@ -52,8 +52,16 @@ function misbehave( string $how ) {
 			posix_kill( getmypid(), SIGKILL );
 			break;
 		case 'random':
-			if ( 0 === random_int( 0, 3 ) ) {
-				throw new DomainException( 'now and then' );
+			switch ( random_int( 0, 40 ) ) {
+				case 0:
+					posix_kill( getmypid(), SIGKILL );
+					break;
+				case 1:
+					exit;
+				case 2:
+				case 3:
+				case 4:
+					throw new DomainException( 'now and then' );
 			}
 	}
 }

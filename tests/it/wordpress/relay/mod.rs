@@ -126,7 +126,15 @@ impl Relayed {
 
     /// From now on the listener to `hook` misbehaves for this user.
     fn trouble(&self, user: u64, hook: &str, how: &str) {
-        let trouble = json!({ "user": user, "hook": hook, "how": how });
+        self.write_trouble(&json!({ "user": user, "hook": hook, "how": how }));
+    }
+
+    /// All listeners fail now and then, or take PHP with them.
+    fn trouble_for_all(&self) {
+        self.write_trouble(&json!({ "user": "anybody", "hook": "any", "how": "random" }));
+    }
+
+    fn write_trouble(&self, trouble: &Value) {
         fs::write(self.trouble_file(), trouble.to_string()).unwrap();
     }
 
