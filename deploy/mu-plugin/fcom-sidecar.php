@@ -16,6 +16,7 @@
  * is fired once, unless PHP dies or a listener fails in its middle: then all listeners of that hook hear of it again.
  *
  * Nothing is stored outside of that table: no option, no transient, no scheduled event. Delete the file, and it is gone.
+ * It costs pages that look at WP-Cron's list one query by an index.
  *
  * Constants that change its pace, all in seconds but the first:
  * FCOM_SIDECAR_ATTEMPTS (10), FCOM_SIDECAR_FIRST_RETRY (10, doubled each time up to an hour), FCOM_SIDECAR_BUDGET (20, for
@@ -218,7 +219,8 @@ function home_of( $callback ): string {
 /** WordPress sees our event among its scheduled ones while something has been due for a while; it is never stored. */
 function show_in_cron( $cron ) {
 	static $is_due = null;
-	if ( ! is_array( $cron ) || '' !== purpose() || wp_installing() ) {
+	// Before all plugins are there, nobody knows whether FluentCommunity's hooks can be fired.
+	if ( ! is_array( $cron ) || '' !== purpose() || wp_installing() || ! did_action( 'plugins_loaded' ) ) {
 		return $cron;
 	}
 	if ( null === $is_due ) {

@@ -71,6 +71,9 @@ pub enum WordPressError {
          and see that nothing keeps ?rest_route= from WordPress"
     )]
     NotInstalled(StatusCode),
+    /// PHP or the web server failed, perhaps in a listener.
+    #[error("the site answers {0}: its error log tells why")]
+    Failed(StatusCode),
     /// A redirect.
     #[error("the site sends us elsewhere ({0}): set relay.url to its final address")]
     Elsewhere(StatusCode),
@@ -150,6 +153,9 @@ impl WordPress {
         }
         if status.is_redirection() {
             return Err(WordPressError::Elsewhere(status));
+        }
+        if status.is_server_error() {
+            return Err(WordPressError::Failed(status));
         }
         let Ok(answer) = serde_json::from_slice::<serde_json::Value>(&body) else {
             return Err(WordPressError::NotInstalled(status));

@@ -60,6 +60,7 @@ fn remedy(error: &WordPressError) -> &'static str {
             "copy deploy/mu-plugin/fcom-sidecar.php to wp-content/mu-plugins, and see that nothing keeps ?rest_route= \
              from WordPress"
         }
+        WordPressError::Failed(_) => "look at the error logs of PHP and of the web server",
         WordPressError::Elsewhere(_) => "set relay.url to the site's final address",
         WordPressError::Refused => {
             "make relay.secret and FCOM_SIDECAR_SECRET in wp-config.php the same, and set both machines' clocks"

@@ -3,6 +3,7 @@
 mod caches;
 mod hooks;
 mod routes;
+mod throughput;
 mod trouble;
 
 use std::fs;
