@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz bench bench-scale lint tools-demo tools-test tools-fuzz tools-bench
+.PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint tools-demo tools-test tools-fuzz tools-bench tools-openapi
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -25,6 +25,12 @@ bench: tools-bench
 # The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
 bench-scale: tools-demo
 	cargo bench --locked --bench load -- --scale $(BENCH)
+
+# Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
+SCHEMATHESIS = target/schemathesis/bin/schemathesis
+
+openapi: tools-openapi
+	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked --test it -- --ignored openapi --nocapture
 
 lint:
 	cargo fmt --check
@@ -51,6 +57,11 @@ tools-demo:
 tools-test:
 	@deploy/install-tools cargo cc mariadbd php /usr/share/wordpress/wp-load.php \
 		/usr/share/wordpress/wp-content/languages/de_DE.mo
+
+tools-openapi: tools-demo
+	@deploy/install-tools python3 /usr/share/doc/python3-venv
+	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
+	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
 tools-fuzz:
 	@deploy/install-tools cargo c++

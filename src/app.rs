@@ -17,11 +17,12 @@ use crate::clock::Clock;
 use crate::config::{self, Config, PasswordHash, Transport};
 use crate::db::{self, Statements, TableNames};
 use crate::events::{self, Poker, WordPress};
-use crate::http::{self, Bound, Front, Limiter};
+use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
+use crate::http::{self, Access, Bound, Front, Inherited, Limiter};
 use crate::mail::{Catalogues, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::{
-    self, Chore, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource, WaitingRoom,
-    WelcomeMail,
+    self, Chore, Lanes, LastRules, PasswordScheme, Site, Tally, TallyTask, VersionSource,
+    WaitingRoom, WelcomeMail,
 };
 use crate::telemetry;
 
@@ -40,6 +41,10 @@ pub struct App {
     pub draining: CancellationToken,
     /// Cancelled when the last call has ended: the tally counts what waits and ends.
     pub stop_tally: CancellationToken,
+    /// Whether the next process takes over the public socket.
+    pub hands_over: bool,
+    /// Requests that are being answered.
+    pub requests: TaskTracker,
     /// Background tasks of the process; one that panics ends it.
     pub background: JoinSet<()>,
 }
@@ -48,11 +53,13 @@ pub struct App {
 ///
 /// # Errors
 /// The configuration cannot be used, or an address is taken.
-pub fn start(config: &Config) -> anyhow::Result<App> {
+pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (site, tally) = site(config)?;
     let site = Arc::new(site);
     let limits = &config.limits;
     let draining = CancellationToken::new();
+    let requests = TaskTracker::new();
+    let hands_over = inherited.has_calls();
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
@@ -61,18 +68,25 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
             limits.calls_per_second_per_webhook,
             limits.unknown_keys_per_minute_per_client,
         ),
+        access: Access::new(&config.admin),
+        portal: portal_overrides(&config.wordpress),
+        old_keys: config.admin.old_keys,
         draining: draining.clone(),
+        hands_over,
+        requests: requests.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         forwarding_header: config.server.forwarding_header,
         wants_signatures: config.protections.iter().any(|one| one.secrets.is_some()),
         max_body_bytes: limits.max_body_bytes,
         max_fields: limits.max_fields,
     });
-    let servers = http::bind(front, &config.server, limits.max_connections)?;
+    let servers = http::bind(front, &config.server, limits.max_connections, inherited)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(Arc::clone(&site), stop_tally.clone()));
+    let (pool, stop) = (site.pool.clone(), stop_tally.clone());
+    background.spawn(async move { pool.watch(&stop).await });
     background.spawn(prepare_database(Arc::clone(&site), draining.clone()));
     if let Some(worker) = mail_worker(config, &site)? {
         background.spawn(worker.run(config.mail.connections, draining.clone()));
@@ -91,6 +105,8 @@ pub fn start(config: &Config) -> anyhow::Result<App> {
         site,
         draining,
         stop_tally,
+        hands_over,
+        requests,
         background,
     })
 }
@@ -128,7 +144,11 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
         relay_bell: config.relay.enabled.then(Arc::default),
-        hashing: Semaphore::new(config.limits.hash_threads),
+        lanes: Lanes::new(
+            config.limits.max_calls_in_flight,
+            usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
+            config.limits.hash_threads,
+        ),
         tally,
         tasks: TaskTracker::new(),
         prepared: AtomicBool::new(false),
@@ -246,6 +266,14 @@ pub fn tables(wordpress: &config::WordPress) -> anyhow::Result<TableNames> {
     .context("wordpress.table_prefix, users_table or usermeta_table cannot be used")
 }
 
+/// What `wp-config.php` says of the portal's address.
+pub fn portal_overrides(wordpress: &config::WordPress) -> PortalOverrides {
+    PortalOverrides {
+        slug: wordpress.portal_slug.clone(),
+        home: wordpress.home_url.clone(),
+    }
+}
+
 /// Where the WordPress version comes from: said outright, else the file, else the database.
 fn version(wordpress: &config::WordPress) -> anyhow::Result<VersionSource> {
     let Some(text) = &wordpress.version else {
@@ -317,6 +345,17 @@ async fn keep_house(
             tidy(&site, chore, before).await;
         }
         forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
+        forget_old_keys(&site, now).await;
+    }
+}
+
+/// There are few, and those that are no longer valid are not found anyway: what is left over is for the next time.
+async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
+    let forgotten = site
+        .pool
+        .work(async |connection| old_keys::prune(connection, &site.statements, now).await);
+    if let Err(error) = forgotten.await {
+        tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
     }
 }
 

@@ -20,5 +20,6 @@ pub mod lifecycle;
 pub mod mail;
 pub mod provision;
 pub mod sample;
+pub mod systemd;
 pub mod telemetry;
 pub mod wordpress;

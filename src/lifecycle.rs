@@ -1,12 +1,17 @@
 //! From ready to gone: signals, draining, and the order in which things end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::systemd;
+
+/// How long a connection that was accepted may take to bring its request, when the socket goes to another process.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// SIGTERM and SIGINT.
 pub struct StopSignals {
@@ -46,10 +51,12 @@ pub async fn serve(
     until: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let mut background = app.background;
+    background.spawn(systemd::feed_watchdog(app.stop_tally.clone()));
     let (public, admin) = (app.servers.public, app.servers.admin);
     let (public_handle, admin_handle) = (public.handle(), admin.handle());
     let mut public = tokio::spawn(public);
     let mut admin = tokio::spawn(admin);
+    systemd::ready();
     tokio::select! {
         () = until => {}
         ended = &mut public => ended?.context("the public listener failed")?,
@@ -58,7 +65,12 @@ pub async fn serve(
     }
     tracing::info!("stopping: calls that have begun are carried out, new ones get 503");
     app.draining.cancel();
+    systemd::stopping(patience * 2);
     let drain = async {
+        if app.hands_over {
+            public_handle.pause().await;
+            let _ = tokio::time::timeout(patience, quiet(&app.requests)).await;
+        }
         // Waits for open requests, up to the patience; a call itself is not bound to its connection.
         public_handle.stop(true).await;
         app.site.tasks.close();
@@ -75,6 +87,18 @@ pub async fn serve(
         () = tokio::time::sleep(patience * 2) => tracing::error!("stopped: draining took too long"),
     }
     Ok(())
+}
+
+/// Returns when nobody has asked for anything for a while: connections that were accepted before the socket was left to
+/// the next process have brought their request by then.
+async fn quiet(requests: &TaskTracker) {
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET {
+        if !requests.is_empty() {
+            since = Instant::now();
+        }
+        tokio::time::sleep(QUIET / 20).await;
+    }
 }
 
 /// Returns when a task has panicked: without it the daemon would go on with half its work undone.

@@ -4,6 +4,12 @@ SELECT 'webhook' AS kind, id, CAST(meta_key AS BINARY) AS name, CAST(value AS BI
 FROM {prefix}fcom_meta
 WHERE object_type = 'webhook' AND meta_key = ?
 UNION ALL
+-- By the hash of a key that was replaced, while that is still valid.
+SELECT 'webhook of old key', m.id, '', CAST(m.value AS BINARY)
+FROM {prefix}fcom_sidecar_old_keys k
+JOIN {prefix}fcom_meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
+WHERE k.key_hash = ? AND k.valid_until > ?
+UNION ALL
 SELECT 'features', id, '', CAST(value AS BINARY)
 FROM {prefix}fcom_meta
 WHERE object_type = 'option' AND meta_key = 'fluent_community_features'

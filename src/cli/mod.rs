@@ -7,6 +7,7 @@ mod migrate;
 mod outbox;
 mod relay;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +56,9 @@ enum Command {
     /// Shows and mends the hooks that WordPress is to fire
     #[command(subcommand)]
     Relay(relay::Relay),
+    /// Shows, creates and changes webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -106,7 +110,17 @@ impl Cli {
             }
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
-            Command::Serve => serve::run(&self.config(environment)?),
+            Command::Serve => {
+                let names = environment
+                    .iter()
+                    .find(|(name, _)| name == "LISTEN_FDNAMES");
+                let names = names.map(|(_, value)| value.clone());
+                serve::run(&self.config(environment)?, names.as_deref())
+            }
+            Command::Webhook(ref command) => {
+                let config = self.config(environment)?;
+                webhook::run(command.clone(), &config)
+            }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }
     }

@@ -14,7 +14,8 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
 use super::{
-    Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress, protection,
+    Admin, Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress,
+    protection,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -36,6 +37,8 @@ pub struct Sources {
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[wordpress]`
     pub wordpress: WordPress,
     /// `[database]`
@@ -84,6 +87,7 @@ impl Config {
             .map_err(|reported| *reported);
         // Every section is read before the first failure counts, so that all problems are noted.
         let server = Server::read(settings);
+        let admin = Admin::read(settings);
         let wordpress = WordPress::read(settings, site);
         let database = Database::read(settings, site);
         let smtp = Smtp::read(settings);
@@ -95,6 +99,7 @@ impl Config {
         let log = Log::read(settings);
         Ok(Self {
             server: server?,
+            admin: admin?,
             wordpress: wordpress?,
             database: database?,
             smtp: smtp?,

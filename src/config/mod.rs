@@ -7,6 +7,7 @@
 //! With `wordpress.root` set, whatever was not given outright comes from WordPress's files, which are read but never
 //! run: `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
 
+mod admin;
 mod database;
 mod db_host;
 mod known_keys;
@@ -26,6 +27,7 @@ mod wordpress;
 mod wp_config;
 mod wp_version;
 
+pub use admin::Admin;
 pub use database::{Database, Target};
 pub use db_host::Host;
 pub use limits::Limits;

@@ -121,11 +121,16 @@ impl DatabaseError {
                 self.cause,
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
             )
-            || matches!(
-                self.number(),
-                Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
-            )
+            || self.is_full()
             || self.is_read_only()
+    }
+
+    /// The server takes no more connections; one of ours may become free.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.number(),
+            Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
+        )
     }
 
     /// The server has become a replica: another one, behind the same name, takes writes.

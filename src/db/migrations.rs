@@ -32,6 +32,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "events",
         include_str!("../../sql/migrations/0004_events.sql"),
     ),
+    (
+        6,
+        "old keys",
+        include_str!("../../sql/migrations/0006_old_keys.sql"),
+    ),
 ];
 
 /// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.

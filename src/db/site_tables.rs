@@ -150,8 +150,25 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_meta",
-        reads: &["id", "object_type", "object_id", "meta_key", "value"],
-        updates: &["value", "updated_at"],
+        reads: &[
+            "id",
+            "object_type",
+            "object_id",
+            "meta_key",
+            "value",
+            "created_at",
+            "updated_at",
+        ],
+        // The management of webhooks; calls update the value alone.
+        inserts: &[
+            "object_type",
+            "meta_key",
+            "value",
+            "updated_at",
+            "created_at",
+        ],
+        updates: &["meta_key", "value", "updated_at"],
+        deletes: true,
         indexes: &[index("meta_key", &["meta_key"])],
         ..UNUSED
     },
@@ -177,7 +194,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_spaces",
-        reads: &["id", "type", "privacy", "settings"],
+        reads: &["id", "title", "slug", "logo", "type", "privacy", "settings"],
         ..UNUSED
     },
     SiteTable {
@@ -255,6 +272,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         reads: &["id"],
         inserts: &["id"],
         updates: &["tallied", "idempotency_key"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_old_keys",
+        reads: &["key_hash", "webhook_id", "valid_until"],
+        inserts: &["key_hash", "webhook_id", "valid_until"],
+        updates: &["webhook_id", "valid_until"],
         deletes: true,
         ..UNUSED
     },

@@ -4,6 +4,7 @@
 mod admin;
 mod client;
 pub mod fields;
+mod inherited;
 mod limits;
 mod multipart;
 mod rate;
@@ -11,8 +12,10 @@ mod reply;
 mod server;
 mod webhook;
 
+pub use admin::Access;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
+pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};

@@ -130,6 +130,9 @@ impl Replies {
             ProvisionError::CommitUnknown(_) | ProvisionError::Aborted(_) => {
                 self.unavailable("Nobody can say whether the call was executed; send it again")
             }
+            ProvisionError::Crowded => {
+                self.unavailable("Too many new members at once, nothing was changed")
+            }
             _ => self.unavailable("The call could not be executed now, nothing was changed"),
         }
     }

@@ -10,12 +10,17 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{Limiter, admin, webhook};
+use super::admin::{self, Access};
+use super::inherited::Socket;
+use super::{Inherited, Limiter, webhook};
 use crate::config::{ForwardingHeader, Listen, Server as Listeners};
+use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -26,8 +31,18 @@ pub struct Front {
     pub calls: Arc<Semaphore>,
     /// Rates per client and per webhook.
     pub limiter: Limiter,
+    /// Who may manage webhooks.
+    pub access: Access,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
+    /// How long a webhook's key is valid after it was replaced.
+    pub old_keys: TimeDelta,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
+    /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
+    pub hands_over: bool,
+    /// Requests that are being answered.
+    pub requests: TaskTracker,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which they say whom they call for.
@@ -63,15 +78,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The two servers have two types without a name.
 macro_rules! configured {
-    ($server:expr, $listen:expr, $key:literal, $listeners:expr) => {{
+    ($server:expr, $inherited:expr, $listen:expr, $key:literal, $listeners:expr) => {{
         let server = $server
             .disable_signals()
             .client_request_timeout(HEAD_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout($listeners.shutdown.as_secs());
-        let bound = match $listen {
-            Listen::Tcp(address) => server.bind(address),
-            Listen::Unix(path) => bind_unix(path, $listeners.socket_mode)
+        let bound = match ($inherited, $listen) {
+            (Some(Socket::Tcp(socket)), _) => server.listen(socket),
+            (Some(Socket::Unix(socket)), _) => server.listen_uds(socket),
+            (None, Listen::Tcp(address)) => server.bind(address),
+            (None, Listen::Unix(path)) => bind_unix(path, $listeners.socket_mode)
                 .and_then(|listener| server.listen_uds(listener)),
         };
         let server = bound.with_context(|| {
@@ -84,7 +101,7 @@ macro_rules! configured {
     }};
 }
 
-/// Binds both listeners.
+/// Binds both listeners, unless their sockets are inherited. So many connections may be open on the public one.
 ///
 /// # Errors
 /// An address is taken or not allowed, in words that name it.
@@ -92,25 +109,35 @@ pub fn bind(
     front: web::Data<Front>,
     listeners: &Listeners,
     max_connections: usize,
+    inherited: Inherited,
 ) -> anyhow::Result<Bound> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
     let public = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
             .default_service(web::to(webhook::handle))
     })
-    .max_connections(max_connections);
-    let public = configured!(public, &listeners.listen, "server.listen", listeners);
+    .workers(workers)
+    // The server's own limit is for each worker.
+    .max_connections(max_connections.div_ceil(workers));
+    let public = configured!(
+        public,
+        inherited.calls,
+        &listeners.listen,
+        "server.listen",
+        listeners
+    );
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
-            .route("/healthz", web::get().to(admin::healthz))
-            .route("/readyz", web::get().to(admin::readyz))
+            .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })
     .workers(1);
     let admin = configured!(
         admin,
+        inherited.admin,
         &listeners.admin_listen,
         "server.admin_listen",
         listeners

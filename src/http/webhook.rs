@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, stream};
@@ -45,10 +45,17 @@ pub(super) async fn handle(
     let replies = Replies {
         version: front.site.version.known(),
     };
-    match receive(&request, payload, &front, replies).await {
+    let _under_way = front.requests.token();
+    let mut response = match receive(&request, payload, &front, replies).await {
         Ok(call) => execute(&front, call, replies).await,
         Err(response) => response,
+    };
+    if front.draining.is_cancelled() {
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
     }
+    response
 }
 
 /// Everything that can be refused without asking the database.
@@ -58,7 +65,7 @@ async fn receive(
     front: &Front,
     replies: Replies,
 ) -> Result<WebhookCall, HttpResponse> {
-    if front.draining.is_cancelled() {
+    if front.draining.is_cancelled() && !front.hands_over {
         return Err(replies.unavailable("The server is shutting down"));
     }
     if request.method() != Method::POST {
@@ -276,6 +283,9 @@ fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
 async fn execute(front: &Front, call: WebhookCall, replies: Replies) -> HttpResponse {
     if !front.site.prepared.load(Ordering::Relaxed) {
         return replies.unavailable("The server is not ready, nothing was changed");
+    }
+    if front.site.pool.absence().is_some() {
+        return replies.unavailable("The database is away, nothing was changed");
     }
     let Ok(place) = Arc::clone(&front.calls).try_acquire_owned() else {
         return replies.unavailable("Too many calls at once, nothing was changed");

@@ -55,6 +55,9 @@ pub enum ProvisionError {
     /// Other calls for the same user or login hold the place for long.
     #[error("other calls for this user take too long")]
     Busy,
+    /// The rest of the places is for members who exist.
+    #[error("as many new members are being created as there may be at once")]
+    Crowded,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] crate::wordpress::password::HashError),
@@ -77,7 +80,9 @@ impl ProvisionError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
-            Self::Database(error) => error.is_lock_conflict() || error.is_lost_connection(),
+            Self::Database(error) => {
+                error.is_lock_conflict() || error.is_lost_connection() || error.is_full()
+            }
             _ => false,
         }
     }
@@ -90,7 +95,11 @@ impl ProvisionError {
     /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Raced | Self::Busy | Self::CommitUnknown(_) | Self::Aborted(_) => true,
+            Self::Raced
+            | Self::Busy
+            | Self::Crowded
+            | Self::CommitUnknown(_)
+            | Self::Aborted(_) => true,
             Self::Database(error) => {
                 error.is_unavailable() || error.is_lock_conflict() || error.is_missing_table()
             }

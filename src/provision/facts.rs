@@ -52,6 +52,8 @@ impl Facts {
         let asked = if names.is_empty() { &unnamed } else { names };
         let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
         query = query.bind(key.for_lookup());
+        query = query.bind(key.old_key_hash().to_vec());
+        query = query.bind(site.clock.now().naive_utc());
         query = three_forms
             .iter()
             .fold(query, |query, form| query.bind(*form));
@@ -81,7 +83,7 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
-        let mut earlier = None;
+        let (mut earlier, mut webhook_of_old_key) = (None, None);
         let mut options = SiteOptions::default();
         for Row {
             kind,
@@ -93,6 +95,7 @@ impl Facts {
             let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
             match kind.as_str() {
                 "webhook" if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
+                "webhook of old key" => webhook_of_old_key = Some((id, value)),
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
                 "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
@@ -101,7 +104,9 @@ impl Facts {
                 _ => {}
             }
         }
-        let (id, value) = webhook.ok_or(ProvisionError::UnknownWebhook)?;
+        let (id, value) = webhook
+            .or(webhook_of_old_key)
+            .ok_or(ProvisionError::UnknownWebhook)?;
         Ok(Self {
             webhook: Webhook::read(id, &value)?,
             course_module: course_module_is_on(features.as_deref()),

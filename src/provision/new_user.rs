@@ -20,8 +20,6 @@ use crate::wordpress::users::NewUser;
 use crate::wordpress::version::Version;
 use crate::wordpress::{password, roles};
 
-/// Characters of a password that nobody is told.
-const GENERATED_PASSWORD_LENGTH: usize = 24;
 /// Longer ones WordPress could never verify.
 const LONGEST_PASSWORD: usize = 4096;
 
@@ -33,6 +31,7 @@ pub(super) async fn create(
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let site = attempt.site;
     let statements = &site.statements;
+    let _place = site.lanes.enter()?;
     let version = site
         .version
         .version(&facts.options)
@@ -50,7 +49,7 @@ pub(super) async fn create(
         .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
         .await?;
     let hash = attempt.password_hash(version).await?;
-
+    let _lane = site.lanes.connection().await;
     let _turn = attempt.turn(&guess.login.to_lowercase()).await?;
     let prepared = Prepared {
         email,
@@ -250,21 +249,19 @@ impl NewMember {
 }
 
 impl Attempt<'_> {
-    /// The hash of the supplied password as wp-login.php will check it (slashed), or of a generated one.
+    /// The hash of the supplied password as wp-login.php will check it (slashed), or of one that nobody is told.
     async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
         let hash = self
             .password_hash
             .get_or_try_init(|| async {
+                let scheme = self.site.password_scheme.for_version(version);
                 let supplied = self.call.user_password.as_ref();
                 let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
-                let plain = slashed
-                    .filter(|password| password.len() <= LONGEST_PASSWORD)
-                    .unwrap_or_else(|| {
-                        let generated = password::generate(GENERATED_PASSWORD_LENGTH);
-                        generated.expose_secret().as_bytes().to_vec()
-                    });
-                let scheme = self.site.password_scheme.for_version(version);
-                let _slot = self.site.hashing.acquire().await;
+                let usable = slashed.filter(|password| password.len() <= LONGEST_PASSWORD);
+                let Some(plain) = usable else {
+                    return Ok(password::unmatched_hash(scheme));
+                };
+                let _slot = self.site.lanes.hash().await;
                 let hash = tokio::task::spawn_blocking(move || password::hash(&plain, scheme));
                 Ok::<_, ProvisionError>(hash.await??)
             })

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Tally, WaitingRoom};
+use super::{Lanes, Tally, WaitingRoom};
 use crate::clock::Clock;
 use crate::config::Protection;
 use crate::db::{Pool, Statements, TableNames};
@@ -44,8 +44,8 @@ pub struct Site {
     pub mail_bell: Arc<Notify>,
     /// Rung when events were committed; `None` while the relay is off, and then none are written.
     pub relay_bell: Option<Arc<Notify>>,
-    /// Hash jobs at once.
-    pub hashing: Semaphore,
+    /// Where new users queue.
+    pub lanes: Lanes,
     /// Counts runs.
     pub tally: Tally,
     /// Calls under way: the process does not end before them.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use fcom_sidecar::db::{self, OWN_TABLES, Privilege, SITE_TABLES, Statements, TableNames};
+use fcom_sidecar::db::{OWN_TABLES, Privilege, SITE_TABLES, Statements, TableNames};
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use sqlx::mysql::MySqlConnectOptions;
@@ -256,8 +256,7 @@ async fn the_listed_columns_are_all_that_statements_name() {
         site.server.load_sql(&database, &sql).await.unwrap();
     }
     let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
-    let pool = sqlx::MySqlPool::connect_lazy_with(options.clone());
-    db::migrate(&pool.clone().into(), &names).await.unwrap();
+    site.migrate(&database, &names).await;
     let mut connection = options.connect().await.unwrap();
     for (name, statement) in Statements::render(&names).all() {
         let prepared = (&mut connection).prepare(statement.sql()).await;

@@ -101,7 +101,7 @@ async fn a_commit_whose_answer_is_lost_is_found_once_the_database_is_back() {
 async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
     let site = Site::new("71").await;
     let proxy = Proxy::start(&site).await;
-    let sidecar = behind(&proxy, &site).await;
+    let mut sidecar = behind(&proxy, &site).await;
     let fields = [("email", "unknown@example.com")];
     let call = sidecar.client.call(PLAIN_HOOK, &fields);
     let (response, ()) = tokio::join!(call, proxy.lose_the_next_commit());
@@ -109,6 +109,7 @@ async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
     let said = response.text();
     assert!(said.contains("Nobody can say whether"), "{said}");
     proxy.come_back().await;
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
     // As the answer says.
     sidecar.client.execute(PLAIN_HOOK, &fields).await;
     invariants::wait_for_tally(&site).await;

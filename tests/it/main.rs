@@ -17,6 +17,7 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod admin_access;
 mod attacks;
 mod check;
 mod check_access;
@@ -29,6 +30,7 @@ mod database_faults;
 mod differences;
 mod exactly_once;
 mod faults;
+mod handover;
 mod http;
 mod idempotency;
 mod injection;
@@ -40,7 +42,9 @@ mod mails;
 mod mariadb;
 mod memberships;
 mod names;
+mod openapi;
 mod original;
+mod overload;
 mod own_tables;
 mod passwords;
 mod protection;
@@ -58,6 +62,7 @@ mod torture;
 mod user_count;
 mod vectors;
 mod webhook_record;
+mod webhooks;
 mod welcome_mail;
 mod wordpress;
 mod wordpress_root;

@@ -132,6 +132,20 @@ url = "smtp://{mail}"
         self.command(arguments).status().unwrap()
     }
 
+    /// Runs a subcommand to its end: whether it succeeded, what it answered, and what it said about errors. Answers may hold
+    /// secrets, so they do not go to the log.
+    pub(crate) fn output(&self, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = self.command(arguments);
+        let output = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let succeeded = output.status.success();
+        (succeeded, text(output.stdout), text(output.stderr))
+    }
+
     fn migrate(&self) {
         let status = self.run(&["migrate"]);
         assert!(status.success(), "migrate: {status}\n{}", self.log());
@@ -141,12 +155,16 @@ url = "smtp://{mail}"
         self.process = Some(self.command(&["serve"]).spawn().unwrap());
     }
 
+    /// The same by another command that ends up as this one, with its output in the log.
+    pub(crate) fn spawn_as(&mut self, wrap: impl FnOnce(&Command) -> Command) {
+        let log = || self.open_log();
+        let mut command = wrap(&self.command(&["serve"]));
+        let started = command.stdout(log()).stderr(log()).spawn();
+        self.process = Some(started.unwrap());
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let log = File::options()
-            .append(true)
-            .create(true)
-            .open(self.log_file())
-            .unwrap();
+        let log = self.open_log();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
         command
             .args(arguments)
@@ -204,12 +222,19 @@ url = "smtp://{mail}"
         }
     }
 
+    /// Sends SIGTERM.
+    pub(crate) fn tell_to_stop(&self) {
+        if let Some(process) = &self.process {
+            let id = process.id().to_string();
+            // The standard library knows SIGKILL only.
+            Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        }
+    }
+
     /// Ends the daemon with SIGTERM and waits for it. It is killed when it takes too long, and then `None` is returned.
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
+        self.tell_to_stop();
         let mut process = self.process.take()?;
-        let id = process.id().to_string();
-        // The standard library knows SIGKILL only.
-        Command::new("kill").args(["-TERM", &id]).status().unwrap();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = process.try_wait().unwrap() {
@@ -237,6 +262,12 @@ url = "smtp://{mail}"
     pub(crate) fn log(&self) -> String {
         let bytes = fs::read(self.log_file()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn open_log(&self) -> File {
+        let mut options = File::options();
+        let options = options.append(true).create(true);
+        options.open(self.log_file()).unwrap()
     }
 
     fn log_file(&self) -> PathBuf {

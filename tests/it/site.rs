@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fcom_sidecar::config::{Config, Sources};
+use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, MySqlPool, Row};
@@ -142,6 +144,17 @@ impl Site {
     /// Connections to the database, as `root`.
     pub(crate) fn pool(&self) -> &MySqlPool {
         &self.pool
+    }
+
+    /// Creates our tables in a database of this server.
+    pub(crate) async fn migrate(&self, database: &str, tables: &TableNames) {
+        let url = ("database.url".to_owned(), self.server.url(database));
+        let config = Config::load(Sources {
+            overrides: vec![url],
+            ..Sources::default()
+        });
+        let pool = db::open(&config.unwrap().database).unwrap();
+        db::migrate(&pool, tables).await.unwrap();
     }
 
     /// The URL that the daemon gets.

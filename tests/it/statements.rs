@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fcom_sidecar::db::{self, Statements, TableNames};
+use fcom_sidecar::db::{Statements, TableNames};
 use sqlx::Executor;
 
 use crate::site::{PREFIX, Site};
@@ -13,9 +13,7 @@ const SEVERAL: usize = 3;
 
 /// Creates our tables and has the server prepare every statement, for one row and for several.
 async fn assert_accepted(site: &Site, tables: &TableNames) {
-    db::migrate(&site.pool().clone().into(), tables)
-        .await
-        .unwrap();
+    site.migrate(&site.database, tables).await;
     let mut connection = site.pool().acquire().await.unwrap();
     for (name, statement) in Statements::render(tables).all() {
         for sql in [statement.sql(), statement.repeated(SEVERAL)] {
@@ -47,7 +45,22 @@ async fn every_statement_follows_another_prefix_and_custom_user_tables() {
 }
 
 /// Statements that read a whole table, and why they may.
-const READS_A_TABLE: [(&str, &str, &str); 2] = [
+const READS_A_TABLE: [(&str, &str, &str); 5] = [
+    (
+        "list_webhooks",
+        "wp_fcom_meta",
+        "all webhooks, and only for operators; a site has some dozens",
+    ),
+    (
+        "prune_old_keys",
+        "wp_fcom_sidecar_old_keys",
+        "a handful of keys that were replaced lately",
+    ),
+    (
+        "webhook_targets",
+        "wp_fcom_spaces",
+        "all spaces, and only for operators; a site has some dozens",
+    ),
     (
         "space_ids_of_user",
         "s",
@@ -65,9 +78,7 @@ const READS_A_TABLE: [(&str, &str, &str); 2] = [
 async fn no_statement_reads_a_table_that_grows() {
     let site = Site::new("71").await;
     let tables = TableNames::new(PREFIX, None, None).unwrap();
-    db::migrate(&site.pool().clone().into(), &tables)
-        .await
-        .unwrap();
+    site.migrate(&site.database, &tables).await;
     // Small tables are read whole whatever their indexes are.
     site.execute(
         "INSERT INTO wp_users (user_login, user_nicename, user_email, display_name)
@@ -89,7 +100,9 @@ async fn no_statement_reads_a_table_that_grows() {
             SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM seq_1_to_4000;
         INSERT INTO wp_fcom_sidecar_events (user_id, kind, state, due_at, created_at)
             SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM seq_1_to_4000;
-        ANALYZE TABLE wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+        INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
+            SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM seq_1_to_4000;
+        ANALYZE TABLE wp_fcom_sidecar_old_keys, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
             wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
             wp_fcom_sidecar_events",
     )

@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use super::{block_on, say};
 use crate::config::{Config, Sources};
+use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
 use crate::provision::Site;
 use crate::sample::machine::free_port;
@@ -44,7 +45,7 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
         let mut mailbox = Mailbox::open().await?;
         let config = configuration(&mariadb, listen, admin, mailbox.port())?;
         telemetry::start(&config.log)?;
-        let daemon = app::start(&config)?;
+        let daemon = app::start(&config, Inherited::default())?;
         let site = daemon.site.clone();
         let mut signals = StopSignals::receive()?;
         let mut shown = Ok(());

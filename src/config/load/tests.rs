@@ -72,7 +72,7 @@ fn the_defaults_are_complete_and_as_documented() {
     assert_eq!(config.limits.max_body_bytes, 1_048_576);
     assert_eq!(config.limits.max_fields, 1000);
     assert_eq!(config.limits.max_calls_in_flight, 256);
-    assert_eq!(config.limits.max_connections, 4096);
+    assert_eq!(config.limits.max_connections, 16384);
     assert!(config.limits.hash_threads >= 1);
     assert_eq!(config.limits.calls_per_second_per_client, None);
     assert_eq!(config.limits.calls_per_second_per_webhook, None);
@@ -82,7 +82,7 @@ fn the_defaults_are_complete_and_as_documented() {
     );
     assert_eq!(config.runs.retention_days, 90);
     assert_eq!(config.log.format, LogFormat::Human);
-    assert_eq!(config.log.filter, "info,actix_server=warn");
+    assert_eq!(config.log.filter, "info,actix_server=warn,actix_http=off");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/// Draws `length` characters `[a-zA-Z0-9]`, each independent and uniform: 8 for a password, 20 for
-/// a reset key. Mirrors `wp_generate_password( length, false )`, which forces no digit or capital.
+/// Draws `length` characters `[a-zA-Z0-9]`, each independent and uniform: 20 for a reset key. Mirrors
+/// `wp_generate_password( length, false )`, which forces no digit or capital.
 ///
 /// # Panics
 ///

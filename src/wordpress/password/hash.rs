@@ -13,7 +13,7 @@ pub const MAX_LENGTH: usize = 4096;
 /// The cost of PHP's `password_hash` up to 8.3.
 ///
 /// PHP 8.4 writes 12, accepts this and replaces it at the next login.
-const BCRYPT_COST: u32 = 10;
+pub(super) const BCRYPT_COST: u32 = 10;
 
 /// What WordPress mixes into a password before bcrypt, to tell its hashes from plain ones.
 const PREHASH_KEY: &[u8] = b"wp-sha384";

@@ -7,8 +7,10 @@
 
 mod generate;
 mod hash;
+mod unmatched;
 mod verify;
 
 pub use generate::generate;
 pub use hash::{HashError, MAX_LENGTH, Scheme, hash};
+pub use unmatched::unmatched_hash;
 pub use verify::verify;

@@ -65,7 +65,7 @@ fn verify_phpass(password: &[u8], stored: &[u8]) -> bool {
 }
 
 /// phpass's base 64: groups of three bytes, little-endian, lowest six bits first.
-fn encode(digest: &[u8]) -> Vec<u8> {
+pub(super) fn encode(digest: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(22);
     for group in digest.chunks(3) {
         let mut bits = group

@@ -3,7 +3,6 @@
 mod caches;
 mod hooks;
 mod routes;
-mod throughput;
 mod trouble;
 
 use std::fs;

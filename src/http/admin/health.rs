@@ -3,28 +3,33 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::server::Front;
+use super::super::server::Front;
 use crate::db::{self, DatabaseError};
 use crate::provision::Site;
 use crate::telemetry;
 
-#[derive(Serialize)]
-struct Health<'a> {
-    status: &'a str,
+/// How the daemon is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-/// `GET /healthz`: the process is up.
+/// The process is up.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
 pub(super) async fn healthz() -> HttpResponse {
     reply(StatusCode::OK, "ok", None)
 }
 
-/// `GET /readyz`: the database answers and lets us write, our tables are there, and we are not shutting down.
+/// The database answers and lets us write, our tables are there, and we are not shutting down.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
     match not_ready(&front).await {
         None => reply(StatusCode::OK, "ready", None),
@@ -33,13 +38,25 @@ pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
 }
 
 /// 404 for everything else.
-pub(super) async fn not_found() -> HttpResponse {
+pub(in crate::http) async fn not_found() -> HttpResponse {
     reply(StatusCode::NOT_FOUND, "not found", None)
+}
+
+/// 405, with the methods that there are.
+pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
+    let mut response = reply(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 async fn not_ready(front: &Front) -> Option<String> {
     if front.draining.is_cancelled() {
         return Some("shutting down".to_owned());
+    }
+    if let Some(reason) = front.site.pool.absence() {
+        return Some(format!("the database does not answer: {reason}"));
     }
     let site = front.site.clone();
     // On the main runtime: a connection belongs to the runtime that opened it.
@@ -75,7 +92,7 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     })
 }
 
-fn reply(status: StatusCode, text: &str, reason: Option<String>) -> HttpResponse {
+fn reply(status: StatusCode, text: &'static str, reason: Option<String>) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Health {

@@ -1,0 +1,92 @@
+//! How connections are opened, and what their session is set to.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{ConnectOptions, Executor, MySqlConnection};
+
+use crate::config::{Database, Host, Target};
+
+/// What no session may keep from the server's defaults. Strict, so that lengths are ours to enforce and never cut
+/// silently; without `NO_ZERO_DATE`, because Action Scheduler writes zero dates; without `ANSI_QUOTES` and
+/// `NO_BACKSLASH_ESCAPES`, because WordPress runs without them. The time zone is never set: PHP writes local literals
+/// into TIMESTAMP columns through the server's default zone, and so must we.
+pub const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+
+/// After this long without a statement of ours the server ends the session and frees its locks: we are gone, and nobody
+/// told it.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Prepared statements kept per connection: all of ours, and some sizes of the repeated ones.
+const STATEMENT_CACHE: usize = 256;
+
+/// Turns the configuration into connect options.
+///
+/// # Errors
+/// A URL that the driver cannot read. The error never holds the URL.
+pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx::Error> {
+    let options = match &database.target {
+        Target::Url(url) => {
+            // The driver knows the one scheme only.
+            let url = url.expose_secret().replacen("mariadb://", "mysql://", 1);
+            url.parse::<MySqlConnectOptions>()?
+        }
+        Target::Parts {
+            host,
+            user,
+            password,
+            database,
+            tls,
+        } => {
+            let options = MySqlConnectOptions::new()
+                .username(user)
+                .password(password.expose_secret())
+                .database(database)
+                .ssl_mode(if *tls {
+                    MySqlSslMode::Required
+                } else {
+                    MySqlSslMode::Preferred
+                });
+            match host {
+                Host::Tcp { host, port } => options.host(host).port(*port),
+                Host::Socket(path) => options.socket(path),
+            }
+        }
+    };
+    Ok(options
+        .charset("utf8mb4")
+        .timezone(None)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .disable_statement_logging())
+}
+
+/// One connection with a session like the pool's: what the server says at the first try is the error.
+///
+/// # Errors
+/// As [`connect_options`], or the server cannot be reached or refuses.
+pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error> {
+    open_session(&connect_options(database)?, database.lock_wait_timeout).await
+}
+
+/// Connects and sets the session up.
+pub(super) async fn open_session(
+    options: &MySqlConnectOptions,
+    lock_wait: Duration,
+) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let lock_wait = lock_wait.as_secs().max(1);
+    let wait = WAIT_TIMEOUT.as_secs();
+    let session = format!(
+        "SET SESSION sql_mode = '{SQL_MODE}', SESSION innodb_lock_wait_timeout = {lock_wait}, \
+         SESSION wait_timeout = {wait}"
+    );
+    connection.execute(sqlx::AssertSqlSafe(session)).await?;
+    // The one spelling that every MariaDB and MySQL knows.
+    connection
+        .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        .await?;
+    Ok(connection)
+}

@@ -1,0 +1,66 @@
+//! Two lanes: new members cost a password hash and several times the statements, and calls for members who exist must not
+//! queue behind them. A share of the places and of the connections is out of new members' reach.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::ProvisionError;
+
+/// One part in so many is kept for calls that make no new member.
+const KEPT: usize = 4;
+
+/// Where new members queue.
+pub struct Lanes {
+    places: Semaphore,
+    connections: Semaphore,
+    hashing: Semaphore,
+}
+
+impl Lanes {
+    /// For so many calls in flight, connections to the database, and password hashes at once.
+    pub fn new(calls: usize, connections: usize, hashes: usize) -> Self {
+        let share = |whole: usize| whole.saturating_sub(whole / KEPT).max(1);
+        Self {
+            places: Semaphore::new(share(calls)),
+            connections: Semaphore::new(share(connections)),
+            hashing: Semaphore::new(hashes),
+        }
+    }
+
+    /// A place for a call that makes a new member.
+    ///
+    /// # Errors
+    /// There is none; waiting for one would keep a place from others.
+    pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
+        let place = self.places.try_acquire();
+        place.map_err(|_| ProvisionError::Crowded)
+    }
+
+    /// Waits until a new member may take a connection.
+    pub(super) async fn connection(&self) -> SemaphorePermit<'_> {
+        turn(&self.connections).await
+    }
+
+    /// Waits until a password may be hashed.
+    pub(super) async fn hash(&self) -> SemaphorePermit<'_> {
+        turn(&self.hashing).await
+    }
+}
+
+async fn turn(semaphore: &Semaphore) -> SemaphorePermit<'_> {
+    semaphore.acquire().await.expect("nobody closes it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_places_are_not_for_new_members() {
+        for (calls, new) in [(256, 192), (4, 3), (3, 3), (1, 1)] {
+            let lanes = Lanes::new(calls, 1, 1);
+            let taken: Vec<_> = (0..new).map(|_| lanes.enter()).collect();
+            assert!(taken.iter().all(Result::is_ok), "{calls}");
+            assert!(matches!(lanes.enter(), Err(ProvisionError::Crowded)));
+        }
+    }
+}
