@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, PasswordHash, Transport, WordPress};
+use crate::config::{self, Config, PasswordHash, Transport};
 use crate::db::{self, Statements, TableNames};
+use crate::events::{self, Poker, WordPress};
 use crate::fluentcommunity::webhooks::{PortalOverrides, old_keys};
 use crate::http::{self, Bound, Front, Inherited, Rules};
 use crate::mail::{Catalogues, Network, Pace, Sender, Smtp, Templates, Worker};
@@ -95,7 +96,15 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     background.spawn(async move { pool.watch(&stop).await });
     background.spawn(send_mails(senders_receiver, draining.clone()));
     background.spawn(watch_backlog(Arc::clone(&site), draining.clone()));
-    background.spawn(keep_house(Arc::clone(&site), runs, draining.clone()));
+    if let Some(poker) = poker(config, &site)? {
+        background.spawn(poker.run(draining.clone()));
+    }
+    background.spawn(keep_house(
+        Arc::clone(&site),
+        runs,
+        config.relay.clone(),
+        draining.clone(),
+    ));
     let has_files = config.wordpress.root.is_some();
     background.spawn(prepare_database(
         Arc::clone(&site),
@@ -146,6 +155,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         },
         waiting_room: WaitingRoom::default(),
         mail_bell: Arc::default(),
+        relay_bell: config.relay.enabled.then(Arc::default),
         lanes: Lanes::new(
             config.limits.max_calls_in_flight,
             usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
@@ -229,11 +239,32 @@ pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Sende
             per_second: mail.mails_per_second,
         },
         metrics: Arc::clone(&site.metrics),
+        relay_bell: site.relay_bell.clone(),
         bell: Arc::clone(&site.mail_bell),
     };
     Ok(Some(Senders {
         worker,
         connections: config.mail.connections,
+    }))
+}
+
+/// Who wakes WordPress; nobody while the relay is off or has no address: then WP-Cron looks by itself.
+fn poker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Poker>> {
+    let Some(bell) = &site.relay_bell else {
+        return Ok(None);
+    };
+    let Some(wake) = &config.relay.wake else {
+        tracing::warn!(
+            "relay.url is not set: hooks wait for WP-Cron, up to a minute or for a visitor"
+        );
+        return Ok(None);
+    };
+    Ok(Some(Poker {
+        pool: site.pool.clone(),
+        statements: site.statements.clone(),
+        clock: site.clock,
+        wordpress: WordPress::new(wake).context("relay.url cannot be used")?,
+        bell: Arc::clone(bell),
     }))
 }
 
@@ -288,7 +319,7 @@ pub fn templates(config: &Config) -> anyhow::Result<Templates> {
 ///
 /// # Errors
 /// A name that cannot stand in SQL.
-pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
+pub fn tables(wordpress: &config::WordPress) -> anyhow::Result<TableNames> {
     let names = TableNames::new(
         &wordpress.table_prefix,
         wordpress.users_table.as_deref(),
@@ -302,7 +333,7 @@ pub fn tables(wordpress: &WordPress) -> anyhow::Result<TableNames> {
 }
 
 /// What `wp-config.php` says of the portal's address.
-pub fn portal_overrides(wordpress: &WordPress) -> PortalOverrides {
+pub fn portal_overrides(wordpress: &config::WordPress) -> PortalOverrides {
     PortalOverrides {
         slug: wordpress.portal_slug.clone(),
         home: wordpress.home_url.clone(),
@@ -310,7 +341,7 @@ pub fn portal_overrides(wordpress: &WordPress) -> PortalOverrides {
 }
 
 /// Where the WordPress version comes from: said outright, else the file, else the database.
-fn version(wordpress: &WordPress) -> anyhow::Result<VersionSource> {
+fn version(wordpress: &config::WordPress) -> anyhow::Result<VersionSource> {
     let Some(text) = &wordpress.version else {
         return Ok(VersionSource::Database);
     };
@@ -391,6 +422,7 @@ async fn watch_backlog(site: Arc<Site>, draining: CancellationToken) {
 async fn keep_house(
     site: Arc<Site>,
     runs: watch::Receiver<config::Runs>,
+    relay: config::Relay,
     draining: CancellationToken,
 ) {
     let mut interval = tokio::time::interval(HOUSEKEEPING);
@@ -409,6 +441,7 @@ async fn keep_house(
         ] {
             tidy(&site, chore, before).await;
         }
+        forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
         forget_old_keys(&site, now).await;
     }
 }
@@ -429,6 +462,26 @@ async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
         match provision::tidy(site, chore, before).await {
             Ok(0) => return,
             Ok(runs) => tracing::debug!("{chore:?}: {runs} runs"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
+    }
+}
+
+/// Events that ended well, also those of a relay that is off now.
+async fn forget_events(site: &Site, before: DateTime<Utc>) {
+    let forget = async || {
+        let (statements, before) = (&site.statements, before.naive_utc());
+        site.pool
+            .work(async |connection| events::queue::prune(connection, statements, before).await)
+            .await
+    };
+    loop {
+        match forget().await {
+            Ok(0) => return,
+            Ok(events) => tracing::debug!("forgot {events} events"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

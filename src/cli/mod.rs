@@ -6,6 +6,7 @@ mod mail;
 mod migrate;
 mod outbox;
 mod packaging;
+mod relay;
 mod runs;
 mod serve;
 mod webhook;
@@ -54,6 +55,9 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows and mends the hooks that WordPress is to fire
+    #[command(subcommand)]
+    Relay(relay::Relay),
     /// Shows, creates and changes webhooks
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -114,6 +118,7 @@ impl Cli {
                 outbox::run(command, &config)
             }
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
+            Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
             Command::Serve => {
                 let names = environment

@@ -1,8 +1,8 @@
 //! The options there are, and the one an unknown name was probably meant to be. Mirrors nothing in PHP.
 
-use super::{admin, database, limits, log, mail, runs, server, smtp, wordpress};
+use super::{admin, database, limits, log, mail, relay, runs, server, smtp, wordpress};
 
-const SECTIONS: [&[&str]; 9] = [
+const SECTIONS: [&[&str]; 10] = [
     server::KEYS,
     admin::KEYS,
     wordpress::KEYS,
@@ -10,6 +10,7 @@ const SECTIONS: [&[&str]; 9] = [
     smtp::KEYS,
     mail::KEYS,
     limits::KEYS,
+    relay::KEYS,
     runs::KEYS,
     log::KEYS,
 ];

@@ -14,7 +14,8 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Settings};
 use super::wp_config::WpConfig;
 use super::{
-    Admin, Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection,
+    Admin, Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress,
+    protection,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -50,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[protection.NAME]`, each
     pub protections: Vec<Protection>,
+    /// `[relay]`
+    pub relay: Relay,
     /// `[runs]`
     pub runs: Runs,
     /// `[log]`
@@ -103,6 +106,7 @@ impl Config {
         let mail = Mail::read(settings);
         let limits = Limits::read(settings);
         let protections = Protection::read_all(settings);
+        let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let log = Log::read(settings);
         Ok(Self {
@@ -114,6 +118,7 @@ impl Config {
             mail: mail?,
             limits: limits?,
             protections: protections?,
+            relay: relay?,
             runs: runs?,
             log: log?,
             given: settings.fingerprints(),

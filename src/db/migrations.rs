@@ -29,6 +29,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../sql/migrations/0003_mail.sql"),
     ),
     (
+        4,
+        "events",
+        include_str!("../../sql/migrations/0004_events.sql"),
+    ),
+    (
         6,
         "old keys",
         include_str!("../../sql/migrations/0006_old_keys.sql"),
@@ -115,7 +120,7 @@ async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), 
 const PAUSE: Duration = Duration::from_millis(200);
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
-/// One minute is ample for three empty tables.
+/// One minute is ample for a few empty tables.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
 const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))))";
 

@@ -333,6 +333,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         deletes: true,
         ..UNUSED
     },
+    SiteTable {
+        name: "fcom_sidecar_events",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["state"],
+        deletes: true,
+        ..UNUSED
+    },
 ];
 
 impl SiteTable {

@@ -40,6 +40,8 @@ pub struct Site {
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.
     pub mail_bell: Arc<Notify>,
+    /// Rung when events were committed; `None` while the relay is off, and then none are written.
+    pub relay_bell: Option<Arc<Notify>>,
     /// Where new users queue.
     pub lanes: Lanes,
     /// Counts runs.
@@ -112,7 +114,8 @@ impl PasswordScheme {
 pub enum WelcomeMail {
     /// From our outbox.
     Outbox,
-    /// WordPress sends it: FluentCommunity (2.5.0 and later) listens to a scheduled action.
+    /// WordPress sends it: told by an event while the relay is on, else by a scheduled action to which FluentCommunity
+    /// (2.5.0 and later) listens.
     WordPress,
     /// Not at all.
     Off,

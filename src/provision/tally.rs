@@ -243,7 +243,9 @@ async fn count(
         batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
     }
     let marked = batch.run(connection).await?;
-    if runs.values().flatten().any(|run| run.created) {
+    // With the relay on, WordPress counts its users itself: its own listener to `user_register` does.
+    let counts_users = site.relay_bell.is_none();
+    if counts_users && runs.values().flatten().any(|run| run.created) {
         match count_users(connection, site, &options).await {
             Err(error)
                 if error.is_deadlock()

@@ -10,8 +10,9 @@ use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
 use super::{Outcome, ProvisionError, WelcomeMail};
 use crate::db::{Batch, Connection, DatabaseError};
+use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::{self, Schedule};
-use crate::fluentcommunity::memberships::{self, Target};
+use crate::fluentcommunity::memberships::{self, ChangeKind, Target};
 use crate::fluentcommunity::{course_emails, space_ids};
 use crate::mail::outbox::Promise;
 use crate::wordpress::time::{SiteZone, format};
@@ -96,6 +97,12 @@ impl<'a> Writing<'a> {
             caller: &attempt.call.caller,
         };
         let run = run.insert_in(&mut batch, statements);
+        let relay_bell = attempt.site.relay_bell.as_ref();
+        let events = match relay_bell {
+            Some(_) => self.events(created, member.welcome_mail, &memberships),
+            None => Vec::new(),
+        };
+        Event::insert_in(&events, &mut batch, statements, user_id);
         self.claims.free_in(&mut batch, statements);
         batch.commit("commit the call");
 
@@ -109,6 +116,9 @@ impl<'a> Writing<'a> {
         let answers = committed?;
         if member.welcome_mail {
             attempt.site.mail_bell.notify_one();
+        }
+        if let Some(bell) = relay_bell.filter(|_| !events.is_empty()) {
+            bell.notify_one();
         }
         let run = Uncounted {
             run_id: answers[run].last_insert_id,
@@ -134,7 +144,11 @@ impl<'a> Writing<'a> {
     ) -> Result<Vec<memberships::Change>, DatabaseError> {
         let statements = &self.attempt.site.statements;
         let (local_now, webhook) = (self.local_now(), &self.facts.webhook);
-        let structured = course_emails::structured_courses(&targets);
+        // Their own listener hears of them while the relay is on.
+        let structured = match self.attempt.site.relay_bell {
+            Some(_) => Vec::new(),
+            None => course_emails::structured_courses(&targets),
+        };
         let plan = memberships::Plan::decide(webhook, self.facts.course_module, targets);
         plan.write_in(batch, statements, user_id, &local_now);
         let left = plan.joined_after_last_leave();
@@ -164,6 +178,36 @@ impl<'a> Writing<'a> {
         Ok(plan.changes)
     }
 
+    /// The hooks that PHP would have fired, in its order.
+    fn events(
+        &self,
+        created: bool,
+        welcome_mail: bool,
+        memberships: &[memberships::Change],
+    ) -> Vec<Event<'a>> {
+        let mail_too = welcome_mail && self.attempt.site.welcome_mail == WelcomeMail::WordPress;
+        let mut events = if created {
+            Event::of_new_user(self.facts.options.role(), mail_too)
+        } else {
+            Vec::new()
+        };
+        events.extend(memberships.iter().map(|change| {
+            let (space_id, is_course) = (change.target_id, change.is_course);
+            match change.kind {
+                ChangeKind::Joined { reactivated, .. } => Event::Joined {
+                    space_id,
+                    is_course,
+                    reactivated,
+                },
+                ChangeKind::Left => Event::Left {
+                    space_id,
+                    is_course,
+                },
+            }
+        }));
+        events
+    }
+
     async fn promise_welcome_mail(
         &mut self,
         batch: &mut Batch,
@@ -180,6 +224,7 @@ impl<'a> Writing<'a> {
         let statements = &attempt.site.statements;
         match attempt.site.welcome_mail {
             WelcomeMail::Off => Ok(()),
+            WelcomeMail::WordPress if attempt.site.relay_bell.is_some() => Ok(()),
             WelcomeMail::Outbox => {
                 let (webhook_id, https) = (facts.webhook.id, attempt.call.https);
                 let promise = Promise {

@@ -185,10 +185,13 @@ async fn no_statement_reads_a_table_that_grows() {
             SELECT UNHEX(MD5(seq)), 3, seq, 'found', 1, NOW(), 1 FROM seq_1_to_4000;
         INSERT INTO wp_fcom_sidecar_mail (user_id, webhook_id, state, next_attempt_at, tried_since, created_at)
             SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM seq_1_to_4000;
+        INSERT INTO wp_fcom_sidecar_events (user_id, kind, state, due_at, created_at)
+            SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM seq_1_to_4000;
         INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
             SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM seq_1_to_4000;
         ANALYZE TABLE wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
-            wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail",
+            wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
+            wp_fcom_sidecar_events",
     )
     .await;
     let mut found = BTreeSet::new();

@@ -12,6 +12,7 @@ mod options;
 mod own_tables;
 mod plugins;
 mod privileges;
+mod relay;
 mod report;
 mod schema;
 mod server;
@@ -33,7 +34,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 31] = [
+const ASKING_THE_DATABASE: [&str; 32] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -65,6 +66,7 @@ const ASKING_THE_DATABASE: [&str; 31] = [
     plugins::PLUGINS,
     plugins::CRM_TAGS,
     web_server::WEB_SERVER,
+    relay::EVENTS,
 ];
 
 /// Runs all checks; `sources` is what `config` was loaded from.
@@ -107,6 +109,7 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
         }
     }
     findings.push(mail_server::check(config).await);
+    findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings
 }
@@ -147,7 +150,6 @@ async fn check_site(
         community.as_ref(),
         schema.as_ref().ok(),
     ));
-    findings.extend(plugins::check(options.ok(), community.as_ref().ok()));
     let portal = options
         .ok()
         .map(|options| community::portal_url(&config.wordpress, options));
@@ -155,6 +157,12 @@ async fn check_site(
         Some(Ok(portal)) => web_server::check(&portal).await,
         _ => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
     });
+    findings.extend(plugins::check(
+        options.ok(),
+        community.as_ref().ok(),
+        config.relay.enabled,
+    ));
+    findings.push(relay::events(connection, tables).await);
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
     findings
 }

@@ -1,5 +1,6 @@
 //! Layers and secrets, seen from outside.
 
+mod relay;
 mod site;
 
 use std::net::SocketAddr;

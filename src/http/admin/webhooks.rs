@@ -91,7 +91,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
         })
         .await
     };
-    match carry_out(&front, work).await {
+    match Box::pin(carry_out(&front, work)).await {
         Ok(list) => reply::ok(&list),
         Err(response) => response,
     }
@@ -157,7 +157,7 @@ pub(super) async fn save(
         })
         .await
     };
-    match carry_out(&front, work).await {
+    match Box::pin(carry_out(&front, work)).await {
         Ok(saved) => {
             let what = if id.is_some() { "changed" } else { "created" };
             log(&request, what, saved.webhook["id"].as_u64());
@@ -186,7 +186,7 @@ pub(super) async fn delete(
             .work(async |connection| webhooks::delete(connection, statements, id).await)
             .await
     };
-    match carry_out(&front, work).await {
+    match Box::pin(carry_out(&front, work)).await {
         Ok(()) => {
             log(&request, "deleted", Some(id));
             reply::ok(&Said {
@@ -242,7 +242,7 @@ pub(super) async fn rotate(
         })
         .await
     };
-    match carry_out(&front, work).await {
+    match Box::pin(carry_out(&front, work)).await {
         Ok(rotated) => {
             log(&request, "given a new key", Some(id));
             reply::ok(&rotated)

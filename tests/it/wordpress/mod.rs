@@ -9,6 +9,7 @@ mod login;
 mod network;
 mod parity;
 mod php;
+mod relay;
 mod reset;
 mod same_user;
 mod webhooks;
