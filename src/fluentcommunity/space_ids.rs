@@ -72,7 +72,7 @@ async fn is_moderator(
 }
 
 /// Mirrors `is_super_admin`; the network's option lists logins.
-fn is_super_admin(login: &[u8], site_admins: &[u8]) -> bool {
+pub(super) fn is_super_admin(login: &[u8], site_admins: &[u8]) -> bool {
     let admins = php::parse(loose::trim(site_admins)).ok();
     admins.is_some_and(|admins| {
         let mut logins = admins.as_array().into_iter().flat_map(Array::values);

@@ -2,10 +2,11 @@
 //! administrator of any one space see all keys.
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::fluentcommunity::space_ids::is_super_admin;
 use crate::wordpress::php::{self, Value, loose};
 use crate::wordpress::roles::user_has_capability;
 
-/// Whether a user may: who has `manage_options`, or is administrator or course administrator of the community.
+/// Whether a user may: who has `manage_options`, is super admin of the network, or is administrator or course administrator of the community.
 /// `roles_option` is the serialised `{prefix}user_roles`.
 ///
 /// # Errors
@@ -19,15 +20,19 @@ pub async fn may_manage(
     let rows: Vec<(String, Option<Vec<u8>>)> = sqlx::query_as(statements.community_roles.sql())
         .bind(user_id)
         .bind(user_id)
+        .bind(user_id)
         .fetch_all(connection)
         .await
         .doing("read the user's roles")?;
+    let login = rows.iter().find(|(kind, _)| kind == "login");
+    let login = login.and_then(|(_, login)| login.as_deref());
     Ok(rows.iter().any(|(kind, value)| {
         let value = value.as_deref().unwrap_or_default();
-        if kind == "capabilities" {
-            user_has_capability(value, roles_option, "manage_options")
-        } else {
-            administers(value)
+        match kind.as_str() {
+            "capabilities" => user_has_capability(value, roles_option, "manage_options"),
+            "site_admins" => login.is_some_and(|login| is_super_admin(login, value)),
+            "community_roles" => administers(value),
+            _ => false,
         }
     }))
 }
