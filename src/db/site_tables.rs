@@ -408,8 +408,8 @@ mod tests {
                 ["UPDATE", name, "SET" | "FORCE"] => {
                     uses.insert(table(name, Privilege::Update));
                 }
-                // Stands for no table.
-                [_, "FROM", "DUAL"] => {}
+                // Stand for no table.
+                [_, "FROM", "DUAL"] | [_, "FROM" | "JOIN", "SELECT"] => {}
                 [_, "FROM" | "JOIN", name] => {
                     uses.insert(table(name, Privilege::Select));
                     if sql.contains("FOR UPDATE") && !name.contains("xprofile") {
