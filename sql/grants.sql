@@ -24,3 +24,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_claims` TO 
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_runs` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_old_keys` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_mail` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_events` TO 'fcom_sidecar'@'localhost';

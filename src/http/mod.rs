@@ -4,6 +4,7 @@
 mod admin;
 mod client;
 pub mod fields;
+mod form;
 mod inherited;
 mod limits;
 mod multipart;
@@ -16,10 +17,10 @@ mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
+pub use form::FORM_WANTED;
 pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use rules::Rules;
 pub use server::{Bound, Front, bind};
-pub use webhook::FORM_WANTED;

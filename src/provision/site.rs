@@ -1,7 +1,6 @@
 //! The site that calls are carried out for, and what they need to do it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -9,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Lanes, Tally, WaitingRoom};
+use super::{Lanes, Readiness, Tally, WaitingRoom};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements, TableNames};
 use crate::telemetry::Metrics;
@@ -48,8 +47,8 @@ pub struct Site {
     pub tally: Tally,
     /// Calls under way: the process does not end before them.
     pub tasks: TaskTracker,
-    /// Set once the database has been found fit to be written to.
-    pub prepared: AtomicBool,
+    /// Whether the database was found fit to be written to.
+    pub readiness: Readiness,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
     /// The main runtime: a web worker's own runtime dies with it.

@@ -1,7 +1,5 @@
 //! For operators and their load balancers: is the process up, may it be sent calls?
 
-use std::sync::atomic::Ordering;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -82,8 +80,8 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     Ok(match asked.await? {
         (Some(obstacle), _) => Some(obstacle.to_string()),
         (None, Some(0)) => {
-            let is_prepared = site.prepared.load(Ordering::Relaxed);
-            (!is_prepared).then(|| "about to take calls".to_owned())
+            let is_ready = site.readiness.is_ready();
+            (!is_ready).then(|| "about to take calls".to_owned())
         }
         (None, missing) => {
             let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());

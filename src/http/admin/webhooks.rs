@@ -2,7 +2,6 @@
 //! answers are the plugin's; rotating a key is ours.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -274,7 +273,7 @@ async fn carry_out<T: Send + 'static>(
     work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
 ) -> Result<T, HttpResponse> {
     let site = &front.site;
-    if front.draining.is_cancelled() || !site.prepared.load(Ordering::Relaxed) {
+    if front.draining.is_cancelled() || !site.readiness.is_ready() {
         return Err(reply::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_ready",
