@@ -142,7 +142,9 @@ fn named_metrics(text: &str) -> BTreeSet<String> {
 async fn every_metric_that_alerts_and_dashboard_name_exists() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start(&site).await;
-    let text = scrape(&sidecar.client).await;
+    // Some are there once the database was asked.
+    let asked = "fcom_sidecar_backlog_read_timestamp_seconds";
+    let text = wait_for(&sidecar.client, asked, |time| time > 0.0).await;
     let there: BTreeSet<&str> = text
         .lines()
         .filter(|line| !line.starts_with('#'))
