@@ -10,7 +10,8 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each, and additive: the previous release must run on the new schema. Each site of a network has its own
+/// after each, additive, so that the previous release runs on the new schema, and does nothing where it was done: a process
+/// may die after the statement and before it is noted. Each site of a network has its own
 /// ledger, so what changes a table of all of them (`{base}`) must do nothing when it has been done.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
@@ -34,14 +35,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../sql/migrations/0004_events.sql"),
     ),
     (
-        6,
+        5,
         "old keys",
-        include_str!("../../sql/migrations/0006_old_keys.sql"),
-    ),
-    (
-        7,
-        "run origin",
-        include_str!("../../sql/migrations/0007_run_origin.sql"),
+        include_str!("../../sql/migrations/0005_old_keys.sql"),
     ),
 ];
 
@@ -131,10 +127,43 @@ async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), D
             .await
             .doing("read the collation of the users table")?;
     let collation = collation.unwrap_or_else(|| "utf8mb4_unicode_520_ci".to_owned());
-    migrator(tables, &collation)
+    let migrator = migrator(tables, &collation);
+    finish(&migrator, connection, tables).await?;
+    migrator
         .run_direct(None, connection, false)
         .await
         .doing("create or update the sidecar's tables")
+}
+
+/// Does again what was begun by a process that was killed, or by another node of a cluster that is at it: neither minds.
+async fn finish(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<(), DatabaseError> {
+    let begun: Result<Vec<i64>, _> = sqlx::query_scalar(Statement::render(BEGUN, tables).sql())
+        .fetch_all(&mut *connection)
+        .await
+        .doing("read which migrations were begun");
+    let begun = match begun {
+        Err(error) if error.is_missing_table() => return Ok(()),
+        begun => begun?,
+    };
+    for migration in migrator.iter() {
+        if !begun.contains(&migration.version) {
+            continue;
+        }
+        sqlx::raw_sql(migration.sql.clone())
+            .execute(&mut *connection)
+            .await
+            .doing("finish a migration")?;
+        sqlx::query(Statement::render(DONE, tables).sql())
+            .bind(migration.version)
+            .execute(&mut *connection)
+            .await
+            .doing("note that a migration is done")?;
+    }
+    Ok(())
 }
 
 /// How many migrations have not been applied; `None` when the ledger itself is missing.
@@ -164,6 +193,10 @@ pub async fn missing_migrations(
 /// Claims must collide whenever the users table's collation calls two values equal, so they take its collation.
 const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.COLUMNS \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{users}' AND COLUMN_NAME = 'user_email'";
+
+const BEGUN: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE NOT success";
+
+const DONE: &str = "UPDATE {prefix}fcom_sidecar_schema SET success = 1 WHERE version = ?";
 
 const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
 
