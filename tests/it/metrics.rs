@@ -200,6 +200,6 @@ async fn a_scrape_under_load_costs_little() {
     }
     took.sort();
     let middle = took[took.len() / 2];
-    println!("{} scrapes under load, median {middle:?}", took.len());
+    eprintln!("{} scrapes under load, median {middle:?}", took.len());
     assert!(middle < Duration::from_millis(10), "{took:?}");
 }
