@@ -330,8 +330,8 @@ mod tests {
                 ["UPDATE", name, "SET" | "FORCE"] => {
                     uses.insert(table(name, Privilege::Update));
                 }
-                // Stands for no table.
-                [_, "FROM", "DUAL"] => {}
+                // Stands for no table, or for what comes next.
+                [_, "FROM", "DUAL" | "SELECT"] => {}
                 [_, "FROM" | "JOIN", name] => {
                     uses.insert(table(name, Privilege::Select));
                     if sql.contains("FOR UPDATE") && !name.contains("xprofile") {
