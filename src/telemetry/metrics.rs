@@ -192,6 +192,9 @@ impl Metrics {
         for state in ["sent", "skipped", "later", "dead"] {
             let _ = self.mail_attempts.get_or_create(&StateLabel { state });
         }
+        for state in ["pending", "dead"] {
+            let _ = self.mails.get_or_create(&StateLabel { state });
+        }
         for state in ["applied", "refused"] {
             let _ = self.reloads.get_or_create(&StateLabel { state });
         }
