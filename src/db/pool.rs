@@ -160,6 +160,9 @@ impl Pool {
             self.connections.manager().note_loss();
             self.pulse.suspect();
         } else {
+            if result.is_ok() {
+                self.pulse.hear();
+            }
             lent.give_back(result.is_err());
         }
         result

@@ -2,7 +2,7 @@
 //! take the place of one that could be carried out when it is back.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, MySqlConnection};
@@ -16,8 +16,8 @@ use super::Doing;
 const CALM: Duration = Duration::from_secs(1);
 /// Between two beats while it does not, so that its return is noticed at once.
 const ANXIOUS: Duration = Duration::from_millis(200);
-/// What an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What an answer may take. A busy server is not away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks the server over a connection of its own.
 pub(super) struct Pulse {
@@ -25,6 +25,8 @@ pub(super) struct Pulse {
     connection: tokio::sync::Mutex<Option<MySqlConnection>>,
     absence: Mutex<Option<String>>,
     suspicion: Notify,
+    /// When somebody was answered last.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Pulse {
@@ -34,12 +36,23 @@ impl Pulse {
             connection: tokio::sync::Mutex::default(),
             absence: Mutex::default(),
             suspicion: Notify::new(),
+            heard: Mutex::default(),
         }
     }
 
     /// A connection was lost or could not be made: the next beat is due.
     pub(super) fn suspect(&self) {
         self.suspicion.notify_one();
+    }
+
+    /// The server has answered somebody.
+    pub(super) fn hear(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn was_heard_since(&self, time: Instant) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_some_and(|heard| heard > time)
     }
 
     /// Why the server does not answer, if it did not the last time.
@@ -62,7 +75,9 @@ impl Pulse {
             () = due => {}
             () = stop.cancelled() => return false,
         }
+        let asked = Instant::now();
         let absence = self.ask().await.err();
+        let absence = absence.filter(|_| !self.was_heard_since(asked));
         let was_away = std::mem::replace(&mut *self.lock(), absence.clone());
         match (was_away, absence) {
             (None, Some(reason)) => tracing::warn!(

@@ -4,6 +4,7 @@
 pub mod action_scheduler;
 pub mod course_emails;
 pub mod features;
+mod leaders;
 pub mod markdown;
 pub mod memberships;
 pub mod space_ids;

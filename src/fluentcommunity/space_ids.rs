@@ -4,11 +4,13 @@
 use sqlx::FromRow;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
-use crate::wordpress::php::{self, Array, Value, loose};
-use crate::wordpress::roles::user_has_capability;
+use crate::fluentcommunity::leaders::leads;
+use crate::wordpress::php::{Array, Value};
 use crate::wordpress::usermeta;
 
 const META_KEY: &str = "_fcom_space_ids";
+/// Community roles that see every space, as administrators of the site and its network do.
+const SEE_ALL: [&str; 2] = ["admin", "moderator"];
 
 #[derive(FromRow)]
 struct SpaceRow {
@@ -29,7 +31,7 @@ pub async fn rewrite(
     not_yet: &[u64],
     roles_option: Option<&[u8]>,
 ) -> Result<(), DatabaseError> {
-    let sees_all = is_moderator(connection, statements, user_id, roles_option).await?;
+    let sees_all = leads(connection, statements, user_id, roles_option, &SEE_ALL).await?;
     let spaces: Vec<SpaceRow> = sqlx::query_as(statements.space_ids_of_user.sql())
         .bind(user_id.to_string())
         .fetch_all(&mut *connection)
@@ -42,50 +44,4 @@ pub async fn rewrite(
     let ids = Array::list(visible.map(|space| Value::Int(space.space_id.cast_signed())));
     let value = Value::Array(ids).write();
     usermeta::update(connection, statements, user_id, META_KEY, &value).await
-}
-
-/// Administrators of the site or of its network, and administrators and moderators of the community, see every space.
-async fn is_moderator(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-    roles_option: Option<&[u8]>,
-) -> Result<bool, DatabaseError> {
-    let rows: Vec<(String, Option<Vec<u8>>)> = sqlx::query_as(statements.community_roles.sql())
-        .bind(user_id)
-        .bind(user_id)
-        .bind(user_id)
-        .fetch_all(connection)
-        .await
-        .doing("read the user's roles")?;
-    let login = rows.iter().find(|(kind, _)| kind == "login");
-    let login = login.and_then(|(_, login)| login.as_deref());
-    Ok(rows.iter().any(|(kind, value)| {
-        let value = value.as_deref().unwrap_or_default();
-        match kind.as_str() {
-            "capabilities" => user_has_capability(value, roles_option, "manage_options"),
-            "site_admins" => login.is_some_and(|login| is_super_admin(login, value)),
-            "community_roles" => leads_community(value),
-            _ => false,
-        }
-    }))
-}
-
-/// Mirrors `is_super_admin`; the network's option lists logins.
-pub(super) fn is_super_admin(login: &[u8], site_admins: &[u8]) -> bool {
-    let admins = php::parse(loose::trim(site_admins)).ok();
-    admins.is_some_and(|admins| {
-        let mut logins = admins.as_array().into_iter().flat_map(Array::values);
-        logins.any(|one| one.as_bytes() == Some(login))
-    })
-}
-
-fn leads_community(value: &[u8]) -> bool {
-    php::parse(loose::trim(value)).is_ok_and(|roles| {
-        roles.as_array().is_some_and(|roles| {
-            roles
-                .values()
-                .any(|role| matches!(role.as_bytes(), Some(b"admin" | b"moderator")))
-        })
-    })
 }

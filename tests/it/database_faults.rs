@@ -4,14 +4,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use sqlx::{MySql, Transaction};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::invariants;
 use crate::proxy::Proxy;
 use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
+use crate::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, target};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const DATABASE_URL: &str = "FCOM_SIDECAR__DATABASE__URL";
@@ -24,25 +23,11 @@ async fn behind(proxy: &Proxy, site: &Site) -> Sidecar {
     Sidecar::start_with(site, &[(DATABASE_URL, &url), (LOCK_WAIT, "1")]).await
 }
 
-async fn lock<'a>(site: &'a Site, row: &'static str) -> Transaction<'a, MySql> {
-    let mut transaction = site.pool().begin().await.unwrap();
-    sqlx::raw_sql(row).execute(&mut *transaction).await.unwrap();
-    transaction
-}
-
 async fn wait_until(site: &Site, what: &str, condition: &str) {
     let deadline = Instant::now() + PATIENCE;
     while site.number(condition).await == 0 {
         assert!(Instant::now() < deadline, "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn a_call_waits(site: &Site) {
-    let deadline = Instant::now() + PATIENCE;
-    while site.calls_that_wait().await == 0 {
-        assert!(Instant::now() < deadline, "no call waits for the user");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -120,7 +105,7 @@ async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
 async fn a_locked_user_keeps_nobody_else_waiting() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start_with(&site, &[(CONNECTIONS, "3"), (LOCK_WAIT, "2")]).await;
-    let blocker = lock(&site, "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE").await;
+    let blocker = site.lock(KNOWN_USER).await;
     let locked: Vec<_> = (0..20)
         .map(|_| {
             let client = sidecar.client.clone();
@@ -130,7 +115,7 @@ async fn a_locked_user_keeps_nobody_else_waiting() {
             })
         })
         .collect();
-    a_call_waits(&site).await;
+    site.a_call_waits().await;
     for n in 0..20 {
         let email = format!("other{n}@example.com");
         sidecar
@@ -187,7 +172,7 @@ async fn a_webhook_that_cannot_be_counted_keeps_no_other_from_it() {
 async fn a_client_that_hangs_up_gives_its_place_back_only_when_its_call_has_ended() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start_with(&site, &[(IN_FLIGHT, "1")]).await;
-    let blocker = lock(&site, "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE").await;
+    let blocker = site.lock(KNOWN_USER).await;
     let body = "email=existing%40example.com";
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
@@ -199,7 +184,7 @@ async fn a_client_that_hangs_up_gives_its_place_back_only_when_its_call_has_ende
         .write_all(format!("{head}{body}").as_bytes())
         .await
         .unwrap();
-    a_call_waits(&site).await;
+    site.a_call_waits().await;
     // A reset, so that the daemon hears of it while the call is waiting.
     client.set_zero_linger().unwrap();
     drop(client);

@@ -13,7 +13,7 @@ use crate::client::FORM;
 use crate::http::{self, Response};
 use crate::invariants;
 use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
+use crate::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 
 const LISTEN: &str = "FCOM_SIDECAR__SERVER__LISTEN";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -233,18 +233,10 @@ async fn a_call_that_finds_no_place_is_refused_at_once() {
     let site = Site::new("71").await;
     let environment = [("FCOM_SIDECAR__LIMITS__MAX_CALLS_IN_FLIGHT", "1")];
     let sidecar = Sidecar::start_with(&site, &environment).await;
-    let mut blocker = site.pool().begin().await.unwrap();
-    sqlx::raw_sql("SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
+    let blocker = site.lock(KNOWN_USER).await;
     let client = sidecar.client.clone();
     let first = tokio::spawn(async move { client.call(PLAIN_HOOK, KNOWN).await });
-    let deadline = Instant::now() + PATIENCE;
-    while site.calls_that_wait().await == 0 {
-        assert!(Instant::now() < deadline, "the first call does not wait");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    site.a_call_waits().await;
     assert_come_back(&sidecar.client.call(PLAIN_HOOK, ANN).await, 503);
     // At once: the first one is still waiting.
     assert!(!first.is_finished());

@@ -10,7 +10,7 @@ use fcom_sidecar::sample::mariadb::PrivateMariadb;
 use crate::client::Client;
 use crate::http;
 use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options};
+use crate::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
@@ -180,18 +180,11 @@ async fn a_scrape_waits_for_no_database() {
     let site = Site::new("71").await;
     let one = [("FCOM_SIDECAR__DATABASE__MAX_CONNECTIONS", "1")];
     let sidecar = Sidecar::start_with(&site, &one).await;
-    let mut blocker = site.pool().begin().await.unwrap();
-    sqlx::raw_sql("SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE")
-        .execute(&mut *blocker)
-        .await
-        .unwrap();
+    let blocker = site.lock(KNOWN_USER).await;
     let client = sidecar.client.clone();
     let fields = [("email", "existing@example.com")];
     let call = tokio::spawn(async move { client.call(SPACES_HOOK, &fields).await });
-    while site.calls_that_wait().await == 0 {
-        assert!(!call.is_finished(), "the call does not wait");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    site.a_call_waits().await;
     for _ in 0..20 {
         scrape(&sidecar.client).await;
     }

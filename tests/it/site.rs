@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
@@ -10,10 +11,15 @@ use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use fcom_sidecar::telemetry::Metrics;
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
-use sqlx::{AssertSqlSafe, MySqlPool, Row};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
 
 use crate::webhook_record::{self, running_count};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The row of a user whom many tests call for.
+pub(crate) const KNOWN_USER: &str = "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE";
 
 /// The table prefix of every fixture.
 pub(crate) const PREFIX: &str = "wp_";
@@ -255,6 +261,23 @@ impl Site {
             "UPDATE {prefix}fcom_meta SET value = '{record}' WHERE meta_key = '{PLAIN_HOOK}'"
         ))
         .await;
+    }
+
+    /// Locks rows, until the transaction ends.
+    pub(crate) async fn lock(&self, select: &'static str) -> Transaction<'_, MySql> {
+        let mut transaction = self.pool.begin().await.unwrap();
+        let locked = sqlx::raw_sql(select).execute(&mut *transaction).await;
+        locked.unwrap();
+        transaction
+    }
+
+    /// Waits until a call waits for a locked user.
+    pub(crate) async fn a_call_waits(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.calls_that_wait().await == 0 {
+            assert!(Instant::now() < deadline, "no call waits for the user");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// How many calls wait for a user whose row somebody else has locked.
