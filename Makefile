@@ -1,7 +1,8 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz bench bench-scale lint tools-demo tools-test tools-fuzz tools-bench
+.PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
+	tools-fuzz tools-bench tools-openapi tools-package
 
 demo: tools-demo
 	cargo run --locked --quiet -- demo
@@ -26,11 +27,30 @@ bench: tools-bench
 bench-scale: tools-demo
 	cargo bench --locked --bench load -- --scale $(BENCH)
 
+# Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
+SCHEMATHESIS = target/schemathesis/bin/schemathesis
+
+openapi: tools-openapi
+	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked --test it -- --ignored openapi --nocapture
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo deny check licenses bans sources
+
+# The Debian package, in target/debian.
+package: tools-package
+	cargo build --release --locked
+	target/release/fcom-sidecar packaging target/package
+	cargo deb --no-build --locked
+
+# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
+package-test: package tools-test
+	@deploy/install-tools adduser
+	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
+	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
 
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
@@ -47,16 +67,25 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write.
+# Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
+# deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
 tools-test:
-	@deploy/install-tools cargo cc mariadbd promtool php /usr/share/wordpress/wp-load.php \
-		/usr/share/wordpress/wp-content/languages/de_DE.mo
+	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
+		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+
+tools-openapi: tools-demo
+	@deploy/install-tools python3 /usr/share/doc/python3-venv
+	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
+	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
+
+tools-package:
+	@deploy/install-tools cargo cc dpkg-shlibdeps
+	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
 
 tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
 
-# And the web server that shows what PHP costs.
 tools-bench: tools-test
-	@deploy/install-tools php-fpm nginx

@@ -14,7 +14,11 @@ use crate::provision::Site;
 use crate::telemetry::{Filter, NewFilter};
 
 /// Options that hold from the reload on: whole sections, or single ones. All others hold from the start on.
-const RELOADED: [&str; 12] = [
+const RELOADED: [&str; 16] = [
+    "admin.application_passwords",
+    "admin.old_key_hours",
+    "admin.token",
+    "admin.token_file",
     "limits.calls_per_second_per_client",
     "limits.calls_per_second_per_webhook",
     "limits.max_body_bytes",

@@ -7,3 +7,10 @@ UNION ALL
 SELECT CAST(option_name AS BINARY), CAST(LEFT(option_value, 64) AS BINARY)
 FROM {prefix}options
 WHERE option_name = '_transient_wp_core_block_css_files'
+{network:
+UNION ALL
+SELECT CAST(CONCAT('network/', n.meta_key) AS BINARY), CAST(n.meta_value AS BINARY)
+FROM {base}blogs b
+JOIN {base}sitemeta n ON n.site_id = b.site_id
+WHERE b.blog_id = {blog_id} AND n.meta_key IN ('WPLANG', 'active_sitewide_plugins')
+}

@@ -1,7 +1,7 @@
 -- Locks on names that are being created. A row lives for one transaction only; the table is empty at rest.
 -- 100 characters are the longest of user_email, user_login, user_nicename and the profile's username, and keep the key
 -- under 767 bytes, the limit of old row formats.
-CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_claims (
+CREATE TABLE IF NOT EXISTS {base}fcom_sidecar_claims (
     kind varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     value varchar(100) NOT NULL,
     call_id binary(16) NOT NULL,

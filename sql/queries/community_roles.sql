@@ -1,4 +1,5 @@
--- What may make a user an administrator or moderator of the whole community.
+-- What may make a user an administrator or moderator of the whole community. A super admin of a network may do everything
+-- on all of its sites.
 SELECT 'capabilities' AS kind, CAST(meta_value AS BINARY) AS value
 FROM {usermeta}
 WHERE user_id = ? AND meta_key = '{prefix}capabilities'
@@ -6,3 +7,14 @@ UNION ALL
 SELECT 'community_roles', CAST(value AS BINARY)
 FROM {prefix}fcom_meta
 WHERE object_type = 'user' AND object_id = ? AND meta_key = '_user_community_roles'
+UNION ALL
+SELECT 'login', CAST(user_login AS BINARY)
+FROM {users}
+WHERE ID = ?
+{network:
+UNION ALL
+SELECT 'site_admins', CAST(n.meta_value AS BINARY)
+FROM {base}blogs b
+JOIN {base}sitemeta n ON n.site_id = b.site_id
+WHERE b.blog_id = {blog_id} AND n.meta_key = 'site_admins'
+}

@@ -4,6 +4,12 @@ SELECT 'webhook' AS kind, id, CAST(meta_key AS BINARY) AS name, CAST(value AS BI
 FROM {prefix}fcom_meta
 WHERE object_type = 'webhook' AND meta_key = ?
 UNION ALL
+-- By the hash of a key that was replaced, while that is still valid.
+SELECT 'webhook of old key', m.id, '', CAST(m.value AS BINARY)
+FROM {prefix}fcom_sidecar_old_keys k
+JOIN {prefix}fcom_meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
+WHERE k.key_hash = UNHEX(?) AND k.valid_until > ?
+UNION ALL
 SELECT 'features', id, '', CAST(value AS BINARY)
 FROM {prefix}fcom_meta
 WHERE object_type = 'option' AND meta_key = 'fluent_community_features'
@@ -15,6 +21,17 @@ UNION ALL
 SELECT 'option', option_id, CAST(option_name AS BINARY), CAST(LEFT(option_value, 64) AS BINARY)
 FROM {prefix}options
 WHERE option_name = '_transient_wp_core_block_css_files'
+{network:
+UNION ALL
+SELECT 'option', CAST(n.meta_id AS UNSIGNED), CAST(CONCAT('network/', n.meta_key) AS BINARY), CAST(n.meta_value AS BINARY)
+FROM {base}blogs b
+JOIN {base}sitemeta n ON n.site_id = b.site_id
+WHERE b.blog_id = {blog_id} AND n.meta_key = 'WPLANG'
+UNION ALL
+SELECT 'blog', CAST(blog_id AS UNSIGNED), CAST(domain AS BINARY), CAST(CONCAT_WS('|', archived, spam, deleted) AS BINARY)
+FROM {base}blogs
+WHERE blog_id = {blog_id}
+}
 UNION ALL
 SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}

@@ -5,8 +5,11 @@ mod demo;
 mod mail;
 mod migrate;
 mod outbox;
+mod packaging;
+mod relay;
 mod runs;
 mod serve;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,6 +55,12 @@ enum Command {
     /// Shows and mends the promised welcome mails
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Shows and mends the hooks that WordPress is to fire
+    #[command(subcommand)]
+    Relay(relay::Relay),
+    /// Shows, creates and changes webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Shows which calls were executed, when, for whom and what they changed
     #[command(subcommand)]
     Runs(runs::Runs),
@@ -64,6 +73,9 @@ enum Command {
         #[arg(long)]
         serve: bool,
     },
+    /// Writes manual pages and shell completions
+    #[command(hide = true)]
+    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -100,11 +112,13 @@ impl Cli {
             }
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
+            Command::Packaging(ref command) => packaging::run(command),
             Command::Outbox(ref command) => {
                 let config = self.config(environment)?;
                 outbox::run(command, &config)
             }
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
+            Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
             Command::Serve => {
                 let names = environment
@@ -114,6 +128,10 @@ impl Cli {
                 let sources = self.sources(environment);
                 let config = Config::load(sources.clone())?;
                 serve::run(&config, sources, names.as_deref())
+            }
+            Command::Webhook(ref command) => {
+                let config = self.config(environment)?;
+                webhook::run(command.clone(), &config)
             }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }

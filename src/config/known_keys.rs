@@ -1,14 +1,16 @@
 //! The options there are, and the one an unknown name was probably meant to be. Mirrors nothing in PHP.
 
-use super::{database, limits, log, mail, runs, server, smtp, wordpress};
+use super::{admin, database, limits, log, mail, relay, runs, server, smtp, wordpress};
 
-const SECTIONS: [&[&str]; 8] = [
+const SECTIONS: [&[&str]; 10] = [
     server::KEYS,
+    admin::KEYS,
     wordpress::KEYS,
     database::KEYS,
     smtp::KEYS,
     mail::KEYS,
     limits::KEYS,
+    relay::KEYS,
     runs::KEYS,
     log::KEYS,
 ];

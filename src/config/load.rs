@@ -13,7 +13,10 @@ use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Settings};
 use super::wp_config::WpConfig;
-use super::{Database, Limits, Log, Mail, Protection, Runs, Server, Smtp, WordPress, protection};
+use super::{
+    Admin, Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress,
+    protection,
+};
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -34,6 +37,8 @@ pub struct Sources {
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[wordpress]`
     pub wordpress: WordPress,
     /// `[database]`
@@ -46,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[protection.NAME]`, each
     pub protections: Vec<Protection>,
+    /// `[relay]`
+    pub relay: Relay,
     /// `[runs]`
     pub runs: Runs,
     /// `[log]`
@@ -92,22 +99,26 @@ impl Config {
             .map_err(|reported| *reported);
         // Every section is read before the first failure counts, so that all problems are noted.
         let server = Server::read(settings);
+        let admin = Admin::read(settings);
         let wordpress = WordPress::read(settings, site);
         let database = Database::read(settings, site);
         let smtp = Smtp::read(settings);
         let mail = Mail::read(settings);
         let limits = Limits::read(settings);
         let protections = Protection::read_all(settings);
+        let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let log = Log::read(settings);
         Ok(Self {
             server: server?,
+            admin: admin?,
             wordpress: wordpress?,
             database: database?,
             smtp: smtp?,
             mail: mail?,
             limits: limits?,
             protections: protections?,
+            relay: relay?,
             runs: runs?,
             log: log?,
             given: settings.fingerprints(),

@@ -7,6 +7,7 @@
 //! With `wordpress.root` set, whatever was not given outright comes from WordPress's files, which are read but never
 //! run: `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
 
+mod admin;
 mod database;
 mod db_host;
 mod known_keys;
@@ -17,6 +18,7 @@ mod mail;
 mod php;
 mod problem;
 mod protection;
+mod relay;
 mod runs;
 mod server;
 mod settings;
@@ -25,6 +27,7 @@ mod wordpress;
 mod wp_config;
 mod wp_version;
 
+pub use admin::Admin;
 pub use database::{Database, Target};
 pub use db_host::Host;
 pub use limits::Limits;
@@ -33,10 +36,11 @@ pub use log::{Log, LogFormat};
 pub use mail::{Mail, Transport};
 pub use problem::{ConfigError, Problem};
 pub use protection::{ProtectedWebhook, Protection};
+pub use relay::{Relay, Wake};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};
 pub use smtp::Smtp;
-pub use wordpress::{PasswordHash, WordPress};
+pub use wordpress::{Blog, NetworkAddress, PasswordHash, WordPress};
 #[cfg(any(test, fuzzing))]
 pub(crate) use wp_config::read_php;
 pub use wp_version::read_file as read_version_file;

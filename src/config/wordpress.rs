@@ -10,6 +10,7 @@ use super::wp_version;
 pub(super) const KEYS: &[&str] = &[
     "wordpress.root",
     "wordpress.table_prefix",
+    "wordpress.blog_id",
     "wordpress.version",
     "wordpress.password_hash",
     "wordpress.users_table",
@@ -24,8 +25,11 @@ const VERSION_OPTION: &str = "wordpress.version";
 pub struct WordPress {
     /// The WordPress directory, as configured.
     pub root: Option<PathBuf>,
-    /// What table names begin with: ASCII letters, digits and underscores, not empty.
+    /// What table names begin with, in a network those that its sites share: ASCII letters, digits and underscores, not
+    /// empty.
     pub table_prefix: String,
+    /// The site of a multisite network that is served; `None` for a single site.
+    pub blog: Option<Blog>,
     /// `digits.digits[.digits][-suffix]`; `None` leaves it to be recognised in the database.
     pub version: Option<String>,
     /// What says so: `wordpress.version` or the path of `wp-includes/version.php`.
@@ -38,8 +42,6 @@ pub struct WordPress {
     pub users_table: Option<String>,
     /// Full name of the usermeta table, if it is not the prefix and `usermeta` (`CUSTOM_USER_META_TABLE`).
     pub usermeta_table: Option<String>,
-    /// Whether the site is a multisite network, as far as `wp-config.php` is known; mirrors `is_multisite`.
-    pub multisite: bool,
     /// The constant `FLUENT_COMMUNITY_PORTAL_SLUG`.
     pub portal_slug: Option<String>,
     /// The constant `WP_HOME`, which overrides the option `home`.
@@ -48,6 +50,26 @@ pub struct WordPress {
     pub site_url: Option<String>,
     /// What `wp-config.php` sets in a way that only PHP could tell and the daemon does without; one sentence each.
     pub notes: Vec<String>,
+}
+
+/// A site of a multisite network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blog {
+    /// Its id, `blog_id` in the table `blogs`.
+    pub id: u64,
+    /// What the names of its own tables begin with; mirrors `wpdb::get_blog_prefix`.
+    pub prefix: String,
+    /// The constants that say which address the network has, if they are there; the database may have others.
+    pub network: Option<NetworkAddress>,
+}
+
+/// What `DOMAIN_CURRENT_SITE`, `PATH_CURRENT_SITE` and `SITE_ID_CURRENT_SITE` say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the constant of its name")]
+pub struct NetworkAddress {
+    pub id: u64,
+    pub domain: String,
+    pub path: String,
 }
 
 /// How passwords supplied with a call are stored.
@@ -93,7 +115,7 @@ impl WordPress {
             site,
             "CUSTOM_USER_META_TABLE",
         );
-        let multisite = multisite(settings, site);
+        let blog = blog(settings, site, table_prefix.as_deref().unwrap_or_default());
 
         let site = site?;
         let mut notes = Vec::new();
@@ -111,6 +133,7 @@ impl WordPress {
         Ok(Self {
             root: root?.map(PathBuf::from),
             table_prefix: table_prefix?,
+            blog: blog?,
             version,
             version_file: version_source
                 .as_deref()
@@ -120,7 +143,6 @@ impl WordPress {
             password_hash: password_hash?,
             users_table: users_table?,
             usermeta_table: usermeta_table?,
-            multisite: multisite?,
             portal_slug,
             home_url,
             site_url,
@@ -186,19 +208,90 @@ fn version(
     }
 }
 
-fn multisite(
+const BLOG_OPTION: &str = "wordpress.blog_id";
+
+/// Which site of a network is served: the one that is set outright, else the main one of the network that `wp-config.php`
+/// declares.
+fn blog(
     settings: &mut Settings,
     site: Result<Option<&WpConfig>, Reported>,
-) -> Result<bool, Reported> {
+    table_prefix: &str,
+) -> Result<Option<Blog>, Reported> {
+    let given = settings
+        .is_given(BLOG_OPTION)
+        .then(|| settings.number(BLOG_OPTION, 1..=u64::from(u32::MAX)))
+        .transpose()?;
+    let numbered = |id: u64| format!("{table_prefix}{id}_");
     let Some(config) = site? else {
-        return Ok(false);
+        return Ok(given.map(|id| Blog {
+            id,
+            prefix: if id == 1 {
+                table_prefix.to_owned()
+            } else {
+                numbered(id)
+            },
+            network: None,
+        }));
     };
-    config.is_multisite().map_err(|why| {
-        settings.note(Problem::new(
-            "wordpress.root",
-            config.blame(&why),
-            "write true or false there, which PHP reads just the same: define( 'MULTISITE', true );",
-        ))
+    let is_network = match (config.is_multisite(), given) {
+        (Ok(false), Some(_)) => {
+            let found = config.blame("the file declares a single site");
+            let what = format!("is set, but {found}");
+            return Err(settings.note(Problem::new(BLOG_OPTION, what, "remove it")));
+        }
+        (Ok(is_network), _) => is_network,
+        (Err(_), Some(_)) => true,
+        (Err(why), None) => {
+            return Err(settings.note(Problem::new(
+                "wordpress.root",
+                config.blame(&why),
+                "write true or false there, which PHP reads just the same: define( 'MULTISITE', true ); or set \
+                 wordpress.blog_id, if it is a network",
+            )));
+        }
+    };
+    if !is_network {
+        return Ok(None);
+    }
+    let id = match given {
+        Some(id) => id,
+        None => main_site(config)
+            .map_err(|why| settings.note(unusable(BLOG_OPTION, config.blame(&why))))?,
+    };
+    // Networks that were WordPress MU have no MULTISITE, and number the first site's tables, too.
+    let is_unnumbered = id == 1 && config.sets("MULTISITE");
+    Ok(Some(Blog {
+        id,
+        prefix: if is_unnumbered {
+            table_prefix.to_owned()
+        } else {
+            numbered(id)
+        },
+        network: network_address(config),
+    }))
+}
+
+/// The network's main site; WordPress takes the first one where nothing is said.
+fn main_site(config: &WpConfig) -> Result<u64, String> {
+    for name in ["BLOG_ID_CURRENT_SITE", "BLOGID_CURRENT_SITE"] {
+        if let Some(text) = config.text(name)? {
+            let id = text.parse().ok().filter(|id| *id > 0);
+            return id.ok_or_else(|| format!("{name} is {text:?}, which is no site's id"));
+        }
+    }
+    Ok(1)
+}
+
+/// Only where all of it is said in words: the table `site` tells it too.
+fn network_address(config: &WpConfig) -> Option<NetworkAddress> {
+    let text = |name| config.text(name).ok().flatten();
+    if config.sets("SUNRISE") {
+        return None;
+    }
+    Some(NetworkAddress {
+        id: text("SITE_ID_CURRENT_SITE").map_or(Some(1), |id| id.parse().ok())?,
+        domain: text("DOMAIN_CURRENT_SITE")?,
+        path: text("PATH_CURRENT_SITE")?,
     })
 }
 

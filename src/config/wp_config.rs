@@ -76,6 +76,11 @@ impl WpConfig {
         })
     }
 
+    /// Whether the file sets a constant or variable, to whatever.
+    pub(super) fn sets(&self, name: &str) -> bool {
+        self.found(name).is_some()
+    }
+
     /// Whether the site is a multisite network; mirrors `is_multisite`.
     pub(super) fn is_multisite(&self) -> Result<bool, String> {
         let Some(found) = self.found("MULTISITE") else {

@@ -8,15 +8,18 @@ use sqlx::mysql::{MySqlQueryResult, MySqlRow};
 use sqlx::{Either, Executor};
 
 use super::statements::safe;
-use super::{Connection, DatabaseError, Doing, Statement};
+use super::{Connection, DatabaseError, Doing, Statement, Statements};
 
 /// Statements that go to the server together, in its text protocol, which has no parameters: values are written as
 /// literals that cannot be taken for anything else. The server stops at the first that fails. No `Debug`: it holds names,
 /// addresses and hashes.
-#[derive(Default)]
+///
+/// Not where several servers write at the same time: a Galera node undoes a transaction that another node's is in the way
+/// of between any two statements, and carries out the rest of what it was sent together, outside any transaction, before
+/// it says so (`MariaDB` 10.11). There each statement goes by itself.
 pub struct Batch {
-    sql: String,
-    doing: Vec<&'static str>,
+    statements: Vec<(String, &'static str)>,
+    is_sent_together: bool,
 }
 
 /// A value of a statement in a [`Batch`].
@@ -44,10 +47,18 @@ pub struct Answer {
 }
 
 impl Batch {
+    /// An empty batch of these statements.
+    pub fn of(statements: &Statements) -> Self {
+        Self {
+            statements: Vec::new(),
+            is_sent_together: !statements.has_several_writers(),
+        }
+    }
+
     /// A batch that begins a transaction.
-    pub fn begin() -> Self {
-        let mut batch = Self::default();
-        batch.push("START TRANSACTION", "begin the transaction");
+    pub fn begin(statements: &Statements) -> Self {
+        let mut batch = Self::of(statements);
+        batch.push("START TRANSACTION".to_owned(), "begin the transaction");
         batch
     }
 
@@ -62,22 +73,17 @@ impl Batch {
         doing: &'static str,
         literals: &[Literal<'_>],
     ) -> usize {
-        let sql = statement.filled(literals);
-        self.push(&sql, doing);
-        self.doing.len() - 1
+        self.push(statement.filled(literals), doing);
+        self.statements.len() - 1
     }
 
     /// Adds the commit.
     pub fn commit(&mut self, doing: &'static str) {
-        self.push("COMMIT", doing);
+        self.push("COMMIT".to_owned(), doing);
     }
 
-    fn push(&mut self, sql: &str, doing: &'static str) {
-        if !self.sql.is_empty() {
-            self.sql.push_str(";\n");
-        }
-        self.sql.push_str(sql);
-        self.doing.push(doing);
+    fn push(&mut self, sql: String, doing: &'static str) {
+        self.statements.push((sql, doing));
     }
 
     /// Sends all of it and returns the answers in order; an empty batch costs nothing.
@@ -85,21 +91,46 @@ impl Batch {
     /// # Errors
     /// A statement failed; those before it are done, the others are not.
     pub async fn run(self, connection: &mut Connection) -> Result<Vec<Answer>, DatabaseError> {
-        let mut answers: Vec<Answer> = Vec::with_capacity(self.doing.len());
-        if self.doing.is_empty() {
-            return Ok(answers);
+        let mut answers = Vec::with_capacity(self.statements.len());
+        if self.is_sent_together {
+            send(connection, &self.statements, &mut answers).await?;
+        } else {
+            for statement in &self.statements {
+                send(connection, std::slice::from_ref(statement), &mut answers).await?;
+            }
         }
-        let mut rows = Vec::new();
-        let mut parts = connection.fetch_many(safe(self.sql));
-        loop {
-            let doing = *self.doing.get(answers.len()).unwrap_or(&"end the batch");
-            match parts.try_next().await.doing(doing)? {
-                Some(Either::Right(row)) => rows.push(row),
-                Some(Either::Left(done)) => answers.push(answer(std::mem::take(&mut rows), &done)),
-                None => return Ok(answers),
+        Ok(answers)
+    }
+}
+
+/// Sends statements together and adds their answers.
+async fn send(
+    connection: &mut Connection,
+    statements: &[(String, &'static str)],
+    answers: &mut Vec<Answer>,
+) -> Result<(), DatabaseError> {
+    if statements.is_empty() {
+        return Ok(());
+    }
+    let mut doing = statements.iter().map(|(_, doing)| *doing);
+    let mut now = doing.next().unwrap_or_default();
+    let mut rows = Vec::new();
+    let mut parts = connection.fetch_many(safe(together(statements)));
+    while let Some(part) = parts.try_next().await.doing(now)? {
+        match part {
+            Either::Right(row) => rows.push(row),
+            Either::Left(done) => {
+                answers.push(answer(std::mem::take(&mut rows), &done));
+                now = doing.next().unwrap_or("end the batch");
             }
         }
     }
+    Ok(())
+}
+
+fn together(statements: &[(String, &'static str)]) -> String {
+    let texts: Vec<&str> = statements.iter().map(|(sql, _)| sql.as_str()).collect();
+    texts.join(";\n")
 }
 
 fn answer(rows: Vec<MySqlRow>, done: &MySqlQueryResult) -> Answer {
@@ -160,7 +191,7 @@ mod tests {
     fn no_value_can_end_its_literal() {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let statement = Statement::render("INSERT INTO t (a, b) VALUES {each: (?, ?)}", &tables);
-        let mut batch = Batch::begin();
+        let mut batch = Batch::begin(&Statements::render(&tables));
         let literals = [
             Literal::Number(7),
             "a'; DROP TABLE t; -- ?\\".into(),
@@ -170,11 +201,12 @@ mod tests {
         batch.add(&statement, "insert", &literals);
         batch.commit("commit");
         assert_eq!(
-            batch.sql,
+            together(&batch.statements),
             "START TRANSACTION;\nINSERT INTO t (a, b) VALUES \
              (7, _utf8mb4 x'61273b2044524f50205441424c4520743b202d2d203f5c'), (8, x'00ff');\nCOMMIT"
         );
-        assert_eq!(batch.doing, ["begin the transaction", "insert", "commit"]);
+        let doing: Vec<_> = batch.statements.iter().map(|(_, doing)| *doing).collect();
+        assert_eq!(doing, ["begin the transaction", "insert", "commit"]);
     }
 
     #[test]
@@ -182,6 +214,7 @@ mod tests {
     fn a_statement_takes_the_literals_that_it_names() {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let statement = Statement::render("SELECT ?, ?", &tables);
-        Batch::default().add(&statement, "select", &[1.into()]);
+        let mut batch = Batch::of(&Statements::render(&tables));
+        batch.add(&statement, "select", &[1.into()]);
     }
 }

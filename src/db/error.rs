@@ -80,6 +80,25 @@ mod number {
     pub(super) const READ_ONLY_OPTION: u16 = 1290;
     pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
     pub(super) const READ_ONLY_SERVER: u16 = 1836;
+    pub(super) const INTERRUPTED: u16 = 1317;
+    /// `MySQL` Group Replication's word for a conflict at commit.
+    pub(super) const ROLLED_BACK_AT_COMMIT: u16 = 3101;
+    pub(super) const COMMIT_FAILED: u16 = 1180;
+    /// "Unknown command" by its name; a Galera node outside the majority says it to everything.
+    pub(super) const NOT_PREPARED: u16 = 1047;
+    /// Disk full, file not written, storage engine error, table or tablespace full, undo slots used up; the last two are
+    /// the system's own numbers as old servers pass them on.
+    pub(super) const FULL_STORAGE: [u16; 8] = [1021, 1026, 1030, 1114, 1137, 1637, 3, 28];
+    /// Files that cannot be opened, crashed or corrupt tables and indexes, missing tablespaces.
+    pub(super) const BROKEN_STORAGE: [u16; 12] = [
+        1016, 1017, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1815, 1932,
+    ];
+    /// Memory, locks and threads; statements that the server ends for taking too long (MariaDB, MySQL).
+    pub(super) const SHORT_OF_RESOURCES: [u16; 7] = [1037, 1038, 1041, 1135, 1206, 1969, 3024];
+    pub(super) const UNKNOWN_COLUMN: u16 = 1054;
+    pub(super) const NO_DEFAULT: u16 = 1364;
+    /// The account may not use the database, a table or a column.
+    pub(super) const DENIED: [u16; 4] = [1044, 1045, 1142, 1143];
 }
 
 /// Errors by what an operator would do about them.
@@ -91,8 +110,10 @@ pub enum ErrorKind {
     LostConnection,
     /// No connection was free in time.
     NoConnection,
-    /// The server has become a replica.
+    /// The server has become a replica, or a cluster's node without the majority.
     ReadOnly,
+    /// A full disk, broken or unknown tables, a missing privilege.
+    NeedsOperator,
     /// A table is missing.
     MissingTable,
     /// A unique key already holds the value: another call was faster.
@@ -105,11 +126,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LockConflict,
         Self::LostConnection,
         Self::NoConnection,
         Self::ReadOnly,
+        Self::NeedsOperator,
         Self::MissingTable,
         Self::Duplicate,
         Self::Unstorable,
@@ -123,6 +145,7 @@ impl ErrorKind {
             Self::LostConnection => "lost_connection",
             Self::NoConnection => "no_connection",
             Self::ReadOnly => "read_only",
+            Self::NeedsOperator => "needs_operator",
             Self::MissingTable => "missing_table",
             Self::Duplicate => "duplicate",
             Self::Unstorable => "unstorable",
@@ -138,12 +161,16 @@ impl DatabaseError {
             ErrorKind::LockConflict
         } else if self.is_lost_connection() {
             ErrorKind::LostConnection
-        } else if self.is_read_only() {
+        } else if self.is_elsewhere() {
             ErrorKind::ReadOnly
-        } else if self.is_unavailable() {
-            ErrorKind::NoConnection
         } else if self.is_missing_table() {
             ErrorKind::MissingTable
+        } else if self.is_full() {
+            ErrorKind::NoConnection
+        } else if self.remedy().is_some() {
+            ErrorKind::NeedsOperator
+        } else if self.is_unavailable() {
+            ErrorKind::NoConnection
         } else if self.is_duplicate() {
             ErrorKind::Duplicate
         } else if self.is_unstorable() {
@@ -153,15 +180,22 @@ impl DatabaseError {
         }
     }
 
-    /// Another transaction was in the way: the whole call may be tried again at once.
+    /// Another transaction was in the way: the whole call may be tried again at once. On a Galera cluster another node's
+    /// transaction may be, and only the commit says so.
     pub fn is_lock_conflict(&self) -> bool {
         matches!(
             self.number(),
-            Some(number::LOCK_WAIT_TIMEOUT | number::DEADLOCK | number::RECORD_CHANGED)
+            Some(
+                number::LOCK_WAIT_TIMEOUT
+                    | number::DEADLOCK
+                    | number::RECORD_CHANGED
+                    | number::INTERRUPTED
+                    | number::ROLLED_BACK_AT_COMMIT
+            )
         )
     }
 
-    /// Two transactions waited for each other; the server has undone this one.
+    /// Two transactions waited for each other, or two nodes wrote the same row; the server has undone this one.
     pub fn is_deadlock(&self) -> bool {
         self.number() == Some(number::DEADLOCK)
     }
@@ -184,33 +218,75 @@ impl DatabaseError {
         }
     }
 
-    /// The database cannot take us now: no connection to be had, or it is stopping.
+    /// Nobody knows whether the commit that got this for an answer took place: the connection was lost, or a cluster's node
+    /// lost the others while it asked them.
+    pub fn leaves_commit_unknown(&self) -> bool {
+        self.is_lost_connection() || self.number() == Some(number::COMMIT_FAILED)
+    }
+
+    /// The database cannot take us now: no connection to be had, it is stopping, or it needs its operator.
     pub fn is_unavailable(&self) -> bool {
-        self.is_lost_connection()
+        self.leaves_commit_unknown()
             || matches!(
                 self.cause,
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
             )
-            || matches!(
-                self.number(),
-                Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
-            )
-            || self.is_read_only()
+            || self.is_full()
+            || self.is_elsewhere()
+            || self.remedy().is_some()
     }
 
-    /// The server has become a replica: another one, behind the same name, takes writes.
-    fn is_read_only(&self) -> bool {
+    /// What the operator has to do, where waiting does not help.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let number = self.number()?;
+        let is_one_of = |numbers: &[u16]| numbers.contains(&number);
+        Some(if is_one_of(&number::FULL_STORAGE) {
+            "make room for the database: a disk, a tablespace or a table is full, or its file cannot be written"
+        } else if is_one_of(&number::BROKEN_STORAGE) {
+            "the database cannot read a table: see the server's error log, then CHECK TABLE or restore it"
+        } else if is_one_of(&number::SHORT_OF_RESOURCES) {
+            "the database server ends statements for lack of memory, threads or time: see its error log and its limits"
+        } else if is_one_of(&number::DENIED) {
+            "the database account may not do this: \"fcom-sidecar check\" tells what to grant"
+        } else if is_one_of(&[
+            number::UNKNOWN_COLUMN,
+            number::NO_SUCH_TABLE,
+            number::NO_DEFAULT,
+        ]) {
+            "the tables are not what they should be: \"fcom-sidecar migrate\" makes the sidecar's own, \
+             \"fcom-sidecar check\" names what is wrong with the others"
+        } else if self.is_full() {
+            "raise the server's max_connections, or lower database.max_connections"
+        } else {
+            return None;
+        })
+    }
+
+    /// The server takes no more connections; one of ours may become free.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.number(),
+            Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
+        )
+    }
+
+    /// The server has become a replica, or a cluster's node without the majority: another one, behind the same name, takes
+    /// writes.
+    fn is_elsewhere(&self) -> bool {
         matches!(
             self.number(),
             Some(
-                number::READ_ONLY_OPTION | number::READ_ONLY_TRANSACTION | number::READ_ONLY_SERVER
+                number::READ_ONLY_OPTION
+                    | number::READ_ONLY_TRANSACTION
+                    | number::READ_ONLY_SERVER
+                    | number::NOT_PREPARED
             )
         )
     }
 
     /// The connection is of no more use.
     pub(super) fn spoils_connection(&self) -> bool {
-        self.is_lost_connection() || self.is_read_only()
+        self.leaves_commit_unknown() || self.is_elsewhere()
     }
 
     /// A column cannot hold a value: characters that its character set lacks, or too many of them.
@@ -224,6 +300,14 @@ impl DatabaseError {
     /// A table is missing: for one of ours, the migrations have not run.
     pub fn is_missing_table(&self) -> bool {
         self.number() == Some(number::NO_SUCH_TABLE)
+    }
+
+    /// Somebody has begun a migration and has not ended it.
+    pub(super) fn is_unfinished_migration(&self) -> bool {
+        let sqlx::Error::Migrate(error) = &self.cause else {
+            return false;
+        };
+        matches!(**error, sqlx::migrate::MigrateError::Dirty(_))
     }
 
     /// A unique key already holds the value.
@@ -256,7 +340,8 @@ impl<T> Doing<T> for Result<T, sqlx::migrate::MigrateError> {
         self.map_err(|error| DatabaseError {
             doing,
             cause: match error {
-                sqlx::migrate::MigrateError::Execute(error) => error,
+                sqlx::migrate::MigrateError::Execute(error)
+                | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => error,
                 error => sqlx::Error::Migrate(Box::new(error)),
             },
         })

@@ -1,16 +1,18 @@
 //! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::{Connection, DatabaseError, Doing, Pool, Statement, TableNames};
+use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each, and additive: the previous release must run on the new schema.
+/// after each, additive, so that the previous release runs on the new schema, and does nothing where it was done: a process
+/// may die after the statement and before it is noted. Each site of a network has its own
+/// ledger, so what changes a table of all of them (`{base}`) must do nothing when it has been done.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
@@ -28,9 +30,14 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../sql/migrations/0003_mail.sql"),
     ),
     (
-        7,
-        "run origin",
-        include_str!("../../sql/migrations/0007_run_origin.sql"),
+        4,
+        "events",
+        include_str!("../../sql/migrations/0004_events.sql"),
+    ),
+    (
+        5,
+        "old keys",
+        include_str!("../../sql/migrations/0005_old_keys.sql"),
     ),
 ];
 
@@ -46,6 +53,10 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     if missing == Some(0) {
         return Ok(());
     }
+    let cluster = pool.work(async |connection| Cluster::read(connection).await);
+    if cluster.await?.has_several_writers() {
+        return migrate_cluster(pool, tables).await;
+    }
     pool.long_work(TIME_LIMIT, async |connection| {
         lock(connection, tables).await?;
         let result = apply(connection, tables).await;
@@ -55,11 +66,33 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     .await
 }
 
+/// The nodes of a cluster know nothing of each other's named locks, and some servers refuse to take one there. The ledger
+/// decides: two nodes cannot both note that they have begun a version.
+async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
+    let started = Instant::now();
+    loop {
+        let applied = pool.long_work(TIME_LIMIT, async |connection| {
+            apply(connection, tables).await
+        });
+        match applied.await {
+            Err(error) if is_overtaken(&error) && started.elapsed() < TIME_LIMIT => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether an instance at another node of a cluster is at it.
+fn is_overtaken(error: &DatabaseError) -> bool {
+    error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
+}
+
 /// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
 /// together would both create everything.
 async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     let locked: Option<i64> = sqlx::query_scalar(LOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .fetch_one(connection)
         .await
         .doing("wait for other instances' migrations")?;
@@ -72,16 +105,18 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), Da
 /// A lock that is not given back is gone with its connection.
 async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     sqlx::query(UNLOCK)
-        .bind(tables.prefix())
+        .bind(tables.base())
         .execute(connection)
         .await
         .doing("let other instances' migrations go on")?;
     Ok(())
 }
 
+/// Between two looks at what another node does.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
-/// One minute is ample for three empty tables.
+/// One minute is ample for a few empty tables.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
 const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))))";
 
@@ -92,10 +127,43 @@ async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), D
             .await
             .doing("read the collation of the users table")?;
     let collation = collation.unwrap_or_else(|| "utf8mb4_unicode_520_ci".to_owned());
-    migrator(tables, &collation)
+    let migrator = migrator(tables, &collation);
+    finish(&migrator, connection, tables).await?;
+    migrator
         .run_direct(None, connection, false)
         .await
         .doing("create or update the sidecar's tables")
+}
+
+/// Does again what was begun by a process that was killed, or by another node of a cluster that is at it: neither minds.
+async fn finish(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<(), DatabaseError> {
+    let begun: Result<Vec<i64>, _> = sqlx::query_scalar(Statement::render(BEGUN, tables).sql())
+        .fetch_all(&mut *connection)
+        .await
+        .doing("read which migrations were begun");
+    let begun = match begun {
+        Err(error) if error.is_missing_table() => return Ok(()),
+        begun => begun?,
+    };
+    for migration in migrator.iter() {
+        if !begun.contains(&migration.version) {
+            continue;
+        }
+        sqlx::raw_sql(migration.sql.clone())
+            .execute(&mut *connection)
+            .await
+            .doing("finish a migration")?;
+        sqlx::query(Statement::render(DONE, tables).sql())
+            .bind(migration.version)
+            .execute(&mut *connection)
+            .await
+            .doing("note that a migration is done")?;
+    }
+    Ok(())
 }
 
 /// How many migrations have not been applied; `None` when the ledger itself is missing.
@@ -126,6 +194,10 @@ pub async fn missing_migrations(
 const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.COLUMNS \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{users}' AND COLUMN_NAME = 'user_email'";
 
+const BEGUN: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE NOT success";
+
+const DONE: &str = "UPDATE {prefix}fcom_sidecar_schema SET success = 1 WHERE version = ?";
+
 const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
 
 fn migrator(tables: &TableNames, collation: &str) -> Migrator {
@@ -140,7 +212,9 @@ fn migrator(tables: &TableNames, collation: &str) -> Migrator {
                 rendered,
                 true,
             );
-            // Of the file, not of the rendered text: a changed collation is no changed migration.
+            // Of the file, not of the rendered text: a changed collation is no changed migration. Nor is it one that a
+            // table moved to the prefix that a network shares, which is every single site's own.
+            let text = text.replace("{base}", "{prefix}");
             migration.checksum = Sha256::digest(text).to_vec().into();
             migration
         })

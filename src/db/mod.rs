@@ -2,6 +2,7 @@
 //! went wrong. Nothing above this module opens a connection or writes SQL of its own.
 
 mod batch;
+mod cluster;
 mod error;
 mod migrations;
 mod obstacle;
@@ -13,12 +14,13 @@ mod statements;
 mod tables;
 
 pub use batch::{Answer, Batch, Literal};
+pub use cluster::Cluster;
 pub use error::{DatabaseError, Doing, ErrorKind};
 pub use migrations::{migrate, missing_migrations};
-pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
+pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
 pub use pool::{Cause, Pool, PoolStatus, open};
 pub use session::{SQL_MODE, connect, connect_options};
-pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable};
+pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::TableNames;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::mysql::MySqlRow;
 use sqlx::{FromRow, Row};
 
-use super::{Connection, DatabaseError, Doing, Purpose, SITE_TABLES, Statement, TableNames};
+use super::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames, site_tables};
 
 /// Why no call may be carried out here. Says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,15 @@ pub enum Obstacle {
         /// As the server calls it.
         engine: String,
     },
+    /// A network of sites, of which nobody has chosen one.
+    #[error(
+        "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served: set \
+         wordpress.blog_id or wordpress.root"
+    )]
+    UndeclaredNetwork(String),
+    /// The chosen site is not there.
+    #[error("the network has no site {0}: set wordpress.blog_id to the id of one that it has")]
+    NoSuchSite(u64),
     /// Nobody but the site's owner knows which bytes such a column really holds.
     #[error(
         "{table}.{column} holds {charset} text: names would be written in another way than PHP writes them, so the table must \
@@ -59,9 +68,12 @@ pub async fn obstacle(
     if statements_are_logged(connection).await? {
         return Ok(Some(Obstacle::StatementBinaryLog));
     }
-    let tables = SITE_TABLES
-        .iter()
-        .filter(|table| table.purpose == Purpose::Calls);
+    if let Some(id) = names.blog_id()
+        && !blog_is_there(connection, names).await?
+    {
+        return Ok(Some(Obstacle::NoSuchSite(id)));
+    }
+    let tables = site_tables(names).filter(|table| table.purpose == Purpose::Calls);
     let tables: Vec<String> = tables.map(|table| table.full_name(names)).collect();
     let engine: Option<(String, String)> = ask(connection, ENGINES, names, &tables).await?;
     let without_transactions =
@@ -76,6 +88,40 @@ pub async fn obstacle(
         column,
         charset,
     }))
+}
+
+const NETWORK: &str = "SELECT COUNT(*) = 2 FROM information_schema.TABLES \
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('{base}blogs', '{base}sitemeta')";
+
+/// For a site of which only the options tell: whether it belongs to a network that they do not mention.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn undeclared_network(
+    connection: &mut Connection,
+    names: &TableNames,
+) -> Result<Option<Obstacle>, DatabaseError> {
+    if names.is_network() {
+        return Ok(None);
+    }
+    let is_network: bool = sqlx::query_scalar(Statement::render(NETWORK, names).sql())
+        .fetch_one(connection)
+        .await
+        .doing("look for the tables of a network")?;
+    Ok(is_network.then(|| Obstacle::UndeclaredNetwork(names.base().to_owned())))
+}
+
+const BLOG: &str = "SELECT 1 FROM {base}blogs WHERE blog_id = {blog_id}";
+
+async fn blog_is_there(
+    connection: &mut Connection,
+    names: &TableNames,
+) -> Result<bool, DatabaseError> {
+    let found = sqlx::query(Statement::render(BLOG, names).sql())
+        .fetch_optional(connection)
+        .await
+        .doing("look for the site in the network's table of sites")?;
+    Ok(found.is_some())
 }
 
 async fn ask<R: for<'r> FromRow<'r, MySqlRow> + Send + Unpin>(

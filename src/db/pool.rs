@@ -75,7 +75,8 @@ impl Manager for Sessions {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
-        open_session(&self.options, self.lock_wait).await
+        // Boxed: it is large and rare, and part of every piece of work otherwise.
+        Box::pin(open_session(&self.options, self.lock_wait)).await
     }
 
     /// Without asking the server: a dead connection costs one retry of a call instead of one round trip of every call.

@@ -150,8 +150,25 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_meta",
-        reads: &["id", "object_type", "object_id", "meta_key", "value"],
-        updates: &["value", "updated_at"],
+        reads: &[
+            "id",
+            "object_type",
+            "object_id",
+            "meta_key",
+            "value",
+            "created_at",
+            "updated_at",
+        ],
+        // The management of webhooks; calls update the value alone.
+        inserts: &[
+            "object_type",
+            "meta_key",
+            "value",
+            "updated_at",
+            "created_at",
+        ],
+        updates: &["meta_key", "value", "updated_at"],
+        deletes: true,
         indexes: &[index("meta_key", &["meta_key"])],
         ..UNUSED
     },
@@ -177,7 +194,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_spaces",
-        reads: &["id", "type", "privacy", "settings"],
+        reads: &["id", "title", "slug", "logo", "type", "privacy", "settings"],
         ..UNUSED
     },
     SiteTable {
@@ -235,6 +252,48 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
 ];
 
+/// What a site of a network needs beside them.
+const NETWORK_TABLES: &[SiteTable] = &[
+    SiteTable {
+        name: "users",
+        id: "ID",
+        reads: &["spam", "deleted"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "blogs",
+        id: "blog_id",
+        reads: &[
+            "blog_id", "site_id", "domain", "path", "archived", "spam", "deleted",
+        ],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "site",
+        reads: &["id", "domain", "path"],
+        ..UNUSED
+    },
+    SiteTable {
+        name: "sitemeta",
+        id: "meta_id",
+        reads: &["meta_id", "site_id", "meta_key", "meta_value"],
+        inserts: &["site_id", "meta_key", "meta_value"],
+        updates: &["meta_value"],
+        indexes: &[index("meta_key", &["meta_key"])],
+        ..UNUSED
+    },
+];
+
+/// Every table that is used of a site: [`SITE_TABLES`], and on a network those that its sites share.
+pub fn site_tables(tables: &TableNames) -> impl Iterator<Item = &'static SiteTable> + use<> {
+    let network = if tables.is_network() {
+        NETWORK_TABLES
+    } else {
+        &[]
+    };
+    SITE_TABLES.iter().chain(network)
+}
+
 /// Our own tables; every privilege is asked for as a whole, because their columns change with releases.
 pub const OWN_TABLES: &[SiteTable] = &[
     SiteTable {
@@ -259,7 +318,23 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_old_keys",
+        reads: &["key_hash", "webhook_id", "valid_until"],
+        inserts: &["key_hash", "webhook_id", "valid_until"],
+        updates: &["webhook_id", "valid_until"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_mail",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["state"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_events",
         reads: &["id"],
         inserts: &["id"],
         updates: &["state"],
@@ -274,6 +349,9 @@ impl SiteTable {
         match self.name {
             "users" => tables.users().to_owned(),
             "usermeta" => tables.usermeta().to_owned(),
+            name @ ("blogs" | "site" | "sitemeta" | "fcom_sidecar_claims") => {
+                format!("{}{name}", tables.base())
+            }
             name => format!("{}{name}", tables.prefix()),
         }
     }
@@ -330,8 +408,8 @@ mod tests {
                 ["UPDATE", name, "SET" | "FORCE"] => {
                     uses.insert(table(name, Privilege::Update));
                 }
-                // Stands for no table, or for what comes next.
-                [_, "FROM", "DUAL" | "SELECT"] => {}
+                // Stand for no table.
+                [_, "FROM", "DUAL"] | [_, "FROM" | "JOIN", "SELECT"] => {}
                 [_, "FROM" | "JOIN", name] => {
                     uses.insert(table(name, Privilege::Select));
                     if sql.contains("FOR UPDATE") && !name.contains("xprofile") {
@@ -350,21 +428,26 @@ mod tests {
 
     #[test]
     fn every_statement_uses_only_what_is_listed() {
-        let tables = TableNames::new("wp_", None, None).unwrap();
-        let listed: BTreeSet<(String, Privilege)> = SITE_TABLES
-            .iter()
-            .chain(OWN_TABLES)
-            .flat_map(|table| {
-                let name = table.full_name(&tables);
-                let privileges = table.privileges().into_iter();
-                privileges.map(move |(privilege, _)| (name.clone(), privilege))
-            })
-            .collect();
-        for (statement, sql) in Statements::render(&tables).all() {
-            let used = uses(sql.sql().as_str());
-            assert!(!used.is_empty(), "{statement}");
-            let missing: Vec<_> = used.difference(&listed).collect();
-            assert!(missing.is_empty(), "{statement}: {missing:?}");
+        let single = TableNames::new("wp_", None, None).unwrap();
+        let blog = single.clone().of_blog(2, "wp_2_").unwrap();
+        for tables in [single, blog] {
+            let listed: BTreeSet<(String, Privilege)> = site_tables(&tables)
+                .chain(OWN_TABLES)
+                .flat_map(|table| {
+                    let name = table.full_name(&tables);
+                    let privileges = table.privileges().into_iter();
+                    privileges.map(move |(privilege, _)| (name.clone(), privilege))
+                })
+                .collect();
+            for (statement, sql) in Statements::render(&tables).all() {
+                if statement.contains("network") && !tables.is_network() {
+                    continue;
+                }
+                let used = uses(sql.sql().as_str());
+                assert!(!used.is_empty(), "{statement}");
+                let missing: Vec<_> = used.difference(&listed).collect();
+                assert!(missing.is_empty(), "{statement}: {missing:?}");
+            }
         }
     }
 }

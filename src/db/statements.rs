@@ -1,7 +1,11 @@
 //! Every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
 //!
-//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{local_time}` is one bound literal of site
-//! local time for a TIMESTAMP column; `{each: …}` is repeated, comma-separated, once per row or value.
+//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names, `{base}` is the prefix of what the sites of a
+//! network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column; `{each: …}` is repeated,
+//! comma-separated, once per row or value; `{network: …}` stands for a site of a network only, and `{blog_id}` in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -31,7 +35,9 @@ impl Statement {
             .replace("{prefix}", tables.prefix())
             .replace("{users}", tables.users())
             .replace("{usermeta}", tables.usermeta())
+            .replace("{base}", tables.base())
             .replace("{local_time}", LOCAL_TIME);
+        let text = for_network(&text, tables.blog_id());
         let once = safe(expand(&text, 1));
         Self { text, once }
     }
@@ -91,6 +97,22 @@ fn expand(text: &str, count: usize) -> String {
     format!("{head}{}{tail}", vec![each.trim(); count].join(", "))
 }
 
+/// Keeps what stands in `{network: …}`, or leaves it out.
+fn for_network(text: &str, blog_id: Option<u64>) -> String {
+    // Statements that are for networks alone name a site, too; those of single sites are never run.
+    let blog_id_text = blog_id.unwrap_or_default().to_string();
+    let mut text = text.replace("{blog_id}", &blog_id_text);
+    while let Some(start) = text.find(NETWORK) {
+        let length = text[start..].find('}');
+        let end = start + length.expect("{network: …} is closed in every SQL file");
+        let kept = blog_id.map(|_| text[start + NETWORK.len()..end].to_owned());
+        text.replace_range(start..=end, &kept.unwrap_or_default());
+    }
+    text
+}
+
+const NETWORK: &str = "{network:";
+
 /// Where `{each: …}` stands; an empty range if it does not.
 fn each_range(text: &str) -> std::ops::Range<usize> {
     let Some(start) = text.find("{each:") else {
@@ -105,15 +127,30 @@ macro_rules! statements {
         /// Every statement, by the name of its file.
         #[derive(Clone, Debug)]
         #[expect(missing_docs, reason = "each field is documented at the top of its SQL file")]
-        pub struct Statements { $(pub $name: Statement),* }
+        pub struct Statements {
+            $(pub $name: Statement,)*
+            several_writers: Arc<AtomicBool>,
+        }
 
         impl Statements {
             /// Renders every file for one site.
             pub fn render(tables: &TableNames) -> Self {
                 Self {
                     $($name: Statement::render(
-                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables)),*
+                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables),)*
+                    several_writers: Arc::default(),
                 }
+            }
+
+            /// Whether other servers write at the same time (see [`Cluster`](super::Cluster)): their locks are not seen
+            /// here, and statements are not sent together.
+            pub fn has_several_writers(&self) -> bool {
+                self.several_writers.load(Ordering::Relaxed)
+            }
+
+            /// Says so, to every clone; it is found out when the database is first reached.
+            pub fn set_several_writers(&self, several: bool) {
+                self.several_writers.store(several, Ordering::Relaxed);
             }
 
             /// All statements with their names, so that a test can prepare each of them.
@@ -125,29 +162,44 @@ macro_rules! statements {
 }
 
 statements! {
+    application_passwords,
     backlog,
+    blog_membership,
     cancel_scheduled_action,
     claim,
     community_roles,
     course_email_sections,
     delete_memberships,
+    delete_old_keys,
+    delete_webhook,
+    drop_event,
     drop_mail,
+    due_event,
+    events_by_state,
     facts,
     finish_mail,
     forget_idempotency_keys,
     free_claims,
+    insert_cache_event,
+    insert_event,
     insert_mail,
     insert_membership,
+    insert_network_user_count,
+    insert_old_key,
     insert_run,
     insert_scheduled_action,
     insert_scheduled_action_group,
     insert_scheduled_action_log,
     insert_user,
     insert_usermeta,
+    insert_webhook,
     insert_xprofile,
+    interrupted_events,
+    last_done_event,
     lease_mail,
     leased_mail,
     list_mail,
+    list_webhooks,
     lock_user,
     lock_user_count,
     lock_webhook,
@@ -156,9 +208,14 @@ statements! {
     names_taken,
     pending_scheduled_actions,
     profile_usermeta,
+    prune_events,
+    prune_old_keys,
     prune_runs,
     reactivate_membership,
+    replace_webhook_key,
+    retry_dead_events,
     retry_dead_mail,
+    retry_event,
     retry_mail,
     run_by_call_id,
     run_ids,
@@ -168,15 +225,20 @@ statements! {
     set_activation_key,
     show_mail,
     show_runs,
+    show_webhook,
     space_ids_of_user,
     spaces_with_membership,
     tally_options,
+    troubled_events,
     untallied_runs,
+    update_network_user_count,
     update_user_count,
     update_usermeta,
     update_webhook,
     users_by_name,
+    webhook_environment,
     webhook_records,
+    webhook_targets,
 }
 
 #[cfg(test)]
@@ -200,6 +262,18 @@ mod tests {
         assert_eq!(
             statement.repeated(3).as_str(),
             "INSERT INTO wp_usermeta (a, b)\nVALUES (?, ?), (?, ?), (?, ?)"
+        );
+    }
+
+    #[test]
+    fn what_is_for_networks_stands_there_alone() {
+        let sql = "SELECT 1{network: , 2 FROM {base}blogs WHERE blog_id = {blog_id}} {network:x}";
+        let render = |tables: &TableNames| Statement::render(sql, tables).sql().as_str().to_owned();
+        assert_eq!(render(&tables()).trim(), "SELECT 1");
+        let blog = tables().of_blog(7, "wp_7_").unwrap();
+        assert_eq!(
+            render(&blog),
+            "SELECT 1 , 2 FROM wp_blogs WHERE blog_id = 7 x"
         );
     }
 

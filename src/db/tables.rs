@@ -1,11 +1,13 @@
 //! The names of the site's tables: known only at run time, and fixed from then on.
 
-/// Table prefix and the two tables that `CUSTOM_USER_TABLE` and `CUSTOM_USER_META_TABLE` may rename.
+/// Table prefixes and the two tables that `CUSTOM_USER_TABLE` and `CUSTOM_USER_META_TABLE` may rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableNames {
+    base: String,
     prefix: String,
     users: String,
     usermeta: String,
+    blog_id: Option<u64>,
 }
 
 /// A name that cannot stand in SQL as it is.
@@ -28,16 +30,47 @@ impl TableNames {
         let name = |custom: Option<&str>, standard: &str| {
             checked(custom.map_or_else(|| format!("{prefix}{standard}"), ToOwned::to_owned))
         };
+        let prefix = checked(prefix.to_owned())?;
         Ok(Self {
-            prefix: checked(prefix.to_owned())?,
+            base: prefix.clone(),
             users: name(users, "users")?,
             usermeta: name(usermeta, "usermeta")?,
+            prefix,
+            blog_id: None,
         })
     }
 
-    /// `$table_prefix`, which also begins the keys `{prefix}capabilities` and `{prefix}user_roles`.
+    /// The names of one site of a network: `self` is as [`Self::new`] makes it of the network's own prefix, `prefix` is
+    /// what the tables of the site begin with. The users are the network's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_blog(self, blog_id: u64, prefix: &str) -> Result<Self, InvalidTableName> {
+        Ok(Self {
+            prefix: checked(prefix.to_owned())?,
+            blog_id: Some(blog_id),
+            ..self
+        })
+    }
+
+    /// What the site's tables begin with, and its keys `{prefix}capabilities` and `{prefix}user_roles`.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// `$table_prefix`: what the tables begin with that the sites of a network share; the prefix of a single site.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Which site of a network this is; `None` for a single site.
+    pub fn blog_id(&self) -> Option<u64> {
+        self.blog_id
+    }
+
+    /// Whether the site belongs to a network; mirrors `is_multisite`.
+    pub fn is_network(&self) -> bool {
+        self.blog_id.is_some()
     }
 
     /// The users table's whole name.
@@ -78,5 +111,15 @@ mod tests {
         let tables = TableNames::new("wp_", Some("shared_users"), None).unwrap();
         assert_eq!(tables.users(), "shared_users");
         assert_eq!(tables.usermeta(), "wp_usermeta");
+    }
+
+    #[test]
+    fn a_site_of_a_network_has_tables_of_its_own_and_the_networks_users() {
+        let network = TableNames::new("wp_", None, None).unwrap();
+        assert!(!network.is_network());
+        let blog = network.of_blog(2, "wp_2_").unwrap();
+        assert_eq!((blog.base(), blog.prefix()), ("wp_", "wp_2_"));
+        assert_eq!(blog.users(), "wp_users");
+        assert!(blog.is_network() && blog.of_blog(2, "wp-2_").is_err());
     }
 }

@@ -59,6 +59,8 @@ pub enum ChangeKind {
         role: String,
         /// Site-local literal.
         since: Option<String>,
+        /// The row that became active again; `None` for a new one.
+        reactivated: Option<u64>,
         /// Whether another row of the user, one that PHP made by losing a race, was active all the time.
         twice: bool,
     },
@@ -166,7 +168,7 @@ impl State {
         // A member of a course is a student; a student of a space stays one.
         let role = if target.is_course { "student" } else { role };
         let twice = target.memberships.iter().any(Membership::is_active);
-        let (role, since) = match target.memberships.first_mut() {
+        let (role, since, reactivated) = match target.memberships.first_mut() {
             Some(row) if row.is_active() => return,
             Some(row) => {
                 let kept = row
@@ -179,7 +181,7 @@ impl State {
                 if let Some(row_id) = row.id {
                     self.plan.reactivate.push((row_id, role.clone()));
                 }
-                (role, row.created_at.clone())
+                (role, row.created_at.clone(), row.id)
             }
             None => {
                 target.memberships.push(Membership {
@@ -189,11 +191,16 @@ impl State {
                     created_at: None,
                 });
                 self.plan.insert.push((id, role));
-                (role.to_owned(), None)
+                (role.to_owned(), None, None)
             }
         };
         let (target_id, is_course) = (id, target.is_course);
-        let kind = ChangeKind::Joined { role, since, twice };
+        let kind = ChangeKind::Joined {
+            role,
+            since,
+            reactivated,
+            twice,
+        };
         self.plan.changes.push(Change {
             target_id,
             is_course,

@@ -9,4 +9,5 @@ pub mod memberships;
 pub mod space_ids;
 pub mod username;
 pub mod webhook;
+pub mod webhooks;
 pub mod xprofile;

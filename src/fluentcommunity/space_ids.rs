@@ -44,7 +44,7 @@ pub async fn rewrite(
     usermeta::update(connection, statements, user_id, META_KEY, &value).await
 }
 
-/// Administrators of the site, and administrators and moderators of the community, see every space.
+/// Administrators of the site or of its network, and administrators and moderators of the community, see every space.
 async fn is_moderator(
     connection: &mut Connection,
     statements: &Statements,
@@ -54,17 +54,30 @@ async fn is_moderator(
     let rows: Vec<(String, Option<Vec<u8>>)> = sqlx::query_as(statements.community_roles.sql())
         .bind(user_id)
         .bind(user_id)
+        .bind(user_id)
         .fetch_all(connection)
         .await
         .doing("read the user's roles")?;
+    let login = rows.iter().find(|(kind, _)| kind == "login");
+    let login = login.and_then(|(_, login)| login.as_deref());
     Ok(rows.iter().any(|(kind, value)| {
         let value = value.as_deref().unwrap_or_default();
-        if kind == "capabilities" {
-            user_has_capability(value, roles_option, "manage_options")
-        } else {
-            leads_community(value)
+        match kind.as_str() {
+            "capabilities" => user_has_capability(value, roles_option, "manage_options"),
+            "site_admins" => login.is_some_and(|login| is_super_admin(login, value)),
+            "community_roles" => leads_community(value),
+            _ => false,
         }
     }))
+}
+
+/// Mirrors `is_super_admin`; the network's option lists logins.
+pub(super) fn is_super_admin(login: &[u8], site_admins: &[u8]) -> bool {
+    let admins = php::parse(loose::trim(site_admins)).ok();
+    admins.is_some_and(|admins| {
+        let mut logins = admins.as_array().into_iter().flat_map(Array::values);
+        logins.any(|one| one.as_bytes() == Some(login))
+    })
 }
 
 fn leads_community(value: &[u8]) -> bool {

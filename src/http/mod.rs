@@ -4,6 +4,7 @@
 mod admin;
 mod client;
 pub mod fields;
+mod form;
 mod inherited;
 mod limits;
 mod multipart;
@@ -16,6 +17,7 @@ mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
+pub use form::FORM_WANTED;
 pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]

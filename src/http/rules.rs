@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use ipnet::IpNet;
 
 use super::Limiter;
+use super::admin::Access;
 use crate::config::{Config, ForwardingHeader, Protection};
 
 /// Rules for callers.
@@ -27,6 +29,10 @@ pub struct Rules {
     pub(super) max_fields: usize,
     /// Whether run records say where calls came from.
     pub(super) records_addresses: bool,
+    /// Who may manage webhooks and read the run log.
+    pub(super) access: Arc<Access>,
+    /// How long a webhook's key is valid after it was replaced.
+    pub(super) old_keys: TimeDelta,
 }
 
 impl Rules {
@@ -53,6 +59,11 @@ impl Rules {
             max_body_bytes: limits.max_body_bytes,
             max_fields: limits.max_fields,
             records_addresses: config.runs.client_addresses,
+            access: Arc::new(Access::new(
+                &config.admin,
+                before.map(|before| &*before.access),
+            )),
+            old_keys: config.admin.old_keys,
         }
     }
 

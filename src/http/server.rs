@@ -18,6 +18,7 @@ use super::inherited::Socket;
 use super::request_id::name_request;
 use super::{Inherited, Rules, admin, webhook};
 use crate::config::{Listen, Server as Listeners};
+use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Site;
 
 /// What the handlers need.
@@ -34,6 +35,8 @@ pub struct Front {
     pub hands_over: bool,
     /// Requests that are being answered.
     pub requests: TaskTracker,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: PortalOverrides,
     /// How callers are judged at present.
     pub rules: watch::Receiver<Arc<Rules>>,
 }
@@ -107,10 +110,7 @@ pub fn bind(
         App::new()
             .app_data(front.clone())
             .wrap(from_fn(name_request))
-            .route("/healthz", web::get().to(admin::healthz))
-            .route("/readyz", web::get().to(admin::readyz))
-            .route("/metrics", web::get().to(admin::metrics))
-            .configure(admin::runs::routes)
+            .configure(admin::configure)
             .default_service(web::to(admin::not_found))
     })
     .workers(1);

@@ -2,23 +2,17 @@
 //! says in words what PHP passes over in silence.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use actix_multipart::Multipart;
-use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{ConnectionType, Method, StatusCode};
-use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
-use futures_util::{Stream, StreamExt, stream};
 use secrecy::SecretSlice;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
-use super::multipart::{MultipartError, MultipartLimits, read_multipart};
+use super::form::{Form, SIGNATURE, read_form};
 use super::reply::Replies;
 use super::request_id::RequestId;
 use super::rules::Rules;
@@ -35,11 +29,6 @@ use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 const ACTION: &[u8] = b"incoming_webhook";
 /// Names a call that may be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Signatures of a call, after the Standard Webhooks specification.
-const SIGNATURE: &str = "webhook-signature";
-/// A body that has not arrived by then is given up.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Answers any request to the public listener.
 pub(super) async fn handle(
     request: HttpRequest,
@@ -207,13 +196,6 @@ fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookC
     }
 }
 
-/// A body that has been read.
-struct Form {
-    fields: Fields,
-    /// Byte for byte, if a signature may be of it.
-    raw: Option<Vec<u8>>,
-}
-
 /// The signature's headers, once each, with the body that they are of.
 fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
     let once = |name: &str| {
@@ -229,117 +211,6 @@ fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
     })
 }
 
-async fn read_form(
-    request: &HttpRequest,
-    payload: web::Payload,
-    rules: &Rules,
-    replies: Replies,
-) -> Result<Form, HttpResponse> {
-    let declared = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = declared
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let is_urlencoded = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let is_multipart = media_type.eq_ignore_ascii_case("multipart/form-data");
-    if !is_urlencoded && !is_multipart {
-        return Err(replies.error(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send form data: application/x-www-form-urlencoded or multipart/form-data",
-        ));
-    }
-    let length = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    if length
-        .and_then(|text| text.parse().ok())
-        .is_some_and(|length: usize| length > rules.max_body_bytes)
-    {
-        return Err(too_large(replies));
-    }
-    let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
-    let reading = async {
-        if is_multipart && !keep {
-            let fields = read_multipart_form(request, payload, rules, replies).await?;
-            return Ok(Form { fields, raw: None });
-        }
-        let body = read_body(payload, rules.max_body_bytes, replies).await?;
-        let fields = if is_multipart {
-            let whole = stream::iter([Ok(Bytes::copy_from_slice(&body))]);
-            read_multipart_form(request, whole, rules, replies).await?
-        } else {
-            Fields::parse_urlencoded(&body, rules.max_fields)
-                .map_err(|_| too_many_fields(replies, rules.max_fields))?
-        };
-        Ok(Form {
-            fields,
-            raw: keep.then_some(body),
-        })
-    };
-    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(form) => form,
-        Err(_) => Err(replies.error(
-            StatusCode::REQUEST_TIMEOUT,
-            "The body did not arrive in time",
-        )),
-    }
-}
-
-async fn read_multipart_form(
-    request: &HttpRequest,
-    payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    rules: &Rules,
-    replies: Replies,
-) -> Result<Fields, HttpResponse> {
-    let limits = MultipartLimits {
-        max_bytes: rules.max_body_bytes,
-        max_fields: rules.max_fields,
-    };
-    read_multipart(Multipart::new(request.headers(), payload), limits)
-        .await
-        .map_err(|error| match error {
-            MultipartError::TooLarge => too_large(replies),
-            MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
-            MultipartError::Malformed(_) => {
-                replies.error(StatusCode::BAD_REQUEST, "The multipart body is malformed")
-            }
-        })
-}
-
-async fn read_body(
-    mut payload: web::Payload,
-    limit: usize,
-    replies: Replies,
-) -> Result<Vec<u8>, HttpResponse> {
-    let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk =
-            chunk.map_err(|_| replies.error(StatusCode::BAD_REQUEST, "The body broke off"))?;
-        if body.len() + chunk.len() > limit {
-            return Err(too_large(replies));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn too_large(replies: Replies) -> HttpResponse {
-    replies.error(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
-}
-
-fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
-    replies.error(
-        StatusCode::BAD_REQUEST,
-        &format!("The form has more than {limit} fields"),
-    )
-}
-
 /// Carries the call out, if there is room for one more, and writes the one line about it.
 async fn execute(
     front: &Front,
@@ -348,7 +219,7 @@ async fn execute(
     replies: Replies,
     started: Instant,
 ) -> (HttpResponse, Ended) {
-    let place = match place(front) {
+    let place = match place(front).await {
         Ok(place) => place,
         Err((outcome, message)) => {
             let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
@@ -388,7 +259,14 @@ async fn execute(
             let response = replies.refusal(&error);
             let status = response.status().as_u16();
             let (outcome, reason) = (error.word(), telemetry::chain(&error));
-            if response.status().is_server_error() && !error.is_unavailable() {
+            if let Some(remedy) = error.remedy() {
+                tracing::error!(
+                    status,
+                    outcome,
+                    duration_ms,
+                    "call not executed: {reason}. Remedy: {remedy}"
+                );
+            } else if response.status().is_server_error() && !error.is_unavailable() {
                 tracing::error!(status, outcome, duration_ms, "call not executed: {reason}");
             } else if response.status().is_server_error() {
                 tracing::warn!(status, outcome, duration_ms, "call not executed: {reason}");
@@ -401,15 +279,16 @@ async fn execute(
 }
 
 /// A place for the call, or why there is none: for metrics, and in words.
-fn place(front: &Front) -> Result<OwnedSemaphorePermit, (&'static str, &'static str)> {
-    if !front.site.prepared.load(Ordering::Relaxed) {
+async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (&'static str, &'static str)> {
+    let place = Arc::clone(&front.calls).try_acquire_owned();
+    let message = "Too many calls at once, nothing was changed";
+    let place = place.map_err(|_| ("overloaded", message))?;
+    if !front.site.readiness.is_ready_once_started().await {
         return Err(("not_ready", "The server is not ready, nothing was changed"));
     }
     if front.site.pool.absence().is_some() {
         let message = "The database is away, nothing was changed";
         return Err(("database_unavailable", message));
     }
-    let place = Arc::clone(&front.calls).try_acquire_owned();
-    let message = "Too many calls at once, nothing was changed";
-    place.map_err(|_| ("overloaded", message))
+    Ok(place)
 }

@@ -12,7 +12,7 @@ mod worker;
 
 pub use catalogue::Catalogues;
 pub use message::Header;
-pub use settings::{MailOptions, Sender};
+pub use settings::{MailOptions, Network, Sender};
 pub use smtp::{Failure, Line, Smtp};
 pub use templates::Templates;
 pub use text::{Text, Welcome, compose};

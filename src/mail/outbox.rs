@@ -53,6 +53,9 @@ pub(super) struct Leased {
     pub(super) user_email: Option<String>,
     pub(super) display_name: Option<String>,
     pub(super) locale: Option<String>,
+    /// On a network: the user is marked as spam.
+    #[sqlx(default)]
+    pub(super) is_spammer: Option<bool>,
     #[sqlx(skip)]
     pub(super) lease: [u8; 16],
 }

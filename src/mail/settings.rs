@@ -1,5 +1,7 @@
 //! The site's options that a mail is made from, and the sender that the operator may set instead.
 
+use std::borrow::Cow;
+
 use sqlx::FromRow;
 
 use super::text::default_from;
@@ -16,8 +18,34 @@ pub struct MailOptions {
     pub home: String,
     /// `blogname`, HTML-escaped as it is stored.
     pub blogname: String,
+    /// The network that the site belongs to, with the addresses that its mails name.
+    pub network: Option<Network>,
     /// The options that every part of WordPress needs: language and version.
     pub site: SiteOptions,
+}
+
+/// A network of sites: where its main site is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its id.
+    pub id: u64,
+    /// A host, in which a port may be.
+    pub domain: String,
+    /// Begins and ends with a slash.
+    pub path: String,
+}
+
+impl Network {
+    /// From `id|domain|path`.
+    fn read(value: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(value);
+        let mut parts = text.splitn(3, '|').map(ToOwned::to_owned);
+        Some(Self {
+            id: parts.next()?.parse().ok()?,
+            domain: parts.next()?,
+            path: parts.next()?,
+        })
+    }
 }
 
 #[derive(FromRow)]
@@ -47,6 +75,7 @@ impl MailOptions {
                 b"siteurl" => options.site_url = text(),
                 b"home" => options.home = text(),
                 b"blogname" => options.blogname = text(),
+                b"network" => options.network = Network::read(&value),
                 _ => options.site.take(prefix, &name, value),
             }
         }
@@ -58,11 +87,12 @@ impl MailOptions {
         self.site.locale()
     }
 
-    fn home(&self) -> &str {
-        if self.home.is_empty() {
-            &self.site_url
-        } else {
-            &self.home
+    /// Whose host the mail comes from; mirrors `network_home_url`.
+    fn home(&self) -> Cow<'_, str> {
+        match &self.network {
+            Some(Network { domain, path, .. }) => format!("http://{domain}{path}").into(),
+            None if self.home.is_empty() => (&*self.site_url).into(),
+            None => (&*self.home).into(),
         }
     }
 }
@@ -84,11 +114,20 @@ pub struct Sender {
     pub home: Option<String>,
     /// See `home`.
     pub site_url: Option<String>,
+    /// The network's address as `wp-config.php` has it, which wins over the table `site`.
+    pub network: Option<Network>,
 }
 
 impl Sender {
     /// Puts the constants over the options.
     pub fn overlay(&self, options: &mut MailOptions) {
+        if let Some(network) = &mut options.network {
+            // On a network WordPress heeds neither of the constants below.
+            if let Some(said) = self.network.as_ref().filter(|said| said.id == network.id) {
+                network.clone_from(said);
+            }
+            return;
+        }
         if let Some(home) = &self.home {
             options.home.clone_from(home);
         }
@@ -110,7 +149,7 @@ impl Sender {
             return Ok((from.clone(), name));
         }
         let home = options.home();
-        default_from(home)
+        default_from(&home)
             .filter(|from| is_email(from.as_bytes()))
             .map(|from| (from, name))
             .ok_or_else(|| {

@@ -27,6 +27,9 @@ pub struct Smtp {
     timeout: Duration,
 }
 
+/// How long somebody at a terminal waits for a server that may not be there.
+const LONGEST_GREETING: Duration = Duration::from_secs(15);
+
 /// One sender's connection, opened with the first mail and kept from mail to mail.
 pub struct Line<'a> {
     smtp: &'a Smtp,
@@ -93,6 +96,28 @@ impl Smtp {
             smtp: self,
             open: None,
         }
+    }
+
+    /// Connects, logs in and says good-bye; tells whether the connection was encrypted.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn greet(&self) -> Result<bool, Failure> {
+        let meeting = async {
+            let mut connection = self.connect().await?;
+            let encrypted = connection.is_encrypted();
+            let _ = connection.quit().await;
+            Ok::<_, Error>(encrypted)
+        };
+        let words = match tokio::time::timeout(self.timeout.min(LONGEST_GREETING), meeting).await {
+            Ok(Ok(encrypted)) => return Ok(encrypted),
+            Ok(Err(error)) => crate::telemetry::chain(&error),
+            Err(_) => "timed out: no answer in time".to_owned(),
+        };
+        Err(Failure {
+            words,
+            is_permanent: false,
+        })
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {

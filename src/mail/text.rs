@@ -1,11 +1,11 @@
 //! What a welcome mail says. Mirrors `wp_new_user_notification` for the user and the addresses that `network_site_url` and
-//! `wp_mail` make, WordPress 5.9 to 7.1, single site.
+//! `wp_mail` make, WordPress 5.9 to 7.1, for single sites and networks.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Catalogues, MailOptions, Templates};
+use super::{Catalogues, MailOptions, Network, Templates};
 use crate::wordpress::special_chars::{Quotes, decode};
 use crate::wordpress::version::Version;
 
@@ -56,7 +56,7 @@ pub fn compose(
     let site_name = decode(&welcome.options.blogname, Quotes::Decoded);
     let address = welcome.address();
     let links = Links {
-        set_password: link(welcome, &address),
+        set_password: link(welcome, &welcome.network_address()),
         login: format!("{address}/wp-login.php"),
     };
     if let Some(text) = templates.render(welcome, &site_name, locale, &links)? {
@@ -96,10 +96,27 @@ pub(super) struct Links {
 impl Welcome<'_> {
     /// `siteurl` without trailing slashes, https if it is that already, if the call came over https, or if configured.
     fn address(&self) -> String {
+        let (scheme, rest) = self.site_url();
+        format!("{scheme}://{rest}")
+    }
+
+    /// The same of a network's main site, where its users set their passwords. Mirrors `network_site_url`, whose scheme is
+    /// the site's.
+    fn network_address(&self) -> String {
+        let (scheme, rest) = self.site_url();
+        match &self.options.network {
+            Some(Network { domain, path, .. }) => {
+                format!("{scheme}://{domain}{}", path.trim_end_matches('/'))
+            }
+            None => format!("{scheme}://{rest}"),
+        }
+    }
+
+    fn site_url(&self) -> (&'static str, &str) {
         let address = self.options.site_url.trim_end_matches('/');
         let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
         let https = self.https || scheme.eq_ignore_ascii_case("https");
-        format!("{}://{rest}", if https { "https" } else { "http" })
+        (if https { "https" } else { "http" }, rest)
     }
 }
 
@@ -166,6 +183,38 @@ mod tests {
         assert_eq!(
             text("7.1", "https://h", false).body,
             format!("{intro}{link}")
+        );
+    }
+
+    #[test]
+    fn on_a_network_the_password_is_set_on_the_main_site() {
+        let options = MailOptions {
+            site_url: "https://h/two".into(),
+            network: Some(Network {
+                id: 1,
+                domain: "h:8080".into(),
+                path: "/wp/".into(),
+            }),
+            ..MailOptions::default()
+        };
+        let key = SecretString::from("KEY");
+        let welcome = Welcome {
+            version: "6.7".parse().unwrap(),
+            options: &options,
+            login: "jane",
+            display_name: "Jane",
+            locale: None,
+            key: &key,
+            https: false,
+        };
+        let body = compose(&welcome, &Catalogues::none(), &Templates::none())
+            .unwrap()
+            .body;
+        let link = "https://h:8080/wp/wp-login.php?login=jane&key=KEY&action=rp\r\n";
+        assert!(body.contains(link), "{body}");
+        assert!(
+            body.ends_with("\r\nhttps://h/two/wp-login.php\r\n"),
+            "{body}"
         );
     }
 

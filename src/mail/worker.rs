@@ -14,6 +14,7 @@ use super::outbox::{self, Ended, Leased};
 use super::{Catalogues, Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
 use crate::db::{DatabaseError, Pool, Statements};
+use crate::events::note_changed_user;
 use crate::telemetry::{self, Metrics};
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
@@ -75,6 +76,8 @@ pub struct Worker {
     pub pace: Pace,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
+    /// Rung when a reset key was stored of which WordPress must hear; `None` while the relay is off.
+    pub relay_bell: Option<Arc<Notify>>,
     /// Rung when a call has promised a mail.
     pub bell: Arc<Notify>,
 }
@@ -159,6 +162,10 @@ impl Worker {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
             return Ok(Ended::Skipped("the user was deleted".to_owned()));
         };
+        // Who may not reset his password gets no link to do it.
+        if mail.is_spammer == Some(true) {
+            return Ok(Ended::Skipped("the user is marked as spam".to_owned()));
+        }
         if !is_email(address.as_bytes()) {
             return Ok(Ended::Skipped(
                 "the user's address cannot receive mail".to_owned(),
@@ -198,9 +205,17 @@ impl Worker {
         };
         self.pool
             .work(async |connection| {
-                reset_key::store(connection, statements, mail.user_id, &stored).await
+                reset_key::store(connection, statements, mail.user_id, &stored).await?;
+                if self.relay_bell.is_some() {
+                    note_changed_user(connection, statements, mail.user_id).await?;
+                }
+                Ok::<_, DatabaseError>(())
             })
             .await?;
+        // A copy of the user in an object cache would not know the key of the mail's link.
+        if let Some(bell) = &self.relay_bell {
+            bell.notify_one();
+        }
         let domain = from.0.rsplit('@').next().unwrap_or("localhost");
         let created = mail.created_at.and_utc().timestamp();
         let header = Header {

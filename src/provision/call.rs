@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Caller, Idempotency, ProvisionError};
+use crate::fluentcommunity::webhooks::old_keys;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
 
@@ -76,6 +77,13 @@ impl WebhookKey {
     /// For the indexed look-up only; text, since a key with other bytes matches nothing.
     pub(super) fn for_lookup(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
+    }
+
+    /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
+    pub(super) fn old_key_hash(&self) -> String {
+        let hash = old_keys::hash(&self.0);
+        let digits = |hex, byte| format!("{hex}{byte:02x}");
+        hash.into_iter().fold(String::new(), digits)
     }
 
     /// Eight hexadecimal digits that tell keys apart in a log.

@@ -103,6 +103,7 @@ impl Attempt<'_> {
             .work(async |connection| Facts::load(connection, site, call, &names).await)
             .await?;
         protection::admit(&facts.webhook, &call.caller)?;
+        facts.admit(&site.tables)?;
         if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
             return if earlier.fields == now.fields {
                 Ok((None, earlier.outcome))

@@ -1,6 +1,10 @@
 //! Claims: locks on the names of a user who is being created. WordPress's schema has no unique key on them, and ours must
 //! not add one; a row in our own table, inserted first and deleted before the commit, makes colliding calls wait for
-//! each other instead.
+//! each other instead. The sites of a network share that table as they share their users.
+//!
+//! On a Galera cluster locks stay on their node, and what nodes agree on at commit is rows: two transactions conflict if they
+//! write the same one. The claims of new users are such rows. A call for a known user locks the user's row, which writes
+//! nothing, so there it claims the user, too.
 
 use crate::db::{Batch, Connection, DatabaseError, Literal, Statements};
 
@@ -16,6 +20,11 @@ pub(super) const NICENAME: &str = "nicename";
 /// `username` of a community profile.
 pub(super) const USERNAME: &str = "username";
 
+/// The count of a network's users, kept in a table without a unique key.
+pub(super) const USER_COUNT: &str = "user_count";
+/// A user's id; on a cluster only.
+pub(super) const USER: &str = "user";
+
 /// The claims that a transaction holds.
 #[derive(Debug)]
 pub(super) struct Claims {
@@ -30,6 +39,11 @@ impl Claims {
             call_id,
             held: Vec::new(),
         }
+    }
+
+    /// None yet, for work that belongs to no call.
+    pub(super) fn of_nobody() -> Self {
+        Self::of_call(rand::random())
     }
 
     /// Adds the statement that takes what is not held yet, and waits for whoever holds it. Always in the same order of
@@ -48,7 +62,7 @@ impl Claims {
             .iter()
             .flat_map(|(kind, name)| [(*kind).into(), name.into(), Literal::Bytes(&self.call_id)])
             .collect();
-        batch.add(&statements.claim, "claim the new user's names", &literals);
+        batch.add(&statements.claim, "claim names or a user", &literals);
         self.held.append(&mut claims);
     }
 
@@ -59,7 +73,7 @@ impl Claims {
         statements: &Statements,
         claims: Vec<Claim>,
     ) -> Result<(), DatabaseError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(statements);
         self.take_in(&mut batch, statements, claims);
         batch.run(connection).await?;
         Ok(())

@@ -43,6 +43,17 @@ pub enum ProvisionError {
     /// Neither configured, nor in the files, nor in the database.
     #[error("the WordPress version is unknown: set wordpress.version or wordpress.root")]
     UnknownVersion,
+    /// A site of a network that is not there, or no more.
+    #[error("the network has no site {0}: set wordpress.blog_id to one that it has")]
+    NoSuchSite(u64),
+    /// A site of a network that WordPress does not serve either.
+    #[error("site {id} of the network {why}: WordPress does not serve it either")]
+    SiteClosed {
+        /// Its id.
+        id: u64,
+        /// In words.
+        why: &'static str,
+    },
     /// Somebody else created or deleted the user between our look and our lock.
     #[error("another call created or deleted this user in the meantime")]
     Raced,
@@ -87,6 +98,8 @@ impl ProvisionError {
             Self::EmailRequired | Self::EmailTooLong => "invalid_email",
             Self::NoFreeName => "no_free_name",
             Self::UnknownVersion => "unknown_version",
+            Self::NoSuchSite(_) => "no_such_site",
+            Self::SiteClosed { .. } => "site_closed",
             Self::Raced => "raced",
             Self::Busy => "busy",
             Self::Crowded => "overloaded",
@@ -103,7 +116,9 @@ impl ProvisionError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
-            Self::Database(error) => error.is_lock_conflict() || error.is_lost_connection(),
+            Self::Database(error) => {
+                error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
+            }
             _ => false,
         }
     }
@@ -111,6 +126,11 @@ impl ProvisionError {
     /// Whether a column cannot hold what the call says.
     pub fn is_unstorable(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_unstorable())
+    }
+
+    /// What the operator has to do, where the database does not heal by itself.
+    pub fn remedy(&self) -> Option<&'static str> {
+        self.database().and_then(DatabaseError::remedy)
     }
 
     /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
@@ -121,9 +141,7 @@ impl ProvisionError {
             | Self::Crowded
             | Self::CommitUnknown(_)
             | Self::Aborted(_) => true,
-            Self::Database(error) => {
-                error.is_unavailable() || error.is_lock_conflict() || error.is_missing_table()
-            }
+            Self::Database(error) => error.is_unavailable() || error.is_lock_conflict(),
             _ => false,
         }
     }

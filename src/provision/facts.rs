@@ -8,6 +8,7 @@ use super::{Email, ProvisionError, Site, WebhookCall, WebhookKey};
 use crate::db::{Connection, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
+use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
 
 /// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
@@ -18,6 +19,8 @@ pub(super) struct Facts {
     pub(super) webhook: Webhook,
     pub(super) course_module: bool,
     pub(super) options: SiteOptions,
+    /// The site, if it belongs to a network.
+    pub(super) blog: Option<Blog>,
     /// The user with this address.
     pub(super) user_id: Option<u64>,
     /// What is known about a new user's names.
@@ -52,6 +55,8 @@ impl Facts {
         let asked = if names.is_empty() { &unnamed } else { names };
         let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
         query = query.bind(key.for_lookup());
+        query = query.bind(key.old_key_hash());
+        query = query.bind(site.clock.now().naive_utc());
         query = three_forms
             .iter()
             .fold(query, |query, form| query.bind(*form));
@@ -81,7 +86,7 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
-        let mut earlier = None;
+        let (mut earlier, mut webhook_of_old_key, mut blog) = (None, None, None);
         let mut options = SiteOptions::default();
         for Row {
             kind,
@@ -93,23 +98,41 @@ impl Facts {
             let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
             match kind.as_str() {
                 "webhook" if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
+                "webhook of old key" => webhook_of_old_key = Some((id, value)),
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
+                "blog" => blog = Some(Blog::read(&name, &value)),
                 "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
                 "run" => earlier = EarlierRun::read(id, name, &value),
                 "user" => users.push((id, name)),
                 _ => {}
             }
         }
-        let (id, value) = webhook.ok_or(ProvisionError::UnknownWebhook)?;
+        let (id, value) = webhook
+            .or(webhook_of_old_key)
+            .ok_or(ProvisionError::UnknownWebhook)?;
         Ok(Self {
             webhook: Webhook::read(id, &value)?,
             course_module: course_module_is_on(features.as_deref()),
             options,
+            blog,
             user_id: user_of(&users, forms),
             taken,
             earlier,
         })
+    }
+}
+
+impl Facts {
+    /// Whether WordPress would answer here at all; a single site does.
+    pub(super) fn admit(&self, tables: &TableNames) -> Result<(), ProvisionError> {
+        match (&self.blog, tables.blog_id()) {
+            (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),
+            (Some(blog), Some(id)) => blog
+                .closed
+                .map_or(Ok(()), |why| Err(ProvisionError::SiteClosed { id, why })),
+            (_, None) => Ok(()),
+        }
     }
 }
 

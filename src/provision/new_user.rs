@@ -6,6 +6,7 @@ use std::time::Instant;
 use secrecy::ExposeSecret;
 
 use super::carry_out::Attempt;
+use super::claims::Claims;
 use super::facts::Facts;
 use super::names::{Names, NewUserNames, UsernameSource};
 use super::runs::Uncounted;
@@ -40,12 +41,12 @@ pub(super) async fn create(
         .version(&facts.options)
         .ok_or(ProvisionError::UnknownVersion)?;
     let locale = facts.options.locale().to_owned();
-    site.last_rules.remember(&locale, version);
     let rules = Rules {
         locale: &locale,
         version,
-        multisite: false,
+        multisite: site.tables.is_network(),
     };
+    site.last_rules.remember(rules);
     let new = NewMember::from_call(attempt, version);
     let wanted = new.names(email, rules);
     let guess = wanted
@@ -94,9 +95,10 @@ async fn write(
     } = prepared;
     let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
     let statements = &site.statements;
-    let mut writing = Writing::new(attempt, facts, connection);
+    let claims = Claims::of_call(attempt.call.id);
+    let mut writing = Writing::new(attempt, facts, connection, claims);
     let connection = &mut *writing.connection;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let claims = wanted.claims(&prepared.guess);
     writing.claims.take_in(&mut batch, statements, claims);
     batch.run(connection).await?;
@@ -113,7 +115,7 @@ async fn write(
         registered: writing.now,
     };
     let user_id = user.insert(connection, statements).await?;
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     let meta = new.meta(&names.login, options);
     let rows = meta.rows(site.tables.prefix(), rules.version);
     usermeta::insert_in(&mut batch, statements, user_id, &rows);
@@ -136,10 +138,11 @@ async fn write(
         user_id,
         created: true,
         profile_created: true,
+        added_to_site: false,
         welcome_mail: welcome_mail && email.receives_mail(),
         targets: memberships::targets(targets.map(|index| &answers[index]))?,
     };
-    writing.finish(Batch::default(), member).await
+    writing.finish(Batch::of(statements), member).await
 }
 
 /// `username` is known unless so many names are taken that PHP's next choice holds the user's id.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::writing::Member;
 use crate::fluentcommunity::memberships::{Change, ChangeKind};
 
 /// An executed call: everything it did is committed.
@@ -24,13 +25,16 @@ pub struct Outcome {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Changes {
     profile: bool,
+    /// A network's user became a member of its site.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    added_to_site: bool,
     welcome_mail: bool,
     joined: Vec<u64>,
     left: Vec<u64>,
 }
 
 impl Changes {
-    pub(super) fn new(profile: bool, welcome_mail: bool, memberships: &[Change]) -> Self {
+    pub(super) fn new(member: &Member, memberships: &[Change]) -> Self {
         let ids = |left: bool| {
             let changed = memberships
                 .iter()
@@ -38,8 +42,9 @@ impl Changes {
             changed.map(|change| change.target_id).collect()
         };
         Self {
-            profile,
-            welcome_mail,
+            profile: member.profile_created,
+            added_to_site: member.added_to_site,
+            welcome_mail: member.welcome_mail,
             joined: ids(false),
             left: ids(true),
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use sqlx::FromRow;
+use utoipa::ToSchema;
 
 use super::Email;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
@@ -25,7 +26,7 @@ pub struct RunQuery {
 }
 
 /// Some runs, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RunPage {
     /// At most as many as were asked for.
     pub runs: Vec<LoggedRun>,
@@ -34,11 +35,12 @@ pub struct RunPage {
 }
 
 /// One executed call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LoggedRun {
     /// Row id.
     pub id: u64,
     /// When it was executed.
+    #[schema(value_type = String)]
     pub executed_at: DateTime<Utc>,
     /// Row id in `fcom_meta`.
     pub webhook_id: u64,
@@ -51,6 +53,7 @@ pub struct LoggedRun {
     /// `created` or `found`.
     pub outcome: String,
     /// Whether a profile was made and a mail promised, and the ids of spaces and courses joined and left.
+    #[schema(value_type = Value)]
     pub changes: serde_json::Value,
     /// How long it took to carry out.
     pub duration_ms: u32,

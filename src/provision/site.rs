@@ -1,7 +1,6 @@
 //! The site that calls are carried out for, and what they need to do it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -9,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Lanes, Tally, WaitingRoom};
+use super::{Lanes, Readiness, Tally, WaitingRoom};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements, TableNames};
 use crate::telemetry::Metrics;
@@ -40,14 +39,16 @@ pub struct Site {
     pub waiting_room: WaitingRoom,
     /// Rung when a mail was promised.
     pub mail_bell: Arc<Notify>,
+    /// Rung when events were committed; `None` while the relay is off, and then none are written.
+    pub relay_bell: Option<Arc<Notify>>,
     /// Where new users queue.
     pub lanes: Lanes,
     /// Counts runs.
     pub tally: Tally,
     /// Calls under way: the process does not end before them.
     pub tasks: TaskTracker,
-    /// Set once the database has been found fit to be written to.
-    pub prepared: AtomicBool,
+    /// Whether the database was found fit to be written to.
+    pub readiness: Readiness,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
     /// The main runtime: a web worker's own runtime dies with it.
@@ -56,29 +57,35 @@ pub struct Site {
 
 /// How names were sanitised last. Good for guesses only: the site's settings are read with every call.
 #[derive(Default)]
-pub struct LastRules(RwLock<Option<(String, Version)>>);
+pub struct LastRules(RwLock<Option<(String, Version, bool)>>);
 
 impl LastRules {
-    pub(super) fn remember(&self, locale: &str, version: Version) {
-        let is_known = |known: &(String, Version)| known.0 == locale && known.1 == version;
+    pub(super) fn remember(&self, rules: Rules<'_>) {
+        let Rules {
+            locale,
+            version,
+            multisite,
+        } = rules;
+        let is_known = |known: &(String, Version, bool)| known.0 == locale && known.1 == version;
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if !known.as_ref().is_some_and(is_known) {
             drop(known);
             let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            *last = Some((locale.to_owned(), version));
+            *last = Some((locale.to_owned(), version, multisite));
         }
     }
 
     /// Nothing, before the first new user.
     pub(super) fn with<T: Default>(&self, ask: impl FnOnce(Rules<'_>) -> T) -> T {
         let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map_or_else(T::default, |(locale, version)| {
-            ask(Rules {
-                locale,
-                version: *version,
-                multisite: false,
+        last.as_ref()
+            .map_or_else(T::default, |&(ref locale, version, multisite)| {
+                ask(Rules {
+                    locale,
+                    version,
+                    multisite,
+                })
             })
-        })
     }
 }
 
@@ -106,7 +113,8 @@ impl PasswordScheme {
 pub enum WelcomeMail {
     /// From our outbox.
     Outbox,
-    /// WordPress sends it: FluentCommunity (2.5.0 and later) listens to a scheduled action.
+    /// WordPress sends it: told by an event while the relay is on, else by a scheduled action to which FluentCommunity
+    /// (2.5.0 and later) listens.
     WordPress,
     /// Not at all.
     Off,

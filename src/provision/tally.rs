@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Site;
+use super::claims::{self, Claims};
 use super::runs::{self, Uncounted};
 use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
@@ -215,7 +216,7 @@ async fn count_with_retries(
                 .with_max_times(8)
                 .with_jitter(),
         )
-        .when(|error: &DatabaseError| error.is_deadlock() || error.is_lost_connection())
+        .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
         .await
 }
 
@@ -227,7 +228,7 @@ async fn count(
     runs: &BTreeMap<u64, Vec<Uncounted>>,
 ) -> Result<(), DatabaseError> {
     let statements = &site.statements;
-    let mut batch = Batch::begin();
+    let mut batch = Batch::begin(statements);
     let options = batch.add(&statements.tally_options, "read the time zone", &[]);
     for &webhook_id in runs.keys() {
         let id = [webhook_id.into()];
@@ -236,15 +237,23 @@ async fn count(
     let mut records = batch.run(connection).await?;
     let options = read_options(site, &records[options])?;
 
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     for runs in runs.values() {
         let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
         batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
     }
     let marked = batch.run(connection).await?;
-    if runs.values().flatten().any(|run| run.created) {
+    // With the relay on, WordPress counts its users itself: its own listener to `user_register` does.
+    let counts_users = site.relay_bell.is_none();
+    if counts_users && runs.values().flatten().any(|run| run.created) {
         match count_users(connection, site, &options).await {
-            Err(error) if error.is_deadlock() || error.is_lost_connection() => return Err(error),
+            Err(error)
+                if error.is_deadlock()
+                    || error.leaves_commit_unknown()
+                    || statements.has_several_writers() =>
+            {
+                return Err(error);
+            }
             // The statement is undone, the transaction goes on; the next new user counts them all.
             Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
             Ok(()) => {}
@@ -252,7 +261,7 @@ async fn count(
     }
 
     let now = format(options.zone().local(site.clock.now()));
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(statements);
     let records = records.split_off(2);
     for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
         if let Some(value) = counted(webhook_id, record, marked.affected)? {
@@ -295,27 +304,49 @@ fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>
     }))
 }
 
-/// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, single site.
+/// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, and on a network
+/// `wp_maybe_update_network_user_counts` before.
 async fn count_users(
     connection: &mut Connection,
     site: &Site,
     options: &SiteOptions,
 ) -> Result<(), DatabaseError> {
     let version = site.version.version(options);
-    let Some(version) = version.filter(|version| version.counts_users_on_creation()) else {
+    let is_network = site.tables.is_network();
+    let Some(version) = version.filter(|v| is_network || v.counts_users_on_creation()) else {
         return Ok(());
     };
-    let stored = options.user_count.as_deref().map(String::from_utf8_lossy);
+    let stored = if is_network {
+        &options.network_user_count
+    } else {
+        &options.user_count
+    };
+    let is_missing = stored.is_none();
+    let stored = stored.as_deref().map(String::from_utf8_lossy);
     let stored = stored.and_then(|text| text.trim().parse().ok());
     if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
         return Ok(());
     }
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(&site.statements);
     let doing = "update the user count";
+    let statements = &site.statements;
+    if is_network {
+        // As below; the row may be missing, and every site of the network counts.
+        let mut claims = Claims::of_nobody();
+        let claim = (claims::USER_COUNT, "network".to_owned());
+        claims.take_in(&mut batch, statements, vec![claim]);
+        batch.add(&statements.update_network_user_count, doing, &[]);
+        if is_missing {
+            batch.add(&statements.insert_network_user_count, doing, &[]);
+        }
+        claims.free_in(&mut batch, statements);
+        batch.run(connection).await?;
+        return Ok(());
+    }
     // Locked first: what is counted before the lock may be written after somebody else's newer count.
-    batch.add(&site.statements.lock_user_count, doing, &[]);
+    batch.add(&statements.lock_user_count, doing, &[]);
     let autoload = Literal::Text(version.autoload_off());
-    batch.add(&site.statements.update_user_count, doing, &[autoload]);
+    batch.add(&statements.update_user_count, doing, &[autoload]);
     batch.run(connection).await?;
     Ok(())
 }

@@ -10,8 +10,9 @@ use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
 use super::{Outcome, ProvisionError, WelcomeMail};
 use crate::db::{Batch, Connection, DatabaseError};
+use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::{self, Schedule};
-use crate::fluentcommunity::memberships::{self, Target};
+use crate::fluentcommunity::memberships::{self, ChangeKind, Target};
 use crate::fluentcommunity::{course_emails, space_ids};
 use crate::mail::outbox::Promise;
 use crate::wordpress::time::{SiteZone, format};
@@ -30,10 +31,16 @@ pub(super) struct Writing<'a> {
 }
 
 /// The member whom a call is about.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told apart in the run record"
+)]
 pub(super) struct Member {
     pub(super) user_id: u64,
     pub(super) created: bool,
     pub(super) profile_created: bool,
+    /// A network's user, who was no member of its site.
+    pub(super) added_to_site: bool,
     pub(super) welcome_mail: bool,
     /// The webhook's spaces and courses, with the member's rows in them.
     pub(super) targets: Vec<Target>,
@@ -45,12 +52,13 @@ impl<'a> Writing<'a> {
         attempt: &'a Attempt<'a>,
         facts: &'a Facts,
         connection: &'a mut Connection,
+        claims: Claims,
     ) -> Self {
         Self {
             attempt,
             facts,
             connection,
-            claims: Claims::of_call(attempt.call.id),
+            claims,
             zone: facts.options.zone(),
             now: attempt.site.clock.now(),
         }
@@ -65,18 +73,17 @@ impl<'a> Writing<'a> {
     pub(super) async fn finish(
         mut self,
         mut batch: Batch,
-        member: Member,
+        mut member: Member,
     ) -> Result<(Uncounted, Outcome), ProvisionError> {
         let (user_id, created) = (member.user_id, member.created);
-        let memberships = self
-            .memberships(&mut batch, user_id, member.targets)
-            .await?;
+        let targets = std::mem::take(&mut member.targets);
+        let memberships = self.memberships(&mut batch, user_id, targets).await?;
         if member.welcome_mail {
             self.promise_welcome_mail(&mut batch, user_id).await?;
         }
         let attempt = self.attempt;
         let (statements, webhook_id) = (&attempt.site.statements, self.facts.webhook.id);
-        let changes = Changes::new(member.profile_created, member.welcome_mail, &memberships);
+        let changes = Changes::new(&member, &memberships);
         let duration = attempt.started.elapsed().as_millis();
         let run = Run {
             call_id: &attempt.call.id,
@@ -90,16 +97,28 @@ impl<'a> Writing<'a> {
             caller: &attempt.call.caller,
         };
         let run = run.insert_in(&mut batch, statements);
+        let relay_bell = attempt.site.relay_bell.as_ref();
+        let events = match relay_bell {
+            Some(_) => self.events(created, member.welcome_mail, &memberships),
+            None => Vec::new(),
+        };
+        Event::insert_in(&events, &mut batch, statements, user_id);
         self.claims.free_in(&mut batch, statements);
         batch.commit("commit the call");
 
         attempt.set_commit_unknown(true);
         let committed = batch.run(self.connection).await;
-        let lost = |error: &DatabaseError| error.is_lost_connection();
-        attempt.set_commit_unknown(committed.as_ref().err().is_some_and(lost));
+        let lost = committed
+            .as_ref()
+            .err()
+            .map(DatabaseError::leaves_commit_unknown);
+        attempt.set_commit_unknown(lost.unwrap_or(false));
         let answers = committed?;
         if member.welcome_mail {
             attempt.site.mail_bell.notify_one();
+        }
+        if let Some(bell) = relay_bell.filter(|_| !events.is_empty()) {
+            bell.notify_one();
         }
         let run = Uncounted {
             run_id: answers[run].last_insert_id,
@@ -125,7 +144,11 @@ impl<'a> Writing<'a> {
     ) -> Result<Vec<memberships::Change>, DatabaseError> {
         let statements = &self.attempt.site.statements;
         let (local_now, webhook) = (self.local_now(), &self.facts.webhook);
-        let structured = course_emails::structured_courses(&targets);
+        // Their own listener hears of them while the relay is on.
+        let structured = match self.attempt.site.relay_bell {
+            Some(_) => Vec::new(),
+            None => course_emails::structured_courses(&targets),
+        };
         let plan = memberships::Plan::decide(webhook, self.facts.course_module, targets);
         plan.write_in(batch, statements, user_id, &local_now);
         let left = plan.joined_after_last_leave();
@@ -133,7 +156,9 @@ impl<'a> Writing<'a> {
             return Ok(plan.changes);
         }
         let connection = &mut *self.connection;
-        std::mem::take(batch).run(connection).await?;
+        std::mem::replace(batch, Batch::of(statements))
+            .run(connection)
+            .await?;
         if let Some(not_yet) = left {
             let roles = self.facts.options.user_roles.as_deref();
             space_ids::rewrite(connection, statements, user_id, &not_yet, roles).await?;
@@ -153,6 +178,36 @@ impl<'a> Writing<'a> {
         Ok(plan.changes)
     }
 
+    /// The hooks that PHP would have fired, in its order.
+    fn events(
+        &self,
+        created: bool,
+        welcome_mail: bool,
+        memberships: &[memberships::Change],
+    ) -> Vec<Event<'a>> {
+        let mail_too = welcome_mail && self.attempt.site.welcome_mail == WelcomeMail::WordPress;
+        let mut events = if created {
+            Event::of_new_user(self.facts.options.role(), mail_too)
+        } else {
+            Vec::new()
+        };
+        events.extend(memberships.iter().map(|change| {
+            let (space_id, is_course) = (change.target_id, change.is_course);
+            match change.kind {
+                ChangeKind::Joined { reactivated, .. } => Event::Joined {
+                    space_id,
+                    is_course,
+                    reactivated,
+                },
+                ChangeKind::Left => Event::Left {
+                    space_id,
+                    is_course,
+                },
+            }
+        }));
+        events
+    }
+
     async fn promise_welcome_mail(
         &mut self,
         batch: &mut Batch,
@@ -169,6 +224,7 @@ impl<'a> Writing<'a> {
         let statements = &attempt.site.statements;
         match attempt.site.welcome_mail {
             WelcomeMail::Off => Ok(()),
+            WelcomeMail::WordPress if attempt.site.relay_bell.is_some() => Ok(()),
             WelcomeMail::Outbox => {
                 let (webhook_id, https) = (facts.webhook.id, attempt.call.https);
                 let promise = Promise {

@@ -30,6 +30,9 @@ while read -r line; do server=$line; done
 if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
+/// What every server of ours is set to.
+const OPTION_FILE: &str = "[mysqld]\ninnodb_buffer_pool_size = 64M\ninnodb_log_file_size = 32M\n";
+
 /// How long a server may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
@@ -76,6 +79,8 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// More arguments for the server, after ours.
     pub arguments: Vec<String>,
+    /// More lines for the server's option file, where programs that the server starts find them, too.
+    pub option_file: String,
     /// Variables added to the server's environment, for example `TZ`.
     pub environment: Vec<(String, String)>,
 }
@@ -87,6 +92,7 @@ impl Default for Options {
             flush_log_at_commit: 2,
             folder: None,
             arguments: Vec::new(),
+            option_file: String::new(),
             environment: Vec::new(),
         }
     }
@@ -110,26 +116,13 @@ impl PrivateMariadb {
     /// # Errors
     /// The programs are missing, or the server does not come up.
     pub async fn start(options: Options) -> Result<Self, MariadbError> {
-        let program =
-            find_program(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
         let installer = find_program(&["mariadb-install-db", "mysql_install_db"])
             .ok_or(MariadbError::NotInstalled("mariadb-install-db"))?;
-        let folder = create_folder("fcom-sidecar-mariadb-", options.folder.as_deref())
-            .map_err(system("create the server's folder"))?;
-        let watchdog = spawn_watchdog(folder.path())?;
-        let path = folder.path().to_owned();
+        let mut mariadb = Self::prepare(options, random_text())?;
+        let path = mariadb.folder.path().to_owned();
         tokio::task::spawn_blocking(move || install(&installer, &path))
             .await
             .map_err(|error| MariadbError::Install(error.to_string()))??;
-        let mut mariadb = Self {
-            options,
-            program,
-            port: free_port(),
-            password: random_text(),
-            server: Mutex::new(None),
-            watchdog: Mutex::new(watchdog),
-            folder,
-        };
         // Another process may take the port between the choice and the start; then the server says so and ends.
         while let Err(error) = mariadb.restart().await {
             if !error.to_string().contains("Address already in use") {
@@ -139,6 +132,42 @@ impl PrivateMariadb {
         }
         mariadb.create_account().await?;
         Ok(mariadb)
+    }
+
+    /// Another server with a copy of this one's data and the same account, for [`restart`](Self::restart) to start.
+    /// This one must not run.
+    ///
+    /// # Errors
+    /// The programs are missing, or the data cannot be copied.
+    pub fn copy(&self, options: Options) -> Result<Self, MariadbError> {
+        let copy = Self::prepare(options, self.password.clone())?;
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([self.data_folder(), copy.data_folder()])
+            .status();
+        let copied = copied.and_then(|status| {
+            let failed = || io::Error::other(status.to_string());
+            status.success().then_some(()).ok_or_else(failed)
+        });
+        copied.map_err(system("copy the server's data"))?;
+        Ok(copy)
+    }
+
+    fn prepare(options: Options, password: String) -> Result<Self, MariadbError> {
+        let program =
+            find_program(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
+        let folder = create_folder("fcom-sidecar-mariadb-", options.folder.as_deref())
+            .map_err(system("create the server's folder"))?;
+        let watchdog = spawn_watchdog(folder.path())?;
+        Ok(Self {
+            options,
+            program,
+            port: free_port(),
+            password,
+            server: Mutex::new(None),
+            watchdog: Mutex::new(watchdog),
+            folder,
+        })
     }
 
     /// `mysql://user:password@127.0.0.1:port/database`, for an account with all rights.
@@ -226,6 +255,17 @@ impl PrivateMariadb {
         }
     }
 
+    /// Ends the server as the system does when it shuts down, and waits until it has written everything.
+    pub fn stop(&self) {
+        let mut server = lock(&self.server);
+        if let Some(mut server) = server.take() {
+            // The standard library knows SIGKILL only. It fails only for a server that has ended already.
+            let _ = Command::new("kill").arg(server.id().to_string()).status();
+            let _ = server.wait();
+            self.tell_watchdog("");
+        }
+    }
+
     /// Starts the server again on the same folder and port, killing it first if it runs, and waits until it answers.
     ///
     /// # Errors
@@ -264,10 +304,13 @@ impl PrivateMariadb {
         let _ = std::fs::remove_file(&log);
         let log = File::options().append(true).create(true).open(log);
         let log = log.map_err(system("create the server's log"))?;
+        let option_file = self.folder.path().join("my.cnf");
+        let options = format!("{OPTION_FILE}{}\n", self.options.option_file);
+        std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
         let mut command = Command::new(&self.program);
         command
-            .arg("--no-defaults")
-            .arg(format!("--datadir={folder}/data"))
+            .arg(format!("--defaults-file={}", option_file.display()))
+            .arg(format!("--datadir={}", self.data_folder().display()))
             .arg(format!("--tmpdir={folder}"))
             .arg(format!("--socket={folder}/socket"))
             .arg(format!("--pid-file={folder}/pid"))
@@ -275,10 +318,6 @@ impl PrivateMariadb {
             .arg(format!("--port={}", self.port))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .args(["--max-connections=500", "--skip-log-bin"])
-            .args([
-                "--innodb-buffer-pool-size=64M",
-                "--innodb-log-file-size=32M",
-            ])
             .arg(format!(
                 "--innodb-flush-log-at-trx-commit={}",
                 self.options.flush_log_at_commit
@@ -341,6 +380,10 @@ impl PrivateMariadb {
             // Without a watchdog the server lacks a guard, which is no reason to fail.
             let _ = writeln!(pipe, "{server}");
         }
+    }
+
+    fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     fn log_file(&self) -> PathBuf {

@@ -105,7 +105,7 @@ pub struct Backlog {
 }
 
 /// What a refused request is counted as.
-const REFUSALS: [&str; 24] = [
+const REFUSALS: [&str; 26] = [
     "address_not_allowed",
     "busy",
     "commit_unknown",
@@ -117,6 +117,7 @@ const REFUSALS: [&str; 24] = [
     "invalid_request",
     "lock_conflict",
     "no_free_name",
+    "no_such_site",
     "not_a_call",
     "not_ready",
     "not_signed",
@@ -124,6 +125,7 @@ const REFUSALS: [&str; 24] = [
     "raced",
     "rate_limited",
     "shutting_down",
+    "site_closed",
     "too_large",
     "unknown_version",
     "unknown_webhook",

@@ -1,6 +1,8 @@
 //! WordPress's own rules and rows: users, their meta, roles, passwords, texts and times. Knows nothing of
 //! FluentCommunity, HTTP or the configuration.
 
+pub mod application_passwords;
+pub mod blog;
 pub mod options;
 pub mod password;
 pub mod php;

@@ -13,12 +13,16 @@ pub struct SiteOptions {
     pub timezone_string: String,
     /// `gmt_offset`, hours.
     pub gmt_offset: String,
-    /// `WPLANG`.
-    pub wplang: String,
+    /// `WPLANG`; `None` when there is no such row.
+    pub wplang: Option<String>,
+    /// `WPLANG` of the network, for its sites that have none of their own.
+    pub network_wplang: String,
     /// `db_version`.
     pub db_version: Option<u32>,
     /// `user_count`, as text.
     pub user_count: Option<Vec<u8>>,
+    /// The network's `user_count`.
+    pub network_user_count: Option<Vec<u8>>,
     /// Beginning of the transient that holds the running version.
     pub block_css_files: Vec<u8>,
     /// The serialised `{prefix}user_roles`.
@@ -26,16 +30,18 @@ pub struct SiteOptions {
 }
 
 impl SiteOptions {
-    /// Takes a row; names that are not wanted are ignored.
+    /// Takes a row; names that are not wanted are ignored. Options of the network are called `network/…`.
     pub fn take(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) {
         let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
         match name {
             b"default_role" => self.default_role = Some(text(value)),
             b"timezone_string" => self.timezone_string = text(value),
             b"gmt_offset" => self.gmt_offset = text(value),
-            b"WPLANG" => self.wplang = text(value),
+            b"WPLANG" => self.wplang = Some(text(value)),
+            b"network/WPLANG" => self.network_wplang = text(value),
             b"db_version" => self.db_version = text(value).trim().parse().ok(),
             b"user_count" => self.user_count = Some(value),
+            b"network/user_count" => self.network_user_count = Some(value),
             b"_transient_wp_core_block_css_files" => self.block_css_files = value,
             name if name.strip_prefix(prefix.as_bytes()) == Some(b"user_roles") => {
                 self.user_roles = Some(value);
@@ -51,11 +57,8 @@ impl SiteOptions {
 
     /// The site's locale, `en_US` where nothing is set. Mirrors `get_locale`.
     pub fn locale(&self) -> &str {
-        if self.wplang.is_empty() {
-            "en_US"
-        } else {
-            &self.wplang
-        }
+        let locale = self.wplang.as_deref().unwrap_or(&self.network_wplang);
+        if locale.is_empty() { "en_US" } else { locale }
     }
 
     /// The site's time zone. Mirrors `wp_timezone`, except that PHP dies of a zone that nobody knows, and here the
@@ -129,6 +132,18 @@ mod tests {
         let version = options.version().unwrap();
         assert!(version.version < Version::new(6, 8, 0) && !version.exact);
         assert_eq!(SiteOptions::default().version(), None);
+    }
+
+    #[test]
+    fn the_networks_language_is_for_sites_that_have_none_of_their_own() {
+        let mut options = SiteOptions::default();
+        assert_eq!(options.locale(), "en_US");
+        options.take("wp_", b"network/WPLANG", b"de_DE".to_vec());
+        assert_eq!(options.locale(), "de_DE");
+        options.take("wp_", b"WPLANG", Vec::new());
+        assert_eq!(options.locale(), "en_US", "an empty row is one, too");
+        options.take("wp_", b"WPLANG", b"da_DK".to_vec());
+        assert_eq!(options.locale(), "da_DK");
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub async fn store(
     Ok(())
 }
 
-/// `$generic$` and 40 characters.
-fn fast_hash(key: &[u8]) -> String {
+/// `$generic$` and 40 characters; WordPress 6.8 and later use it for all secrets that are random.
+pub(super) fn fast_hash(key: &[u8]) -> String {
     let mut mac = Blake2bMac::<U30>::new_from_slice(FAST_HASH_KEY)
         .expect("the key is shorter than BLAKE2b's longest");
     mac.update(key);

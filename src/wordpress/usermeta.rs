@@ -92,7 +92,7 @@ pub async fn update(
         .doing("update user meta")?;
     // The driver asks for matched rows, so an unchanged value counts.
     if updated.rows_affected() == 0 {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(statements);
         insert_in(&mut batch, statements, user_id, &[(key.to_owned(), value)]);
         batch.run(connection).await?;
     }

@@ -1,4 +1,5 @@
-//! Rows of the users table. Mirrors `wp_insert_user`, single site.
+//! Rows of the users table. Mirrors `wp_insert_user`; `spam` and `deleted`, which a network adds, keep their
+//! default 0, which is what it writes.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;

@@ -9,13 +9,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
+use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
-use fcom_sidecar::db;
+use fcom_sidecar::db::{self, DatabaseError, Pool};
+use fcom_sidecar::telemetry::Metrics;
 use futures_util::TryStreamExt;
-use sqlx::mysql::{MySqlArguments, MySqlPoolOptions};
-use sqlx::{
-    AssertSqlSafe, Either, Executor, MySql, MySqlConnection, MySqlPool, SqlSafeStr, SqlStr,
-};
+use sqlx::mysql::MySqlArguments;
+use sqlx::{AssertSqlSafe, Either, Executor, MySql, MySqlConnection, SqlSafeStr, SqlStr};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http::Connection;
@@ -56,7 +56,7 @@ enum Text {
 
 /// A client that replays one kind of call.
 pub(crate) struct Replay {
-    pool: MySqlPool,
+    pool: Pool,
     call: Vec<Request>,
     noted: Differences,
     users: u64,
@@ -82,7 +82,7 @@ impl Replay {
             let requests = steps.iter().map(|step| Request::new(step, &noted));
             requests.collect()
         };
-        let pool = open_pool(site).await?;
+        let pool = open_pool(site)?;
         let (sender, receiver) = mpsc::channel(4096);
         let tally = Tally {
             requests: requests(&counting),
@@ -164,11 +164,7 @@ impl Subject for Replay {
             call_id: call_id.to_vec(),
             ..Differences::default()
         };
-        let mut connection = self.pool.acquire().await?;
-        for request in &self.call {
-            request.send(&mut connection, &self.noted, &mut own).await?;
-        }
-        drop(connection);
+        send_all(&self.pool, &self.call, &self.noted, &mut own).await?;
         let run_id = *own.run_ids.first().context("no run was recorded")?;
         let (sender, counted) = oneshot::channel();
         self.tally.send((run_id, sender)).await?;
@@ -227,6 +223,24 @@ impl Request {
     }
 }
 
+/// Sends them all on one connection.
+async fn send_all(
+    pool: &Pool,
+    requests: &[Request],
+    noted: &Differences,
+    own: &mut Differences,
+) -> anyhow::Result<()> {
+    let sent = pool.work(async |connection| {
+        for request in requests {
+            if let Err(error) = request.send(connection, noted, own).await {
+                return Ok::<_, DatabaseError>(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    });
+    sent.await?
+}
+
 /// Carries out one call and returns what is special about it, and its statements.
 async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>)> {
     let is_new = matches!(kind, Kind::New { .. });
@@ -272,33 +286,24 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
         run_ids: vec![run_id],
         count: 0,
     };
-    // The daemon looks for uncounted runs every few seconds; that belongs to no call.
-    let is_of_call = |step: &Step| !step.sql.contains("WHERE tallied = 0 AND id >");
+    // The daemon looks for uncounted runs every few seconds, and may open a connection; that belongs to no call.
+    let is_of_call = |step: &Step| {
+        !step.sql.contains("WHERE tallied = 0 AND id >") && !step.sql.starts_with("SET ")
+    };
     Ok((noted, steps.into_iter().filter(is_of_call).collect()))
 }
 
-/// As many connections as the daemon has by default, with the same session.
-async fn open_pool(site: &Site) -> anyhow::Result<MySqlPool> {
+/// The daemon's own pool, as it is by default.
+fn open_pool(site: &Site) -> anyhow::Result<Pool> {
     let url = site.server.url(&site.database);
     let config = Config::load(Sources {
         overrides: vec![("database.url".to_owned(), url)],
         ..Sources::default()
     })?;
-    let options = MySqlPoolOptions::new()
-        .max_connections(config.database.max_connections)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let session = format!("SET SESSION sql_mode = '{}'", db::SQL_MODE);
-                connection.execute(AssertSqlSafe(session)).await?;
-                connection
-                    .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                    .await?;
-                Ok(())
-            })
-        });
-    let options = options.connect_with(db::connect_options(&config.database)?);
-    Ok(options.await?)
+    Ok(db::open(
+        &config.database,
+        Metrics::new(Clock.now()).into(),
+    )?)
 }
 
 fn replaced(value: &Value, noted: &Differences, own: &Differences) -> Value {
@@ -328,7 +333,7 @@ fn bind(query: Query, value: Value) -> Query {
 struct Tally {
     requests: Vec<Request>,
     noted: Differences,
-    pool: MySqlPool,
+    pool: Pool,
     counted: AtomicU64,
 }
 
@@ -360,10 +365,6 @@ impl Tally {
             count: self.counted.fetch_add(added, Ordering::Relaxed),
             ..Differences::default()
         };
-        let mut connection = self.pool.acquire().await?;
-        for request in &self.requests {
-            request.send(&mut connection, &self.noted, &mut own).await?;
-        }
-        Ok(())
+        send_all(&self.pool, &self.requests, &self.noted, &mut own).await
     }
 }

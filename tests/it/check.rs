@@ -79,7 +79,7 @@ async fn run(site: &Site, url: &str, arguments: &[&str]) -> Outcome {
     let version = site.wordpress;
     let configuration = format!(
         "[wordpress]\ntable_prefix = \"{PREFIX}\"\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n\
-         [smtp]\nurl = \"smtp://u:{PASSWORD}@127.0.0.1:25\"\n"
+         [smtp]\nurl = \"smtp://u:{PASSWORD}@127.0.0.1:9\"\n"
     );
     std::fs::write(&file, configuration).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
@@ -120,7 +120,12 @@ pub(crate) async fn migrated(fixture: &str) -> Site {
 }
 
 pub(crate) async fn migrate(site: &Site) {
-    let done = run(site, &site.url(), &["migrate"]).await;
+    migrate_with(site, &site.url()).await;
+}
+
+/// Migrates with the account in this URL.
+pub(crate) async fn migrate_with(site: &Site, url: &str) {
+    let done = run(site, url, &["migrate"]).await;
     assert_eq!(done.code, Some(0), "{}", done.output);
 }
 
@@ -131,8 +136,9 @@ async fn a_healthy_site_passes_whatever_its_release() {
         let outcome = check(&site).await;
         outcome.assert_only_failed(&[]);
         assert_eq!(outcome.json()["status"], "warning");
-        // Pro is not in the fixtures.
-        let warnings = BTreeSet::from(["fluentcommunity-pro".to_owned()]);
+        // Pro is not in the fixtures, and nobody takes mail.
+        let warnings = ["fluentcommunity-pro", "mail-server"].map(ToOwned::to_owned);
+        let warnings = BTreeSet::from(warnings);
         assert_eq!(
             outcome.with_status("warning"),
             warnings,
@@ -151,8 +157,10 @@ async fn a_healthy_site_passes_whatever_its_release() {
         outcome.assert("default-role", "ok", "subscriber");
         outcome.assert("fluentcommunity", "ok", "1.0.8");
         outcome.assert("webhooks", "ok", "readable");
-        outcome.assert("privileges", "ok", "on 11 tables");
+        outcome.assert("privileges", "ok", "on 13 tables");
         outcome.assert("object-cache", "skipped", "wordpress.root");
+        outcome.assert("web-server", "skipped", "cannot be reached from here");
+        outcome.assert("mail-server", "warning", "refused");
         outcome.assert("portal", "ok", "https://community.example.com/portal/?");
     }
 }
@@ -170,7 +178,7 @@ async fn people_get_a_table_with_a_sum() {
     );
     let sum = lines.last().unwrap();
     assert!(
-        sum.starts_with("0 failed, 1 warnings, 1 skipped, "),
+        sum.starts_with("0 failed, 2 warnings, 2 skipped, "),
         "{sum}"
     );
     assert!(

@@ -1,9 +1,10 @@
 //! `fcom-sidecar check` where the database is away, or its account or its binary log is in the way, and that the lists by
 //! which it judges are complete.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fcom_sidecar::db::{OWN_TABLES, Privilege, SITE_TABLES, Statements, TableNames};
+use fcom_sidecar::db::{self, OWN_TABLES, Privilege, TableNames};
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 use sqlx::mysql::MySqlConnectOptions;
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions, Executor};
 use crate::check::{PASSWORD, check, check_with, migrate, migrated};
 use crate::sidecar::Sidecar;
 use crate::site::{MEMBERS_HOOK, PREFIX, Site, server_options};
+use crate::statements::{make_network, statements_for};
 
 /// The URL for another account of the site's server.
 fn url_for(site: &Site, account: &str) -> String {
@@ -30,12 +32,11 @@ async fn create_account(site: &Site) -> String {
 }
 
 /// Grants exactly what `check` asks for, column by column where that is possible.
-fn grants(site: &Site, account: &str) -> Vec<String> {
-    let names = TableNames::new(PREFIX, None, None).unwrap();
+fn grants(site: &Site, names: &TableNames, account: &str) -> Vec<String> {
     let to = format!("`{}`", site.database);
     let mut grants = Vec::new();
-    for table in SITE_TABLES {
-        let name = table.full_name(&names);
+    for table in db::site_tables(names) {
+        let name = table.full_name(names);
         for (privilege, columns) in table.privileges() {
             let columns = match privilege {
                 Privilege::Delete => String::new(),
@@ -48,7 +49,7 @@ fn grants(site: &Site, account: &str) -> Vec<String> {
         }
     }
     for table in OWN_TABLES {
-        let name = table.full_name(&names);
+        let name = table.full_name(names);
         for (privilege, _) in table.privileges() {
             let keyword = privilege.keyword();
             grants.push(format!("GRANT {keyword} ON {to}.{name} TO '{account}'@'%'"));
@@ -108,7 +109,9 @@ async fn a_database_that_cannot_be_reached_is_told_in_words() {
 async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() {
     let site = migrated("71").await;
     let account = create_account(&site).await;
-    site.execute(&grants(&site, &account).join(";")).await;
+    let names = TableNames::new(PREFIX, None, None).unwrap();
+    site.execute(&grants(&site, &names, &account).join(";"))
+        .await;
     let url = url_for(&site, &account);
     let outcome = check_with(&site, &url, &[]).await;
     outcome.assert_only_failed(&[]);
@@ -139,6 +142,42 @@ async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() 
 }
 
 #[tokio::test]
+async fn such_an_account_serves_a_site_of_a_network() {
+    let site = Site::new("71").await;
+    let names = make_network(&site).await;
+    site.migrate(&site.database, &names).await;
+    let account = create_account(&site).await;
+    site.execute(&grants(&site, &names, &account).join(";"))
+        .await;
+    let url = url_for(&site, &account);
+    let outcome = check_with(&site, &url, &["--set", "wordpress.blog_id=2"]).await;
+    outcome.assert_only_failed(&[]);
+    outcome.assert("multisite", "ok", "site 2 (example.org/two/) of network 1");
+    let undeclared = check(&site).await;
+    undeclared.assert("multisite", "failed", "wp_blogs, wp_sitemeta");
+
+    let environment = [
+        ("FCOM_SIDECAR__DATABASE__URL", &*url),
+        ("FCOM_SIDECAR__WORDPRESS__BLOG_ID", "2"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let settled = "SELECT (SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'user_count') \
+                   + (SELECT COUNT(*) FROM wp_2_fcom_sidecar_runs WHERE tallied = 0)";
+    // The fixture's users have no role on the second site.
+    for email in ["new@example.com", "existing@example.com"] {
+        let id = sidecar
+            .client
+            .execute(MEMBERS_HOOK, &[("email", email)])
+            .await;
+        let role = format!(
+            "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = {id} AND meta_key = 'wp_2_capabilities'"
+        );
+        assert_eq!(site.number(&role).await, 1, "{email}");
+        assert_eq!(site.number(settled).await, 13, "{}", sidecar.log());
+    }
+}
+
+#[tokio::test]
 async fn a_missing_privilege_is_named_with_the_statement_that_grants_it() {
     let site = migrated("71").await;
     let account = create_account(&site).await;
@@ -153,7 +192,7 @@ async fn a_missing_privilege_is_named_with_the_statement_that_grants_it() {
     outcome.assert(
         "privileges",
         "failed",
-        "missing: DELETE on wp_fcom_space_user; DELETE on wp_fcom_sidecar_claims",
+        "missing: DELETE on wp_fcom_meta; DELETE on wp_fcom_space_user; DELETE on wp_fcom_sidecar_claims",
     );
     outcome.assert_only_failed(&["privileges"]);
     let remedy = outcome.of("privileges")[0]["remedy"].clone();
@@ -239,27 +278,31 @@ async fn a_binary_log_of_statements_is_refused_by_check_and_by_serve() {
 #[tokio::test]
 async fn the_listed_columns_are_all_that_statements_name() {
     let site = Site::new("71").await;
-    let names = TableNames::new(PREFIX, None, None).unwrap();
-    let database = format!("{}_columns", site.database);
-    site.server.create_database(&database).await.unwrap();
-    for table in SITE_TABLES {
-        let mut columns: Vec<String> = table
-            .columns()
-            .iter()
-            .map(|column| format!("{column} VARCHAR(100)"))
-            .collect();
-        if table.columns().contains(&table.id) {
-            columns.push(format!("PRIMARY KEY ({})", table.id));
+    let single = TableNames::new(PREFIX, None, None).unwrap();
+    let of_network = single.clone().of_blog(2, "wp_2_").unwrap();
+    for (kind, names) in [("single", single), ("network", of_network)] {
+        let database = format!("{}_{kind}", site.database);
+        site.server.create_database(&database).await.unwrap();
+        let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for table in db::site_tables(&names) {
+            let columns = tables.entry(table.full_name(&names)).or_default();
+            let listed = table.columns();
+            columns.extend(listed.iter().map(|name| format!("{name} VARCHAR(100)")));
+            if listed.contains(&table.id) {
+                columns.insert(format!("PRIMARY KEY ({})", table.id));
+            }
         }
-        let (name, columns) = (table.full_name(&names), columns.join(", "));
-        let sql = format!("CREATE TABLE {name} ({columns})");
-        site.server.load_sql(&database, &sql).await.unwrap();
-    }
-    let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
-    site.migrate(&database, &names).await;
-    let mut connection = options.connect().await.unwrap();
-    for (name, statement) in Statements::render(&names).all() {
-        let prepared = (&mut connection).prepare(statement.sql()).await;
-        assert!(prepared.is_ok(), "{name}: {}", prepared.unwrap_err());
+        for (name, columns) in tables {
+            let columns: Vec<String> = columns.into_iter().collect();
+            let sql = format!("CREATE TABLE {name} ({})", columns.join(", "));
+            site.server.load_sql(&database, &sql).await.unwrap();
+        }
+        let options: MySqlConnectOptions = site.server.url(&database).parse().unwrap();
+        site.migrate(&database, &names).await;
+        let mut connection = options.connect().await.unwrap();
+        for (name, statement) in statements_for(&names) {
+            let prepared = (&mut connection).prepare(statement.sql()).await;
+            assert!(prepared.is_ok(), "{name}: {}", prepared.unwrap_err());
+        }
     }
 }

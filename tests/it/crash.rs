@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -134,5 +135,36 @@ async fn a_daemon_that_is_told_to_stop_answers_what_it_has_begun() {
         answered += 1;
     }
     assert_eq!(counted(&site).await, answered);
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_daemon_that_waits_for_a_call() {
+    let site = Site::new("71").await;
+    let patient = [("FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS", "50")];
+    let mut sidecar = Sidecar::start_with(&site, &patient).await;
+    let mut blocker = site.pool().begin().await.unwrap();
+    sqlx::raw_sql("SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE")
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    let client = sidecar.client.clone();
+    let fields = [("email", "existing@example.com")];
+    let call = tokio::spawn(async move { client.try_call(PLAIN_HOOK, &fields).await });
+    while site.calls_that_wait().await == 0 {
+        assert!(!call.is_finished(), "the call does not wait");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sidecar.tell_to_stop();
+    while !sidecar.log().contains("stopping: ") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!call.is_finished());
+    sidecar.tell_to_stop();
+    assert!(sidecar.ends().await.success(), "{}", sidecar.log());
+    assert!(call.await.unwrap().is_err(), "the call was answered");
+    blocker.rollback().await.unwrap();
+    sidecar.restart().await;
+    invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
 }

@@ -77,6 +77,10 @@ async fn a_certificate_is_believed_for_its_host_and_from_a_known_authority_only(
                 environment.push((CA_FILE, &authority));
             }
             let sidecar = Sidecar::start_with(&site, &environment).await;
+            let checked = said(&sidecar, &["check"]).1;
+            let line = checked.lines().find(|line| line.contains("mail-server"));
+            let encrypted = line.is_some_and(|line| line.contains("certificate is valid"));
+            assert_eq!(encrypted, is_sent, "{checked}");
             create(&sidecar, "tls@example.com").await;
             let (succeeded, words) = test_mail(&sidecar);
             assert_eq!(succeeded, is_sent, "{words}");

@@ -17,10 +17,12 @@
     reason = "requests and statements are put together where they read best"
 )]
 
+mod admin_access;
 mod attacks;
 mod check;
 mod check_access;
 mod client;
+mod clock_faults;
 mod compare;
 mod contract;
 mod course_emails;
@@ -29,6 +31,8 @@ mod database_faults;
 mod differences;
 mod exactly_once;
 mod faults;
+mod galera;
+mod grants;
 mod handover;
 mod http;
 mod idempotency;
@@ -42,6 +46,7 @@ mod mariadb;
 mod memberships;
 mod metrics;
 mod names;
+mod openapi;
 mod original;
 mod overload;
 mod own_tables;
@@ -58,11 +63,15 @@ mod site;
 mod smtp_peer;
 mod snapshot;
 mod statements;
+mod storage_faults;
+mod systemd;
 mod time_zone;
 mod torture;
 mod user_count;
 mod vectors;
+mod web_servers;
 mod webhook_record;
+mod webhooks;
 mod welcome_mail;
 mod wordpress;
 mod wordpress_root;

@@ -217,3 +217,22 @@ async fn runs_of_a_webhook_that_is_gone_or_broken_hinder_nobody() {
     );
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
 }
+
+/// A process that dies in a migration leaves its table and no word of it, or a word and no table.
+#[tokio::test]
+async fn a_migration_that_was_cut_off_is_done_again() {
+    let site = Site::new("71").await;
+    let mut sidecar = Sidecar::unstarted(&site, &[]).await;
+    for left_behind in [
+        "UPDATE wp_fcom_sidecar_schema SET success = 0 WHERE version = 2",
+        "UPDATE wp_fcom_sidecar_schema SET success = 0 WHERE version = 3; DROP TABLE wp_fcom_sidecar_mail",
+        "DELETE FROM wp_fcom_sidecar_schema WHERE version > 1",
+    ] {
+        assert!(sidecar.run(&["migrate"]).success(), "{}", sidecar.log());
+        site.execute(left_behind).await;
+    }
+    sidecar.spawn();
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
+    let unfinished = "SELECT COUNT(*) FROM wp_fcom_sidecar_schema WHERE NOT success";
+    assert_eq!(site.number(unfinished).await, 0);
+}

@@ -132,6 +132,20 @@ url = "smtp://{mail}"
         self.command(arguments).status().unwrap()
     }
 
+    /// Runs a subcommand to its end: whether it succeeded, what it answered, and what it said about errors. Answers may hold
+    /// secrets, so they do not go to the log.
+    pub(crate) fn output(&self, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = self.command(arguments);
+        let output = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let succeeded = output.status.success();
+        (succeeded, text(output.stdout), text(output.stderr))
+    }
+
     fn migrate(&self) {
         let status = self.run(&["migrate"]);
         assert!(status.success(), "migrate: {status}\n{}", self.log());
@@ -233,12 +247,19 @@ url = "smtp://{mail}"
         }
     }
 
+    /// Sends SIGTERM.
+    pub(crate) fn tell_to_stop(&self) {
+        if let Some(process) = &self.process {
+            let id = process.id().to_string();
+            // The standard library knows SIGKILL only.
+            Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        }
+    }
+
     /// Ends the daemon with SIGTERM and waits for it. It is killed when it takes too long, and then `None` is returned.
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
+        self.tell_to_stop();
         let mut process = self.process.take()?;
-        let id = process.id().to_string();
-        // The standard library knows SIGKILL only.
-        Command::new("kill").args(["-TERM", &id]).status().unwrap();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = process.try_wait().unwrap() {

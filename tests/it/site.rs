@@ -115,6 +115,22 @@ impl Site {
         site
     }
 
+    /// The same site as another server shows it.
+    pub(crate) fn at(&self, server: Arc<PrivateMariadb>) -> Self {
+        let pool = MySqlPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(server.connect_options(Some(&self.database)));
+        Self {
+            server,
+            database: self.database.clone(),
+            prefix: self.prefix.clone(),
+            wordpress: self.wordpress,
+            last_user: self.last_user,
+            earlier_runs: self.earlier_runs.clone(),
+            pool,
+        }
+    }
+
     /// Loads the same fixture once more, into a database of this name.
     pub(crate) async fn load_copy(&self, database: &str) {
         let wordpress = self.wordpress;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fcom_sidecar::db::{Statements, TableNames};
+use fcom_sidecar::db::{Statement, Statements, TableNames};
 use sqlx::Executor;
 
 use crate::site::{PREFIX, Site};
@@ -11,11 +11,57 @@ use crate::site::{PREFIX, Site};
 /// Rows per statement where a statement takes several.
 const SEVERAL: usize = 3;
 
+/// The tables that a network has beside those of its sites, from `wp_get_db_schema( 'global' )` of WordPress 6.1, with its
+/// second site; it has all tables of the fixture, too.
+const NETWORK: &str = "
+    ALTER TABLE wp_users ADD spam tinyint(2) NOT NULL DEFAULT 0, ADD deleted tinyint(2) NOT NULL DEFAULT 0;
+    CREATE TABLE wp_blogs (blog_id bigint(20) NOT NULL auto_increment, site_id bigint(20) NOT NULL default '0',
+        domain varchar(200) NOT NULL default '', path varchar(100) NOT NULL default '',
+        registered datetime NOT NULL default '2026-01-01', last_updated datetime NOT NULL default '2026-01-01',
+        public tinyint(2) NOT NULL default '1', archived tinyint(2) NOT NULL default '0',
+        mature tinyint(2) NOT NULL default '0', spam tinyint(2) NOT NULL default '0',
+        deleted tinyint(2) NOT NULL default '0', lang_id int(11) NOT NULL default '0', PRIMARY KEY (blog_id),
+        KEY domain (domain(50), path(5)), KEY lang_id (lang_id));
+    CREATE TABLE wp_site (id bigint(20) NOT NULL auto_increment, domain varchar(200) NOT NULL default '',
+        path varchar(100) NOT NULL default '', PRIMARY KEY (id), KEY domain (domain(140), path(51)));
+    CREATE TABLE wp_sitemeta (meta_id bigint(20) NOT NULL auto_increment, site_id bigint(20) NOT NULL default '0',
+        meta_key varchar(255) default NULL, meta_value longtext, PRIMARY KEY (meta_id), KEY meta_key (meta_key(191)),
+        KEY site_id (site_id));
+    INSERT INTO wp_site (domain, path) VALUES ('example.org', '/');
+    INSERT INTO wp_blogs (site_id, domain, path) VALUES (1, 'example.org', '/'), (1, 'example.org', '/two/');";
+
+/// Makes a single site of the fixture the main site of a network, and returns the tables of a second one.
+pub(crate) async fn make_network(site: &Site) -> TableNames {
+    site.execute(NETWORK).await;
+    let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+    for table in site.column(tables).await {
+        let shared = ["users", "usermeta", "blogs", "site", "sitemeta"];
+        if !shared.contains(&&table[PREFIX.len()..]) {
+            let copy = table.replacen(PREFIX, "wp_2_", 1);
+            let sql = format!(
+                "CREATE TABLE {copy} LIKE {table}; INSERT INTO {copy} SELECT * FROM {table}"
+            );
+            site.execute(&sql).await;
+        }
+    }
+    let tables = TableNames::new(PREFIX, None, None).unwrap();
+    tables.of_blog(2, "wp_2_").unwrap()
+}
+
+/// Those that are run on such a site.
+pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statement)> {
+    let statements = Statements::render(tables);
+    let all = statements.all().into_iter();
+    all.filter(|(name, _)| tables.is_network() || !name.contains("network"))
+        .map(|(name, statement)| (name, statement.clone()))
+        .collect()
+}
+
 /// Creates our tables and has the server prepare every statement, for one row and for several.
 async fn assert_accepted(site: &Site, tables: &TableNames) {
     site.migrate(&site.database, tables).await;
     let mut connection = site.pool().acquire().await.unwrap();
-    for (name, statement) in Statements::render(tables).all() {
+    for (name, statement) in statements_for(tables) {
         for sql in [statement.sql(), statement.repeated(SEVERAL)] {
             if let Err(error) = connection.prepare(sql.clone()).await {
                 panic!("{name} on {}: {error}\n{}", site.wordpress, sql.as_str());
@@ -44,8 +90,58 @@ async fn every_statement_follows_another_prefix_and_custom_user_tables() {
     }
 }
 
+#[tokio::test]
+async fn every_statement_fits_a_site_of_a_network() {
+    for fixture in ["61", "71"] {
+        let site = Site::new(fixture).await;
+        let tables = make_network(&site).await;
+        assert_accepted(&site, &tables).await;
+        let own = site.column("SHOW TABLES LIKE '%fcom_sidecar%'").await;
+        let is_shared = |table: &&String| !table.starts_with("wp_2_");
+        let shared: Vec<_> = own.iter().filter(is_shared).collect();
+        assert_eq!(shared, ["wp_fcom_sidecar_claims"]);
+        assert!(
+            !own.contains(&"wp_2_fcom_sidecar_claims".to_owned()),
+            "{own:?}"
+        );
+        // The other site finds the claims there, and makes the rest.
+        let main = TableNames::new(PREFIX, None, None).unwrap();
+        assert_accepted(&site, &main.of_blog(1, PREFIX).unwrap()).await;
+    }
+}
+
 /// Statements that read a whole table, and why they may.
-const READS_A_TABLE: [(&str, &str, &str); 3] = [
+const READS_A_TABLE: [(&str, &str, &str); 8] = [
+    (
+        "list_webhooks",
+        "wp_fcom_meta",
+        "all webhooks, and only for operators; a site has some dozens",
+    ),
+    (
+        "prune_old_keys",
+        "wp_fcom_sidecar_old_keys",
+        "a handful of keys that were replaced lately",
+    ),
+    (
+        "webhook_records",
+        "wp_fcom_meta",
+        "all webhooks, and only for operators; a site has some dozens",
+    ),
+    (
+        "webhook_targets",
+        "wp_fcom_spaces",
+        "all spaces, and only for operators; a site has some dozens",
+    ),
+    (
+        "insert_network_user_count",
+        "wp_users",
+        "only up to 10,000 users, as WordPress does",
+    ),
+    (
+        "update_network_user_count",
+        "wp_users",
+        "only up to 10,000 users, as WordPress does",
+    ),
     (
         "space_ids_of_user",
         "s",
@@ -56,18 +152,16 @@ const READS_A_TABLE: [(&str, &str, &str); 3] = [
         "wp_users",
         "only up to 10,000 users, as WordPress does",
     ),
-    (
-        "webhook_records",
-        "wp_fcom_meta",
-        "only for an operator who names a webhook by its title",
-    ),
 ];
 
 /// The cost of a call must not grow with the site.
 #[tokio::test]
 async fn no_statement_reads_a_table_that_grows() {
     let site = Site::new("71").await;
+    make_network(&site).await;
+    // Its main site, so that the statements of single sites are among them.
     let tables = TableNames::new(PREFIX, None, None).unwrap();
+    let tables = tables.of_blog(1, PREFIX).unwrap();
     site.migrate(&site.database, &tables).await;
     // Small tables are read whole whatever their indexes are.
     site.execute(
@@ -84,12 +178,20 @@ async fn no_statement_reads_a_table_that_grows() {
         INSERT INTO wp_options (option_name, option_value) SELECT CONCAT('option', seq), '' FROM seq_1_to_1000;
         INSERT INTO wp_actionscheduler_actions (hook, status, args)
             SELECT CONCAT('hook', seq % 30), 'pending', seq FROM seq_1_to_4000;
+        INSERT INTO wp_blogs (site_id, domain) SELECT 1 + seq % 3, seq FROM seq_1_to_1000;
+        INSERT INTO wp_site (domain) SELECT seq FROM seq_1_to_100;
+        INSERT INTO wp_sitemeta (site_id, meta_key) SELECT 1 + seq % 3, CONCAT('k', seq) FROM seq_1_to_4000;
         INSERT INTO wp_fcom_sidecar_runs (call_id, webhook_id, user_id, outcome, duration_ms, created_at, tallied)
             SELECT UNHEX(MD5(seq)), 3, seq, 'found', 1, NOW(), 1 FROM seq_1_to_4000;
         INSERT INTO wp_fcom_sidecar_mail (user_id, webhook_id, state, next_attempt_at, tried_since, created_at)
             SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM seq_1_to_4000;
-        ANALYZE TABLE wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
-            wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail",
+        INSERT INTO wp_fcom_sidecar_events (user_id, kind, state, due_at, created_at)
+            SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM seq_1_to_4000;
+        INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
+            SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM seq_1_to_4000;
+        ANALYZE TABLE wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+            wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
+            wp_fcom_sidecar_events",
     )
     .await;
     let mut found = BTreeSet::new();
@@ -113,4 +215,51 @@ async fn no_statement_reads_a_table_that_grows() {
     }
     let known = READS_A_TABLE.map(|(name, table, _)| (name.to_owned(), table.to_owned()));
     assert_eq!(found, BTreeSet::from(known));
+}
+
+/// What only one of the supported servers understands, or only its newer versions: `MySQL` 5.7 and 8, `MariaDB` 10.3 and
+/// later. What is left in our SQL is common to all of them: `ON DUPLICATE KEY UPDATE` with `VALUES()`, index hints,
+/// multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
+const NOT_PORTABLE: [&str; 23] = [
+    " RETURNING ",
+    " SKIP LOCKED",
+    " NOWAIT",
+    " FOR SHARE",
+    " ADD COLUMN IF NOT EXISTS",
+    " ADD INDEX IF NOT EXISTS",
+    " ADD KEY IF NOT EXISTS",
+    " MODIFY COLUMN IF EXISTS",
+    " CREATE INDEX IF NOT EXISTS",
+    " CREATE OR REPLACE ",
+    " NEXTVAL",
+    " NEXT VALUE FOR ",
+    " SEQ_1_TO_",
+    " SET STATEMENT ",
+    " BEGIN NOT ATOMIC",
+    " ROWS EXAMINED",
+    " INTERSECT ",
+    " EXCEPT ",
+    " WITH ",
+    " OVER (",
+    " LATERAL ",
+    " JSON_TABLE",
+    " INVISIBLE",
+];
+
+#[test]
+fn no_statement_needs_what_only_one_server_has() {
+    let mut found = Vec::new();
+    for folder in ["queries", "migrations", "checks"] {
+        let folder = format!("{}/sql/{folder}", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim().starts_with("--"));
+            let words = code.flat_map(str::split_whitespace).collect::<Vec<_>>();
+            let text = format!(" {} ", words.join(" ").to_uppercase());
+            let only_one = NOT_PORTABLE.iter().filter(|words| text.contains(*words));
+            found.extend(only_one.map(|words| format!("{}:{words}", path.display())));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
 }

@@ -41,24 +41,29 @@ async fn every_case_of_wordpress_7_1_happens_as_recorded() {
 }
 
 async fn replay(fixture: &str, recording: &str) {
+    let site = Site::new(fixture).await;
+    replay_on(&site, recording, &[]).await;
+}
+
+/// Replays a recording on its site, with these variables in the daemon's environment.
+pub(crate) async fn replay_on(site: &Site, recording: &str, environment: &[(&str, &str)]) {
     let recording: Recording = serde_json::from_str(recording).unwrap();
     let deviations: BTreeMap<String, Deviation> =
         serde_json::from_str(include_str!("../data/deviations.json")).unwrap();
-    let site = Site::new(fixture).await;
     assert_eq!(site.wordpress, recording.wordpress);
-    let original = Original::of(&site).await;
+    let original = Original::of(site).await;
     let mut mailbox = Mailbox::open().await.unwrap();
     let url = format!("smtp://127.0.0.1:{}", mailbox.port());
-    let environment = [("FCOM_SIDECAR__SMTP__URL", &*url.leak())];
-    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let environment = [environment, &[("FCOM_SIDECAR__SMTP__URL", url.as_str())]].concat();
+    let sidecar = Sidecar::start_with(site, &environment).await;
     let mut failures = Vec::new();
     for case in &recording.cases {
-        let run = Run::of(case, &site, &sidecar, &mut mailbox).await;
+        let run = Run::of(case, site, &sidecar, &mut mailbox).await;
         let mut differences = match deviations.get(&case.name) {
-            Some(deviation) => run.deviates_as(deviation, &site).await,
+            Some(deviation) => run.deviates_as(deviation, site).await,
             None => run.differences(case),
         };
-        original.restore(&site, run.diff.keys()).await;
+        original.restore(site, run.diff.keys()).await;
         differences.sort();
         failures.extend(
             differences

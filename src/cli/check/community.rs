@@ -196,11 +196,10 @@ fn protection(protections: &[Protection], community: &Community) -> Finding {
     )
 }
 
-/// Where the calls come in: mirrors `Helper::getPortalSlug` and `home_url`.
-fn portal(config: &WordPress, options: &Options) -> Finding {
+/// Where the calls come in, or what is in place of the site's address: mirrors `Helper::getPortalSlug` and `home_url`.
+pub(super) fn portal_url(config: &WordPress, options: &Options) -> Result<Url, String> {
     let slug = config.portal_slug.clone();
     let slug = slug.unwrap_or_else(|| slug_in_settings(options));
-    let slug = slug.trim_matches('/');
     let of_option = |name| options.text(name).filter(|url| !url.is_empty());
     let home = config
         .home_url
@@ -209,22 +208,36 @@ fn portal(config: &WordPress, options: &Options) -> Finding {
         .or_else(|| config.site_url.clone())
         .or_else(|| of_option("siteurl"))
         .unwrap_or_default();
-    let Ok(home) = Url::parse(home.trim_end_matches('/')) else {
-        return Finding::warning(
-            PORTAL,
-            format!("the site's address {home:?} is not a URL"),
-            "correct the WordPress and site address in Settings → General",
-        );
+    let Ok(mut url) = Url::parse(home.trim_end_matches('/')) else {
+        return Err(home);
     };
-    let path = home.path().trim_end_matches('/').to_owned();
-    let path = [path.as_str(), slug].join("/");
-    let path = path.trim_end_matches('/');
-    let origin = home.origin().ascii_serialization();
-    let location = if path.is_empty() { "/" } else { path };
+    let path = [url.path().trim_end_matches('/'), slug.trim_matches('/')].join("/");
+    url.set_path(&format!("{}/", path.trim_end_matches('/')));
+    url.set_query(None);
+    Ok(url)
+}
+
+fn portal(config: &WordPress, options: &Options) -> Finding {
+    let url = match portal_url(config, options) {
+        Ok(url) => url,
+        Err(home) => {
+            return Finding::warning(
+                PORTAL,
+                format!("the site's address {home:?} is not a URL"),
+                "correct the WordPress and site address in Settings → General",
+            );
+        }
+    };
+    let origin = url.origin().ascii_serialization();
+    let path = url.path();
+    let location = match path.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    };
     Finding::ok(
         PORTAL,
         format!(
-            "{origin}{path}/?fcom_action=incoming_webhook&webhook=…; pass POST requests with this query, at {location} \
+            "{origin}{path}?fcom_action=incoming_webhook&webhook=…; pass POST requests with this query, at {location} \
              and below, to the sidecar"
         ),
     )

@@ -79,6 +79,9 @@ pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding 
             "set smtp.url, or mail.transport to \"wordpress\" or \"off\"",
         ),
         Transport::WordPress => {
+            if config.relay.enabled {
+                return Finding::ok(WELCOME_MAIL, "sent by WordPress, through the relay");
+            }
             let Some(schema) = schema else {
                 let why = "the tables that hand mails to WordPress cannot be looked at";
                 return Finding::skipped(WELCOME_MAIL, why);
@@ -114,6 +117,12 @@ pub(super) fn object_cache(config: &Config) -> Finding {
     if !drop_in.exists() {
         return Finding::ok(OBJECT_CACHE, "none that outlives a request");
     }
+    if config.relay.enabled {
+        return Finding::ok(
+            OBJECT_CACHE,
+            "there, and the relay drops stale copies from it",
+        );
+    }
     Finding::warning(
         OBJECT_CACHE,
         format!(
@@ -121,6 +130,6 @@ pub(super) fn object_cache(config: &Config) -> Finding {
              the user count (options) may be stale for a while",
             drop_in.display()
         ),
-        "let the cache's entries expire (a maximum TTL), or flush these groups after large imports",
+        "turn the relay on ([relay] in the configuration), or let the cache's entries expire (a maximum TTL)",
     )
 }

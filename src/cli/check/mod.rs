@@ -1,19 +1,24 @@
 //! `fcom-sidecar check`: every precondition of `serve`, each with its remedy. Only reads, with statements of its own in
 //! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
+mod cluster;
 mod community;
 mod connection;
 mod grants;
 mod local;
+mod mail_server;
+mod network;
 mod options;
 mod own_tables;
 mod plugins;
 mod privileges;
+mod relay;
 mod report;
 mod schema;
 mod server;
 mod tables;
 mod version;
+mod web_server;
 mod wordpress;
 
 use std::process::ExitCode;
@@ -29,10 +34,11 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 29] = [
+const ASKING_THE_DATABASE: [&str; 32] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
+    cluster::CLUSTER,
     server::CLOCK,
     server::TIME_ZONE,
     tables::TABLES,
@@ -59,6 +65,8 @@ const ASKING_THE_DATABASE: [&str; 29] = [
     plugins::PRO,
     plugins::PLUGINS,
     plugins::CRM_TAGS,
+    web_server::WEB_SERVER,
+    relay::EVENTS,
 ];
 
 /// Runs all checks; `sources` is what `config` was loaded from.
@@ -100,6 +108,8 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
             findings.push(local::welcome_mail(config, None));
         }
     }
+    findings.push(mail_server::check(config).await);
+    findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings
 }
@@ -115,6 +125,7 @@ async fn check_site(
         Err(error) => server::unreadable(error),
     };
     findings.push(server::binary_log(connection).await);
+    findings.push(cluster::check(connection).await);
 
     let schema = Schema::read(connection, tables).await;
     findings.extend(match &schema {
@@ -127,13 +138,11 @@ async fn check_site(
         Err(_) => privileges::skipped(),
     });
 
+    let blogs = network::read(connection, tables).await;
+    let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
     let options = Options::read(connection, tables).await;
     let options = options.as_ref();
-    findings.extend(wordpress::check(
-        &config.wordpress,
-        options,
-        schema.as_ref().ok(),
-    ));
+    findings.extend(wordpress::check(&config.wordpress, options, network));
     let community = Community::read(connection, tables).await;
     findings.extend(community::check(
         config,
@@ -141,7 +150,19 @@ async fn check_site(
         community.as_ref(),
         schema.as_ref().ok(),
     ));
-    findings.extend(plugins::check(options.ok(), community.as_ref().ok()));
+    let portal = options
+        .ok()
+        .map(|options| community::portal_url(&config.wordpress, options));
+    findings.push(match portal {
+        Some(Ok(portal)) => web_server::check(&portal).await,
+        _ => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
+    });
+    findings.extend(plugins::check(
+        options.ok(),
+        community.as_ref().ok(),
+        config.relay.enabled,
+    ));
+    findings.push(relay::events(connection, tables).await);
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
     findings
 }

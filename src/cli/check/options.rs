@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::report::Finding;
 use crate::db::{Connection, DatabaseError, Doing, Statement, TableNames};
 use crate::wordpress::options::SiteOptions;
-use crate::wordpress::php::{self, Array, Value, loose};
+use crate::wordpress::php::{self, Array, Key, Value, loose};
 
 const OPTIONS: &str = include_str!("../../../sql/checks/options.sql");
 
@@ -51,12 +51,18 @@ impl Options {
         array(self.rows.get(name)?)
     }
 
-    /// The files of active plugins, as `folder/file.php`. Plugins that are active for a whole network are not listed.
+    /// The files of active plugins, as `folder/file.php`: the site's, and those that are active for its whole network.
     pub(super) fn active_plugins(&self) -> Vec<String> {
-        let plugins = self.array("active_plugins").unwrap_or_default();
-        plugins
-            .values()
-            .filter_map(Value::as_bytes)
+        let of_site = self.array("active_plugins").unwrap_or_default();
+        let of_network = self.array("network/active_sitewide_plugins");
+        let of_network = of_network.unwrap_or_default();
+        let of_site = of_site.values().filter_map(Value::as_bytes);
+        let of_network = of_network.iter().filter_map(|(file, _)| match file {
+            Key::String(file) => Some(&**file),
+            Key::Int(_) => None,
+        });
+        of_site
+            .chain(of_network)
             .map(|file| String::from_utf8_lossy(file).into_owned())
             .collect()
     }

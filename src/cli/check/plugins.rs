@@ -75,10 +75,19 @@ const LISTENERS: &[(&str, &str)] = &[
     ("wp-webhooks", "WP Webhooks: sends webhooks"),
 ];
 
-pub(super) fn check(options: Option<&Options>, community: Option<&Community>) -> Vec<Finding> {
+/// With `relay` on they hear of everything.
+pub(super) fn check(
+    options: Option<&Options>,
+    community: Option<&Community>,
+    relay: bool,
+) -> Vec<Finding> {
     let Some(options) = options else {
         return [PRO, PLUGINS, CRM_TAGS].map(skipped).into();
     };
+    if relay {
+        let heard = |name| Finding::ok(name, "the relay fires their hooks");
+        return vec![pro(options), heard(PLUGINS), heard(CRM_TAGS)];
+    }
     let features = community.and_then(|community| community.features.as_deref());
     vec![
         pro(options),
@@ -118,7 +127,7 @@ fn listeners(options: &Options) -> Finding {
             "these may act on new users or members, and do not hear of those whom the sidecar makes: {}",
             found.join("; ")
         ),
-        "let them catch up by their own means (a sync or an import), or leave such webhooks to WordPress",
+        "turn the relay on ([relay] in the configuration), or let them catch up by their own means",
     )
 }
 
@@ -150,7 +159,7 @@ fn crm_tags(options: &Options, features: Option<&[u8]>) -> Finding {
             "FluentCRM's tags are neither applied nor removed when calls change memberships of the spaces {}",
             spaces.join(", ")
         ),
-        "leave webhooks that name these spaces to WordPress, or tag by an automation of FluentCRM",
+        "turn the relay on ([relay] in the configuration), or leave webhooks that name these spaces to WordPress",
     )
 }
 

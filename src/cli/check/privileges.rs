@@ -7,8 +7,8 @@ use super::report::Finding;
 use super::server::Server;
 use crate::config::Transport;
 use crate::db::{
-    Connection, DatabaseError, Doing, OWN_TABLES, Purpose, SITE_TABLES, SiteTable, Statement,
-    TableNames,
+    Connection, DatabaseError, Doing, OWN_TABLES, Purpose, SiteTable, Statement, TableNames,
+    site_tables,
 };
 
 pub(super) const PRIVILEGES: &str = "privileges";
@@ -46,7 +46,7 @@ pub(super) async fn check(
             || table.purpose == Purpose::Jobs && transport == Transport::WordPress
     };
     let optional = |table: &&SiteTable| !needed(table);
-    let all = || SITE_TABLES.iter().chain(OWN_TABLES);
+    let all = || site_tables(tables).chain(OWN_TABLES);
     vec![
         account.judge(PRIVILEGES, all().filter(needed)),
         account.judge(OPTIONAL_PRIVILEGES, all().filter(optional)),

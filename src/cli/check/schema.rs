@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::FromRow;
 use sqlx::mysql::MySqlRow;
 
-use crate::db::{Connection, DatabaseError, Doing, Purpose, SITE_TABLES, Statement, TableNames};
+use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames, site_tables};
 
 const TABLES_SQL: &str = include_str!("../../../sql/checks/tables.sql");
 const COLUMNS_SQL: &str = include_str!("../../../sql/checks/columns.sql");
@@ -61,7 +61,7 @@ impl Schema {
         connection: &mut Connection,
         names: &TableNames,
     ) -> Result<Self, DatabaseError> {
-        let mut wanted: Vec<String> = SITE_TABLES.iter().map(|t| t.full_name(names)).collect();
+        let mut wanted: Vec<String> = site_tables(names).map(|t| t.full_name(names)).collect();
         wanted.extend(network_tables(names));
         let tables: Vec<TableRow> = rows(connection, TABLES_SQL, names, &wanted).await?;
         // A server that keeps names in lower case tells them so, whatever the prefix.
@@ -99,9 +99,7 @@ impl Schema {
 
     /// Those of the tables for these purposes that are not there.
     pub(super) fn missing(&self, purposes: &[Purpose]) -> Vec<String> {
-        let wanted = SITE_TABLES
-            .iter()
-            .filter(|table| purposes.contains(&table.purpose));
+        let wanted = site_tables(&self.names).filter(|table| purposes.contains(&table.purpose));
         wanted
             .map(|table| table.full_name(&self.names))
             .filter(|name| !self.engines.contains_key(name))

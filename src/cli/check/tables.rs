@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::Finding;
 use super::schema::{Column, Schema};
 use crate::config::Transport;
-use crate::db::{DatabaseError, Index, Obstacle, Purpose, SITE_TABLES, SiteTable, is_unicode};
+use crate::db::{DatabaseError, Index, Obstacle, Purpose, SiteTable, is_unicode, site_tables};
 
 pub(super) const TABLES: &str = "tables";
 pub(super) const OPTIONAL_TABLES: &str = "optional-tables";
@@ -76,8 +76,7 @@ impl Schema {
         ok: &str,
         judge: impl Fn(&Self, &SiteTable, &str) -> Vec<Finding>,
     ) -> Vec<Finding> {
-        let present = SITE_TABLES
-            .iter()
+        let present = site_tables(&self.names)
             .map(|table| (table, table.full_name(&self.names)))
             .filter(|(_, name)| self.engines.contains_key(name));
         let findings: Vec<Finding> = present

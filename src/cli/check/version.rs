@@ -134,7 +134,7 @@ mod tests {
             password_hash: crate::config::PasswordHash::Phpass,
             users_table: None,
             usermeta_table: None,
-            multisite: false,
+            blog: None,
             portal_slug: None,
             home_url: None,
             site_url: None,

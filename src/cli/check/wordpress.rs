@@ -2,7 +2,6 @@
 
 use super::options::{Options, skipped};
 use super::report::Finding;
-use super::schema::Schema;
 use super::version;
 use crate::config::WordPress;
 use crate::db::DatabaseError;
@@ -19,7 +18,7 @@ pub(super) const DEFAULT_ROLE: &str = "default-role";
 pub(super) fn check(
     config: &WordPress,
     options: Result<&Options, &DatabaseError>,
-    schema: Option<&Schema>,
+    multisite: Finding,
 ) -> Vec<Finding> {
     let read = match options {
         Ok(_) => Finding::ok(OPTIONS, "readable"),
@@ -34,37 +33,10 @@ pub(super) fn check(
     vec![
         read,
         version::check(config, site.map(|options| &options.site)),
-        multisite(config, schema.map(Schema::network_tables)),
+        multisite,
         of_site(SITE_TIME_ZONE, time_zone),
         of_site(DEFAULT_ROLE, default_role),
     ]
-}
-
-fn multisite(config: &WordPress, tables: Option<Vec<String>>) -> Finding {
-    let refuse = |found: String| {
-        let remedy =
-            "a network of sites is not served by this version: leave its webhooks to WordPress";
-        Finding::failed(MULTISITE, found, remedy)
-    };
-    if config.multisite {
-        return refuse("wp-config.php declares a network".to_owned());
-    }
-    match tables {
-        None => skipped(MULTISITE),
-        Some(tables) if tables.is_empty() => Finding::ok(MULTISITE, "a single site"),
-        Some(tables) if config.root.is_some() => Finding::warning(
-            MULTISITE,
-            format!(
-                "wp-config.php declares a single site, but a network's tables are there: {}",
-                tables.join(", ")
-            ),
-            "drop what is left of the network",
-        ),
-        Some(tables) => refuse(format!(
-            "the tables of a network are there: {}",
-            tables.join(", ")
-        )),
-    }
 }
 
 fn time_zone(options: &Options) -> Finding {
@@ -120,10 +92,11 @@ fn default_role(options: &Options) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn config() -> WordPress {
+    /// A site of which nothing is known.
+    pub(in crate::cli::check) fn config() -> WordPress {
         WordPress {
             root: None,
             table_prefix: "wp_".to_owned(),
@@ -133,30 +106,11 @@ mod tests {
             password_hash: crate::config::PasswordHash::Phpass,
             users_table: None,
             usermeta_table: None,
-            multisite: false,
+            blog: None,
             portal_slug: None,
             home_url: None,
             site_url: None,
             notes: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_network_is_not_served() {
-        let tables = || vec!["wp_blogs".to_owned()];
-        let mut declared = config();
-        declared.multisite = true;
-        let mut left = config();
-        left.root = Some("/site".into());
-        for (config, tables, status) in [
-            (config(), Some(Vec::new()), "Ok"),
-            (config(), Some(tables()), "Failed"),
-            (declared, Some(Vec::new()), "Failed"),
-            (left, Some(tables()), "Warning"),
-            (config(), None, "Skipped"),
-        ] {
-            let finding = format!("{:?}", multisite(&config, tables));
-            assert!(finding.contains(&format!("status: {status}")), "{finding}");
         }
     }
 }

@@ -4,7 +4,6 @@
 mod rows;
 
 use std::process::{Command, ExitCode};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -94,13 +93,9 @@ async fn demonstrate(
     port: u16,
     mailbox: &mut Mailbox,
 ) -> anyhow::Result<()> {
-    tokio::time::timeout(PATIENCE, async {
-        while !site.prepared.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .context("the daemon does not become ready")?;
+    tokio::time::timeout(PATIENCE, site.readiness.wait())
+        .await
+        .context("the daemon does not become ready")?;
     let (mut connection, tables) = (super::connect(config).await?, &site.tables);
     let url = format!(
         "http://127.0.0.1:{port}/portal/?fcom_action=incoming_webhook&webhook={WEBHOOK_KEY}"

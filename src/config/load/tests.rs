@@ -1,5 +1,6 @@
 //! Layers and secrets, seen from outside.
 
+mod relay;
 mod site;
 
 use std::net::SocketAddr;
@@ -71,7 +72,7 @@ fn the_defaults_are_complete_and_as_documented() {
     assert_eq!(config.limits.max_body_bytes, 1_048_576);
     assert_eq!(config.limits.max_fields, 1000);
     assert_eq!(config.limits.max_calls_in_flight, 256);
-    assert_eq!(config.limits.max_connections, 4096);
+    assert_eq!(config.limits.max_connections, 16384);
     assert!(config.limits.hash_threads >= 1);
     assert_eq!(config.limits.calls_per_second_per_client, None);
     assert_eq!(config.limits.calls_per_second_per_webhook, None);

@@ -1,40 +1,54 @@
 //! For operators and their load balancers: is the process up, may it be sent calls?
 
-use std::sync::atomic::Ordering;
-
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::reply;
 use crate::db::{self, DatabaseError};
 use crate::http::server::Front;
 use crate::provision::Site;
 use crate::telemetry;
 
-#[derive(Serialize)]
-struct Health<'a> {
-    status: &'a str,
+/// How the daemon is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-/// `GET /healthz`: the process is up.
-pub(in crate::http) async fn healthz() -> HttpResponse {
-    reply(StatusCode::OK, "ok", None)
+/// The process is up.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
+pub(super) async fn healthz() -> HttpResponse {
+    health(StatusCode::OK, "ok", None)
 }
 
-/// `GET /readyz`: the database answers and lets us write, our tables are there, and we are not shutting down.
-pub(in crate::http) async fn readyz(front: web::Data<Front>) -> HttpResponse {
+/// The database answers and lets us write, our tables are there, and we are not shutting down.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
     match not_ready(&front).await {
-        None => reply(StatusCode::OK, "ready", None),
-        Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
+        None => health(StatusCode::OK, "ready", None),
+        Some(reason) => health(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
     }
 }
 
 /// 404 for everything else.
 pub(in crate::http) async fn not_found() -> HttpResponse {
-    reply(StatusCode::NOT_FOUND, "not found", None)
+    let message = "Nothing is here; /openapi.json says what there is";
+    reply::error(StatusCode::NOT_FOUND, "rest_no_route", message)
+}
+
+/// 405, with the methods that there are.
+pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
+    let mut response = health(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 async fn not_ready(front: &Front) -> Option<String> {
@@ -66,8 +80,8 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     Ok(match asked.await? {
         (Some(obstacle), _) => Some(obstacle.to_string()),
         (None, Some(0)) => {
-            let is_prepared = site.prepared.load(Ordering::Relaxed);
-            (!is_prepared).then(|| "about to take calls".to_owned())
+            let is_ready = site.readiness.is_ready();
+            (!is_ready).then(|| "about to take calls".to_owned())
         }
         (None, missing) => {
             let missing = missing.map_or_else(|| "all".to_owned(), |count| count.to_string());
@@ -78,7 +92,7 @@ async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     })
 }
 
-fn reply(status: StatusCode, text: &str, reason: Option<String>) -> HttpResponse {
+fn health(status: StatusCode, text: &'static str, reason: Option<String>) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Health {

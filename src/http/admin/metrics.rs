@@ -8,7 +8,8 @@ use crate::http::server::Front;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Everything that is counted and measured.
-pub(in crate::http) async fn metrics(front: web::Data<Front>) -> HttpResponse {
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, description = "OpenMetrics")))]
+pub(super) async fn metrics(front: web::Data<Front>) -> HttpResponse {
     let (site, metrics) = (&front.site, &front.site.metrics);
     let pool = site.pool.status();
     metrics.set_connections(pool.open, pool.idle, pool.waiting);

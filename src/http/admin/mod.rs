@@ -1,8 +1,18 @@
-//! The admin listener: for operators, their load balancers and Prometheus. Never proxied.
+//! The admin listener: health and metrics for operators, their load balancers and Prometheus, the run log, the management
+//! of webhooks with the paths of the plugin's own REST API, and a description of it all.
 
+mod access;
+mod draft;
 mod health;
 mod metrics;
-pub(super) mod runs;
+mod openapi;
+mod pages;
+mod reply;
+mod routes;
+mod runs;
+mod shapes;
+mod webhooks;
 
-pub(super) use health::{healthz, not_found, readyz};
-pub(super) use metrics::metrics;
+pub(super) use access::Access;
+pub(super) use health::not_found;
+pub(super) use routes::configure;

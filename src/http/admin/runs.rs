@@ -3,25 +3,20 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracing::Instrument;
 
+use super::draft::LARGEST;
+use super::reply::{self, Problem};
 use crate::http::server::Front;
-use crate::provision::{self, RunLogError, RunQuery};
-use crate::telemetry;
+use crate::provision::{self, LoggedRun, RunLogError, RunPage, RunQuery};
 
 const USUAL_PAGE: u32 = 50;
+const LONGEST_PAGE: u32 = 500;
 
-/// The log's routes. They tell who joined and from where, so they are for operators with a credential: the scope is the
-/// one place that guards them.
-pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
-    let scope = web::scope("/runs")
-        .route("", web::get().to(list))
-        .route("/{id}", web::get().to(show));
-    config.service(scope);
-}
+/// Where the log is.
+pub(super) const PATH: &str = "/runs";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,17 +27,34 @@ struct Parameters {
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct Refusal<'a> {
-    status: &'a str,
-    message: &'a str,
-}
-
-async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
+/// Executed calls, newest first.
+#[utoipa::path(get, path = PATH, tag = "runs",
+    params(
+        ("user" = Option<String>, Query, description = "A user's id, login or e-mail address"),
+        ("webhook" = Option<String>, Query, description = "A webhook's id or title"),
+        ("before" = Option<u64>, Query, minimum = 0, description = "Only runs with smaller ids: next_before of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500,
+            description = "At most so many, 50 if it is not said")),
+    responses(
+        (status = 200, body = RunPage),
+        (status = 400, body = Problem, description = "A parameter cannot be read"),
+        (status = 404, body = Problem, description = "There is no such user or webhook"),
+        (status = 409, body = Problem, description = "Several webhooks have this title")))]
+pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
     let parameters = match web::Query::<Parameters>::from_query(request.query_string()) {
         Ok(parameters) => parameters.into_inner(),
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => {
+            return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &error.to_string());
+        }
     };
+    if parameters
+        .limit
+        .is_some_and(|limit| !(1..=LONGEST_PAGE).contains(&limit))
+        || parameters.before.is_some_and(|before| before > LARGEST)
+    {
+        let message = "limit must be a whole number from 1 to 500, and before an id";
+        return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", message);
+    }
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let query = RunQuery {
         user: given(parameters.user),
@@ -65,18 +77,22 @@ async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
             .unwrap_or_else(|error| Err(error.into()))
     });
     match page.await {
-        Ok(page) => answer(&page),
-        Err(RunLogError::Database(error)) => unavailable(&telemetry::chain(&error)),
+        Ok(page) => reply::ok(&page),
+        Err(RunLogError::Database(error)) => reply::database(&error),
         Err(error @ RunLogError::SeveralWebhooks(_)) => {
-            refuse(StatusCode::CONFLICT, &error.to_string())
+            reply::error(StatusCode::CONFLICT, "ambiguous", &error.to_string())
         }
-        Err(error) => refuse(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error) => reply::error(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
     }
 }
 
-async fn show(id: web::Path<String>, front: web::Data<Front>) -> HttpResponse {
+/// One of them.
+#[utoipa::path(get, path = format!("{PATH}/{{id}}"), tag = "runs",
+    params(("id" = u64, Path, description = "The run's id")),
+    responses((status = 200, body = LoggedRun), (status = 404, body = Problem, description = "No run has this id")))]
+pub(super) async fn show(id: web::Path<String>, front: web::Data<Front>) -> HttpResponse {
     let Ok(id) = id.parse() else {
-        return refuse(StatusCode::NOT_FOUND, "a run is named by its number");
+        return unknown();
     };
     let site = Arc::clone(&front.site);
     let run = ask(&front, async move {
@@ -86,12 +102,9 @@ async fn show(id: web::Path<String>, front: web::Data<Front>) -> HttpResponse {
             .await
     });
     match run.await {
-        Ok(Some(run)) => answer(&run),
-        Ok(None) => refuse(
-            StatusCode::NOT_FOUND,
-            "no such run; runs are kept for runs.retention_days",
-        ),
-        Err(error) => unavailable(&telemetry::chain(&error)),
+        Ok(Some(run)) => reply::ok(&run),
+        Ok(None) => unknown(),
+        Err(error) => reply::database(&error),
     }
 }
 
@@ -104,25 +117,7 @@ async fn ask<T: Send + 'static>(
     asked.await.expect("the question does not panic")
 }
 
-fn answer(body: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(body)
-}
-
-fn refuse(status: StatusCode, message: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(Refusal {
-            status: "error",
-            message,
-        })
-}
-
-fn unavailable(reason: &str) -> HttpResponse {
-    tracing::warn!("run log not read: {reason}");
-    refuse(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the database cannot be asked now; /readyz tells why",
-    )
+fn unknown() -> HttpResponse {
+    let message = "no such run; runs are kept for runs.retention_days";
+    reply::error(StatusCode::NOT_FOUND, "not_found", message)
 }

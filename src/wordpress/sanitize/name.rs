@@ -50,7 +50,8 @@ pub fn display_name(first: &str, last: &str, login: &str, version: Version) -> S
     }
 }
 
-fn sanitize_text_field(text: &[u8], version: Version) -> Vec<u8> {
+/// WordPress's `sanitize_text_field`, of valid UTF-8.
+pub fn sanitize_text_field(text: &[u8], version: Version) -> Vec<u8> {
     let text = if text.contains(&b'<') {
         escape_line_ends(&strip_all_tags(&escape_unclosed(text, version)))
     } else {

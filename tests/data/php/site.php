@@ -12,7 +12,7 @@ ini_set( 'display_errors', 'stderr' );
 $input = json_decode( stream_get_contents( STDIN ), true, 512, JSON_THROW_ON_ERROR );
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 $_SERVER['REQUEST_METHOD']  = 'GET';
-$_SERVER['REQUEST_URI']     = '/';
+$_SERVER['REQUEST_URI']     = $input['path'] ?? '/';
 $_SERVER['HTTP_HOST']       = getenv( 'WORDPRESS_HOST' );
 if ( ! empty( $input['https'] ) ) {
 	$_SERVER['HTTPS'] = 'on';

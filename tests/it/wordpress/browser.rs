@@ -33,7 +33,13 @@ impl Browser {
 
     /// Fills in the login form and returns whether that let us in.
     pub(super) async fn log_in(&mut self, login: &str, password: &str) -> bool {
-        let form = self.open("/wp-login.php").await;
+        self.log_in_at("/", login, password).await
+    }
+
+    /// The same on the site of a network that begins at this path.
+    pub(super) async fn log_in_at(&mut self, path: &str, login: &str, password: &str) -> bool {
+        let page = format!("{path}wp-login.php");
+        let form = self.open(&page).await;
         assert!(form.text().contains("name=\"pwd\""), "{}", form.text());
         let fields = [
             ("log", login),
@@ -41,7 +47,7 @@ impl Browser {
             ("wp-submit", "Log In"),
             ("testcookie", "1"),
         ];
-        let response = self.submit("/wp-login.php", &fields).await;
+        let response = self.submit(&page, &fields).await;
         let has_cookie = self
             .cookies
             .keys()

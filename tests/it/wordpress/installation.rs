@@ -49,12 +49,18 @@ impl Installation {
             let file = entry.unwrap();
             symlink(file.path(), root.join(LANGUAGES).join(file.file_name())).unwrap();
         }
+        let installation = Self(folder);
+        installation.configure(server, database, constants);
+        installation
+    }
+
+    /// Writes `wp-config.php` anew.
+    pub(super) fn configure(&self, server: &PrivateMariadb, database: &str, constants: &str) {
         fs::write(
-            root.join("wp-config.php"),
+            self.root().join("wp-config.php"),
             configuration(server, database, constants),
         )
         .unwrap();
-        Self(folder)
     }
 
     /// What `wordpress.root` gets.

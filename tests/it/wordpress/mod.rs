@@ -6,10 +6,13 @@ mod browser;
 mod hashes;
 mod installation;
 mod login;
+mod network;
 mod parity;
 mod php;
+mod relay;
 mod reset;
 mod same_user;
+mod webhooks;
 mod welcome_mail;
 
 use fcom_sidecar::sample::mailbox::Mailbox;

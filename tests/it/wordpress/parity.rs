@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::{PREFIX, RealSite};
+use super::{PREFIX, RealSite, network};
 use crate::client::FORM;
 use crate::http::Response;
 use crate::sidecar::Sidecar;
@@ -200,7 +200,7 @@ fn text(rng: &mut StdRng, most: usize) -> Vec<u8> {
 }
 
 /// Without what is random.
-fn comparable(rows: &Value) -> Value {
+pub(super) fn comparable(rows: &Value) -> Value {
     let mut rows = rows.clone();
     let user = rows["user"].as_object_mut().unwrap();
     let hash = user.remove("user_pass").unwrap();
@@ -217,6 +217,11 @@ fn comparable(rows: &Value) -> Value {
         19
     );
     user.remove("ID");
+    // Of a network.
+    for column in ["spam", "deleted"] {
+        let flag = user.remove(column).unwrap_or("0".into());
+        assert_eq!(flag, "0", "{column}");
+    }
     rows
 }
 
@@ -225,14 +230,38 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
     let chosen = std::env::var_os(SEED).map_or("1".to_owned(), |text| text.into_string().unwrap());
     let (seed, number) = chosen.split_once(':').unwrap_or((&chosen, ""));
     let number = number.parse().unwrap_or(FORMS);
-    eprintln!("{SEED}={seed}:{number}");
+    let chosen = format!("{seed}:{number}");
+    eprintln!("{SEED}={chosen}");
     let mut rng = StdRng::seed_from_u64(seed.parse().unwrap());
     let forms: Vec<Form> = (0..number).map(|one| Form::random(&mut rng, one)).collect();
 
     let real = RealSite::install().await;
     let sidecar = real.sidecar().await;
+    assert_parity(&real, "/", &sidecar, &forms, &chosen).await;
+}
+
+/// The same on the second site of a network, where names are lower-cased.
+#[tokio::test]
+async fn random_forms_make_the_same_rows_on_a_network() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let forms: Vec<Form> = (0..FORMS).map(|one| Form::random(&mut rng, one)).collect();
+    let real = network::network().await;
+    let sidecar = network::serve(&real, network::TWO).await;
+    assert_parity(&real, network::TWO.path, &sidecar, &forms, "2").await;
+}
+
+/// `path` is where the site of the daemon begins, `chosen` are seed and number of the forms.
+async fn assert_parity(
+    real: &RealSite,
+    path: &str,
+    sidecar: &Sidecar,
+    forms: &[Form],
+    chosen: &str,
+) {
+    let number = forms.len();
     let encoded: Vec<Value> = forms.iter().map(Form::encoded).collect();
-    let theirs = real.php("insert_users", json!({ "forms": encoded })).await;
+    let input = json!({ "forms": encoded, "path": path });
+    let theirs = real.php("insert_users", input).await;
     real.site
         .execute(&format!(
             "DELETE FROM {PREFIX}users WHERE ID > 1; DELETE FROM {PREFIX}usermeta WHERE user_id > 1"
@@ -249,7 +278,7 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
     let mut differences = Vec::new();
     let mut pairs = Vec::new();
     for (form, their) in made {
-        let response = form.post(&sidecar).await;
+        let response = form.post(sidecar).await;
         let Some(id) = response.json()["user_id"].as_u64() else {
             differences.push(format!("{}: {}", form.shown(), response.text()));
             continue;
@@ -272,7 +301,7 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
         }
     }
     for (form, why) in refused {
-        let response = form.post(&sidecar).await;
+        let response = form.post(sidecar).await;
         if response.status != 200 {
             let answer = response.text();
             differences.push(format!("{} ({why}): {answer}", form.shown()));
@@ -280,7 +309,7 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
     }
     assert!(
         differences.is_empty(),
-        "{SEED}={seed}:{number}\n{}",
+        "{SEED}={chosen}\n{}",
         differences.join("\n")
     );
     let input = json!({ "pairs": pairs });
@@ -290,5 +319,5 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
         .zip(&pairs)
         .filter(|(is_accepted, _)| **is_accepted != true)
         .collect();
-    assert!(refused.is_empty(), "{SEED}={seed}:{number}: {refused:?}");
+    assert!(refused.is_empty(), "{SEED}={chosen}: {refused:?}");
 }

@@ -92,6 +92,22 @@ pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value
         .unwrap_or_else(|error| panic!("{script}: {error}: {errors}{answer}"))
 }
 
+/// Runs a script that a listener or an error ends.
+pub(super) fn run_to_death(script: &str, root: &Path) {
+    let file = format!("{}/tests/data/php/{script}.php", env!("CARGO_MANIFEST_DIR"));
+    let mut process = Command::new("php")
+        .arg(file)
+        .env("WORDPRESS_ROOT", root)
+        .env("WORDPRESS_HOST", "localhost")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(b"{}").unwrap();
+    process.wait().unwrap();
+}
+
 /// Mail goes into a file.
 fn mail_settings(root: &Path) -> [String; 2] {
     let file = sent_mail(root);

@@ -20,7 +20,7 @@ fn form(name: &str) -> [(&'static str, String); 5] {
 }
 
 /// The same without what must differ: ids, names, hashes, and times, which are left out.
-fn anonymous(value: &Value, id: u64, name: &str) -> Value {
+pub(super) fn anonymous(value: &Value, id: u64, name: &str) -> Value {
     match value {
         Value::Number(number) if number.as_u64() == Some(id) => "@id".into(),
         Value::String(text) => text

@@ -10,7 +10,7 @@ use super::{RealSite, create_over_http};
 use crate::site::PLAIN_HOOK;
 
 /// What a recipient sees, decoded.
-fn read(message: &[u8]) -> Value {
+pub(super) fn read(message: &[u8]) -> Value {
     let mail = parse_mail(message).unwrap();
     let header = |name: &str| mail.headers.get_first_value(name);
     let body = mail.get_body().unwrap().replace("\r\n", "\n");

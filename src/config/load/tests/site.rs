@@ -85,7 +85,7 @@ fn wordpress_root_alone_is_enough() {
             .unwrap()
             .ends_with("wp-includes/version.php")
     );
-    assert!(!config.wordpress.multisite);
+    assert_eq!(config.wordpress.blog, None);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn options_win_over_wp_config_even_with_the_default_value() {
     let wordpress = load(None, &[], &overrides).unwrap().wordpress;
     assert_eq!(wordpress.users_table.as_deref(), Some("c"));
     assert_eq!(wordpress.usermeta_table.as_deref(), Some("b"));
-    assert!(wordpress.multisite);
+    assert_eq!(wordpress.blog.unwrap().id, 1);
     assert_eq!(wordpress.portal_slug.as_deref(), Some("club"));
     assert_eq!(wordpress.site_url.as_deref(), Some("https://x.example"));
     assert_eq!(wordpress.home_url, None);
@@ -121,6 +121,86 @@ fn options_win_over_wp_config_even_with_the_default_value() {
         "{:?}",
         wordpress.notes
     );
+}
+
+/// What `wp-admin/includes/network.php` tells an administrator to write.
+const NETWORK: &str = "define( 'MULTISITE', true );
+define( 'SUBDOMAIN_INSTALL', false );
+define( 'DOMAIN_CURRENT_SITE', 'example.org' );
+define( 'PATH_CURRENT_SITE', '/wp/' );
+define( 'SITE_ID_CURRENT_SITE', 1 );
+define( 'BLOG_ID_CURRENT_SITE', 1 );
+";
+
+#[test]
+fn the_site_of_a_network_is_the_main_one_or_the_one_that_is_named() {
+    for (code, given, expected) in [
+        (NETWORK, "", Some((1, "x_"))),
+        (NETWORK, "7", Some((7, "x_7_"))),
+        (
+            "define('MULTISITE', true); define('BLOG_ID_CURRENT_SITE', '3');",
+            "",
+            Some((3, "x_3_")),
+        ),
+        ("define('MULTISITE', true);", "", Some((1, "x_"))),
+        ("define('MULTISITE', f());", "2", Some((2, "x_2_"))),
+        // What is left of WordPress MU.
+        ("define('VHOST', 'no');", "", Some((1, "x_1_"))),
+        ("", "", None),
+    ] {
+        let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
+        let overrides = [
+            ("wordpress.root", root.as_str()),
+            ("wordpress.blog_id", given),
+        ];
+        let blog = load(None, &[], &overrides).unwrap().wordpress.blog;
+        let found = blog.as_ref().map(|blog| (blog.id, blog.prefix.as_str()));
+        assert_eq!(found, expected, "{code} {given}");
+    }
+    // Without the files, the option alone says that there is a network.
+    for (given, prefix) in [("1", "wp_"), ("2", "wp_2_")] {
+        let blog = load(None, &[], &[URL, ("wordpress.blog_id", given)])
+            .unwrap()
+            .wordpress
+            .blog;
+        assert_eq!(blog.unwrap().prefix, prefix);
+    }
+    let (_folder, root) = site(&format!("{PLAIN}{NETWORK}"), "7.1");
+    let blog = load(None, &[], &[("wordpress.root", &root)])
+        .unwrap()
+        .wordpress
+        .blog;
+    let address = blog.unwrap().network.unwrap();
+    assert_eq!(
+        (address.id, &*address.domain, &*address.path),
+        (1, "example.org", "/wp/")
+    );
+}
+
+#[test]
+fn a_network_that_cannot_be_served_is_refused() {
+    for (code, given, what) in [
+        ("", "2", "declares a single site"),
+        (NETWORK, "0", "is not a whole number in range"),
+        (
+            "define('MULTISITE', true); define('BLOG_ID_CURRENT_SITE', f());",
+            "",
+            "computes BLOG_ID_CURRENT_SITE",
+        ),
+    ] {
+        let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
+        let overrides = [
+            ("wordpress.root", root.as_str()),
+            ("wordpress.blog_id", given),
+        ];
+        let found = problems("", &[], &overrides);
+        assert_eq!(
+            (found.len(), &*found[0].key),
+            (1, "wordpress.blog_id"),
+            "{found:?}"
+        );
+        assert!(found[0].what.contains(what), "{found:?}");
+    }
 }
 
 #[test]

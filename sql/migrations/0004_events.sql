@@ -1,0 +1,28 @@
+-- Hooks that WordPress is to fire, in the order of the ids for each user. `run_id` is NULL for what no call did.
+-- While a PHP process has an event, `lease` names its attempt and `due_at` is when the event is free again; a lease that
+-- is found then belonged to a process that died, which `interrupted` counts. Of an ended one, `due_at` is when it ended.
+-- Times are UTC.
+CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_events (
+    id bigint unsigned NOT NULL AUTO_INCREMENT,
+    run_id bigint unsigned NULL,
+    user_id bigint unsigned NOT NULL,
+    kind varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    space_id bigint unsigned NULL,
+    membership_id bigint unsigned NULL,
+    is_new tinyint unsigned NOT NULL DEFAULT 0,
+    role varchar(191) NULL,
+    origin varchar(32) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    state varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending',
+    attempts int unsigned NOT NULL DEFAULT 0,
+    interrupted int unsigned NOT NULL DEFAULT 0,
+    lease binary(16) NULL,
+    due_at datetime(3) NOT NULL,
+    last_error text NULL,
+    duration_ms int unsigned NULL,
+    created_at datetime(3) NOT NULL,
+    finished_at datetime(3) NULL,
+    PRIMARY KEY (id),
+    KEY due (state, due_at),
+    KEY of_user (user_id, state, id),
+    KEY interrupted (interrupted)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

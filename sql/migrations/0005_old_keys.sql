@@ -1,0 +1,10 @@
+-- Keys of webhooks that were replaced and are valid for a while longer: hashes, from which no key can be told. Times are
+-- UTC.
+CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_old_keys (
+    key_hash binary(32) NOT NULL,
+    webhook_id bigint unsigned NOT NULL,
+    valid_until datetime NOT NULL,
+    PRIMARY KEY (key_hash),
+    KEY webhook_id (webhook_id),
+    KEY valid_until (valid_until)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

@@ -1,0 +1,6 @@
+-- What is not ended well: how many, and how old the oldest is.
+SELECT state, COUNT(*) AS events,
+    CAST(TIMESTAMPDIFF(SECOND, MIN(created_at), UTC_TIMESTAMP()) AS SIGNED) AS oldest_seconds
+FROM {prefix}fcom_sidecar_events
+WHERE state IN ('pending', 'dead')
+GROUP BY state

@@ -1,0 +1,6 @@
+-- Where the network has no count yet; no unique key keeps a second one out.
+INSERT INTO {base}sitemeta (site_id, meta_key, meta_value)
+SELECT b.site_id, 'user_count', (SELECT COUNT(*) FROM {users} WHERE spam = 0 AND deleted = 0)
+FROM {base}blogs b
+WHERE b.blog_id = {blog_id}
+    AND NOT EXISTS (SELECT 1 FROM {base}sitemeta n WHERE n.site_id = b.site_id AND n.meta_key = 'user_count')

@@ -1,0 +1,132 @@
+//! The rows: one event per hook.
+
+use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+
+/// Who let the member in or out, as FluentCommunity's hooks say it. Webhooks always say this.
+const ORIGIN: &str = "by_admin";
+
+/// Something that PHP would have told its plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// `add_user_role`, which WordPress fires only if there is a role.
+    RoleAdded(&'a str),
+    /// `set_user_role`, also with an empty role.
+    RoleSet(&'a str),
+    /// `user_register`; the role is part of its user data.
+    Registered(&'a str),
+    /// WordPress is to send the welcome mail.
+    WelcomeMail,
+    /// `fluent_community/space/joined` or `fluent_community/course/enrolled`.
+    Joined {
+        /// Id in `fcom_spaces`.
+        space_id: u64,
+        /// Whether it is a course.
+        is_course: bool,
+        /// The row in `fcom_space_user` that was there before; `None` for a new one, with which the hook has a fourth
+        /// argument.
+        reactivated: Option<u64>,
+    },
+    /// `fluent_community/space/user_left` or `fluent_community/course/student_left`.
+    Left {
+        /// Id in `fcom_spaces`.
+        space_id: u64,
+        /// Whether it is a course.
+        is_course: bool,
+    },
+}
+
+impl Event<'_> {
+    /// What WordPress fires for a user who is new, before anything happens in the community.
+    pub fn of_new_user(role: &str, welcome_mail: bool) -> Vec<Event<'_>> {
+        let mut events = Vec::new();
+        if !role.is_empty() {
+            events.push(Event::RoleAdded(role));
+        }
+        events.extend([Event::RoleSet(role), Event::Registered(role)]);
+        if welcome_mail {
+            events.push(Event::WelcomeMail);
+        }
+        events
+    }
+
+    /// As the plugin knows it.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::RoleAdded(_) => "add_user_role",
+            Self::RoleSet(_) => "set_user_role",
+            Self::Registered(_) => "user_register",
+            Self::WelcomeMail => "welcome_mail",
+            Self::Joined { is_course, .. } if *is_course => "course_enrolled",
+            Self::Joined { .. } => "space_joined",
+            Self::Left { is_course, .. } if *is_course => "course_left",
+            Self::Left { .. } => "space_left",
+        }
+    }
+
+    /// Adds the statement that writes `events` of a user. It must follow the one that writes the call's run.
+    pub fn insert_in(events: &[Self], batch: &mut Batch, statements: &Statements, user_id: u64) {
+        if events.is_empty() {
+            return;
+        }
+        let member = user_id.to_string();
+        let literals: Vec<Literal<'_>> = events
+            .iter()
+            .flat_map(|event| event.literals(user_id, &member))
+            .collect();
+        batch.add(
+            &statements.insert_event,
+            "note what WordPress is to hear of",
+            &literals,
+        );
+    }
+
+    /// `member` is the user's id as the column of memberships has it, a VARCHAR.
+    fn literals<'a>(&'a self, user_id: u64, member: &'a str) -> [Literal<'a>; 9] {
+        let number = |id: Option<u64>| id.map_or(Literal::Null, Literal::Number);
+        let (space, membership, is_new) = match *self {
+            Self::Joined {
+                space_id,
+                reactivated,
+                ..
+            } => (Some(space_id), reactivated, reactivated.is_none()),
+            Self::Left { space_id, .. } => (Some(space_id), None, false),
+            _ => (None, None, false),
+        };
+        let (role, origin) = match *self {
+            Self::RoleAdded(role) | Self::RoleSet(role) | Self::Registered(role) => {
+                (Literal::Text(role), Literal::Null)
+            }
+            Self::WelcomeMail => (Literal::Null, Literal::Null),
+            Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
+        };
+        let looked_up = space.filter(|_| is_new);
+        [
+            user_id.into(),
+            self.kind().into(),
+            number(space),
+            number(membership),
+            number(looked_up),
+            member.into(),
+            u64::from(is_new).into(),
+            role,
+            origin,
+        ]
+    }
+}
+
+/// Has WordPress drop its copies of a user whose row was changed outside of any call.
+///
+/// # Errors
+/// The statement failed.
+pub async fn note_changed_user(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+) -> Result<(), DatabaseError> {
+    sqlx::query(statements.insert_cache_event.sql())
+        .bind(user_id)
+        .execute(connection)
+        .await
+        .doing("note that a user has changed")?;
+    Ok(())
+}

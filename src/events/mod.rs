@@ -1,0 +1,13 @@
+//! What WordPress is to hear of: a call writes one event per hook that PHP would have fired, in its own transaction and
+//! in PHP's order; the must-use plugin in `deploy/mu-plugin` takes them from the table and fires the hooks. The table is
+//! the queue: a lost wake-up loses nothing.
+
+mod event;
+mod poke;
+pub mod queue;
+mod signature;
+mod wordpress;
+
+pub use event::{Event, note_changed_user};
+pub use poke::Poker;
+pub use wordpress::{Installed, Listener, WordPress, WordPressError};

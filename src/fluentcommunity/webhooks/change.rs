@@ -1,0 +1,233 @@
+//! Changes of webhook records, each in one transaction. Mirrors `ProAdminController::saveWebhook` and `deleteWebhook`,
+//! but reads what it changes under a lock: the plugin writes back what it read before, and so loses runs that were counted
+//! meanwhile.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::Row as _;
+
+use super::rows::{self, Environment, Row};
+use super::{Kind, Settings, Targets, key};
+use crate::db::{Batch, Cause, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::fluentcommunity::webhook::{UnreadableWebhook, Webhook};
+use crate::wordpress::time::format;
+
+/// Why a webhook was not changed. Nothing of the change is in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no webhook with this id.
+    #[error("there is no webhook {0}")]
+    Unknown(u64),
+    /// The record is corrupt; it is left as it is.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableWebhook),
+    /// A column cannot hold the title.
+    #[error("the title has characters that this site cannot store")]
+    Unstorable(#[source] DatabaseError),
+    /// A statement failed.
+    #[error(transparent)]
+    Database(DatabaseError),
+    /// The work broke off.
+    #[error("the work broke off")]
+    Aborted,
+}
+
+impl From<DatabaseError> for ChangeError {
+    fn from(error: DatabaseError) -> Self {
+        if error.is_unstorable() {
+            Self::Unstorable(error)
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl Cause for ChangeError {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::Unstorable(error) | Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What a change needs beside its connection.
+#[derive(Clone, Copy)]
+pub struct Drafted<'a> {
+    /// The site's statements.
+    pub statements: &'a Statements,
+    /// The site.
+    pub environment: &'a Environment,
+    /// The time of the change.
+    pub now: DateTime<Utc>,
+}
+
+impl Drafted<'_> {
+    fn local_now(&self) -> String {
+        format(self.environment.options.zone().local(self.now))
+    }
+}
+
+/// Writes a new webhook with a new key. Of the lists only what exists is kept.
+///
+/// # Errors
+/// The database failed, or cannot store the title.
+pub async fn create(
+    connection: &mut Connection,
+    site: Drafted<'_>,
+    settings: &Settings,
+) -> Result<Row, ChangeError> {
+    let targets = Targets::read(connection, site.statements).await?;
+    let value = existing(settings.clone(), &targets).write();
+    let (key, now) = (key::generate(), site.local_now());
+    let mut batch = Batch::begin(site.statements);
+    let literals = [
+        Literal::Text(key.expose_secret()),
+        text(&value),
+        Literal::Text(&now),
+        Literal::Text(&now),
+    ];
+    let doing = "insert the webhook";
+    let inserted = batch.add(&site.statements.insert_webhook, doing, &literals);
+    batch.commit("commit the webhook");
+    let id = batch.run(connection).await?[inserted].last_insert_id;
+    let row = rows::find(connection, site.statements, id).await?;
+    row.ok_or(ChangeError::Unknown(id))
+}
+
+/// Changes a webhook's settings as `edit` says, keeping everything else of the record.
+///
+/// # Errors
+/// There is no such webhook, its record is corrupt, or as [`create`].
+pub async fn update(
+    connection: &mut Connection,
+    site: Drafted<'_>,
+    id: u64,
+    edit: impl FnOnce(Settings) -> Settings,
+) -> Result<Row, ChangeError> {
+    let targets = Targets::read(connection, site.statements).await?;
+    let before = lock(connection, site.statements, id).await?;
+    let settings = edit(Settings::from(&Webhook::read(id, &before)?));
+    let value = existing(settings, &targets).rewrite(id, &before)?;
+    let now = site.local_now();
+    let literals = [text(&value), Literal::Text(&now), id.into()];
+    let mut batch = Batch::of(site.statements);
+    batch.add(
+        &site.statements.update_webhook,
+        "update the webhook",
+        &literals,
+    );
+    batch.commit("commit the webhook");
+    batch.run(connection).await?;
+    let row = rows::find(connection, site.statements, id).await?;
+    row.ok_or(ChangeError::Unknown(id))
+}
+
+/// A webhook with its new key, and when the old one ceases to be valid.
+pub struct Rotated {
+    /// The webhook as it is now.
+    pub row: Row,
+    /// The old key is valid until then.
+    pub old_key_valid_until: DateTime<Utc>,
+}
+
+/// Gives a webhook a new key. The old one is valid for the time of `grace`, those before it for as long as they were.
+///
+/// # Errors
+/// There is no such webhook, or the database failed.
+pub async fn rotate(
+    connection: &mut Connection,
+    site: Drafted<'_>,
+    id: u64,
+    grace: TimeDelta,
+) -> Result<Rotated, ChangeError> {
+    lock(connection, site.statements, id).await?;
+    let before = rows::find(connection, site.statements, id).await?;
+    let before = before.ok_or(ChangeError::Unknown(id))?;
+    let (key, now): (SecretString, _) = (key::generate(), site.local_now());
+    let until = site.now + grace;
+    let mut batch = Batch::of(site.statements);
+    if grace > TimeDelta::zero() {
+        let (hash, until) = (key::hash(&before.meta_key), format(until.naive_utc()));
+        let literals = [Literal::Bytes(&hash), id.into(), Literal::Text(&until)];
+        batch.add(
+            &site.statements.insert_old_key,
+            "keep the old key",
+            &literals,
+        );
+    }
+    let literals = [
+        Literal::Text(key.expose_secret()),
+        Literal::Text(&now),
+        id.into(),
+    ];
+    batch.add(
+        &site.statements.replace_webhook_key,
+        "replace the key",
+        &literals,
+    );
+    batch.commit("commit the new key");
+    batch.run(connection).await?;
+    let row = rows::find(connection, site.statements, id).await?;
+    Ok(Rotated {
+        row: row.ok_or(ChangeError::Unknown(id))?,
+        old_key_valid_until: until,
+    })
+}
+
+/// Deletes a webhook with its old keys.
+///
+/// # Errors
+/// There is no such webhook, or the database failed.
+pub async fn delete(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<(), ChangeError> {
+    let mut batch = Batch::begin(statements);
+    let deleted = batch.add(
+        &statements.delete_webhook,
+        "delete the webhook",
+        &[id.into()],
+    );
+    batch.add(
+        &statements.delete_old_keys,
+        "delete its old keys",
+        &[id.into()],
+    );
+    batch.commit("commit the deletion");
+    match batch.run(connection).await?[deleted].affected {
+        0 => Err(ChangeError::Unknown(id)),
+        _ => Ok(()),
+    }
+}
+
+/// Begins a transaction that holds the webhook, against the tally and others who change it; its value.
+async fn lock(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<Vec<u8>, ChangeError> {
+    let mut batch = Batch::begin(statements);
+    let locked = batch.add(&statements.lock_webhook, "lock the webhook", &[id.into()]);
+    let answers = batch.run(connection).await?;
+    let row = answers[locked].rows.first();
+    let row = row.ok_or(ChangeError::Unknown(id))?;
+    let value: Option<Vec<u8>> = row.try_get(0).doing("read the webhook")?;
+    Ok(value.unwrap_or_default())
+}
+
+fn existing(settings: Settings, targets: &Targets) -> Settings {
+    Settings {
+        course_ids: targets.existing(Kind::Course, &settings.course_ids),
+        space_ids: targets.existing(Kind::Space, &settings.space_ids),
+        remove_course_ids: targets.existing(Kind::Course, &settings.remove_course_ids),
+        remove_space_ids: targets.existing(Kind::Space, &settings.remove_space_ids),
+        ..settings
+    }
+}
+
+/// As text where it is text, so that a column which lacks a character refuses it; a broken record stays what it is.
+fn text(value: &[u8]) -> Literal<'_> {
+    std::str::from_utf8(value).map_or(Literal::Bytes(value), Literal::Text)
+}

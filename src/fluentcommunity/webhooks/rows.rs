@@ -1,0 +1,111 @@
+//! Webhook records as rows, and what of the site is needed to show and to write them.
+
+use sqlx::FromRow;
+
+use super::{Portal, PortalOverrides};
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::fluentcommunity::features::course_module_is_on;
+use crate::wordpress::options::SiteOptions;
+
+/// A row of `{prefix}fcom_meta` that is a webhook. No `Debug`: it holds the key.
+#[derive(Clone, FromRow)]
+pub struct Row {
+    /// The webhook's id.
+    pub id: u64,
+    /// `webhook`.
+    pub object_type: String,
+    /// The plugin never writes it.
+    pub object_id: Option<i64>,
+    /// The key.
+    pub meta_key: Vec<u8>,
+    /// The serialised record.
+    pub value: Option<Vec<u8>>,
+    /// Local to the site.
+    pub created_at: Option<String>,
+    /// Local to the site.
+    pub updated_at: Option<String>,
+}
+
+/// All webhooks in the order of their ids; of those, with `search`, the ones in whose key or serialised record the text
+/// stands.
+///
+/// # Errors
+/// The statement failed.
+pub async fn list(
+    connection: &mut Connection,
+    statements: &Statements,
+    search: &str,
+) -> Result<Vec<Row>, DatabaseError> {
+    let mut pattern = String::from("%");
+    for character in search.chars() {
+        // The plugin leaves wildcards as they are, so that "_" finds everything.
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    let rows = sqlx::query_as(statements.list_webhooks.sql());
+    let rows = rows.bind(&pattern).bind(&pattern);
+    rows.fetch_all(connection).await.doing("list the webhooks")
+}
+
+/// The webhook with this id.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<Option<Row>, DatabaseError> {
+    let row = sqlx::query_as(statements.show_webhook.sql()).bind(id);
+    row.fetch_optional(connection)
+        .await
+        .doing("read the webhook")
+}
+
+/// The site, as far as webhooks concern it.
+pub struct Environment {
+    /// The time zone and the roles.
+    pub options: SiteOptions,
+    /// Where callers of webhooks call.
+    pub portal: Portal,
+    /// Whether courses are on.
+    pub course_module: bool,
+}
+
+impl Environment {
+    /// `prefix` is the tables'.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn read(
+        connection: &mut Connection,
+        statements: &Statements,
+        prefix: &str,
+        overrides: &PortalOverrides,
+    ) -> Result<Self, DatabaseError> {
+        let rows: Vec<(String, Vec<u8>, Option<Vec<u8>>)> =
+            sqlx::query_as(statements.webhook_environment.sql())
+                .fetch_all(connection)
+                .await
+                .doing("read the site's options")?;
+        let (mut home, mut settings, mut features) = (Vec::new(), Vec::new(), None);
+        let mut options = SiteOptions::default();
+        for (kind, name, value) in rows {
+            let value = value.unwrap_or_default();
+            match (kind.as_str(), name.as_slice()) {
+                ("features", _) => features = Some(value),
+                (_, b"home") => home = value,
+                (_, b"fluent_community_settings") => settings = value,
+                (_, name) => options.take(prefix, name, value),
+            }
+        }
+        Ok(Self {
+            options,
+            portal: Portal::new(overrides, &home, &settings),
+            course_module: course_module_is_on(features.as_deref()),
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! Who may manage: the holder of the configured token, or a user of the site with an application password and the
+//! plugin's own permission. Health and metrics ask nobody.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use super::super::rate::Rate;
+use super::super::server::Front;
+use super::reply::{self, on_main_runtime};
+use crate::config;
+use crate::db::DatabaseError;
+use crate::fluentcommunity::webhooks::{Environment, may_manage};
+use crate::telemetry;
+use crate::wordpress::application_passwords::{candidate, verify};
+
+/// Longer names and passwords are nobody's.
+const LONGEST_CREDENTIALS: usize = 1024;
+
+const HOW: &str = "Send \"Authorization: Bearer TOKEN\" with admin.token of the sidecar's configuration, or Basic with an \
+    application password if admin.application_passwords is on.";
+const CLOSED: &str = "Nobody may do this yet: set admin.token, or admin.application_passwords = \"on\", in the sidecar's \
+    configuration.";
+
+/// Who is let in.
+pub(in crate::http) struct Access {
+    token: Option<[u8; 32]>,
+    application_passwords: bool,
+    failures: Arc<Rate<IpAddr>>,
+    /// One password at a time: whoever sends many must not take the processors from calls.
+    verifying: Arc<Semaphore>,
+}
+
+/// Who was let in, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operator {
+    Token,
+    User(u64),
+}
+
+impl std::fmt::Display for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token => f.write_str("the token's holder"),
+            Self::User(id) => write!(f, "user {id}"),
+        }
+    }
+}
+
+enum Refusal {
+    /// A browser sends it on behalf of a page from elsewhere.
+    OtherOrigin,
+    /// Nothing that could be checked.
+    Anonymous,
+    /// Checked, and wrong.
+    Wrong,
+    /// A user who may not.
+    NotAllowed(u64),
+    Database(DatabaseError),
+}
+
+impl Access {
+    /// As configured. Nobody's failures are forgiven by a reload, and how many there may be stays.
+    pub(in crate::http) fn new(config: &config::Admin, before: Option<&Self>) -> Self {
+        let (token, most) = (&config.token, config.failures_per_minute_per_client);
+        let token = token.as_ref();
+        let fresh = || Arc::new(Rate::new(most, Duration::from_mins(1)));
+        Self {
+            token: token.map(|token| Sha256::digest(token.expose_secret()).into()),
+            application_passwords: config.application_passwords,
+            failures: before.map_or_else(fresh, |before| Arc::clone(&before.failures)),
+            verifying: before.map_or_else(
+                || Arc::new(Semaphore::new(1)),
+                |before| Arc::clone(&before.verifying),
+            ),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.token.is_none() && !self.application_passwords
+    }
+}
+
+/// Lets a request pass, or answers it.
+pub(super) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let front = request
+        .app_data::<web::Data<Front>>()
+        .expect("the listener has its front")
+        .clone();
+    // Whoever is on the socket's other end counts, not what headers say: nobody is to proxy to here.
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let access = Arc::clone(&front.rules.borrow().access);
+    let failures = &access.failures;
+    if let Err(wait) = failures.check(&client, Instant::now()) {
+        return Ok(request.into_response(too_many(wait)));
+    }
+    match admit(&front, &access, request.headers()).await {
+        Ok(operator) => {
+            request.extensions_mut().insert(operator);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Err(refusal) => {
+            let (route, reason) = (
+                request.match_pattern().unwrap_or_default(),
+                refusal.reason(),
+            );
+            if refusal.counts() {
+                failures.note(client, Instant::now());
+                tracing::warn!(client.address = %client, route, "management refused to {client}: {reason}");
+            } else {
+                tracing::info!(client.address = %client, route, "management refused to {client}: {reason}");
+            }
+            Ok(request.into_response(refusal.response(&access)))
+        }
+    }
+}
+
+async fn admit(
+    front: &web::Data<Front>,
+    access: &Access,
+    headers: &HeaderMap,
+) -> Result<Operator, Refusal> {
+    if is_from_elsewhere(headers) {
+        return Err(Refusal::OtherOrigin);
+    }
+    let mut given = headers.get_all(AUTHORIZATION);
+    let header = given.next().and_then(|value| value.to_str().ok());
+    let (scheme, credentials) = header
+        .filter(|_| given.next().is_none())
+        .and_then(|header| header.split_once(' '))
+        .ok_or(Refusal::Anonymous)?;
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let token = access.token.ok_or(Refusal::Anonymous)?;
+        let sent: [u8; 32] = Sha256::digest(credentials).into();
+        return if sent.ct_eq(&token).into() {
+            Ok(Operator::Token)
+        } else {
+            Err(Refusal::Wrong)
+        };
+    }
+    if !scheme.eq_ignore_ascii_case("basic") || !access.application_passwords {
+        return Err(Refusal::Anonymous);
+    }
+    let (name, password) = basic(credentials).ok_or(Refusal::Wrong)?;
+    user(front, access, name, password)
+        .await
+        .map(Operator::User)
+}
+
+/// A browser that knows the password adds it to whatever any page sends here, but it also says which page.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = || text(ORIGIN).and_then(|origin| origin.split_once("://"));
+    headers.contains_key(ORIGIN) && origin().map(|(_, host)| host) != text(HOST)
+}
+
+/// Name and password of the scheme Basic.
+fn basic(credentials: &str) -> Option<(String, SecretString)> {
+    if credentials.len() > LONGEST_CREDENTIALS {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.into()))
+}
+
+/// The user with this application password, if that user may manage webhooks.
+async fn user(
+    front: &web::Data<Front>,
+    access: &Access,
+    name: String,
+    password: SecretString,
+) -> Result<u64, Refusal> {
+    let permit = Arc::clone(&access.verifying).acquire_owned().await;
+    let front = front.clone().into_inner();
+    let runtime = front.site.runtime.clone();
+    on_main_runtime(&runtime, async move {
+        let _permit = permit;
+        let (site, overrides) = (&front.site, &front.portal);
+        let found = site.pool.work(async |connection| {
+            let prefix = site.tables.prefix();
+            let environment =
+                Environment::read(connection, &site.statements, prefix, overrides).await?;
+            let candidate = candidate(connection, &site.statements, &name).await?;
+            Ok::<_, DatabaseError>((environment, candidate))
+        });
+        let (environment, candidate) = found.await.map_err(Refusal::Database)?;
+        let version = site.version.version(&environment.options);
+        let fast = version.is_none_or(crate::wordpress::version::Version::uses_bcrypt);
+        let verifying = tokio::task::spawn_blocking(move || {
+            verify(candidate.as_ref(), password.expose_secret(), fast)
+        });
+        let user_id = verifying.await.ok().flatten().ok_or(Refusal::Wrong)?;
+        let roles = environment.options.user_roles.as_deref();
+        let allowed = site.pool.work(async |connection| {
+            may_manage(connection, &site.statements, user_id, roles).await
+        });
+        match allowed.await {
+            Ok(true) => Ok(user_id),
+            Ok(false) => Err(Refusal::NotAllowed(user_id)),
+            Err(error) => Err(Refusal::Database(error)),
+        }
+    })
+    .await
+    .unwrap_or(Err(Refusal::Wrong))
+}
+
+impl Refusal {
+    /// Whether it looks like guessing.
+    fn counts(&self) -> bool {
+        matches!(self, Self::Wrong | Self::NotAllowed(_))
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::OtherOrigin => "a page from elsewhere asks".to_owned(),
+            Self::Anonymous => "no credentials that are accepted".to_owned(),
+            Self::Wrong => "wrong credentials".to_owned(),
+            Self::NotAllowed(user) => format!("user {user} may not manage webhooks"),
+            Self::Database(error) => telemetry::chain(error),
+        }
+    }
+
+    /// WordPress's codes, our words.
+    fn response(&self, access: &Access) -> HttpResponse {
+        let (status, message) = match self {
+            Self::Database(error) => return reply::database(error),
+            Self::OtherOrigin => (
+                StatusCode::FORBIDDEN,
+                "Pages from elsewhere are not answered",
+            ),
+            Self::NotAllowed(_) => (
+                StatusCode::FORBIDDEN,
+                "Sorry, you are not allowed to do that.",
+            ),
+            _ if access.is_closed() => (StatusCode::FORBIDDEN, CLOSED),
+            _ => (StatusCode::UNAUTHORIZED, HOW),
+        };
+        let mut response = reply::error(status, "rest_forbidden", message);
+        if status == StatusCode::UNAUTHORIZED {
+            let headers = response.headers_mut();
+            if access.token.is_some() {
+                let challenge = HeaderValue::from_static("Bearer realm=\"fcom-sidecar\"");
+                headers.append(WWW_AUTHENTICATE, challenge);
+            }
+            if access.application_passwords {
+                let challenge =
+                    HeaderValue::from_static("Basic realm=\"fcom-sidecar\", charset=\"UTF-8\"");
+                headers.append(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        response
+    }
+}
+
+fn too_many(wait: Duration) -> HttpResponse {
+    let mut response = reply::error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_failures",
+        "Too many refused requests from this address",
+    );
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    response.headers_mut().insert(
+        RETRY_AFTER,
+        HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_page_from_elsewhere_is_known_by_its_origin() {
+        for (origin, elsewhere) in [
+            ("http://127.0.0.1:9095", false),
+            ("http://127.0.0.1:80", true),
+            ("https://evil.example", true),
+            ("null", true),
+            ("", true),
+        ] {
+            let request = TestRequest::default()
+                .insert_header((HOST, "127.0.0.1:9095"))
+                .insert_header((ORIGIN, origin))
+                .to_http_request();
+            assert_eq!(is_from_elsewhere(request.headers()), elsewhere, "{origin}");
+        }
+        let request = TestRequest::default().to_http_request();
+        assert!(!is_from_elsewhere(request.headers()));
+    }
+
+    #[test]
+    fn credentials_are_split_at_the_first_colon() {
+        let (name, password) = basic(&STANDARD.encode("jane:a b:c")).unwrap();
+        assert_eq!((name.as_str(), password.expose_secret()), ("jane", "a b:c"));
+        for broken in [
+            "",
+            "!",
+            "amFuZQ==",
+            &STANDARD.encode(vec![b'a'; 2000]),
+            "/w==",
+        ] {
+            assert!(basic(broken).is_none(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Answers of the management: JSON in the shapes of WordPress's REST API.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use serde::Serialize;
+use tokio::runtime::Handle;
+use utoipa::ToSchema;
+
+use crate::db::DatabaseError;
+use crate::fluentcommunity::webhooks::ChangeError;
+use crate::telemetry;
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// For programs.
+    code: &'static str,
+    /// For people.
+    message: String,
+    data: ProblemData,
+}
+
+/// The HTTP status once more, as WordPress has it.
+#[derive(Serialize, ToSchema)]
+struct ProblemData {
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+}
+
+/// 200.
+pub(super) fn ok(body: &impl Serialize) -> HttpResponse {
+    json(StatusCode::OK, body)
+}
+
+/// Any JSON; the answers hold keys, so nobody is to keep them.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(body)
+}
+
+/// An error in WordPress's shape.
+pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> HttpResponse {
+    let problem = Problem {
+        code,
+        message: message.to_owned(),
+        data: ProblemData {
+            status: status.as_u16(),
+        },
+    };
+    json(status, &problem)
+}
+
+/// 503: the database's own words are for the log.
+pub(super) fn database(cause: &DatabaseError) -> HttpResponse {
+    let reason = telemetry::chain(cause);
+    if cause.is_unavailable() || cause.is_lock_conflict() {
+        tracing::warn!("management not possible now: {reason}");
+    } else {
+        tracing::error!("management failed: {reason}");
+    }
+    let mut response = error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database",
+        "This cannot be done now; the sidecar's log says why",
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, "5".parse().expect("a header value"));
+    response
+}
+
+/// Why a webhook was not changed.
+pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
+    match cause {
+        ChangeError::Unknown(_) => unknown_webhook(),
+        ChangeError::Unreadable(_) => error(
+            StatusCode::LOCKED,
+            "not_readable",
+            "The webhook's record is not readable and was left as it is; delete the webhook, or mend it by hand",
+        ),
+        ChangeError::Unstorable(_) => error(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not_storable",
+            "The title is too long, or has characters that this site cannot store",
+        ),
+        ChangeError::Database(cause) => database(cause),
+        ChangeError::Aborted => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "aborted",
+            "The work broke off; the sidecar's log says why",
+        ),
+    }
+}
+
+/// 404 for an id.
+pub(super) fn unknown_webhook() -> HttpResponse {
+    error(StatusCode::NOT_FOUND, "not_found", "Webhook not found")
+}
+
+/// Does work with the database to its end, whoever hangs up: on the main runtime, to which connections belong.
+pub(super) async fn on_main_runtime<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    runtime.spawn(work).await.ok()
+}

@@ -1,0 +1,331 @@
+//! The management of webhooks. Mirrors the routes `/admin/webhooks` of FluentCommunity Pro 2.1.0: paths, parameters and
+//! answers are the plugin's; rotating a key is ours.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use chrono::{SecondsFormat, TimeDelta};
+use serde_json::{Map, Value};
+
+use super::super::fields::query_first_scalar;
+use super::super::server::Front;
+use super::access::Operator;
+use super::draft::{Draft, Invalid, LARGEST, fields, whole};
+use super::pages::Paginator;
+use super::reply::{self, Problem, on_main_runtime};
+use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
+use crate::db::{Connection, DatabaseError};
+use crate::fluentcommunity::webhooks::{
+    self, ChangeError, Drafted, Environment, Kind, Settings, Targets,
+};
+
+/// Where the plugin has its list; the other routes are below it.
+pub(super) const PATH: &str = "/wp-json/fluent-community/v2/admin/webhooks";
+const PER_PAGE: u64 = 15;
+const MOST_PER_PAGE: u64 = 1000;
+const LONGEST_GRACE_HOURS: u64 = 8760;
+
+/// Lists webhooks, with their keys.
+#[utoipa::path(get, path = PATH, tag = "webhooks", params(
+    ("search" = Option<String>, Query, description = "Stands in the key or the serialised record"),
+    ("page" = Option<u64>, Query, minimum = 1, description = "From 1; page=1 itself brings spaces and courses"),
+    ("per_page" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "15 if not given"),
+), responses((status = 200, body = List), (status = 422, description = "A parameter is out of range")))]
+pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpResponse {
+    let query = request.query_string();
+    let parameter = |name| query_first_scalar(query, name);
+    let number = |field, most| match parameter(field) {
+        None => Ok(None),
+        Some(text) => {
+            let text = std::str::from_utf8(&text).unwrap_or_default();
+            let number = text.trim().parse().ok();
+            let number = number.filter(|number| (1..=most).contains(number));
+            number.map(Some).ok_or_else(|| Invalid {
+                field,
+                rule: "between",
+                message: format!("The {field} must be a whole number from 1 to {most}."),
+            })
+        }
+    };
+    let (page, per_page) = match (number("page", LARGEST), number("per_page", MOST_PER_PAGE)) {
+        (Ok(page), Ok(per_page)) => (page, per_page.unwrap_or(PER_PAGE)),
+        (Err(error), _) | (_, Err(error)) => return invalid(&error),
+    };
+    let search = parameter("search").unwrap_or_default();
+    let search = String::from_utf8_lossy(&search).into_owned();
+    let wants_choices = page == Some(1);
+    let path = {
+        let connection = request.connection_info();
+        format!("{}://{}{PATH}", connection.scheme(), connection.host())
+    };
+    let inside = front.clone();
+    let work = async move {
+        let pool = &inside.site.pool;
+        pool.work(async |connection| {
+            let (statements, environment) = (
+                &inside.site.statements,
+                environment(connection, &inside).await?,
+            );
+            let rows = webhooks::list(connection, statements, &search).await?;
+            let targets = if wants_choices {
+                Some(Targets::read(connection, statements).await?)
+            } else {
+                None
+            };
+            let rows = rows
+                .into_iter()
+                .map(|row| listed(row, &environment))
+                .collect();
+            Ok(List {
+                webhooks: Paginator::of(rows, page.unwrap_or(1), per_page, path),
+                courses: targets
+                    .as_ref()
+                    .filter(|_| environment.course_module)
+                    .map(|targets| choices(targets, Kind::Course)),
+                spaces: targets
+                    .as_ref()
+                    .map(|targets| choices(targets, Kind::Space)),
+            })
+        })
+        .await
+    };
+    match Box::pin(carry_out(&front, work)).await {
+        Ok(list) => reply::ok(&list),
+        Err(response) => response,
+    }
+}
+
+/// Creates a webhook, or changes the one with this id.
+#[utoipa::path(post, path = PATH, tag = "webhooks", request_body(content(
+    (Save = "application/json"), (SaveForm = "application/x-www-form-urlencoded"),
+)), responses(
+    (status = 200, body = Saved),
+    (status = 400, body = Problem, description = "The body is no JSON object"),
+    (status = 404, body = Problem, description = "No webhook has this id"),
+    (status = 413, body = Problem, description = "The body is too large"),
+    (status = 415, body = Problem, description = "Neither JSON nor a form"),
+    (status = 422, description = "A field cannot be used: field, rule, message"),
+    (status = 423, body = Problem, description = "The webhook's record is corrupt and was left as it is"),
+))]
+pub(super) async fn save(
+    request: HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+    front: web::Data<Front>,
+) -> HttpResponse {
+    let Ok(body) = body else {
+        return too_large();
+    };
+    let media_type = request.content_type().to_ascii_lowercase();
+    let is_json = media_type == "application/json";
+    if !is_json && media_type != "application/x-www-form-urlencoded" {
+        let message = "Send application/json or application/x-www-form-urlencoded";
+        return reply::error(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_type",
+            message,
+        );
+    }
+    let Some(fields) = fields(&body, is_json) else {
+        return not_an_object();
+    };
+    let draft = match Draft::read(&fields) {
+        Ok(draft) => draft,
+        Err(error) => return invalid(&error),
+    };
+    let id = draft.id;
+    let inside = front.clone();
+    let work = async move {
+        let pool = &inside.site.pool;
+        pool.work(async |connection| {
+            let environment = environment(connection, &inside).await?;
+            let site = drafted(&inside, &environment);
+            let webhook = if let Some(id) = id {
+                let edit = |before| draft.settings(before, environment.course_module);
+                let row = webhooks::update(connection, site, id, edit).await?;
+                serde_json::to_value(listed(row, &environment))
+            } else {
+                let settings = draft.settings(Settings::default(), environment.course_module);
+                let row = webhooks::create(connection, site, &settings).await?;
+                serde_json::to_value(created(listed(row, &environment)))
+            };
+            Ok(Saved {
+                message: "Webhook has been saved successfully",
+                webhook: webhook.unwrap_or_default(),
+            })
+        })
+        .await
+    };
+    match Box::pin(carry_out(&front, work)).await {
+        Ok(saved) => {
+            let what = if id.is_some() { "changed" } else { "created" };
+            log(&request, what, saved.webhook["id"].as_u64());
+            reply::ok(&saved)
+        }
+        Err(response) => response,
+    }
+}
+
+/// Deletes a webhook.
+#[utoipa::path(delete, path = format!("{PATH}/{{id}}"), tag = "webhooks",
+    params(("id" = u64, Path, description = "The webhook's id")),
+    responses((status = 200, body = Said), (status = 404, description = "No webhook has this id")))]
+pub(super) async fn delete(
+    request: HttpRequest,
+    id: web::Path<String>,
+    front: web::Data<Front>,
+) -> HttpResponse {
+    let Ok(id) = id.parse() else {
+        return reply::unknown_webhook();
+    };
+    let site = front.site.clone();
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| webhooks::delete(connection, statements, id).await)
+            .await
+    };
+    match Box::pin(carry_out(&front, work)).await {
+        Ok(()) => {
+            log(&request, "deleted", Some(id));
+            reply::ok(&Said {
+                message: "Webhook has been deleted successfully",
+            })
+        }
+        Err(response) => response,
+    }
+}
+
+/// Gives a webhook a new key. The old one stays valid for a while, so that callers can change over.
+#[utoipa::path(post, path = format!("{PATH}/{{id}}/rotate"), tag = "webhooks",
+    params(("id" = u64, Path, description = "The webhook's id")),
+    request_body(content = Option<Rotate>, content_type = "application/json"),
+    responses(
+        (status = 200, body = Rotated),
+        (status = 400, body = Problem, description = "The body is no JSON object"),
+        (status = 404, description = "No webhook has this id"),
+        (status = 413, body = Problem, description = "The body is too large"),
+        (status = 422, description = "A field cannot be used: field, rule, message"),
+    ))]
+pub(super) async fn rotate(
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+    front: web::Data<Front>,
+) -> HttpResponse {
+    let Ok(body) = body else {
+        return too_large();
+    };
+    let Ok(id) = id.parse() else {
+        return reply::unknown_webhook();
+    };
+    let grace = match grace(&body) {
+        Some(Ok(None)) => front.rules.borrow().old_keys,
+        Some(Ok(Some(grace))) => grace,
+        Some(Err(error)) => return invalid(&error),
+        None => return not_an_object(),
+    };
+    let inside = front.clone();
+    let work = async move {
+        let pool = &inside.site.pool;
+        pool.work(async |connection| {
+            let environment = environment(connection, &inside).await?;
+            let site = drafted(&inside, &environment);
+            let rotated = webhooks::rotate(connection, site, id, grace).await?;
+            let until = rotated.old_key_valid_until;
+            Ok(Rotated {
+                message: "Webhook has a new key",
+                webhook: listed(rotated.row, &environment),
+                old_key_valid_until: until.to_rfc3339_opts(SecondsFormat::Secs, true),
+            })
+        })
+        .await
+    };
+    match Box::pin(carry_out(&front, work)).await {
+        Ok(rotated) => {
+            log(&request, "given a new key", Some(id));
+            reply::ok(&rotated)
+        }
+        Err(response) => response,
+    }
+}
+
+/// How long the old key shall stay valid, if the body says so; `None` if it is not JSON.
+fn grace(body: &[u8]) -> Option<Result<Option<TimeDelta>, Invalid>> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let asked: Option<Map<String, Value>> = serde_json::from_slice(body).ok()?;
+    let hours = asked.as_ref().and_then(|asked| asked.get("grace_hours"));
+    let Some(hours) = hours.filter(|hours| !hours.is_null()) else {
+        return Some(Ok(None));
+    };
+    let hours = whole(hours).filter(|hours| *hours <= LONGEST_GRACE_HOURS);
+    let grace = hours.and_then(|hours| TimeDelta::try_hours(hours.cast_signed()));
+    Some(grace.map(Some).ok_or_else(|| Invalid {
+        field: "grace_hours",
+        rule: "between",
+        message: format!("The grace_hours must be a whole number from 0 to {LONGEST_GRACE_HOURS}."),
+    }))
+}
+
+/// Does a change on the main runtime and to its end, whoever hangs up; the process does not end before it.
+async fn carry_out<T: Send + 'static>(
+    front: &Front,
+    work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
+) -> Result<T, HttpResponse> {
+    let site = &front.site;
+    if front.draining.is_cancelled() || !site.readiness.is_ready() {
+        return Err(reply::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            "The sidecar is starting or shutting down, or its database is away",
+        ));
+    }
+    let done = on_main_runtime(&site.runtime, site.tasks.track_future(work)).await;
+    done.unwrap_or_else(|| Err(ChangeError::Aborted))
+        .map_err(|error| reply::not_changed(&error))
+}
+
+async fn environment(
+    connection: &mut Connection,
+    front: &Front,
+) -> Result<Environment, DatabaseError> {
+    let (site, overrides) = (&front.site, &front.portal);
+    Environment::read(
+        connection,
+        &site.statements,
+        site.tables.prefix(),
+        overrides,
+    )
+    .await
+}
+
+fn drafted<'a>(front: &'a Front, environment: &'a Environment) -> Drafted<'a> {
+    Drafted {
+        statements: &front.site.statements,
+        environment,
+        now: front.site.clock.now(),
+    }
+}
+
+fn log(request: &HttpRequest, what: &str, id: Option<u64>) {
+    let (id, operator) = (id.unwrap_or_default(), request.extensions().get().copied());
+    let operator = operator.unwrap_or(Operator::Token);
+    tracing::info!(webhook.id = id, %operator, "webhook {id} was {what} by {operator}");
+}
+
+/// 422 in the shape of FluentCommunity's validator.
+fn invalid(error: &Invalid) -> HttpResponse {
+    let rule = BTreeMap::from([(error.rule, &error.message)]);
+    let body = BTreeMap::from([(error.field, rule)]);
+    reply::json(StatusCode::UNPROCESSABLE_ENTITY, &body)
+}
+
+fn not_an_object() -> HttpResponse {
+    let message = "The body is not the JSON object or form that is expected here";
+    reply::error(StatusCode::BAD_REQUEST, "rest_invalid_json", message)
+}
+
+fn too_large() -> HttpResponse {
+    let message = "The body is too large, or broke off";
+    reply::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+}

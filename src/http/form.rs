@@ -1,0 +1,143 @@
+//! The body of a call: its type, its limits, its fields.
+
+use std::time::Duration;
+
+use actix_multipart::Multipart;
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::fields::Fields;
+use super::multipart::{MultipartError, MultipartLimits, read_multipart};
+use super::reply::Replies;
+use super::rules::Rules;
+
+/// The answer to a body of another type; "check" knows the sidecar by it.
+pub const FORM_WANTED: &str =
+    "Send form data: application/x-www-form-urlencoded or multipart/form-data";
+/// Signatures of a call, after the Standard Webhooks specification.
+pub(super) const SIGNATURE: &str = "webhook-signature";
+/// A body that has not arrived by then is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A body that has been read.
+pub(super) struct Form {
+    pub(super) fields: Fields,
+    /// Byte for byte, if a signature may be of it.
+    pub(super) raw: Option<Vec<u8>>,
+}
+
+/// Reads what PHP would have in `$_POST`.
+///
+/// # Errors
+/// The answer to a body of another type, too large, broken or too slow.
+pub(super) async fn read_form(
+    request: &HttpRequest,
+    payload: web::Payload,
+    rules: &Rules,
+    replies: Replies,
+) -> Result<Form, HttpResponse> {
+    let declared = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = declared
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let is_urlencoded = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let is_multipart = media_type.eq_ignore_ascii_case("multipart/form-data");
+    if !is_urlencoded && !is_multipart {
+        return Err(replies.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, FORM_WANTED));
+    }
+    let length = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if length
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|length: usize| length > rules.max_body_bytes)
+    {
+        return Err(too_large(replies));
+    }
+    let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
+    let reading = async {
+        if is_multipart && !keep {
+            let fields = read_multipart_form(request, payload, rules, replies).await?;
+            return Ok(Form { fields, raw: None });
+        }
+        let body = read_body(payload, rules.max_body_bytes, replies).await?;
+        let fields = if is_multipart {
+            let whole = stream::iter([Ok(Bytes::copy_from_slice(&body))]);
+            read_multipart_form(request, whole, rules, replies).await?
+        } else {
+            Fields::parse_urlencoded(&body, rules.max_fields)
+                .map_err(|_| too_many_fields(replies, rules.max_fields))?
+        };
+        Ok(Form {
+            fields,
+            raw: keep.then_some(body),
+        })
+    };
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(form) => form,
+        Err(_) => Err(replies.error(
+            StatusCode::REQUEST_TIMEOUT,
+            "The body did not arrive in time",
+        )),
+    }
+}
+
+async fn read_multipart_form(
+    request: &HttpRequest,
+    payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+    rules: &Rules,
+    replies: Replies,
+) -> Result<Fields, HttpResponse> {
+    let limits = MultipartLimits {
+        max_bytes: rules.max_body_bytes,
+        max_fields: rules.max_fields,
+    };
+    read_multipart(Multipart::new(request.headers(), payload), limits)
+        .await
+        .map_err(|error| match error {
+            MultipartError::TooLarge => too_large(replies),
+            MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
+            MultipartError::Malformed(_) => {
+                replies.error(StatusCode::BAD_REQUEST, "The multipart body is malformed")
+            }
+        })
+}
+
+async fn read_body(
+    mut payload: web::Payload,
+    limit: usize,
+    replies: Replies,
+) -> Result<Vec<u8>, HttpResponse> {
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|_| replies.error(StatusCode::BAD_REQUEST, "The body broke off"))?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(replies));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn too_large(replies: Replies) -> HttpResponse {
+    replies.error(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+}
+
+fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
+    replies.error(
+        StatusCode::BAD_REQUEST,
+        &format!("The form has more than {limit} fields"),
+    )
+}

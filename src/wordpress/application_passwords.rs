@@ -1,0 +1,131 @@
+//! Application passwords. Mirrors `wp_authenticate_application_password` and `WP_Application_Passwords`, WordPress 5.9 to
+//! 7.1, without the note of last use: nothing of a user's credentials is written here.
+
+use sqlx::FromRow;
+use subtle::ConstantTimeEq;
+
+use super::password;
+use super::php::{self, Value, loose};
+use super::reset_key::fast_hash;
+use super::sanitize::email::is_email;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// Matches no password that anybody knows, and costs what a stored one costs.
+const DECOY_PHPASS: &str = "$P$BabcdefghAAAAAAAAAAAAAAAAAAAAA.";
+const DECOY_FAST: &str = "$generic$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A user who may have application passwords. No `Debug`: it holds hashes.
+pub struct Candidate {
+    user_id: u64,
+    hashes: Vec<String>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    place: i64,
+    user_id: u64,
+    passwords: Option<Vec<u8>>,
+}
+
+/// The user whom a name stands for: a login, or else an address.
+///
+/// # Errors
+/// The statement failed.
+pub async fn candidate(
+    connection: &mut Connection,
+    statements: &Statements,
+    name: &str,
+) -> Result<Option<Candidate>, DatabaseError> {
+    let mut rows: Vec<Row> = sqlx::query_as(statements.application_passwords.sql())
+        .bind(name)
+        .bind(name)
+        .fetch_all(connection)
+        .await
+        .doing("read the user's application passwords")?;
+    rows.retain(|row| row.place == 1 || is_email(name.as_bytes()));
+    rows.sort_by_key(|row| (row.place, row.user_id));
+    Ok(rows.into_iter().next().map(|row| Candidate {
+        user_id: row.user_id,
+        hashes: hashes(row.passwords.as_deref().unwrap_or_default()),
+    }))
+}
+
+/// The user, if this is one of the user's application passwords. Takes milliseconds; somebody who does not exist takes as
+/// long as somebody with one password. `fast` tells which kind of hash the site writes.
+pub fn verify(candidate: Option<&Candidate>, given: &str, fast: bool) -> Option<u64> {
+    // WordPress shows passwords in groups of four, and takes them with or without the spaces.
+    let password: Vec<u8> = given.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let hashes = candidate.map_or(&[][..], |candidate| &candidate.hashes);
+    if hashes.is_empty() {
+        matches(&password, if fast { DECOY_FAST } else { DECOY_PHPASS });
+        return None;
+    }
+    let found = hashes.iter().any(|hash| matches(&password, hash));
+    candidate
+        .filter(|_| found && !password.is_empty())
+        .map(|candidate| candidate.user_id)
+}
+
+fn matches(password: &[u8], stored: &str) -> bool {
+    if stored.starts_with("$generic$") {
+        return fast_hash(password)
+            .as_bytes()
+            .ct_eq(stored.as_bytes())
+            .into();
+    }
+    password::verify(password, stored)
+}
+
+/// The hashes in the user meta `_application_passwords`, a serialised list of arrays.
+fn hashes(meta: &[u8]) -> Vec<String> {
+    let list = php::parse(loose::trim(meta)).ok();
+    let items = list.as_ref().and_then(Value::as_array);
+    let items = items.into_iter().flat_map(php::Array::values);
+    items
+        .filter_map(|item| item.as_array()?.get("password")?.as_bytes())
+        .map(|hash| String::from_utf8_lossy(hash).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(hashes: &[&str]) -> Candidate {
+        Candidate {
+            user_id: 7,
+            hashes: hashes.iter().map(|&hash| hash.to_owned()).collect(),
+        }
+    }
+
+    /// Hashes as WordPress wrote them.
+    #[test]
+    fn every_kind_of_hash_opens_and_nothing_else_does() {
+        for (password, hash) in [
+            (
+                "ABCDEFGHIJKLMNOPQRST",
+                "$generic$UfGbgbsqeDuSn8PJFpjz07u2zubyNUvlCRO1D3XA",
+            ),
+            ("ABCDEFGHIJKLMNOPQRST", "$P$BabcdefghDlZSpS7e9/Cw1C6huQxKZ."),
+            ("hello", "5d41402abc4b2a76b9719d911017c592"),
+        ] {
+            let user = candidate(&["$P$", hash]);
+            assert_eq!(verify(Some(&user), password, true), Some(7), "{hash}");
+            let spaced: String = password.chars().flat_map(|letter| [letter, ' ']).collect();
+            assert_eq!(verify(Some(&user), &spaced, true), Some(7), "{hash}");
+            assert_eq!(verify(Some(&user), "wrong", true), None, "{hash}");
+            assert_eq!(verify(Some(&user), "", true), None, "{hash}");
+        }
+        assert_eq!(verify(Some(&candidate(&[])), "hello", true), None);
+        assert_eq!(verify(None, "hello", false), None);
+        let empty = candidate(&["d41d8cd98f00b204e9800998ecf8427e"]);
+        assert_eq!(verify(Some(&empty), " ", true), None);
+    }
+
+    #[test]
+    fn hashes_are_read_from_the_serialised_list() {
+        let meta = br#"a:2:{i:0;a:2:{s:4:"name";s:1:"x";s:8:"password";s:3:"abc";}i:1;s:1:"y";}"#;
+        assert_eq!(hashes(meta), ["abc"]);
+        assert!(hashes(b"").is_empty() && hashes(b"N;").is_empty());
+    }
+}

@@ -1,0 +1,155 @@
+//! A site of a multisite network, which WordPress calls a blog, and its members. Mirrors `ms_site_check`,
+//! `is_user_member_of_blog` and `add_user_to_blog`, WordPress 5.9 to 7.1.
+
+use sqlx::FromRow;
+
+use super::php::loose;
+use super::roles;
+use super::usermeta;
+use crate::db::{Answer, Batch, DatabaseError, Doing, Statements, TableNames};
+
+/// A row of `{base}blogs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blog {
+    /// `domain`, in which a port may be.
+    pub domain: String,
+    /// Why WordPress answers nobody there, if it does not.
+    pub closed: Option<&'static str>,
+}
+
+impl Blog {
+    /// From the domain and the flags `archived|spam|deleted`.
+    pub fn read(domain: &[u8], flags: &[u8]) -> Self {
+        let mut flags = flags.split(|&byte| byte == b'|').map(|flag| flag != b"0");
+        let mut is_set = || flags.next().unwrap_or(false);
+        let (archived, spam, deleted) = (is_set(), is_set(), is_set());
+        let closed = match (deleted, archived, spam) {
+            (true, ..) => Some("is deleted or not activated yet"),
+            (_, true, _) => Some("is archived"),
+            (.., true) => Some("is marked as spam"),
+            _ => None,
+        };
+        Self {
+            domain: String::from_utf8_lossy(domain).into_owned(),
+            closed,
+        }
+    }
+}
+
+const READ: &str = "read whether the user belongs to the site";
+
+/// The meta rows of a user by which WordPress tells the members of a site.
+#[derive(Clone, Debug, Default)]
+pub struct Membership(Vec<(String, Vec<u8>)>);
+
+/// Somebody to be added to a site.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMember<'a> {
+    /// `ID`.
+    pub user_id: u64,
+    /// The site.
+    pub blog: &'a Blog,
+    /// The role's slug; may be empty or unknown.
+    pub role: &'a str,
+    /// From the role's capabilities.
+    pub user_level: u8,
+}
+
+impl Membership {
+    /// Adds the statement that reads the rows; [`Self::read`] its answer.
+    pub fn ask_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
+        batch.add(&statements.blog_membership, READ, &[user_id.into()])
+    }
+
+    /// Keys and values, in WordPress's order.
+    ///
+    /// # Errors
+    /// The rows are not what was asked for.
+    pub fn read(answer: &Answer) -> Result<Self, DatabaseError> {
+        let rows = answer.rows.iter().map(|row| {
+            let (key, value): (Option<Vec<u8>>, Option<Vec<u8>>) = FromRow::from_row(row)?;
+            let key = String::from_utf8_lossy(&key.unwrap_or_default()).into_owned();
+            Ok::<_, sqlx::Error>((key, value.unwrap_or_default()))
+        });
+        rows.collect::<Result<_, sqlx::Error>>()
+            .doing(READ)
+            .map(Self)
+    }
+
+    /// Whether there is a row of capabilities, be it empty.
+    pub fn is_member(&self, tables: &TableNames) -> bool {
+        self.get(&format!("{}capabilities", tables.prefix()))
+            .is_some()
+    }
+
+    /// Adds the statements that add the user, in WordPress's order. Does not ask `can_add_user_to_blog`, a filter.
+    pub fn add_in(
+        &self,
+        batch: &mut Batch,
+        statements: &Statements,
+        tables: &TableNames,
+        member: NewMember<'_>,
+    ) {
+        let prefix = tables.prefix();
+        let mut values = Vec::with_capacity(4);
+        // A user without any site gets this one as his own.
+        if self.get("primary_blog").is_none_or(loose::is_empty) {
+            let id = tables.blog_id().unwrap_or(1).to_string();
+            values.push(("primary_blog".to_owned(), id));
+            values.push(("source_domain".to_owned(), member.blog.domain.clone()));
+        }
+        let capabilities = roles::capabilities_value(member.role);
+        values.push((format!("{prefix}capabilities"), capabilities));
+        values.push((format!("{prefix}user_level"), member.user_level.to_string()));
+        let (there, new): (Vec<_>, Vec<_>) = values
+            .into_iter()
+            .partition(|(key, _)| self.get(key).is_some());
+        for (key, value) in &there {
+            let literals = [value.into(), member.user_id.into(), key.into()];
+            batch.add(&statements.update_usermeta, "update user meta", &literals);
+        }
+        if !new.is_empty() {
+            usermeta::insert_in(batch, statements, member.user_id, &new);
+        }
+    }
+
+    /// The value of the first row with this key.
+    fn get(&self, key: &str) -> Option<&[u8]> {
+        let row = self.0.iter().find(|(name, _)| name == key);
+        row.map(|(_, value)| value.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_wordpress_does_not_show_is_closed() {
+        for (flags, closed) in [
+            ("0|0|0", None),
+            ("1|0|0", Some("is archived")),
+            ("0|1|0", Some("is marked as spam")),
+            ("0|0|1", Some("is deleted or not activated yet")),
+            ("1|1|2", Some("is deleted or not activated yet")),
+        ] {
+            let blog = Blog::read(b"example.org:8080", flags.as_bytes());
+            assert_eq!((blog.closed, &*blog.domain), (closed, "example.org:8080"));
+        }
+    }
+
+    #[test]
+    fn whoever_has_capabilities_on_the_site_is_its_member() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let tables = tables.of_blog(2, "wp_2_").unwrap();
+        for (key, expected) in [
+            ("wp_2_capabilities", true),
+            ("wp_capabilities", false),
+            ("WP_2_capabilities", false),
+            ("wp_2_user_level", false),
+        ] {
+            let rows = Membership(vec![(key.to_owned(), Vec::new())]);
+            assert_eq!(rows.is_member(&tables), expected, "{key}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+<?php
+// One run of the relay, as WP-Cron makes it.
+
+require __DIR__ . '/site.php';
+
+answer( ( new FcomSidecar\Run() )->until_done() );

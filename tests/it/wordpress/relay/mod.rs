@@ -1,0 +1,175 @@
+//! What plugins hear: the must-use plugin inside a real WordPress, with a plugin that writes down every hook.
+
+mod caches;
+mod hooks;
+mod routes;
+mod trouble;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::PREFIX;
+use super::installation::Installation;
+use super::php::{self, Server};
+use crate::sidecar::Sidecar;
+use crate::site::Site;
+
+/// Both sides know it.
+const SECRET: &str = "a secret that both sides know";
+/// The plugin's pace, for tests that cannot wait.
+const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides know' );\n\
+                    define( 'FCOM_SIDECAR_ATTEMPTS', 3 );\n\
+                    define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
+                    define( 'FCOM_SIDECAR_GRACE', 1 );\n";
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The oldest fixture's site with Debian's WordPress on top, the plugin, and one that records.
+struct Relayed {
+    site: Site,
+    installation: Installation,
+}
+
+impl Relayed {
+    async fn new() -> Self {
+        Self::with(PACE).await
+    }
+
+    /// With these constants in `wp-config.php`.
+    async fn with(constants: &str) -> Self {
+        let mut site = Site::new("61").await;
+        site.rename(PREFIX).await;
+        let installation = Installation::on(&site.server, &site.database, constants);
+        let relayed = Self { site, installation };
+        let plugins = relayed.plugins();
+        fs::create_dir_all(&plugins).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let plugin = root.join("deploy/mu-plugin/fcom-sidecar.php");
+        fs::copy(plugin, plugins.join("fcom-sidecar.php")).unwrap();
+        for file in ["recorder.php", "community.php"] {
+            let source = root.join("tests/data/php/mu-plugins").join(file);
+            fs::copy(source, plugins.join(file)).unwrap();
+        }
+        relayed
+    }
+
+    fn plugins(&self) -> std::path::PathBuf {
+        self.installation.root().join("wp-content/mu-plugins")
+    }
+
+    /// The daemon with the relay on, and nobody to wake.
+    async fn sidecar(&self, environment: &[(&str, &str)]) -> Sidecar {
+        let root = self.installation.root().display();
+        let sections = format!(
+            "[wordpress]\nroot = \"{root}\"\n[relay]\nenabled = true\n[mail]\ntransport = \"off\""
+        );
+        Sidecar::start_configured(&self.site, &sections, environment).await
+    }
+
+    /// The daemon with the relay on, and a web server that it wakes.
+    async fn woken(&self) -> (Sidecar, Server) {
+        let server = self.serve().await;
+        let url = format!("http://{}/", server.address);
+        let environment = [
+            ("FCOM_SIDECAR__RELAY__URL", url.as_str()),
+            ("FCOM_SIDECAR__RELAY__SECRET", SECRET),
+        ];
+        let sidecar = self.sidecar(&environment).await;
+        sidecar.client.record(&[SECRET.to_owned()]);
+        (sidecar, server)
+    }
+
+    async fn serve(&self) -> Server {
+        let server = Server::start(self.installation.root()).await;
+        self.site
+            .execute(&format!(
+                "UPDATE {PREFIX}options SET option_value = 'http://{}' WHERE option_name IN ('siteurl', 'home')",
+                server.address
+            ))
+            .await;
+        server
+    }
+
+    async fn php(&self, script: &'static str, input: Value) -> Value {
+        let root = self.installation.root().to_owned();
+        tokio::task::spawn_blocking(move || php::run(script, &root, "localhost", &input))
+            .await
+            .unwrap()
+    }
+
+    /// One run of the plugin.
+    async fn run(&self) -> Value {
+        self.php("relay_run", json!({})).await
+    }
+
+    /// What was recorded so far, in its order.
+    fn record(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.installation.root().join("record")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn forget_record(&self) {
+        let _ = fs::remove_file(self.installation.root().join("record"));
+    }
+
+    /// Names of the recorded hooks.
+    fn heard(&self) -> Vec<String> {
+        let record = self.record().into_iter();
+        record
+            .map(|line| line["hook"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// From now on the listener to `hook` misbehaves for this user.
+    fn trouble(&self, user: u64, hook: &str, how: &str) {
+        self.write_trouble(&json!({ "user": user, "hook": hook, "how": how }));
+    }
+
+    /// All listeners fail now and then, or take PHP with them.
+    fn trouble_for_all(&self) {
+        self.write_trouble(&json!({ "user": "anybody", "hook": "any", "how": "random" }));
+    }
+
+    fn write_trouble(&self, trouble: &Value) {
+        fs::write(self.trouble_file(), trouble.to_string()).unwrap();
+    }
+
+    fn end_trouble(&self) {
+        fs::remove_file(self.trouble_file()).unwrap();
+    }
+
+    fn trouble_file(&self) -> std::path::PathBuf {
+        self.installation.root().join("trouble.json")
+    }
+
+    /// Kind, state and a column of every event, in order.
+    async fn events(&self, column: &str) -> Vec<String> {
+        self.site
+            .column(&format!(
+                "SELECT CONCAT_WS(' ', kind, state, {column}) FROM {PREFIX}fcom_sidecar_events ORDER BY id"
+            ))
+            .await
+    }
+
+    async fn count(&self, condition: &str) -> u64 {
+        let sql = format!("SELECT COUNT(*) FROM {PREFIX}fcom_sidecar_events WHERE {condition}");
+        self.site.number(&sql).await
+    }
+
+    /// Waits until no event meets the condition.
+    async fn wait_until_none(&self, condition: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.count(condition).await > 0 {
+            assert!(
+                Instant::now() < deadline,
+                "{condition}: {:?}",
+                self.events("last_error").await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

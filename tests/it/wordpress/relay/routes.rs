@@ -1,0 +1,296 @@
+//! Waking: quickly, by nobody but the daemon, and without leaving anything behind.
+
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::super::php::Server;
+use super::{PACE, PREFIX, Relayed, SECRET};
+use crate::http;
+use crate::sidecar::Sidecar;
+use crate::site::{MEMBERS_HOOK, SPACES_HOOK};
+
+const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
+
+fn signature(secret: &str, time: u64, purpose: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{time}.{purpose}").as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        digits.push_str(&format!("{byte:02x}"));
+        digits
+    })
+}
+
+/// Status and body of a request with these headers.
+async fn request(
+    server: &Server,
+    method: &str,
+    target: &str,
+    headers: &[(&str, String)],
+) -> (u16, Value) {
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let response = http::request(server.address, method, target, &headers, b"").await;
+    let response = response.unwrap();
+    (response.status, response.json())
+}
+
+fn signed(secret: &str, time: u64, purpose: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("X-Fcom-Sidecar-Time", time.to_string()),
+        ("X-Fcom-Sidecar-Signature", signature(secret, time, purpose)),
+    ]
+}
+
+const WAKE: &str = "/?rest_route=/fcom-sidecar/v1/wake";
+const PRETTY: &str = "/index.php/wp-json/fcom-sidecar/v1/wake";
+
+#[tokio::test]
+async fn a_hook_is_fired_right_after_the_answer() {
+    let relayed = Relayed::new().await;
+    let (sidecar, _server) = relayed.woken().await;
+    let mut delays = Vec::new();
+    for n in 0..5 {
+        let email = format!("user{n}@example.com");
+        sidecar
+            .client
+            .execute(SPACES_HOOK, &[("email", &email)])
+            .await;
+        relayed.wait_until_none("state = 'pending'").await;
+        let delay = format!(
+            "SELECT MIN(TIMESTAMPDIFF(MICROSECOND, created_at, finished_at) DIV 1000) FROM {PREFIX}fcom_sidecar_events \
+             WHERE user_id = (SELECT MAX(user_id) FROM {PREFIX}fcom_sidecar_events)"
+        );
+        delays.push(relayed.site.number(&delay).await);
+    }
+    assert_eq!(relayed.record().len(), 30);
+    // Far below what WP-Cron takes. On a machine that is idle, a tenth of this.
+    assert!(
+        delays.iter().min().is_some_and(|&least| least < 2000),
+        "{delays:?}"
+    );
+    eprintln!("milliseconds from the call to the first hook: {delays:?}");
+}
+
+#[tokio::test]
+async fn nobody_but_the_daemon_wakes_the_plugin() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed.sidecar(&[]).await;
+    let server = relayed.serve().await;
+    sidecar.client.execute(SPACES_HOOK, ANN).await;
+    let now = relayed.site.now().await;
+    let right = signed(SECRET, now, "wake");
+    for (what, method, target, headers, expected) in [
+        ("no signature", "POST", WAKE, Vec::new(), 401),
+        ("no signature", "POST", PRETTY, Vec::new(), 401),
+        (
+            "another secret",
+            "POST",
+            WAKE,
+            signed("another secret, as long", now, "wake"),
+            401,
+        ),
+        (
+            "too old",
+            "POST",
+            WAKE,
+            signed(SECRET, now - 400, "wake"),
+            401,
+        ),
+        (
+            "not yet",
+            "POST",
+            WAKE,
+            signed(SECRET, now + 400, "wake"),
+            401,
+        ),
+        (
+            "for something else",
+            "POST",
+            WAKE,
+            signed(SECRET, now, "status"),
+            401,
+        ),
+        ("no time", "POST", WAKE, right[1..].to_vec(), 401),
+        ("looked at", "GET", WAKE, right.clone(), 404),
+        (
+            "unsigned status",
+            "POST",
+            "/?rest_route=/fcom-sidecar/v1/status",
+            Vec::new(),
+            401,
+        ),
+        (
+            "elsewhere",
+            "POST",
+            "/?rest_route=/fcom-sidecar/v1/other",
+            right.clone(),
+            404,
+        ),
+    ] {
+        let (status, body) = request(&server, method, target, &headers).await;
+        assert_eq!(status, expected, "{what}: {body}");
+        assert_eq!(relayed.heard(), [""; 0], "{what}");
+    }
+    // A flood costs less than pages do, because no plugin is loaded for it.
+    let began = Instant::now();
+    for _ in 0..30 {
+        assert_eq!(request(&server, "POST", WAKE, &[]).await.0, 401);
+    }
+    let refused = began.elapsed();
+    let began = Instant::now();
+    for _ in 0..30 {
+        request(&server, "GET", "/?rest_route=/", &[]).await;
+    }
+    assert!(
+        refused < began.elapsed(),
+        "{refused:?} {:?}",
+        began.elapsed()
+    );
+    assert_eq!(relayed.heard(), [""; 0]);
+
+    let (status, ran) = request(&server, "POST", WAKE, &right).await;
+    assert_eq!(
+        (status, ran),
+        (200, json!({"done": 6, "failed": 0, "more": false}))
+    );
+    // Sent again, it does nothing.
+    let (status, ran) = request(&server, "POST", PRETTY, &right).await;
+    assert_eq!((status, &ran["done"]), (200, &json!(0)));
+    assert_eq!(relayed.record().len(), 6);
+}
+
+#[tokio::test]
+async fn without_a_secret_the_route_is_closed_and_wp_cron_does_the_work() {
+    let relayed = Relayed::with(&PACE.replace("FCOM_SIDECAR_SECRET", "ANOTHER_CONSTANT")).await;
+    let (sidecar, server) = relayed.woken().await;
+    let headers = signed("", relayed.site.now().await, "wake");
+    let (status, body) = request(&server, "POST", WAKE, &headers).await;
+    assert_eq!(status, 403, "{body}");
+    sidecar.client.execute(MEMBERS_HOOK, ANN).await;
+    let deadline = Instant::now() + super::PATIENCE;
+    while !sidecar.log().contains("define FCOM_SIDECAR_SECRET") {
+        assert!(Instant::now() < deadline, "{}", sidecar.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // After a while that calls leave to the wake-up.
+    while relayed.count("state = 'pending'").await > 0 {
+        assert!(Instant::now() < deadline);
+        request(&server, "GET", "/wp-cron.php", &[]).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(relayed.record().len(), 7);
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind_by_the_plugin() {
+    let relayed = Relayed::new().await;
+    let names = async || relayed.php("cron", json!({})).await;
+    let nothing = names().await;
+    assert_eq!(nothing["names"], json!([]));
+    let sidecar = relayed.sidecar(&[]).await;
+    let server = relayed.serve().await;
+    sidecar.client.execute(SPACES_HOOK, ANN).await;
+    let deadline = Instant::now() + super::PATIENCE;
+    while !names().await["ready"]
+        .to_string()
+        .contains("fcom_sidecar_relay")
+    {
+        assert!(Instant::now() < deadline, "WP-Cron does not see it");
+    }
+    // Asked to write its list, WP-Cron leaves ours out.
+    request(&server, "GET", "/wp-cron.php", &[]).await;
+    relayed.wait_until_none("state = 'pending'").await;
+    let after = names().await;
+    assert_eq!(after["names"], json!([]));
+    assert!(
+        !after["ready"].to_string().contains("fcom_sidecar_relay"),
+        "{after}"
+    );
+    assert_eq!(after["routes"].as_array().unwrap().len(), 3);
+
+    // Taken away while something waits.
+    sidecar
+        .client
+        .execute(SPACES_HOOK, &[("email", "bob@example.com")])
+        .await;
+    std::fs::remove_file(relayed.plugins().join("fcom-sidecar.php")).unwrap();
+    request(&server, "GET", "/wp-cron.php", &[]).await;
+    let gone = names().await;
+    assert_eq!((&gone["names"], &gone["routes"]), (&json!([]), &json!([])));
+    assert!(!gone["ready"].to_string().contains("sidecar"));
+    assert_eq!(relayed.record().len(), 6);
+}
+
+#[tokio::test]
+async fn while_the_relay_is_off_nothing_is_written() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed
+        .sidecar(&[("FCOM_SIDECAR__RELAY__ENABLED", "false")])
+        .await;
+    sidecar.client.execute(MEMBERS_HOOK, ANN).await;
+    assert_eq!(relayed.count("1 = 1").await, 0);
+    assert_eq!(relayed.run().await["done"], 0);
+}
+
+/// What `check` says of the relay, one line a check.
+fn check(sidecar: &Sidecar) -> String {
+    let before = sidecar.log().len();
+    sidecar.run(&["check", "--json"]);
+    sidecar.log().split_off(before)
+}
+
+/// PHP looks for changed files every few seconds only.
+async fn assert_check_says(sidecar: &Sidecar, said: &str) {
+    let deadline = Instant::now() + super::PATIENCE;
+    loop {
+        let report = check(sidecar);
+        if report.contains(said) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{said}: {report}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
+    let relayed = Relayed::new().await;
+    let (mut sidecar, server) = relayed.woken().await;
+    sidecar.terminate();
+    let report = check(&sidecar);
+    for said in [
+        "the plugin 0.1.0 answers, on WordPress 6.1",
+        "recorder.php (add_user_role, set_user_role, user_register, fluent_community/space/joined",
+        "0 hooks wait; none was fired yet",
+        "the relay fires their hooks",
+    ] {
+        assert!(report.contains(said), "{said}: {report}");
+    }
+    // WordPress's own listeners are nobody's business.
+    assert!(!report.contains("wp-includes ("), "{report}");
+
+    let plugin = relayed.plugins().join("fcom-sidecar.php");
+    let text = std::fs::read_to_string(&plugin).unwrap();
+    let older = text.replace("VERSION = '0.1.0'", "VERSION = '0.0.1'");
+    std::fs::write(&plugin, older).unwrap();
+    assert_check_says(&sidecar, "the plugin is of release 0.0.1").await;
+    std::fs::remove_file(&plugin).unwrap();
+    assert_check_says(&sidecar, "the plugin is not there").await;
+    std::fs::write(&plugin, &text).unwrap();
+    let config = relayed.installation.root().join("wp-config.php");
+    let settings = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        settings.replace(SECRET, "some other secret of theirs"),
+    )
+    .unwrap();
+    assert_check_says(&sidecar, "the plugin refuses us").await;
+    drop(server);
+    assert_check_says(&sidecar, "the site does not answer at relay.url").await;
+}
