@@ -21,7 +21,7 @@ use crate::config::{self, Config, PasswordHash, Transport};
 use crate::db::{self, Statements, TableNames};
 use crate::events::{Poker, WordPress};
 use crate::fluentcommunity::webhooks::PortalOverrides;
-use crate::http::{self, Bound, Front, Inherited, Rules};
+use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
 use crate::provision::{
     Lanes, LastRules, PasswordScheme, Readiness, Site, Tally, TallyTask, VersionSource,
     WaitingRoom, WelcomeMail,
@@ -66,6 +66,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         calls: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
         portal: portal_overrides(&config.wordpress),
         max_calls: limits.max_calls_in_flight,
+        refusals: Occasionally::default(),
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),

@@ -8,6 +8,7 @@ mod form;
 mod inherited;
 mod limits;
 mod multipart;
+mod occasionally;
 mod rate;
 mod reply;
 mod request_id;
@@ -22,5 +23,6 @@ pub use inherited::Inherited;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
+pub use occasionally::Occasionally;
 pub use rules::Rules;
 pub use server::{Bound, Front, bind};

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::inherited::Socket;
+use super::occasionally::Occasionally;
 use super::request_id::name_request;
 use super::{Inherited, Rules, admin, webhook};
 use crate::config::{Listen, Server as Listeners};
@@ -35,6 +36,8 @@ pub struct Front {
     pub hands_over: bool,
     /// Requests that are being answered.
     pub requests: TaskTracker,
+    /// Refusals for want of room, of which one a second is told.
+    pub refusals: Occasionally,
     /// What `wp-config.php` says of the portal's address.
     pub portal: PortalOverrides,
     /// How callers are judged at present.

@@ -222,8 +222,15 @@ async fn execute(
     let place = match place(front).await {
         Ok(place) => place,
         Err((outcome, message)) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
-            tracing::info!(status, outcome, "call refused: {message}");
+            // Many at once, by their nature: a line for each would take the machine from the calls that have a place.
+            if front.refusals.is_due() {
+                let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+                tracing::warn!(
+                    status,
+                    outcome,
+                    "call refused: {message}; more of these in this second are only counted"
+                );
+            }
             return (replies.unavailable(message), Ended::refused(outcome));
         }
     };

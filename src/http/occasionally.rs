@@ -1,0 +1,34 @@
+//! What happens thousands of times a second and is told once.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Due at most once a second.
+#[derive(Default)]
+pub struct Occasionally(Mutex<Option<Instant>>);
+
+impl Occasionally {
+    /// Whether it is; then not again for a second.
+    pub(super) fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= PAUSE);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Occasionally;
+
+    #[test]
+    fn it_is_due_once_and_then_not_for_a_while() {
+        let occasionally = Occasionally::default();
+        assert!(occasionally.is_due());
+        assert!(!occasionally.is_due());
+    }
+}
