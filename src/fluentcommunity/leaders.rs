@@ -1,5 +1,5 @@
 //! Who leads the community: administrators of the site or its network, and holders of certain community roles. Mirrors
-//! `Helper::isSiteAdmin` and `User::getPermissions`, core 2.8.1, as far as webhooks need them.
+//! what `Helper::isModerator` of core 2.8.1 and `TopicPolicy` of Pro 2.1.0 have in common.
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::php::{self, Array, loose};
