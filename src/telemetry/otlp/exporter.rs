@@ -57,7 +57,7 @@ impl Exporter {
         let _ = stop.run_until_cancelled(self.send_as_they_come()).await;
         let sent = tokio::time::timeout(LAST, self.send_the_rest()).await;
         if !sent.unwrap_or(false) {
-            self.trouble.lost += self.batch.len() as u64;
+            self.trouble.lost += (self.batch.len() + self.ended.spans.len()) as u64;
         }
         self.trouble.end(self.ended.lost());
     }
