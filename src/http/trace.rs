@@ -83,6 +83,8 @@ pub(super) fn end(span: &Span, response: &ServiceResponse<impl Sized>) {
     let request = response.request();
     if let Some(route) = request.match_pattern() {
         let method = known_method(request.method()).unwrap_or("HTTP");
+        // As the API's description has it, without what an id looks like.
+        let route = route.replace(":[0-9]+", "");
         span.record("http.route", &route);
         telemetry::rename(span, format!("{method} {route}"));
     }

@@ -152,7 +152,9 @@ impl Collector {
 /// The only span of this name.
 pub(super) fn one<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let mut found = spans.iter().filter(|span| span.name == name);
-    let span = found.next().unwrap_or_else(|| panic!("no span {name}"));
+    let span = found
+        .next()
+        .unwrap_or_else(|| panic!("no span {name} in {spans:#?}"));
     assert!(found.next().is_none(), "two spans {name}");
     span
 }

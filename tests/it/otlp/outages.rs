@@ -89,7 +89,8 @@ async fn a_silent_collector_slows_no_call_and_hardly_the_end() {
     );
     assert_eq!(collector.requests(), 1);
     let ending = Instant::now();
-    assert!(sidecar.terminate().unwrap().success());
+    sidecar.tell_to_stop();
+    assert!(sidecar.ends().await.success());
     assert!(
         ending.elapsed() < Duration::from_secs(20),
         "{:?}",
@@ -115,7 +116,8 @@ async fn what_is_left_at_the_end_is_sent() {
     for _ in 0..20 {
         sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     }
-    assert!(sidecar.terminate().unwrap().success());
+    sidecar.tell_to_stop();
+    assert!(sidecar.ends().await.success());
     let spans = collector.spans();
     let commits = spans.iter().filter(|span| span.name == "commit");
     assert_eq!(commits.count(), 20);
