@@ -9,11 +9,10 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use tracing::Instrument;
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 
 use super::server::Front;
 use super::trace;
-use crate::telemetry;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As many characters as the run record holds.
@@ -58,12 +57,8 @@ pub(super) async fn name_request(
     let id = id.unwrap_or_else(RequestId::generate);
     // As an error's, so that no filter which lets a line through leaves out whose it is.
     let span = tracing::error_span!("request", request.id = %id.0, trace.id = Empty);
-    let context = is_trusted.then(|| trace::context(&request)).flatten();
-    let traced = span.in_scope(|| trace::begin(&request, rules.as_deref(), context.as_ref()));
-    let trace_id = telemetry::trace_id(&traced).or(context.map(|context| context.trace_id));
-    if let Some(trace_id) = trace_id {
-        span.record("trace.id", display(format_args!("{trace_id:032x}")));
-    }
+    let traced = trace::begin(&request, rules.as_deref(), is_trusted, &span);
+    drop(rules);
     let value = HeaderValue::from_str(&id.0);
     request.extensions_mut().insert(id);
     let answered = next.call(request).instrument(traced.clone());

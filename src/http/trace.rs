@@ -4,9 +4,10 @@
 //! holds the key.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, Version};
 use tracing::Span;
-use tracing::field::Empty;
+use tracing::field::{Empty, display};
 
 use super::client::Client;
 use super::rules::Rules;
@@ -17,21 +18,36 @@ const TRACESTATE: &str = "tracestate";
 /// What asks for these does so every few seconds.
 const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// What a trusted proxy says of the request's trace. `traceparent` twice, and nobody knows which one it wrote.
-pub(super) fn context(request: &ServiceRequest) -> Option<TraceContext> {
+/// What a proxy says of the request's trace. `traceparent` twice, and nobody knows which one it wrote.
+fn context(request: &ServiceRequest) -> Option<TraceContext> {
     let mut parents = request.headers().get_all(TRACEPARENT);
     let parent = parents.next().filter(|_| parents.next().is_none())?;
     let states = request.headers().get_all(TRACESTATE);
-    let states: Vec<&[u8]> = states.map(|state| state.as_bytes()).collect();
+    let states: Vec<&[u8]> = states.map(HeaderValue::as_bytes).collect();
     TraceContext::parse(parent.as_bytes(), &states)
 }
 
-/// The span of a request. To be made inside the request's span of the log.
+/// The span of a request, inside its span of the log, which is told the trace: the one that a trusted proxy names, or a new
+/// one if there is a collector.
 pub(super) fn begin(
     request: &ServiceRequest,
     rules: Option<&Rules>,
-    context: Option<&TraceContext>,
+    is_trusted: bool,
+    log: &Span,
 ) -> Span {
+    let context = is_trusted.then(|| context(request)).flatten();
+    let span = log.in_scope(|| describe(request, rules));
+    if let Some(context) = &context {
+        telemetry::follow(&span, context);
+    }
+    let trace_id = telemetry::trace_id(&span).or(context.map(|context| context.trace_id));
+    if let Some(trace_id) = trace_id {
+        log.record("trace.id", display(format_args!("{trace_id:032x}")));
+    }
+    span
+}
+
+fn describe(request: &ServiceRequest, rules: Option<&Rules>) -> Span {
     if UNTRACED.contains(&request.path()) {
         return Span::none();
     }
@@ -63,9 +79,6 @@ pub(super) fn begin(
     span.record("url.scheme", if is_https { "https" } else { "http" });
     if let Some(version) = version(request.version()) {
         span.record("network.protocol.version", version);
-    }
-    if let Some(context) = context {
-        telemetry::follow(&span, context);
     }
     span
 }

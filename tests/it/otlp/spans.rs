@@ -1,9 +1,9 @@
 //! What the collector hears while all is well.
 
 use futures_util::future::join_all;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::collector::{Closed, Collector, Mood, attribute, one};
 use super::{ENDPOINT, PARENT, TRACE, TRUSTED_PROXIES, call_in_trace, line_about};
@@ -31,7 +31,10 @@ async fn traced(site: &Site, environment: &[(&str, &str)]) -> (Sidecar, Collecto
 }
 
 fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = 2 * id.len();
+    let id: Vec<u8> = [&[0_u8; 16][..], id].concat();
+    let id = u128::from_be_bytes(id[id.len() - 16..].try_into().unwrap());
+    format!("{id:0digits$x}")
 }
 
 fn says(span: &Span, key: &str) -> Option<String> {
@@ -43,37 +46,32 @@ fn is_child(child: &Span, parent: &Span) -> bool {
 }
 
 fn failed(span: &Span) -> bool {
-    let status = span.status.as_ref().map(|status| status.code());
+    let status = span.status.as_ref().map(Status::code);
     status == Some(StatusCode::Error)
 }
 
+/// Whoever is new, with everything that is nobody's business.
+const NEW: [(&str, &str); 4] = [
+    ("email", "zaphod@example.com"),
+    ("user_password", "correct horse"),
+    ("first_name", "Zaphod"),
+    ("user_login", "zaphod-b"),
+];
+/// Nobody listens where WordPress is to be woken, and in these tests nobody listens for mail.
+const RELAY: [(&str, &str); 3] = [
+    ("FCOM_SIDECAR__RELAY__ENABLED", "true"),
+    ("FCOM_SIDECAR__RELAY__URL", "http://127.0.0.1:9/"),
+    ("FCOM_SIDECAR__RELAY__SECRET", "relay-secret-0123456789"),
+];
+
 #[tokio::test]
-async fn a_call_is_a_tree_of_spans_without_secrets() {
+async fn a_call_is_a_tree_of_its_phases() {
     let site = Site::new("71").await;
-    let relay = [
-        ("FCOM_SIDECAR__RELAY__ENABLED", "true"),
-        ("FCOM_SIDECAR__RELAY__URL", "http://127.0.0.1:9/"),
-        ("FCOM_SIDECAR__RELAY__SECRET", "relay-secret-0123456789"),
-        (
-            "FCOM_SIDECAR__OTLP__HEADERS",
-            "Authorization: Bearer t0ken-of-the-collector",
-        ),
-        ("FCOM_SIDECAR__OTLP__SERVICE_NAME", "the-sidecar"),
-        // A standard variable that would name another one.
-        ("OTEL_SERVICE_NAME", "somebody-else"),
-        ("OTEL_TRACES_SAMPLER", "always_off"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "x-else=1"),
-    ];
-    let (sidecar, collector) = traced(&site, &relay).await;
-    let fields = [
-        ("email", "zaphod@example.com"),
-        ("user_password", "correct horse"),
-        ("first_name", "Zaphod"),
-        ("user_login", "zaphod-b"),
-    ];
-    let user = sidecar.client.execute(PLAIN_HOOK, &fields).await;
-    let later = ["password hash", "welcome mail", "SMTP", "wake WordPress"];
-    let spans = collector.wait_for(&[&CALL[..], &later].concat()).await;
+    let (sidecar, collector) = traced(&site, &[]).await;
+    let user = sidecar.client.execute(PLAIN_HOOK, &NEW).await;
+    let spans = collector
+        .wait_for(&[&CALL[..], &["password hash"]].concat())
+        .await;
 
     let [request, provision, read, transaction, commit, tally] = CALL.map(|name| one(&spans, name));
     assert_eq!(request.kind(), SpanKind::Server);
@@ -102,58 +100,74 @@ async fn a_call_is_a_tree_of_spans_without_secrets() {
         assert!(request.start_time_unix_nano <= span.start_time_unix_nano);
         assert!(span.events.is_empty());
     }
-    let wait = transaction.end_time_unix_nano >= commit.end_time_unix_nano;
-    assert!(wait, "the transaction ends with its commit");
+    let is_last = transaction.end_time_unix_nano >= commit.end_time_unix_nano;
+    assert!(is_last, "the transaction ends with its commit");
+}
 
-    // Nobody listens there, neither for mail nor as WordPress.
-    let mail = spans
-        .iter()
-        .find(|span| span.name == "welcome mail")
-        .unwrap();
+#[tokio::test]
+async fn mails_and_wake_ups_are_traces_of_their_own() {
+    let site = Site::new("71").await;
+    let (sidecar, collector) = traced(&site, &RELAY).await;
+    sidecar.client.execute(PLAIN_HOOK, &NEW).await;
+    let names = ["POST", "welcome mail", "SMTP", "wake WordPress"];
+    let spans = collector.wait_for(&names).await;
+    let of_name = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let [request, mail, _, wake] = names.map(of_name);
     assert!(failed(mail) && mail.trace_id != request.trace_id);
     assert_eq!(says(mail, "mail.outcome").as_deref(), Some("later"));
-    assert!(
-        spans
-            .iter()
-            .any(|span| span.name == "SMTP" && is_child(span, mail))
-    );
-    let wake = spans
-        .iter()
-        .find(|span| span.name == "wake WordPress")
-        .unwrap();
+    let of_mail = spans.iter().find(|span| is_child(span, mail)).unwrap();
+    assert!(of_mail.name == "SMTP" && of_mail.kind() == SpanKind::Client);
     assert!(failed(wake) && wake.kind() == SpanKind::Client);
+    assert!(wake.parent_span_id.is_empty());
+}
 
-    let taken = collector.taken();
-    for (head, request) in &taken {
+#[tokio::test]
+async fn the_collector_learns_who_we_are_and_no_secret() {
+    let site = Site::new("71").await;
+    let token = "Authorization: Bearer t0ken-of-the-collector";
+    let settings = [
+        ("FCOM_SIDECAR__OTLP__HEADERS", token),
+        ("FCOM_SIDECAR__OTLP__SERVICE_NAME", "the-sidecar"),
+        // Other programs' variables.
+        ("OTEL_SERVICE_NAME", "somebody-else"),
+        ("OTEL_TRACES_SAMPLER", "always_off"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-else=1"),
+    ];
+    let (sidecar, collector) = traced(&site, &[&settings[..], &RELAY[..]].concat()).await;
+    sidecar.client.execute(PLAIN_HOOK, &NEW).await;
+    let later = ["welcome mail", "wake WordPress"];
+    collector.wait_for(&[&CALL[..], &later].concat()).await;
+
+    for (head, request) in collector.taken() {
         let head = head.to_ascii_lowercase();
         assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
-        assert!(
-            head.contains("content-type: application/x-protobuf\r\n"),
-            "{head}"
-        );
-        assert!(head.contains("authorization: bearer t0ken-of-the-collector\r\n"));
+        for header in [
+            "content-type: application/x-protobuf",
+            &token.to_lowercase(),
+        ] {
+            assert!(head.contains(&format!("{header}\r\n")), "{head}");
+        }
         assert!(!head.contains("x-else"), "{head}");
         let resource = request.resource_spans[0].resource.as_ref().unwrap();
-        let says = |key| attribute(&resource.attributes, key);
-        assert_eq!(says("service.name").as_deref(), Some("the-sidecar"));
-        assert_eq!(
-            says("service.version").as_deref(),
-            Some(env!("CARGO_PKG_VERSION"))
-        );
+        for (key, value) in [
+            ("service.name", "the-sidecar"),
+            ("service.version", env!("CARGO_PKG_VERSION")),
+        ] {
+            let said = attribute(&resource.attributes, key);
+            assert_eq!(said.as_deref(), Some(value));
+        }
     }
     let text = collector.text().to_lowercase();
+    let never = [
+        "zaphod",
+        "fcom_action",
+        "portal",
+        "select ",
+        "insert ",
+        "127.0.0.1",
+    ];
     let mut secrets = sidecar.client.secrets();
-    secrets.extend(
-        [
-            "zaphod",
-            "fcom_action",
-            "portal",
-            "select ",
-            "insert ",
-            "127.0.0.1",
-        ]
-        .map(str::to_owned),
-    );
+    secrets.extend(never.map(str::to_owned));
     for secret in secrets {
         assert!(!text.contains(&secret.to_lowercase()), "{secret} in {text}");
     }
