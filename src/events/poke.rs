@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::queue;
 use super::wordpress::{Ran, WordPress, WordPressError};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements};
-use crate::telemetry;
+use crate::telemetry::{self, fail, phase};
 
 /// PHP processes that are kept busy at once.
 const IN_FLIGHT: usize = 2;
@@ -67,8 +69,19 @@ impl Poker {
     }
 
     async fn poke(&self, trouble: &Trouble) {
-        match self.wordpress.wake(self.clock.now()).await {
+        let span = phase!(
+            "client",
+            "wake WordPress",
+            "http.request.method" = "POST",
+            "hooks.done" = Empty,
+            "hooks.failed" = Empty
+        );
+        let woken = self.wordpress.wake(self.clock.now());
+        match woken.instrument(span.clone()).await {
             Ok(ran) => {
+                span.record("hooks.done", ran.done);
+                span.record("hooks.failed", ran.failed);
+                drop(span);
                 trouble.is_over();
                 report(ran);
                 if ran.more {
@@ -76,6 +89,8 @@ impl Poker {
                 }
             }
             Err(error) => {
+                fail(&span, "not_woken");
+                drop(span);
                 // Keeps its place meanwhile, so that a site that is away is not asked more often by busy callers.
                 tokio::time::sleep(trouble.note(&error)).await;
                 self.bell.notify_one();

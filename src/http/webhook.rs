@@ -66,6 +66,7 @@ pub(super) async fn handle(
     };
     let metrics = &front.site.metrics;
     metrics.call_ended(ended.outcome, ended.lane, started.elapsed());
+    tracing::Span::current().record("call.outcome", ended.outcome);
     if front.draining.is_cancelled() {
         response
             .head_mut()

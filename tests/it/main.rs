@@ -48,6 +48,7 @@ mod metrics;
 mod names;
 mod openapi;
 mod original;
+mod otlp;
 mod overload;
 mod own_tables;
 mod passwords;
