@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::PREFIX;
 use super::installation::Installation;
-use super::php::{self, Server};
+use super::php;
+use super::web_server::WebServer;
 use crate::sidecar::Sidecar;
 use crate::site::Site;
 
@@ -69,7 +70,7 @@ impl Relayed {
     }
 
     /// The daemon with the relay on, and a web server that it wakes.
-    async fn woken(&self) -> (Sidecar, Server) {
+    async fn woken(&self) -> (Sidecar, WebServer) {
         let server = self.serve().await;
         let url = format!("http://{}/", server.address);
         let environment = [
@@ -81,8 +82,8 @@ impl Relayed {
         (sidecar, server)
     }
 
-    async fn serve(&self) -> Server {
-        let server = Server::start(self.installation.root()).await;
+    async fn serve(&self) -> WebServer {
+        let server = WebServer::start(self.installation.root()).await;
         self.site
             .execute(&format!(
                 "UPDATE {PREFIX}options SET option_value = 'http://{}' WHERE option_name IN ('siteurl', 'home')",
