@@ -528,7 +528,7 @@ final class Ground {
 		$this->blog_id       = get_current_blog_id();
 		$this->user_id       = get_current_user_id();
 		$this->error_handler = self::error_handler();
-		$this->memory        = memory_get_usage();
+		$this->memory        = memory_get_usage( true );
 		$this->filter( 'add_filter' );
 		// Of plugins that read from replicas. One that lags knows nothing of the users whom we tell of.
 		if ( method_exists( $GLOBALS['wpdb'], 'send_reads_to_masters' ) ) {
@@ -573,7 +573,7 @@ final class Ground {
 	/** Whether what listeners have kept takes half of the memory that was left for them. */
 	public function is_short_of_memory(): bool {
 		$limit = wp_convert_hr_to_bytes( (string) ini_get( 'memory_limit' ) );
-		return $limit > 0 && memory_get_usage() - $this->memory > ( $limit - $this->memory ) / 2;
+		return $limit > 0 && memory_get_usage( true ) - $this->memory > ( $limit - $this->memory ) / 2;
 	}
 
 	/** What a listener has begun and not ended would be undone at PHP's end, and what we record with it. */
