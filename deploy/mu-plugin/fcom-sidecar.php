@@ -88,14 +88,19 @@ function run(): array {
 
 /** What a request of the daemon is for; an empty text for any other request. */
 function purpose(): string {
-	if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
-		return '';
+	// It stays what the signature was checked for, whatever plugins make of the request.
+	static $purpose = null;
+	if ( null !== $purpose ) {
+		return $purpose;
 	}
-	$route = isset( $_GET['rest_route'] ) && is_string( $_GET['rest_route'] ) ? $_GET['rest_route'] : '';
-	if ( '' === $route && isset( $_SERVER['REQUEST_URI'] ) ) {
-		$route = (string) strtok( (string) $_SERVER['REQUEST_URI'], '?' );
+	$purpose = '';
+	if ( isset( $_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'] ) && 'POST' === $_SERVER['REQUEST_METHOD'] ) {
+		$route = isset( $_GET['rest_route'] ) ? $_GET['rest_route'] : strtok( $_SERVER['REQUEST_URI'], '?' );
+		if ( is_string( $route ) && preg_match( '~/fcom-sidecar/v1/+(wake|status)/*$~iD', $route, $found ) ) {
+			$purpose = strtolower( $found[1] );
+		}
 	}
-	return preg_match( '~/fcom-sidecar/v1/+(wake|status)/*$~iD', $route, $found ) ? strtolower( $found[1] ) : '';
+	return $purpose;
 }
 
 /** Sends strangers away before any other plugin is loaded. */

@@ -144,3 +144,26 @@ pub async fn note_changed_user(
         .doing("note that a user has changed")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `WP_User::set_role` does.
+    #[test]
+    fn only_a_role_that_there_is_gets_added() {
+        let kinds = |events: Vec<Event<'_>>| events.iter().map(Event::kind).collect::<Vec<_>>();
+        assert_eq!(
+            kinds(Event::of_new_site_member("editor")),
+            ["add_user_role", "set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_site_member("")),
+            ["set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_user("", true)),
+            ["set_user_role", "user_register", "welcome_mail"]
+        );
+    }
+}

@@ -175,7 +175,7 @@ async fn the_plugin_is_woken_where_the_rest_api_is_closed() {
     assert_eq!(relayed.record().len(), 6);
 }
 
-/// As HyperDB and its like do, or a proxy in front of the database. The replica here knows nobody.
+/// As `HyperDB` and its like do, or a proxy in front of the database. The replica here knows nobody.
 #[tokio::test]
 async fn nobody_is_taken_for_deleted_because_a_replica_lags() {
     for knows_masters in [true, false] {
