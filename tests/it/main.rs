@@ -52,6 +52,7 @@ mod otlp;
 mod overload;
 mod own_tables;
 mod passwords;
+mod process;
 mod protection;
 mod proxy;
 mod recording;
