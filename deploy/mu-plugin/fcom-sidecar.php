@@ -122,8 +122,8 @@ function refuse_strangers(): void {
 
 function register_routes(): void {
 	$answers = array(
-		'wake'   => static function (): array {
-			return ( new Run() )->until_done();
+		'wake'   => static function ( $request ): array {
+			return ( new Run() )->until_done( (int) $request['seconds'] );
 		},
 		'status' => __NAMESPACE__ . '\status',
 	);
@@ -292,12 +292,13 @@ final class Run {
 	/** @var float */
 	private $started = 0.0;
 
-	/** Takes events until there is none, or the time is up. */
-	public function until_done(): array {
+	/** Takes events until there is none, or the time is up: those seconds, if they are fewer than the budget. */
+	public function until_done( int $seconds = 0 ): array {
 		ignore_user_abort( true );
 		register_shutdown_function( array( $this, 'cut_short' ) );
 		$this->forbid_dying( true );
-		$deadline = microtime( true ) + setting( 'BUDGET', 20 );
+		$budget   = setting( 'BUDGET', 20 );
+		$deadline = microtime( true ) + ( $seconds > 0 ? min( $seconds, $budget ) : $budget );
 		$ended    = array(
 			'done'   => 0,
 			'failed' => 0,
@@ -422,7 +423,8 @@ final class Run {
 		$arguments = array( $space, $user_id, (string) $event['origin'] );
 		if ( 'space_joined' === $event['kind'] || 'course_enrolled' === $event['kind'] ) {
 			$member     = MEMBER;
-			$membership = $event['membership_id'] ? $member::find( (int) $event['membership_id'] ) : null;
+			$row        = (int) $event['membership_id'] ?: self::membership( (int) $event['space_id'], $user_id );
+			$membership = $row ? $member::find( $row ) : null;
 			if ( ! $membership ) {
 				throw new Skip( 'the membership is gone' );
 			}
@@ -431,6 +433,15 @@ final class Run {
 			}
 		}
 		do_action( $hook, ...$arguments );
+	}
+
+	/** The row of a new membership, whose id its call did not know; 0 if it is gone. */
+	private static function membership( int $space_id, int $user_id ): int {
+		global $wpdb;
+		$table = $wpdb->prefix . 'fcom_space_user';
+		// The column of users is a VARCHAR.
+		$query = "SELECT MAX(id) FROM $table WHERE space_id = %d AND user_id = %s";
+		return (int) $wpdb->get_var( $wpdb->prepare( $query, $space_id, (string) $user_id ) );
 	}
 
 	/** What PHP hands to wp_insert_user, slashed as there; the hash stands for the password, which nobody knows. */
