@@ -6,7 +6,7 @@ mod metrics;
 use std::error::Error;
 
 pub use log::{Filter, NewFilter, start};
-pub use metrics::{Backlog, Metrics};
+pub use metrics::{Backlog, Hooks, Metrics};
 
 /// An error with all its causes, in one line.
 pub fn chain(error: &dyn Error) -> String {

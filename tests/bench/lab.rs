@@ -115,13 +115,7 @@ impl Lab {
             (KNOWN, Kind::Known, "", address, &watched),
             (MOVING, Kind::Moving, "", address, &watched),
             (MOVING_RELAYED, Kind::Moving, "", relay_address, &relay),
-            (
-                NEW,
-                Kind::New { password: true },
-                "ann",
-                address,
-                &watched,
-            ),
+            (NEW, Kind::New { password: true }, "ann", address, &watched),
             (
                 NEW_UNTOLD,
                 Kind::New { password: false },
