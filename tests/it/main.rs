@@ -51,6 +51,7 @@ mod original;
 mod overload;
 mod own_tables;
 mod passwords;
+mod process;
 mod protection;
 mod proxy;
 mod recording;

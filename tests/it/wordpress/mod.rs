@@ -12,6 +12,7 @@ mod php;
 mod relay;
 mod reset;
 mod same_user;
+mod web_server;
 mod webhooks;
 mod welcome_mail;
 

@@ -1,5 +1,7 @@
 //! A network of two sites, made by WordPress: the daemon serves one of them as WordPress does.
 
+mod relay;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
