@@ -81,10 +81,9 @@ impl Event<'_> {
         if events.is_empty() {
             return;
         }
-        let member = user_id.to_string();
         let literals: Vec<Literal<'_>> = events
             .iter()
-            .flat_map(|event| event.literals(user_id, &member))
+            .flat_map(|event| event.literals(user_id))
             .collect();
         batch.add(
             &statements.insert_event,
@@ -93,8 +92,7 @@ impl Event<'_> {
         );
     }
 
-    /// `member` is the user's id as the column of memberships has it, a VARCHAR.
-    fn literals<'a>(&'a self, user_id: u64, member: &'a str) -> [Literal<'a>; 9] {
+    fn literals(&self, user_id: u64) -> [Literal<'_>; 7] {
         let number = |id: Option<u64>| id.map_or(Literal::Null, Literal::Number);
         let (space, membership, is_new) = match *self {
             Self::Joined {
@@ -113,14 +111,11 @@ impl Event<'_> {
             Self::WelcomeMail => (Literal::Null, Literal::Null),
             Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
         };
-        let looked_up = space.filter(|_| is_new);
         [
             user_id.into(),
             self.kind().into(),
             number(space),
             number(membership),
-            number(looked_up),
-            member.into(),
             u64::from(is_new).into(),
             role,
             origin,

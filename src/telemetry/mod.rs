@@ -10,7 +10,7 @@ mod trace_context;
 use std::error::Error;
 
 pub use log::{Filter, NewFilter, start};
-pub use metrics::{Backlog, Metrics};
+pub use metrics::{Backlog, Hooks, Metrics};
 pub use otlp::Exporter;
 pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
 pub use trace_context::TraceContext;
