@@ -13,7 +13,7 @@ $input = json_decode( stream_get_contents( STDIN ), true, 512, JSON_THROW_ON_ERR
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 $_SERVER['REQUEST_METHOD']  = 'GET';
 $_SERVER['REQUEST_URI']     = $input['path'] ?? '/';
-$_SERVER['HTTP_HOST']       = getenv( 'WORDPRESS_HOST' );
+$_SERVER['HTTP_HOST']       = $input['host'] ?? getenv( 'WORDPRESS_HOST' );
 if ( ! empty( $input['https'] ) ) {
 	$_SERVER['HTTPS'] = 'on';
 }

@@ -3,6 +3,7 @@
 mod access;
 mod mails;
 mod members;
+mod several;
 
 use std::os::unix::fs::symlink;
 
@@ -17,17 +18,21 @@ use crate::sidecar::Sidecar;
 #[derive(Clone, Copy)]
 pub(super) struct Blog {
     id: &'static str,
+    /// Its name, if it has one of its own.
+    host: Option<&'static str>,
     pub(super) path: &'static str,
     prefix: &'static str,
 }
 
 const MAIN: Blog = Blog {
     id: "1",
+    host: None,
     path: "/",
     prefix: "wpx_",
 };
 pub(super) const TWO: Blog = Blog {
     id: "2",
+    host: None,
     path: "/two/",
     prefix: "wpx_2_",
 };
@@ -60,16 +65,22 @@ pub(super) async fn network() -> RealSite {
     .await;
     // The web server rewrites no addresses.
     symlink(".", real.installation.root().join("two")).unwrap();
+    add_community(&real, TWO).await;
+    real
+}
+
+/// The tables of the community, as the main site has them.
+async fn add_community(real: &RealSite, blog: Blog) {
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
                   AND (table_name LIKE 'wpx\\_fcom\\_%' OR table_name LIKE 'wpx\\_actionscheduler\\_%')";
-    for table in site.column(tables).await {
-        let copy = table.replacen(MAIN.prefix, TWO.prefix, 1);
-        site.execute(&format!(
-            "CREATE TABLE {copy} LIKE {table}; INSERT INTO {copy} SELECT * FROM {table}"
-        ))
-        .await;
+    for table in real.site.column(tables).await {
+        let copy = table.replacen(MAIN.prefix, blog.prefix, 1);
+        real.site
+            .execute(&format!(
+                "CREATE TABLE {copy} LIKE {table}; INSERT INTO {copy} SELECT * FROM {table}"
+            ))
+            .await;
     }
-    real
 }
 
 pub(super) async fn serve(real: &RealSite, blog: Blog) -> Sidecar {
@@ -87,7 +98,7 @@ async fn set_option(real: &RealSite, blog: Blog, name: &str, value: &str) {
 
 /// Rows and roles of users as WordPress has them on this site; one may be added to it before.
 async fn described(real: &RealSite, blog: Blog, ids: &[u64], add: Option<u64>) -> Value {
-    let input = json!({ "path": blog.path, "ids": ids, "add": add });
+    let input = json!({ "host": blog.host, "path": blog.path, "ids": ids, "add": add });
     real.php("add_user_to_blog", input).await
 }
 
@@ -100,7 +111,7 @@ async fn make(real: &RealSite, blog: Blog, forms: &[[(&str, &str); 5]]) -> Value
             .into()
     };
     let forms: Vec<Value> = forms.iter().map(encode).collect();
-    let input = json!({ "path": blog.path, "forms": forms });
+    let input = json!({ "host": blog.host, "path": blog.path, "forms": forms });
     real.php("insert_users", input).await
 }
 
