@@ -47,7 +47,7 @@ const COURSE = 'FluentCommunity\Modules\Course\Model\Course';
 const MEMBER = 'FluentCommunity\App\Models\SpaceUserPivot';
 
 /** Kinds of events that need no FluentCommunity. */
-const CORE_KINDS = array( 'add_user_role', 'set_user_role', 'user_register', 'welcome_mail', 'user_changed' );
+const CORE_KINDS = array( 'add_user_role', 'set_user_role', 'user_register', 'add_user_to_blog', 'welcome_mail', 'user_changed' );
 /** The other kinds: hook and class of its first argument. */
 const COMMUNITY_KINDS = array(
 	'space_joined'    => array( 'fluent_community/space/joined', SPACE ),
@@ -401,6 +401,12 @@ final class Run {
 			case 'user_register':
 				clean_user_cache( $id );
 				do_action( 'user_register', $id, self::userdata( $user, (string) $event['role'] ) );
+				break;
+			case 'add_user_to_blog':
+				$blog_id = get_current_blog_id();
+				do_action( 'add_user_to_blog', $id, (string) $event['role'], $blog_id );
+				clean_user_cache( $id );
+				wp_cache_delete( $blog_id . '_user_count', 'blog-details' );
 				break;
 			case 'welcome_mail':
 				self::send_welcome_mail( $id );

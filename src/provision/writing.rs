@@ -99,7 +99,7 @@ impl<'a> Writing<'a> {
         let run = run.insert_in(&mut batch, statements);
         let relay_bell = attempt.site.relay_bell.as_ref();
         let events = match relay_bell {
-            Some(_) => self.events(created, member.welcome_mail, &memberships),
+            Some(_) => self.events(&member, &memberships),
             None => Vec::new(),
         };
         Event::insert_in(&events, &mut batch, statements, user_id);
@@ -179,15 +179,13 @@ impl<'a> Writing<'a> {
     }
 
     /// The hooks that PHP would have fired, in its order.
-    fn events(
-        &self,
-        created: bool,
-        welcome_mail: bool,
-        memberships: &[memberships::Change],
-    ) -> Vec<Event<'a>> {
-        let mail_too = welcome_mail && self.attempt.site.welcome_mail == WelcomeMail::WordPress;
-        let mut events = if created {
-            Event::of_new_user(self.facts.options.role(), mail_too)
+    fn events(&self, member: &Member, memberships: &[memberships::Change]) -> Vec<Event<'a>> {
+        let by_wordpress = self.attempt.site.welcome_mail == WelcomeMail::WordPress;
+        let role = self.facts.options.role();
+        let mut events = if member.created {
+            Event::of_new_user(role, member.welcome_mail && by_wordpress)
+        } else if member.added_to_site {
+            Event::of_added_user(role)
         } else {
             Vec::new()
         };

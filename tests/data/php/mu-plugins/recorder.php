@@ -6,6 +6,7 @@ foreach ( array(
 	'add_user_role',
 	'set_user_role',
 	'user_register',
+	'add_user_to_blog',
 	'fluent_community/space/joined',
 	'fluent_community/course/enrolled',
 	'fluent_community/space/user_left',

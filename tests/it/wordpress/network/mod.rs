@@ -3,6 +3,7 @@
 mod access;
 mod mails;
 mod members;
+mod relay;
 mod several;
 
 use std::os::unix::fs::symlink;
