@@ -106,6 +106,7 @@ pub(super) mod tests {
             password_hash: crate::config::PasswordHash::Phpass,
             users_table: None,
             usermeta_table: None,
+            languages: None,
             blog: None,
             portal_slug: None,
             home_url: None,
