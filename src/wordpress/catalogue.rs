@@ -13,6 +13,11 @@ use gettext::Catalog;
 pub struct Catalogue(Option<Arc<Catalog>>);
 
 impl Catalogue {
+    /// Whether there are translations.
+    pub fn is_translated(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The translation, or the text itself.
     pub fn translate<'a>(&'a self, text: &'a str) -> &'a str {
         let translated = self.0.as_ref().map(|catalog| catalog.gettext(text));
