@@ -28,7 +28,10 @@ function answer( $value ) {
 function create_from_form( array $form ) {
 	$posted = wp_slash( $form );
 	$login  = sanitize_user( $posted['user_login'] );
-	if ( ! is_email( $posted['email'] ) || get_user_by( 'email', $posted['email'] ) ) {
+	if ( ! is_email( $posted['email'] ) ) {
+		return new WP_Error( 'email', 'Email is required' );
+	}
+	if ( get_user_by( 'email', $posted['email'] ) ) {
 		return null;
 	}
 	if ( ! $login || username_exists( $login ) ) {

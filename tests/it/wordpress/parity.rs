@@ -131,6 +131,10 @@ const LOCALES: [&str; 14] = [
     "xx_YY",
     "../ja",
 ];
+/// What it does not know, in most places.
+const ODD: [&str; 16] = [
+    " ", "@", "..", ".", "-", ".-", "\t", "\n", "\0", "é", "\u{200b}", "\"", "\\", "(", "[", "%00",
+];
 const DOMAINS: [&str; 5] = [
     "example.com",
     "Sub.Example.ORG",
@@ -143,11 +147,29 @@ struct Form([(&'static str, Vec<u8>); 5]);
 
 impl Form {
     fn random(rng: &mut StdRng, number: usize) -> Self {
-        let local: String = (0..rng.random_range(1..5))
+        let mut local: String = (0..rng.random_range(1..5))
             .map(|_| *LOCAL.choose(rng).unwrap())
             .collect();
-        let domain = DOMAINS.choose(rng).unwrap();
+        let mut domain = (*DOMAINS.choose(rng).unwrap()).to_owned();
+        // Some are no addresses.
+        if rng.random_bool(0.1) {
+            let part = if rng.random_bool(0.5) {
+                &mut local
+            } else {
+                &mut domain
+            };
+            let mut at = rng.random_range(0..=part.len());
+            while !part.is_char_boundary(at) {
+                at -= 1;
+            }
+            part.insert_str(at, ODD.choose(rng).unwrap());
+        }
         let mut login = text(rng, 5);
+        // Nicenames that are only told apart behind the fiftieth character.
+        if rng.random_bool(0.05) {
+            login = b"Somebody Whose Name Is As Long As A Nicename May ".to_vec();
+            login.extend(text(rng, 1));
+        }
         // A few names collide, most do not.
         if rng.random_bool(0.8) {
             login.extend(format!("{number}").bytes());
@@ -329,7 +351,13 @@ async fn assert_parity(
     }
     for (form, why) in refused {
         let response = form.post(sidecar).await;
-        if response.status != 200 {
+        let is_right = match why.as_str() {
+            Some("Email is required") => {
+                response.status == 423 && response.json()["message"] == *why
+            }
+            _ => response.status == 200,
+        };
+        if !is_right {
             let answer = response.text();
             differences.push(format!("{} ({why}): {answer}", form.shown()));
         }
