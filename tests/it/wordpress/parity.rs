@@ -377,7 +377,7 @@ async fn assert_parity(
     assert!(refused.is_empty(), "{SEED}={chosen}: {refused:?}");
 }
 
-async fn forget_users(real: &RealSite) {
+pub(super) async fn forget_users(real: &RealSite) {
     real.site
         .execute(&format!(
             "DELETE FROM {PREFIX}users WHERE ID > 1; DELETE FROM {PREFIX}usermeta WHERE user_id > 1; \
