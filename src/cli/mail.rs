@@ -91,7 +91,8 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         key: &key,
         https: config.mail.https_links,
     };
-    compose(&welcome, &app::catalogues(config), &app::templates(config)?)
+    let catalogues = app::catalogues(&config.wordpress);
+    compose(&welcome, &catalogues, &app::templates(config)?)
         .context("mail.templates cannot be rendered")
 }
 
