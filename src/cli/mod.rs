@@ -11,17 +11,22 @@ mod runs;
 mod serve;
 mod webhook;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigError, Sources};
 use crate::db::{self, Connection};
 
 /// Read when no --config is given.
 const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
+
+/// The exit status for a configuration that is refused (`EX_CONFIG`). Starting again does not mend it, so the unit does not
+/// try, and calls do not wait for it.
+const BAD_CONFIGURATION: u8 = 78;
 
 /// Executes FluentCommunity's incoming webhooks beside WordPress.
 #[derive(Debug, Parser)]
@@ -100,6 +105,9 @@ impl Cli {
             for cause in error.chain().skip(1) {
                 complain(&format!("  because: {cause}"));
             }
+            if error.is::<ConfigError>() {
+                return ExitCode::from(BAD_CONFIGURATION);
+            }
             ExitCode::FAILURE
         })
     }
@@ -167,19 +175,19 @@ async fn connect(config: &Config) -> anyhow::Result<Connection> {
     )
 }
 
-/// The one place that writes to standard output.
-#[expect(clippy::print_stdout, reason = "commands answer on standard output")]
+/// The one place that writes to standard output. A reader that has seen enough (`| head`) ends no command in its middle.
 fn say(line: &str) {
-    println!("{line}");
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("fcom-sidecar: cannot write the answer: {error}"));
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
-/// The one place that writes to standard error, beside the log.
-#[expect(
-    clippy::print_stderr,
-    reason = "errors of commands go to standard error"
-)]
+/// The one place that writes to standard error, beside the log. If nobody reads it, nobody can be told.
 fn complain(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Runs a command's future on a runtime of its own: the one that database connections belong to.

@@ -47,6 +47,8 @@ pub fn start(log: &Log) -> anyhow::Result<Filter> {
     let NewFilter(filter) = NewFilter::parse(&log.filter)?;
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer()
+        // If nobody reads the log any more, nobody reads complaints about it, and to write them would panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let lines = match log.format {
