@@ -37,7 +37,11 @@ pub(crate) fn value(scrape: &str, series: &str) -> f64 {
 }
 
 /// Waits until a series is as wanted.
-pub(crate) async fn wait_for(client: &Client, series: &str, is_wanted: impl Fn(f64) -> bool) -> String {
+pub(crate) async fn wait_for(
+    client: &Client,
+    series: &str,
+    is_wanted: impl Fn(f64) -> bool,
+) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let text = scrape(client).await;
