@@ -89,14 +89,19 @@ function run( $seconds = 0 ): array {
 
 /** What a request of the daemon is for; an empty text for any other request. */
 function purpose(): string {
-	if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
-		return '';
+	// It stays what the signature was checked for, whatever plugins make of the request.
+	static $purpose = null;
+	if ( null !== $purpose ) {
+		return $purpose;
 	}
-	$route = isset( $_GET['rest_route'] ) && is_string( $_GET['rest_route'] ) ? $_GET['rest_route'] : '';
-	if ( '' === $route && isset( $_SERVER['REQUEST_URI'] ) ) {
-		$route = (string) strtok( (string) $_SERVER['REQUEST_URI'], '?' );
+	$purpose = '';
+	if ( isset( $_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'] ) && 'POST' === $_SERVER['REQUEST_METHOD'] ) {
+		$route = isset( $_GET['rest_route'] ) ? $_GET['rest_route'] : strtok( $_SERVER['REQUEST_URI'], '?' );
+		if ( is_string( $route ) && preg_match( '~/fcom-sidecar/v1/+(wake|status)/*$~iD', $route, $found ) ) {
+			$purpose = strtolower( $found[1] );
+		}
 	}
-	return preg_match( '~/fcom-sidecar/v1/+(wake|status)/*$~iD', $route, $found ) ? strtolower( $found[1] ) : '';
+	return $purpose;
 }
 
 /** Sends strangers away before any other plugin is loaded. */
@@ -118,7 +123,7 @@ function refuse_strangers(): void {
 	}
 }
 
-/** Whether the request has the daemon's signature of the time and the purpose. One that is sent again only says "look" again. */
+/** Whether the request has the daemon's signature of time and purpose. Sent again, it only says "look" again. */
 function is_signed( string $purpose, string $secret ): bool {
 	$given = static function ( string $header ): string {
 		return isset( $_SERVER[ $header ] ) && is_string( $_SERVER[ $header ] ) ? $_SERVER[ $header ] : '';
@@ -203,7 +208,8 @@ function home_of( $callback ): string {
 		return 'unknown';
 	}
 	$file = wp_normalize_path( $file );
-	if ( '' === $file || 0 === strpos( $file, wp_normalize_path( (string) realpath( ABSPATH . WPINC ) ) ) ) {
+	$core = wp_normalize_path( ( realpath( ABSPATH . WPINC ) ?: ABSPATH . WPINC ) . '/' );
+	if ( '' === $file || 0 === strpos( $file, $core ) ) {
 		return '';
 	}
 	// Knows symbolic links, too.
@@ -231,14 +237,17 @@ function show_in_cron( $cron ) {
 	}
 	$blog_id = get_current_blog_id();
 	if ( ! isset( $is_due[ $blog_id ] ) ) {
-		$is_due[ $blog_id ] = array() !== ( new Queue() )->heads( 1, setting( 'GRACE', 10 ) );
+		$queue = new Queue();
+		$grace = setting( 'GRACE', 10 );
+		// Nothing of FluentCommunity is loaded for pages, as long as nothing is due.
+		$is_due[ $blog_id ] = $queue->heads( 1, true, $grace ) && ( has_community() || $queue->heads( 1, false, $grace ) );
 	}
 	if ( ! $is_due[ $blog_id ] ) {
 		return $cron;
 	}
 	// Events stand in the order of their times, and what is due is due.
-	$first               = min( array_merge( array( time() ), array_filter( array_keys( $cron ), 'is_int' ) ) );
-	$hooks               = isset( $cron[ $first ] ) ? $cron[ $first ] : array();
+	$first              = min( array_merge( array( time() ), array_filter( array_keys( $cron ), 'is_int' ) ) );
+	$hooks              = isset( $cron[ $first ] ) ? $cron[ $first ] : array();
 	$hooks[ CRON_HOOK ] = array(
 		md5( serialize( array() ) ) => array(
 			'schedule' => false,
@@ -278,7 +287,7 @@ final class Skip extends RuntimeException {
 final class Unavailable extends RuntimeException {
 }
 
-/** The table of the site that is served; it stays that of this site, whatever listeners switch to. Times are the server's, in UTC. */
+/** The table of the site that is served, whichever site listeners switch to. Times are the database server's, in UTC. */
 final class Queue {
 	/** @var string */
 	private $table;
@@ -289,9 +298,9 @@ final class Queue {
 	}
 
 	/** Ids of events that may be taken: due for that long, and the first of their users. */
-	public function heads( int $limit, int $since = 0 ): array {
+	public function heads( int $limit, bool $has_community, int $since = 0 ): array {
 		global $wpdb;
-		$kinds = has_community() ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
+		$kinds = $has_community ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
 		// The daemon may not have made its tables yet.
 		$quiet = $wpdb->suppress_errors();
 		try {
@@ -328,7 +337,9 @@ final class Queue {
 		if ( 1 !== $taken ) {
 			return null;
 		}
-		$event = $wpdb->get_row( $wpdb->prepare( "SELECT * FROM $this->table WHERE id = %d", $id ), ARRAY_A );
+		// Reads that lock are never answered by a replica.
+		$read  = $wpdb->prepare( "SELECT * FROM $this->table WHERE id = %d FOR UPDATE", $id );
+		$event = $wpdb->get_row( $read, ARRAY_A );
 		return is_array( $event ) ? array( 'lease' => $lease ) + $event : null;
 	}
 
@@ -375,12 +386,12 @@ final class Queue {
 	}
 }
 
-/** One run through the queue. */
+/** One run through the queue. While listeners run, `$event` says whose. */
 final class Run {
 	/** @var Queue */
 	private $queue;
-	/** @var Ground What listeners find, each of them. */
-	private $ground;
+	/** @var Surroundings What listeners find, each of them. */
+	private $surroundings;
 	/** @var array<string,mixed>|null The event whose listeners are running. */
 	private $event = null;
 	/** @var float Since when. */
@@ -399,16 +410,16 @@ final class Run {
 		ignore_user_abort( true );
 		// Ahead of what plugins do then, which may be long, or end PHP.
 		add_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
-		$this->reserve = str_repeat( ' ', 1 << 18 );
-		$this->ground  = new Ground();
-		$this->queue   = new Queue();
+		$this->reserve      = str_repeat( ' ', 1 << 18 );
+		$this->surroundings = new Surroundings();
+		$this->queue        = new Queue();
 		try {
 			$this->ended['more'] = ! $this->empty_queue( microtime( true ) + $seconds );
 		} catch ( Unavailable $e ) {
 			// WordPress has logged why. Somebody looks again later.
 			$this->event = null;
 		}
-		$this->ground->leave();
+		$this->surroundings->leave();
 		remove_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
 		return $this->ended;
 	}
@@ -416,12 +427,12 @@ final class Run {
 	/** Whether nothing is left that this process may take. */
 	private function empty_queue( float $deadline ): bool {
 		do {
-			$heads = $this->queue->heads( HEADS );
+			$heads = $this->queue->heads( HEADS, has_community() );
 			// Processes that look at the same time shall not stand in each other's way.
 			shuffle( $heads );
 			$taken = 0;
 			foreach ( $heads as $id ) {
-				if ( microtime( true ) > $deadline || $this->ground->is_short_of_memory() ) {
+				if ( microtime( true ) > $deadline || $this->surroundings->is_short_of_memory() ) {
 					return false;
 				}
 				$event = $this->queue->take( (int) $id );
@@ -430,8 +441,11 @@ final class Run {
 					$this->attempt( $event );
 				}
 			}
-			// Where others take all that is seen here, they go on; or a replica shows what is done already.
-		} while ( $taken > 0 );
+			if ( 0 === $taken && array() !== $heads ) {
+				// Others were faster, or a replica shows what is done already.
+				usleep( 100000 );
+			}
+		} while ( array() !== $heads );
 		return true;
 	}
 
@@ -449,7 +463,7 @@ final class Run {
 		} catch ( Throwable $e ) {
 			$failure = $e;
 		}
-		$this->ground->restore();
+		$this->surroundings->restore();
 		if ( null === $failure ) {
 			$this->end( 'done' );
 		} elseif ( $failure instanceof Skip ) {
@@ -465,7 +479,7 @@ final class Run {
 			return;
 		}
 		$this->reserve = '';
-		$this->ground->restore();
+		$this->surroundings->restore();
 		$error = error_get_last();
 		$fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 		try {
@@ -511,7 +525,7 @@ final class Run {
 }
 
 /** What each listener finds as it would in a request of its own, whatever the one before it has left. */
-final class Ground {
+final class Surroundings {
 	/** @var int */
 	private $buffers;
 	/** @var int */
@@ -576,7 +590,7 @@ final class Ground {
 	/** Whether what listeners have kept takes half of the memory that was left for them. */
 	public function is_short_of_memory(): bool {
 		$limit = wp_convert_hr_to_bytes( (string) ini_get( 'memory_limit' ) );
-		return $limit > 0 && memory_get_usage( true ) - $this->memory > ( $limit - $this->memory ) / 2;
+		return $limit > $this->memory && memory_get_usage( true ) - $this->memory > ( $limit - $this->memory ) / 2;
 	}
 
 	/** What a listener has begun and not ended would be undone at PHP's end, and what we record with it. */
@@ -751,5 +765,5 @@ function legible( string $words ): string {
 	if ( 'utf8mb4' !== $GLOBALS['wpdb']->charset ) {
 		$words = (string) preg_replace( '/[^\x20-\x7e]+/', '?', $words );
 	}
-	return function_exists( 'mb_substr' ) ? mb_substr( $words, 0, LONGEST_ERROR, 'UTF-8' ) : substr( $words, 0, LONGEST_ERROR );
+	return mb_substr( $words, 0, LONGEST_ERROR, 'UTF-8' );
 }

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::queue;
 use super::wordpress::{Ran, WordPress, WordPressError};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, fail, phase};
 
 /// PHP processes that are kept busy at once while no call is under way.
 const IN_FLIGHT: u32 = 2;
@@ -103,8 +105,19 @@ impl Poker {
 
     async fn poke(&self, trouble: &Trouble) {
         let began = Instant::now();
-        match self.wordpress.wake(self.clock.now(), RUN_SECONDS).await {
+        let span = phase!(
+            "client",
+            "wake WordPress",
+            "http.request.method" = "POST",
+            "hooks.done" = Empty,
+            "hooks.failed" = Empty
+        );
+        let woken = self.wordpress.wake(self.clock.now(), RUN_SECONDS);
+        match woken.instrument(span.clone()).await {
             Ok(ran) => {
+                span.record("hooks.done", ran.done);
+                span.record("hooks.failed", ran.failed);
+                drop(span);
                 self.metrics.woken("answered");
                 trouble.is_over();
                 report(ran);
@@ -114,6 +127,8 @@ impl Poker {
                 self.rest(began.elapsed()).await;
             }
             Err(error) => {
+                fail(&span, "not_woken");
+                drop(span);
                 self.metrics.woken(error.word());
                 // Keeps its place meanwhile, so that a site that is away is not asked more often by busy callers.
                 tokio::time::sleep(trouble.note(&error)).await;

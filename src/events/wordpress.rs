@@ -71,8 +71,8 @@ pub enum WordPressError {
          and see that nothing keeps ?rest_route= from WordPress"
     )]
     NotInstalled(StatusCode),
-    /// PHP or the web server failed, perhaps in a listener.
-    #[error("the site answers {0}: its error log tells why")]
+    /// PHP or the web server failed, or WordPress is being updated.
+    #[error("the site answers {0}: it is in maintenance, or its error log tells why")]
     Failed(StatusCode),
     /// A redirect.
     #[error("the site sends us elsewhere ({0}): set relay.url to its final address")]

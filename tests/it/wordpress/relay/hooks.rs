@@ -82,6 +82,7 @@ async fn plugins_hear_what_php_would_have_told_them() {
         let ran = relayed.wake(&server).await;
         let expected = expected(&case["hooks"]);
         assert_eq!(heard(&relayed).await, expected, "{name}");
+        assert_eq!(server.log("php_errors"), "", "{name}");
         let done = expected.len();
         assert_eq!(
             ran,

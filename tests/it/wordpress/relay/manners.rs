@@ -82,6 +82,26 @@ async fn locked_tables_keep_nothing_from_the_record() {
     assert_eq!(relayed.record().len(), 6);
 }
 
+/// As every node of a cluster may have them.
+#[tokio::test]
+async fn a_deadlock_at_the_record_does_not_fire_the_hook_again() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed.sidecar(&[]).await;
+    sidecar.client.execute(SPACES_HOOK, ANN).await;
+    relayed
+        .site
+        .execute(&format!(
+            "CREATE TRIGGER once BEFORE UPDATE ON {PREFIX}fcom_sidecar_events FOR EACH ROW \
+             IF NEW.state = 'done' AND @tried IS NULL THEN \
+                 SET @tried = 1; SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213; END IF"
+        ))
+        .await;
+    let ran = relayed.run().await;
+    assert_eq!(ran, json!({"done": 6, "failed": 0, "more": false}));
+    assert_eq!(relayed.record().len(), 6);
+    assert_eq!(relayed.count("state = 'done' AND attempts = 1").await, 6);
+}
+
 /// The lease has run out, and somebody else has the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_too_late_records_nothing() {
@@ -155,7 +175,7 @@ async fn the_plugin_is_woken_where_the_rest_api_is_closed() {
     assert_eq!(relayed.record().len(), 6);
 }
 
-/// As HyperDB and its like do, or a proxy in front of the database. The replica here knows nobody.
+/// As `HyperDB` and its like do, or a proxy in front of the database. The replica here knows nobody.
 #[tokio::test]
 async fn nobody_is_taken_for_deleted_because_a_replica_lags() {
     for knows_masters in [true, false] {

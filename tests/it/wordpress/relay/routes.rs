@@ -243,6 +243,14 @@ async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
     let older = text.replace("VERSION = '0.1.0'", "VERSION = '0.0.1'");
     std::fs::write(&plugin, older).unwrap();
     assert_check_says(&sidecar, "the plugin is of release 0.0.1").await;
+    let maintenance = relayed.installation.root().join(".maintenance");
+    std::fs::write(&maintenance, "<?php $upgrading = time();").unwrap();
+    assert_check_says(
+        &sidecar,
+        "the site answers 503 Service Unavailable: it is in maintenance",
+    )
+    .await;
+    std::fs::remove_file(&maintenance).unwrap();
     std::fs::remove_file(&plugin).unwrap();
     assert_check_says(&sidecar, "the plugin is not there").await;
     std::fs::write(&plugin, &text).unwrap();
