@@ -76,9 +76,10 @@ function has_community(): bool {
 	return class_exists( SPACE ) && class_exists( COURSE ) && class_exists( MEMBER );
 }
 
-/** Fires the hooks that are due; tells how many. */
-function run(): array {
-	return ( new Run() )->until_done();
+/** Fires the hooks that are due, for so many seconds at most; tells how many. */
+function run( $seconds = 0 ): array {
+	$budget = setting( 'BUDGET', 20 );
+	return ( new Run() )->until_done( (int) $seconds > 0 ? min( (int) $seconds, $budget ) : $budget );
 }
 
 /*
@@ -138,7 +139,9 @@ function is_signed( string $purpose, string $secret ): bool {
 function answer_daemon(): void {
 	$purpose = purpose();
 	if ( '' !== $purpose ) {
-		reply( 200, 'wake' === $purpose ? run() : status() );
+		// The daemon, which knows how busy the machine is, says for how long.
+		$seconds = isset( $_GET['seconds'] ) ? $_GET['seconds'] : 0;
+		reply( 200, 'wake' === $purpose ? run( $seconds ) : status() );
 		exit;
 	}
 }
@@ -403,7 +406,7 @@ final class Run {
 	);
 
 	/** Takes events until there is none, or the time is up. */
-	public function until_done(): array {
+	public function until_done( int $seconds ): array {
 		ignore_user_abort( true );
 		// Ahead of what plugins do then, which may be long, or end PHP.
 		add_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
@@ -411,7 +414,7 @@ final class Run {
 		$this->surroundings = new Surroundings();
 		$this->queue        = new Queue();
 		try {
-			$this->ended['more'] = ! $this->empty_queue( microtime( true ) + setting( 'BUDGET', 20 ) );
+			$this->ended['more'] = ! $this->empty_queue( microtime( true ) + $seconds );
 		} catch ( Unavailable $e ) {
 			// WordPress has logged why. Somebody looks again later.
 			$this->event = null;
@@ -679,7 +682,7 @@ function fire_of_community( array $event, int $user_id ): void {
 	}
 	$arguments = array( $space, $user_id, (string) $event['origin'] );
 	if ( 'space_joined' === $event['kind'] || 'course_enrolled' === $event['kind'] ) {
-		$id         = (int) $event['membership_id'];
+		$id         = (int) $event['membership_id'] ?: new_membership( (int) $event['space_id'], $user_id );
 		$class      = MEMBER;
 		$membership = $id ? $class::find( $id ) : null;
 		if ( ! $membership ) {
@@ -692,7 +695,20 @@ function fire_of_community( array $event, int $user_id ): void {
 	do_action( $hook, ...$arguments );
 }
 
-/** A row that WordPress does not find may be one that a replica does not have yet. */
+/** The row of a new membership, whose id its call has not asked for; 0 if there is none. The column of users is a VARCHAR. */
+function new_membership( int $space_id, int $user_id ): int {
+	global $wpdb;
+	$sql = "SELECT MAX(id) FROM {$wpdb->prefix}fcom_space_user WHERE space_id = %d AND user_id = %s";
+	$sql = $wpdb->prepare( $sql, $space_id, (string) $user_id );
+	// Again where every row is, before it counts as gone.
+	$id = $wpdb->get_var( $sql ) ?: $wpdb->get_var( "$sql FOR UPDATE" );
+	if ( '' !== $wpdb->last_error ) {
+		throw new RuntimeException( 'the database does not tell the membership' );
+	}
+	return (int) $id;
+}
+
+/** A row that WordPress does not find may be one that a replica does not have yet; reads that lock never go there. */
 function gone( string $table, int $id, string $reason ): RuntimeException {
 	global $wpdb;
 	$found = $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE id = %d FOR UPDATE", $id ) );

@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "wordpress.password_hash",
     "wordpress.users_table",
     "wordpress.usermeta_table",
+    "wordpress.languages",
 ];
 
 /// The option that says the version outright.
@@ -42,6 +43,8 @@ pub struct WordPress {
     pub users_table: Option<String>,
     /// Full name of the usermeta table, if it is not the prefix and `usermeta` (`CUSTOM_USER_META_TABLE`).
     pub usermeta_table: Option<String>,
+    /// Folder of WordPress's `.mo` files, if it is not the one in `root`.
+    pub languages: Option<PathBuf>,
     /// The constant `FLUENT_COMMUNITY_PORTAL_SLUG`.
     pub portal_slug: Option<String>,
     /// The constant `WP_HOME`, which overrides the option `home`.
@@ -115,6 +118,7 @@ impl WordPress {
             site,
             "CUSTOM_USER_META_TABLE",
         );
+        let languages = settings.optional("wordpress.languages");
         let blog = blog(settings, site, table_prefix.as_deref().unwrap_or_default());
 
         let site = site?;
@@ -143,6 +147,7 @@ impl WordPress {
             password_hash: password_hash?,
             users_table: users_table?,
             usermeta_table: usermeta_table?,
+            languages: languages?.map(PathBuf::from),
             portal_slug,
             home_url,
             site_url,

@@ -1,6 +1,7 @@
 //! The rows: one event per hook.
 
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::wordpress::php::loose;
 
 /// Who let the member in or out, as FluentCommunity's hooks say it. Webhooks always say this.
 const ORIGIN: &str = "by_admin";
@@ -40,7 +41,7 @@ pub enum Event<'a> {
 impl Event<'_> {
     /// What WordPress fires for a user who is new, before anything happens in the community.
     pub fn of_new_user(role: &str, welcome_mail: bool) -> Vec<Event<'_>> {
-        let mut events = Event::of_role(role);
+        let mut events = Self::of_role(role);
         events.push(Event::Registered(role));
         if welcome_mail {
             events.push(Event::WelcomeMail);
@@ -50,14 +51,14 @@ impl Event<'_> {
 
     /// What `add_user_to_blog` fires for a user of the network who was no member of the site.
     pub fn of_new_site_member(role: &str) -> Vec<Event<'_>> {
-        let mut events = Event::of_role(role);
+        let mut events = Self::of_role(role);
         events.push(Event::AddedToSite(role));
         events
     }
 
-    /// Of somebody who had none.
+    /// What `set_role` fires for a user who has no role yet.
     fn of_role(role: &str) -> Vec<Event<'_>> {
-        let added = (!role.is_empty()).then_some(Event::RoleAdded(role));
+        let added = (!loose::is_empty(role.as_bytes())).then_some(Event::RoleAdded(role));
         added.into_iter().chain([Event::RoleSet(role)]).collect()
     }
 
@@ -81,10 +82,9 @@ impl Event<'_> {
         if events.is_empty() {
             return;
         }
-        let member = user_id.to_string();
         let literals: Vec<Literal<'_>> = events
             .iter()
-            .flat_map(|event| event.literals(user_id, &member))
+            .flat_map(|event| event.literals(user_id))
             .collect();
         batch.add(
             &statements.insert_event,
@@ -93,8 +93,7 @@ impl Event<'_> {
         );
     }
 
-    /// `member` is the user's id as the column of memberships has it, a VARCHAR.
-    fn literals<'a>(&'a self, user_id: u64, member: &'a str) -> [Literal<'a>; 9] {
+    fn literals(&self, user_id: u64) -> [Literal<'_>; 7] {
         let number = |id: Option<u64>| id.map_or(Literal::Null, Literal::Number);
         let (space, membership, is_new) = match *self {
             Self::Joined {
@@ -113,14 +112,11 @@ impl Event<'_> {
             Self::WelcomeMail => (Literal::Null, Literal::Null),
             Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
         };
-        let looked_up = space.filter(|_| is_new);
         [
             user_id.into(),
             self.kind().into(),
             number(space),
             number(membership),
-            number(looked_up),
-            member.into(),
             u64::from(is_new).into(),
             role,
             origin,

@@ -90,6 +90,20 @@ pub enum WordPressError {
     NoSecret,
 }
 
+impl WordPressError {
+    /// For metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::NotInstalled(_) => "not_installed",
+            Self::Failed(_) => "failed",
+            Self::Elsewhere(_) => "redirected",
+            Self::Refused => "refused",
+            Self::NoSecret => "no_secret",
+        }
+    }
+}
+
 impl WordPress {
     /// Does not connect yet.
     ///
@@ -111,12 +125,14 @@ impl WordPress {
         })
     }
 
-    /// Has the plugin look for events; answers when it has found no more, or after its time.
+    /// Has the plugin look for events; answers when it has found no more, or after about so many seconds: it ends what it
+    /// has begun.
     ///
     /// # Errors
     /// See [`WordPressError`].
-    pub async fn wake(&self, now: DateTime<Utc>) -> Result<Ran, WordPressError> {
-        self.ask("wake", now).await
+    pub async fn wake(&self, now: DateTime<Utc>, seconds: u64) -> Result<Ran, WordPressError> {
+        self.ask("wake", now, &[("seconds", &seconds.to_string())])
+            .await
     }
 
     /// Asks what is installed.
@@ -124,17 +140,20 @@ impl WordPress {
     /// # Errors
     /// See [`WordPressError`].
     pub async fn installed(&self, now: DateTime<Utc>) -> Result<Installed, WordPressError> {
-        self.ask("status", now).await
+        self.ask("status", now, &[]).await
     }
 
     async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         purpose: &str,
         now: DateTime<Utc>,
+        parameters: &[(&str, &str)],
     ) -> Result<T, WordPressError> {
         let mut url = self.url.clone();
         let route = format!("{ROUTE}{purpose}");
-        url.query_pairs_mut().append_pair("rest_route", &route);
+        url.query_pairs_mut()
+            .append_pair("rest_route", &route)
+            .extend_pairs(parameters);
         let (time, signature) = signature::sign(&self.secret, now, purpose);
         let request = self
             .client

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -16,6 +17,7 @@ use super::{Email, Outcome, ProvisionError};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
+use crate::telemetry::phase;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::{Rules, name};
@@ -47,7 +49,7 @@ pub(super) async fn create(
         multisite: site.tables.is_network(),
     };
     site.last_rules.remember(rules);
-    let new = NewMember::from_call(attempt, version);
+    let new = NewMember::from_call(attempt, rules);
     let wanted = new.names(email, rules);
     let guess = wanted
         .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
@@ -62,15 +64,16 @@ pub(super) async fn create(
         password_hash: hash,
         new: &new,
     };
-    site.pool
-        .work(async |connection| write(connection, attempt, facts, prepared).await)
-        .await
+    let work = site
+        .pool
+        .work(async |connection| write(connection, attempt, facts, prepared).await);
+    attempt.transaction(work).await
 }
 
 /// The names that the user of a call would probably get, if he is new and the site is what it was.
 pub(super) fn likely_names(attempt: &Attempt<'_>, email: &Email) -> Vec<String> {
     attempt.site.last_rules.with(|rules| {
-        let new = NewMember::from_call(attempt, rules.version);
+        let new = NewMember::from_call(attempt, rules);
         new.names(email, rules).first_questions()
     })
 }
@@ -204,12 +207,13 @@ struct NewMember {
     given_last_name: String,
     first_name: String,
     last_name: String,
+    full_name: String,
 }
 
 impl NewMember {
     /// Slashes first, because everything that PHP does is done with slashed text.
-    fn from_call(attempt: &Attempt<'_>, version: Version) -> Self {
-        let call = attempt.call;
+    fn from_call(attempt: &Attempt<'_>, rules: Rules<'_>) -> Self {
+        let (call, version) = (attempt.call, rules.version);
         let slashed = |name: &[u8]| {
             if loose::is_empty(name) {
                 Vec::new()
@@ -219,12 +223,15 @@ impl NewMember {
         };
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let (first, last) = (slashed(&call.first_name), slashed(&call.last_name));
+        let (first_name, last_name) = (name::filter(&first, version), name::filter(&last, version));
+        let language = attempt.site.catalogues.of(rules.locale);
         Self {
             wished_login: call.user_login.as_deref().map(loose::addslashes),
             given_first_name: text(&first),
             given_last_name: text(&last),
-            first_name: name::filter(&first, version),
-            last_name: name::filter(&last, version),
+            full_name: name::full_name(&first_name, &last_name, &language),
+            first_name,
+            last_name,
         }
     }
 
@@ -234,6 +241,7 @@ impl NewMember {
             wished_login: self.wished_login.as_deref(),
             given_names: [&self.given_first_name, &self.given_last_name],
             stored_names: [&self.first_name, &self.last_name],
+            full_name: &self.full_name,
             rules,
         }
     }
@@ -250,7 +258,7 @@ impl NewMember {
     }
 
     fn display_name(&self, login: &str, version: Version) -> String {
-        name::display_name(&self.first_name, &self.last_name, login, version)
+        name::display_name(&self.full_name, login, version)
     }
 }
 
@@ -268,17 +276,21 @@ impl Attempt<'_> {
                     return Ok(password::unmatched_hash(scheme));
                 };
                 let metrics = Arc::clone(&self.site.metrics);
-                metrics.waiting_for_hash.inc();
-                let _slot = self.site.lanes.hash().await;
-                metrics.waiting_for_hash.dec();
-                let hash = tokio::task::spawn_blocking(move || {
-                    let started = Instant::now();
-                    let hash = password::hash(&plain, scheme);
-                    let took = started.elapsed().as_secs_f64();
-                    metrics.hash_seconds.observe(took);
-                    hash
-                });
-                Ok::<_, ProvisionError>(hash.await??)
+                let hash = async {
+                    metrics.waiting_for_hash.inc();
+                    let _slot = self.site.lanes.hash().await;
+                    metrics.waiting_for_hash.dec();
+                    let hash = tokio::task::spawn_blocking(move || {
+                        let started = Instant::now();
+                        let hash = password::hash(&plain, scheme);
+                        let took = started.elapsed().as_secs_f64();
+                        metrics.hash_seconds.observe(took);
+                        hash
+                    });
+                    hash.await
+                };
+                let span = phase!("internal", "password hash");
+                Ok::<_, ProvisionError>(hash.instrument(span).await??)
             })
             .await?;
         Ok(hash)

@@ -134,6 +134,7 @@ mod tests {
             password_hash: crate::config::PasswordHash::Phpass,
             users_table: None,
             usermeta_table: None,
+            languages: None,
             blog: None,
             portal_slug: None,
             home_url: None,
