@@ -114,22 +114,9 @@ const LOCAL: [&str; 24] = [
     "a", "Z", "9", "ann", "!", "#", "$", "%", "%41", "&", "&amp", "*", "+", "/", "=", "?", "^",
     "_", "{", "|", "}", "~", ".", "-",
 ];
-/// Those whose accents or names WordPress treats in a way of their own, some others, and two that nobody has.
-const LOCALES: [&str; 14] = [
-    "ja",
-    "zh_CN",
-    "zh_TW",
-    "uk",
-    "de_DE",
-    "de_DE_formal",
-    "da_DK",
-    "ca",
-    "bs_BA",
-    "sr_RS",
-    "ar",
-    "vi",
-    "xx_YY",
-    "../ja",
+/// Those whose accents or names WordPress treats in a way of their own, and two that nobody has.
+const LOCALES: [&str; 11] = [
+    "ja", "zh_CN", "zh_TW", "uk", "de_DE", "da_DK", "ca", "bs_BA", "sr_RS", "xx_YY", "../ja",
 ];
 /// What it does not know, in most places.
 const ODD: [&str; 16] = [
@@ -297,7 +284,7 @@ async fn random_forms_make_the_same_rows_in_every_language() {
     for (seed, locale) in LOCALES.into_iter().enumerate() {
         real.set_option("WPLANG", locale).await;
         let mut rng = StdRng::seed_from_u64(seed as u64);
-        let forms: Vec<Form> = (0..25).map(|one| Form::random(&mut rng, one)).collect();
+        let forms: Vec<Form> = (0..12).map(|one| Form::random(&mut rng, one)).collect();
         assert_parity(&real, "/", &sidecar, &forms, locale).await;
     }
 }
