@@ -139,6 +139,7 @@ mod tests {
             portal_slug: None,
             home_url: None,
             site_url: None,
+            forces_https: false,
             notes: Vec::new(),
         }
     }
