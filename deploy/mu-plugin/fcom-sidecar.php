@@ -153,7 +153,7 @@ function reply( int $status, array $body ): void {
 	}
 	if ( ! headers_sent() ) {
 		header_remove();
-		http_response_code( $status );
+		status_header( $status );
 		header( 'Content-Type: application/json; charset=UTF-8' );
 		header( 'Cache-Control: no-store' );
 	}
@@ -567,7 +567,7 @@ final class Surroundings {
 			// A visitor may have caused WP-Cron to run.
 			header_remove( 'Set-Cookie' );
 			header_remove( 'Location' );
-			http_response_code( 200 );
+			status_header( 200 );
 		}
 		while ( self::switched() > $this->switched ) {
 			restore_current_blog();

@@ -143,6 +143,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         clock: Clock,
         version: version(wordpress)?,
         last_rules: LastRules::default(),
+        catalogues: Arc::new(catalogues(wordpress)),
         password_scheme: match wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress,

@@ -1,6 +1,7 @@
 //! The rows: one event per hook.
 
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::wordpress::php::loose;
 
 /// Who let the member in or out, as FluentCommunity's hooks say it. Webhooks always say this.
 const ORIGIN: &str = "by_admin";
@@ -40,7 +41,7 @@ pub enum Event<'a> {
 impl Event<'_> {
     /// What WordPress fires for a user who is new, before anything happens in the community.
     pub fn of_new_user(role: &str, welcome_mail: bool) -> Vec<Event<'_>> {
-        let mut events = Event::of_role(role);
+        let mut events = Self::of_role(role);
         events.push(Event::Registered(role));
         if welcome_mail {
             events.push(Event::WelcomeMail);
@@ -50,14 +51,14 @@ impl Event<'_> {
 
     /// What `add_user_to_blog` fires for a user of the network who was no member of the site.
     pub fn of_new_site_member(role: &str) -> Vec<Event<'_>> {
-        let mut events = Event::of_role(role);
+        let mut events = Self::of_role(role);
         events.push(Event::AddedToSite(role));
         events
     }
 
-    /// Of somebody who had none.
+    /// What `set_role` fires for a user who has no role yet.
     fn of_role(role: &str) -> Vec<Event<'_>> {
-        let added = (!role.is_empty()).then_some(Event::RoleAdded(role));
+        let added = (!loose::is_empty(role.as_bytes())).then_some(Event::RoleAdded(role));
         added.into_iter().chain([Event::RoleSet(role)]).collect()
     }
 

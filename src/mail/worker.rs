@@ -13,11 +13,12 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::outbox::{self, Ended, Leased};
-use super::{Catalogues, Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
+use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
 use crate::db::{DatabaseError, Pool, Statements};
 use crate::events::note_changed_user;
 use crate::telemetry::{self, Metrics, fail, phase};
+use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
 use crate::wordpress::version::Version;
@@ -71,7 +72,7 @@ pub struct Worker {
     /// `[mail]` options.
     pub sender: Sender,
     /// Translations.
-    pub catalogues: Catalogues,
+    pub catalogues: Arc<Catalogues>,
     /// The operator's texts.
     pub templates: Templates,
     /// Retries and rate.

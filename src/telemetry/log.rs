@@ -51,6 +51,8 @@ pub fn start(log: &Log, otlp: Option<&Otlp>) -> anyhow::Result<(Filter, Option<E
     let (filter, handle) = reload::Layer::new(filter);
     let (spans, exporter) = otlp.map(otlp::start).transpose()?.unzip();
     let lines = fmt::layer()
+        // If nobody reads the log any more, nobody reads complaints about it, and to write them would panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let lines = match log.format {

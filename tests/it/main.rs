@@ -23,6 +23,7 @@ mod check;
 mod check_access;
 mod client;
 mod clock_faults;
+mod command_line;
 mod compare;
 mod contract;
 mod course_emails;

@@ -11,6 +11,7 @@ mod parity;
 mod php;
 mod relay;
 mod reset;
+mod roles;
 mod same_user;
 mod web_server;
 mod webhooks;

@@ -1,12 +1,12 @@
 //! Listeners without manners: what they leave behind harms neither the record nor the hooks after theirs.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::trouble::{ANN, BOB, hurry};
-use super::{PACE, PATIENCE, PREFIX, Relayed, SECRET, WAKE, signed};
+use super::{PACE, PATIENCE, PREFIX, Relayed, SECRET, WAKE, php, signed};
 use crate::http;
 use crate::site::{PLAIN_HOOK, SPACES_HOOK};
 
@@ -20,6 +20,7 @@ async fn a_mess_is_cleared_up_before_the_next_hook() {
             "DomainException: after a mess of …@example.com in wp-content/mu-plugins/recorder.php:",
         ),
         ("mess_exit", Value::Null, "a listener ended PHP"),
+        ("memory", Value::Null, "Allowed memory size of"),
     ] {
         let relayed = Relayed::new().await;
         let sidecar = relayed.sidecar(&[]).await;
@@ -71,6 +72,28 @@ async fn a_mess_is_cleared_up_before_the_next_hook() {
     }
 }
 
+/// Anybody may ask for it, and PHP's own server, like Apache's module, answers after the listeners have run.
+#[tokio::test]
+async fn whoever_makes_wp_cron_run_learns_nothing() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed.sidecar(&[]).await;
+    let server = php::Server::start(relayed.installation.root()).await;
+    sidecar.client.execute(SPACES_HOOK, ANN).await;
+    relayed.trouble_for_all("mess");
+    let deadline = Instant::now() + PATIENCE;
+    while relayed.count("state = 'pending'").await > 0 {
+        assert!(Instant::now() < deadline);
+        let answer = http::request(server.address, "GET", "/wp-cron.php", &[], b"").await;
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""));
+        for name in ["Set-Cookie", "Location"] {
+            assert_eq!(answer.header(name), None);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(relayed.record().len(), 6);
+}
+
 #[tokio::test]
 async fn locked_tables_keep_nothing_from_the_record() {
     let relayed = Relayed::new().await;
@@ -116,7 +139,7 @@ async fn a_process_that_is_too_late_records_nothing() {
         let due = "kind = 'user_register' AND lease IS NOT NULL AND due_at <= UTC_TIMESTAMP(3)";
         while relayed.count(due).await == 0 {
             assert!(Instant::now() < deadline);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         relayed.end_trouble();
         relayed.run().await
