@@ -97,7 +97,7 @@ pub fn sender(config: &Config) -> Sender {
         from_name: mail.from_name.clone(),
         reply_to: mail.reply_to.clone(),
         envelope_from: mail.envelope_from.clone(),
-        https_links: mail.https_links,
+        https_links: mail.https_links || wordpress.forces_https,
         network: wordpress
             .blog
             .as_ref()

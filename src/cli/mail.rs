@@ -89,7 +89,7 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         display_name: "Jane Doe",
         locale: None,
         key: &key,
-        https: config.mail.https_links,
+        https: app::sender(config).https_links,
     };
     let catalogues = app::catalogues(&config.wordpress);
     compose(&welcome, &catalogues, &app::templates(config)?)

@@ -51,6 +51,8 @@ pub struct WordPress {
     pub home_url: Option<String>,
     /// The constant `WP_SITEURL`, which overrides the option `siteurl`.
     pub site_url: Option<String>,
+    /// The constant `FORCE_SSL_ADMIN` or its older form: login pages are https, whatever the site's address is.
+    pub forces_https: bool,
     /// What `wp-config.php` sets in a way that only PHP could tell and the daemon does without; one sentence each.
     pub notes: Vec<String>,
 }
@@ -133,6 +135,8 @@ impl WordPress {
         let portal_slug = optional("FLUENT_COMMUNITY_PORTAL_SLUG");
         let home_url = optional("WP_HOME");
         let site_url = optional("WP_SITEURL");
+        let mut is_set = |name: &str| optional(name).is_some_and(|text| text != "0");
+        let forces_https = is_set("FORCE_SSL_ADMIN") || is_set("FORCE_SSL_LOGIN");
         let (version, version_source) = version?.unzip();
         Ok(Self {
             root: root?.map(PathBuf::from),
@@ -151,6 +155,7 @@ impl WordPress {
             portal_slug,
             home_url,
             site_url,
+            forces_https,
             notes,
         })
     }

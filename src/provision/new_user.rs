@@ -49,7 +49,11 @@ pub(super) async fn create(
         multisite: site.tables.is_network(),
     };
     site.last_rules.remember(rules);
-    let new = NewMember::from_call(attempt, rules);
+    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
+    let mut new = NewMember::from_call(attempt, rules);
+    if welcome_mail {
+        new.filter_again(version);
+    }
     let wanted = new.names(email, rules);
     let guess = wanted
         .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
@@ -63,6 +67,7 @@ pub(super) async fn create(
         guess,
         password_hash: hash,
         new: &new,
+        welcome_mail,
     };
     let work = site
         .pool
@@ -85,6 +90,7 @@ struct Prepared<'a> {
     guess: Names,
     password_hash: &'a str,
     new: &'a NewMember,
+    welcome_mail: bool,
 }
 
 async fn write(
@@ -94,7 +100,11 @@ async fn write(
     prepared: Prepared<'_>,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let Prepared {
-        email, wanted, new, ..
+        email,
+        wanted,
+        new,
+        welcome_mail,
+        ..
     } = prepared;
     let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
     let statements = &site.statements;
@@ -108,7 +118,6 @@ async fn write(
     let names = wanted
         .reserve(connection, statements, prepared.guess, &mut writing.claims)
         .await?;
-    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
     let user = NewUser {
         login: &names.login,
         password_hash: prepared.password_hash,
@@ -190,8 +199,8 @@ async fn create_profile(
     Ok(())
 }
 
-/// WordPress writes the whole user back when it makes the reset key of the welcome mail, which filters an address with
-/// `&` a second time; the mail itself is then never sent.
+/// The reset key of the welcome mail has WordPress filter an address with `&` a second time, too; the mail itself is then
+/// never sent.
 fn stored_email(email: &Email, welcome_mail: bool) -> String {
     if welcome_mail {
         email.stored_after_reset_key()
@@ -232,6 +241,18 @@ impl NewMember {
             full_name: name::full_name(&first_name, &last_name, &language),
             first_name,
             last_name,
+        }
+    }
+
+    /// WordPress writes the whole user back when it makes the reset key of the welcome mail, and what it filters a second
+    /// time may become shorter: `1  3` becomes `1 3`.
+    fn filter_again(&mut self, version: Version) {
+        for name in [
+            &mut self.first_name,
+            &mut self.last_name,
+            &mut self.full_name,
+        ] {
+            *name = name::filter(&loose::addslashes(name.as_bytes()), version);
         }
     }
 

@@ -11,7 +11,7 @@ use std::error::Error;
 
 pub use log::{Filter, NewFilter, start};
 pub use metrics::{Backlog, Hooks, Metrics};
-pub use otlp::Exporter;
+pub use otlp::{Exporter, try_collector};
 pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
 pub use trace_context::TraceContext;
 use tracing::Span;

@@ -105,7 +105,7 @@ impl Lab {
         };
         let relaying = "[relay]\nenabled = true";
         let relaying = Sidecar::start_with(&server.url(&site.database), relaying).await?;
-        let relay = Watched {
+        let watched_relay = Watched {
             servers: vec![relaying.process()],
             database,
         };
@@ -114,7 +114,13 @@ impl Lab {
         for (name, kind, prefix, address, watched) in [
             (KNOWN, Kind::Known, "", address, &watched),
             (MOVING, Kind::Moving, "", address, &watched),
-            (MOVING_RELAYED, Kind::Moving, "", relay_address, &relay),
+            (
+                MOVING_RELAYED,
+                Kind::Moving,
+                "",
+                relay_address,
+                &watched_relay,
+            ),
             (NEW, Kind::New { password: true }, "ann", address, &watched),
             (
                 NEW_UNTOLD,
@@ -128,7 +134,7 @@ impl Lab {
                 Kind::New { password: false },
                 "joe",
                 relay_address,
-                &relay,
+                &watched_relay,
             ),
         ] {
             let calls = kind.calls(address, site.users, prefix);

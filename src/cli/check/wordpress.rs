@@ -151,6 +151,7 @@ pub(super) mod tests {
             portal_slug: None,
             home_url: None,
             site_url: None,
+            forces_https: false,
             notes: Vec::new(),
         }
     }

@@ -58,6 +58,15 @@ pub(super) fn start(otlp: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
     Ok((layer.with_filter(phases).boxed(), exporter))
 }
 
+/// Whether the collector takes what we would send; it is sent nothing.
+///
+/// # Errors
+/// It does not, with the reason.
+pub async fn try_collector(otlp: &Otlp) -> anyhow::Result<()> {
+    Collector::new(otlp)?.post(Vec::new()).await?;
+    Ok(())
+}
+
 /// Who we are: several instances have one name.
 fn resource(otlp: &Otlp) -> Resource {
     let instance = format!("{:032x}", rand::random::<u128>());

@@ -59,6 +59,23 @@ async fn a_collector_that_refuses_is_told_of_with_the_option_to_look_at() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_whether_the_collector_takes_spans() {
+    let site = Site::new("71").await;
+    for (mood, said) in [
+        (Mood::Well, "takes spans"),
+        (Mood::Ill(403), "see otlp.headers"),
+    ] {
+        let closed = Closed::new();
+        let endpoint = closed.endpoint();
+        let _collector = closed.open(mood);
+        let sidecar = Sidecar::unstarted(&site, &[(ENDPOINT, &endpoint)]).await;
+        let (_, report, _) = sidecar.output(&["check"]);
+        let line = report.lines().find(|line| line.contains(" collector "));
+        assert!(line.unwrap_or(&report).contains(said), "{report}");
+    }
+}
+
 #[tokio::test]
 async fn a_silent_collector_slows_no_call_and_hardly_the_end() {
     let site = Site::new("71").await;

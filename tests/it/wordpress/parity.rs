@@ -12,7 +12,7 @@ use super::{PREFIX, RealSite, network};
 use crate::client::FORM;
 use crate::http::Response;
 use crate::sidecar::Sidecar;
-use crate::site::{SPACES_HOOK, target};
+use crate::site::{PLAIN_HOOK, SPACES_HOOK, target};
 
 /// Another seed or number of forms, to try more than one run can: `SEED` or `SEED:NUMBER`.
 const SEED: &str = "FCOM_SIDECAR_TEST_PARITY";
@@ -114,22 +114,9 @@ const LOCAL: [&str; 24] = [
     "a", "Z", "9", "ann", "!", "#", "$", "%", "%41", "&", "&amp", "*", "+", "/", "=", "?", "^",
     "_", "{", "|", "}", "~", ".", "-",
 ];
-/// Those whose accents or names WordPress treats in a way of their own, some others, and two that nobody has.
-const LOCALES: [&str; 14] = [
-    "ja",
-    "zh_CN",
-    "zh_TW",
-    "uk",
-    "de_DE",
-    "de_DE_formal",
-    "da_DK",
-    "ca",
-    "bs_BA",
-    "sr_RS",
-    "ar",
-    "vi",
-    "xx_YY",
-    "../ja",
+/// Those whose accents or names WordPress treats in a way of their own, and two that nobody has.
+const LOCALES: [&str; 11] = [
+    "ja", "zh_CN", "zh_TW", "uk", "de_DE", "da_DK", "ca", "bs_BA", "sr_RS", "xx_YY", "../ja",
 ];
 /// What it does not know, in most places.
 const ODD: [&str; 16] = [
@@ -195,14 +182,14 @@ impl Form {
             .into()
     }
 
-    async fn post(&self, sidecar: &Sidecar) -> Response {
+    async fn post(&self, sidecar: &Sidecar, hook: &str) -> Response {
         let pairs: Vec<String> = self
             .0
             .iter()
             .map(|(name, value)| format!("{name}={}", percent_encode(value, NON_ALPHANUMERIC)))
             .collect();
         let body = pairs.join("&");
-        let target = target(SPACES_HOOK);
+        let target = target(hook);
         sidecar.client.post(&target, FORM, body.as_bytes()).await
     }
 
@@ -276,7 +263,7 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
 
     let real = RealSite::install().await;
     let sidecar = real.sidecar().await;
-    assert_parity(&real, "/", &sidecar, &forms, &chosen).await;
+    assert_parity(&real, ("/", SPACES_HOOK), &sidecar, &forms, &chosen).await;
 }
 
 /// The same on the second site of a network, where names are lower-cased.
@@ -286,7 +273,8 @@ async fn random_forms_make_the_same_rows_on_a_network() {
     let forms: Vec<Form> = (0..FORMS).map(|one| Form::random(&mut rng, one)).collect();
     let real = network::network().await;
     let sidecar = network::serve(&real, network::TWO).await;
-    assert_parity(&real, network::TWO.path, &sidecar, &forms, "2").await;
+    let place = (network::TWO.path, SPACES_HOOK);
+    assert_parity(&real, place, &sidecar, &forms, "2").await;
 }
 
 /// What depends on the site's language: letters without accents, and the order of names.
@@ -297,15 +285,26 @@ async fn random_forms_make_the_same_rows_in_every_language() {
     for (seed, locale) in LOCALES.into_iter().enumerate() {
         real.set_option("WPLANG", locale).await;
         let mut rng = StdRng::seed_from_u64(seed as u64);
-        let forms: Vec<Form> = (0..25).map(|one| Form::random(&mut rng, one)).collect();
-        assert_parity(&real, "/", &sidecar, &forms, locale).await;
+        let forms: Vec<Form> = (0..12).map(|one| Form::random(&mut rng, one)).collect();
+        assert_parity(&real, ("/", SPACES_HOOK), &sidecar, &forms, locale).await;
     }
 }
 
-/// `path` is where the site of the daemon begins, `chosen` are seed and number of the forms.
+/// When it makes the key for the welcome mail's link, WordPress writes the whole user once more, and filters it again.
+#[tokio::test]
+async fn random_forms_make_the_same_rows_when_a_mail_is_sent() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let forms: Vec<Form> = (0..FORMS).map(|one| Form::random(&mut rng, one)).collect();
+    let real = RealSite::install().await;
+    let sidecar = real.sidecar().await;
+    assert_parity(&real, ("/", PLAIN_HOOK), &sidecar, &forms, "3").await;
+}
+
+/// `path` is where the site of the daemon begins, `hook` the webhook that is called, and `chosen` seed and number of the
+/// forms.
 async fn assert_parity(
     real: &RealSite,
-    path: &str,
+    (path, hook): (&str, &str),
     sidecar: &Sidecar,
     forms: &[Form],
     chosen: &str,
@@ -313,7 +312,7 @@ async fn assert_parity(
     let number = forms.len();
     let encoded: Vec<Value> = forms.iter().map(Form::encoded).collect();
     forget_users(real).await;
-    let input = json!({ "forms": encoded, "path": path });
+    let input = json!({ "forms": encoded, "path": path, "mail": hook == PLAIN_HOOK });
     let theirs = real.php("insert_users", input).await;
     forget_users(real).await;
 
@@ -327,13 +326,22 @@ async fn assert_parity(
     let mut differences = Vec::new();
     let mut pairs = Vec::new();
     for (form, their) in made {
-        let response = form.post(sidecar).await;
+        let response = form.post(sidecar, hook).await;
         let Some(id) = response.json()["user_id"].as_u64() else {
             differences.push(format!("{}: {}", form.shown(), response.text()));
             continue;
         };
         let rows = real.rows(id).await;
-        let (expected, got) = (comparable(their), comparable(&rows));
+        let (mut expected, mut got) = (comparable(their), comparable(&rows));
+        if hook == PLAIN_HOOK {
+            // The mail server of this test does not listen, and which key it would be is random.
+            for rows in [&mut expected, &mut got] {
+                rows["user"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("user_activation_key");
+            }
+        }
         if expected != got {
             differences.push(format!(
                 "{}\n  expected {expected}\n  got      {got}",
@@ -350,7 +358,7 @@ async fn assert_parity(
         }
     }
     for (form, why) in refused {
-        let response = form.post(sidecar).await;
+        let response = form.post(sidecar, hook).await;
         let is_right = match why.as_str() {
             Some("Email is required") => {
                 response.status == 423 && response.json()["message"] == *why

@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct WebServer {
     pub(super) address: SocketAddr,
     folder: TempDir,
-    _processes: [Process; 2],
+    _php: Process,
+    nginx: Option<Process>,
 }
 
 impl WebServer {
@@ -50,7 +51,7 @@ impl WebServer {
         let port = free_port();
         let place = folder.path().display();
         let pool = format!(
-            "[global]\nerror_log = {place}/errors\n[www]\n{}listen = {place}/php.sock\npm = static\n\
+            "[global]\nerror_log = {place}/errors\npid = {place}/php.pid\n[www]\n{}listen = {place}/php.sock\npm = static\n\
              pm.max_children = 4\ncatch_workers_output = yes\nphp_admin_value[error_log] = {place}/php_errors\n\
              php_admin_flag[log_errors] = on\nphp_admin_value[sendmail_path] = \"cat > '{}'\"\n",
             user("user = root\n"),
@@ -78,25 +79,50 @@ impl WebServer {
         let mut php = program(&PHP_FPM);
         php.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]);
         php.arg(write("pool.conf", pool));
-        let mut nginx = program(&["nginx"]);
-        nginx.arg("-p").arg(folder.path());
-        nginx.arg("-c").arg(write("nginx.conf", site));
-        let start = |command: &Command| {
-            let said = folder.path().join("errors");
-            let said = File::options().append(true).create(true).open(said);
-            let said = said.unwrap();
-            Process::start(command, Stdio::null(), said.into())
-        };
-        let processes = [start(&php), start(&nginx)];
-        Self {
+        write("nginx.conf", site);
+        let mut server = Self {
             address: ([127, 0, 0, 1], port).into(),
+            _php: start(folder.path(), &php),
+            nginx: None,
             folder,
-            _processes: processes,
-        }
+        };
+        server.come_back();
+        server
+    }
+
+    /// Nobody listens any more, while PHP is as it was.
+    pub(super) fn go_away(&mut self) {
+        self.nginx = None;
+    }
+
+    /// Listens at the same address.
+    pub(super) fn come_back(&mut self) {
+        let folder = self.folder.path();
+        let mut nginx = program(&["nginx"]);
+        nginx.arg("-p").arg(folder);
+        nginx.arg("-c").arg(folder.join("nginx.conf"));
+        self.nginx = Some(start(folder, &nginx));
+    }
+
+    /// Kills all PHP processes, whatever they are doing; their master makes others.
+    pub(super) fn kill_php(&self) {
+        let master = fs::read_to_string(self.folder.path().join("php.pid")).unwrap();
+        let killed = Command::new("pkill")
+            .args(["-KILL", "-P", master.trim()])
+            .status();
+        assert!(killed.unwrap().success());
     }
 
     /// `requests`, `errors` or `php_errors`.
     pub(super) fn log(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
+}
+
+fn start(folder: &Path, command: &Command) -> Process {
+    let said = File::options()
+        .append(true)
+        .create(true)
+        .open(folder.join("errors"));
+    Process::start(command, Stdio::null(), said.unwrap().into())
 }

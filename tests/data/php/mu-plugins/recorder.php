@@ -23,7 +23,8 @@ foreach ( array(
 			$trouble = @file_get_contents( ABSPATH . 'trouble.json' );
 			$trouble = $trouble ? json_decode( $trouble, true ) : array( 'user' => 0, 'hook' => '' );
 			if ( in_array( $trouble['user'], array( $user, 'anybody' ), true ) && in_array( $trouble['hook'], array( $hook, 'any' ), true ) ) {
-				misbehave( $trouble['how'] );
+				$object = is_object( $arguments[0] ) ? $arguments[0]->id : 0;
+				misbehave( 'seeded' === $trouble['how'] ? chosen( $trouble['seed'], $hook, $user, $object ) : $trouble['how'] );
 			}
 		},
 		10,
@@ -75,6 +76,14 @@ function make_a_mess() {
 		ob_end_clean();
 	}
 	ob_start();
+}
+
+// What happens to this attempt, the same each time for the same seed, whichever process has it: one in twenty fails.
+function chosen( int $seed, string $hook, int $user, int $object ) {
+	global $wpdb;
+	$attempt = $wpdb->get_var( "SELECT attempts FROM {$wpdb->prefix}fcom_sidecar_events WHERE user_id = $user AND lease IS NOT NULL" );
+	$chance  = crc32( "$seed $hook $user $object $attempt" ) % 1000;
+	return $chance < 3 ? 'kill' : ( $chance < 6 ? 'exit' : ( $chance < 50 ? 'throw' : '' ) );
 }
 
 function misbehave( string $how ) {

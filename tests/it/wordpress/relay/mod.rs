@@ -1,5 +1,6 @@
 //! What plugins hear: the must-use plugin inside a real WordPress, with a plugin that writes down every hook.
 
+mod burst;
 mod caches;
 mod hooks;
 mod manners;
