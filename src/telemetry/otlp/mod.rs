@@ -13,8 +13,11 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use prost::Message;
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Span};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
@@ -58,12 +61,16 @@ pub(super) fn start(otlp: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
     Ok((layer.with_filter(phases).boxed(), exporter))
 }
 
-/// Whether the collector takes what we would send; it is sent nothing.
+/// Whether the collector takes what we would send; it is sent no span.
 ///
 /// # Errors
 /// It does not, with the reason.
 pub async fn try_collector(otlp: &Otlp) -> anyhow::Result<()> {
-    Collector::new(otlp)?.post(Vec::new()).await?;
+    let collector = Collector::new(otlp)?;
+    // Without a body there would be no Content-Length, which some servers want.
+    let resource_spans = vec![ResourceSpans::default()];
+    let request = ExportTraceServiceRequest { resource_spans };
+    collector.post(request.encode_to_vec()).await?;
     Ok(())
 }
 
