@@ -150,11 +150,11 @@ impl NewUserNames<'_> {
             Some(login) => login,
             None => self.derived_login(taken)?,
         };
-        let mut nicename = free_nicename(taken, nicename::from_login(&login))?;
+        let mut nicename = free_nicename(taken, &nicename::from_login(&login))?;
         if self.written_back {
             let again = nicename::filtered_again(&nicename, &self.rules);
             if again != nicename {
-                nicename = free_nicename(taken, again)?;
+                nicename = free_nicename(taken, &again)?;
             }
         }
         let [first, last] = self.stored_names;
@@ -319,9 +319,9 @@ impl UsernameSource<'_> {
 }
 
 /// The base, or with the first number that makes it free.
-fn free_nicename(taken: &mut Taken, base: String) -> Option<String> {
-    let numbered = (2_u32..).map(|n| nicename::numbered(&base, n));
-    let nicenames = std::iter::once(base.clone()).chain(numbered);
+fn free_nicename(taken: &mut Taken, base: &str) -> Option<String> {
+    let numbered = (2_u32..).map(|n| nicename::numbered(base, n));
+    let nicenames = std::iter::once(base.to_owned()).chain(numbered);
     taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))
 }
 

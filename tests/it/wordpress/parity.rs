@@ -253,7 +253,8 @@ pub(super) fn comparable(rows: &Value) -> Value {
 
 /// Random forms, and how to get them again: from this seed, or as the environment says.
 fn forms(seed: u64) -> (Vec<Form>, String) {
-    let chosen = std::env::var(SEED).unwrap_or_else(|_| seed.to_string());
+    let chosen =
+        std::env::var_os(SEED).map_or(seed.to_string(), |text| text.into_string().unwrap());
     let (seed, number) = chosen.split_once(':').unwrap_or((&chosen, ""));
     let number = number.parse().unwrap_or(FORMS);
     let chosen = format!("{seed}:{number}");
