@@ -153,7 +153,8 @@ impl NewUserNames<'_> {
         let mut nicename = free_nicename(taken, &nicename::from_login(&login))?;
         if self.written_back {
             let again = nicename::filtered_again(&nicename, &self.rules);
-            if again != nicename {
+            let is_refused = again.is_empty() && self.rules.version.refuses_empty_nicename();
+            if again != nicename && !is_refused {
                 nicename = free_nicename(taken, &again)?;
             }
         }
