@@ -1,5 +1,6 @@
 -- One row per executed call. `tallied` tells whether running_count has heard of it. Times are UTC.
--- `idempotency_key` is a hash of what the caller sent under that name, `fields_hash` of the form; both only if he did.
+-- `idempotency_key` is a hash of what the caller sent under that name, `fields_hash` of the form; both only if he did. It
+-- stands for one call of the webhook, whichever of its keys the callers have.
 -- `client_address` is where the call came from, if the operator wants that kept, `request_id` its name in the logs.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
@@ -17,7 +18,7 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     created_at datetime NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY call_id (call_id),
-    UNIQUE KEY idempotency_key (idempotency_key),
+    UNIQUE KEY idempotency_key (idempotency_key, webhook_id),
     KEY tallied (tallied, id),
     KEY webhook_id (webhook_id, id),
     KEY user_id (user_id, id),

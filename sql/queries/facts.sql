@@ -37,6 +37,7 @@ SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}
 WHERE user_email IN (?, ?, ?)
 UNION ALL
+-- Of each webhook with whose calls the key came.
 SELECT 'run', user_id, fields_hash, CAST(CONCAT_WS('|', webhook_id, outcome, created_at) AS BINARY)
 FROM {prefix}fcom_sidecar_runs
 WHERE idempotency_key = ?

@@ -6,11 +6,11 @@ use anyhow::Context;
 use clap::Subcommand;
 use secrecy::SecretString;
 
-use super::{block_on, complain, say};
+use super::database::with_database;
+use super::terminal::{complain, say};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Statements;
 use crate::mail::{Failure, Header, MailOptions, Smtp, Text, Welcome, compose};
 use crate::wordpress::version::Version;
 
@@ -32,11 +32,9 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
         .url
         .as_ref()
         .context("smtp.url is not set: there is no server to send through")?;
-    block_on(async {
-        let tables = app::tables(&config.wordpress)?;
-        let mut connection = super::connect(config).await?;
-        let statements = Statements::render(&tables);
-        let mut options = MailOptions::load(&mut connection, &statements, tables.prefix()).await?;
+    with_database(config, async |database| {
+        let (connection, prefix) = (&mut database.connection, database.tables.prefix());
+        let mut options = MailOptions::load(connection, &database.statements, prefix).await?;
         let sender = app::sender(config);
         sender.overlay(&mut options);
         let (from, name) = sender.from(&options).map_err(anyhow::Error::msg)?;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{block_on, say};
+use super::block_on;
+use super::terminal::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::Metrics;

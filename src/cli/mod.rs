@@ -1,27 +1,33 @@
 //! The command line: one file per subcommand.
 
 mod check;
+mod database;
 mod demo;
 mod mail;
+mod mend;
 mod migrate;
 mod outbox;
 mod packaging;
 mod relay;
 mod runs;
 mod serve;
+mod terminal;
 mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Sources};
-use crate::db::{self, Connection};
+use self::terminal::complain;
+use crate::config::{Config, ConfigError, Sources};
 
 /// Read when no --config is given.
 const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
+
+/// The exit status for a configuration that is refused (`EX_CONFIG`). Starting again does not mend it, so the unit does not
+/// try, and calls do not wait for it.
+const BAD_CONFIGURATION: u8 = 78;
 
 /// Executes FluentCommunity's incoming webhooks beside WordPress.
 #[derive(Debug, Parser)]
@@ -100,6 +106,9 @@ impl Cli {
             for cause in error.chain().skip(1) {
                 complain(&format!("  because: {cause}"));
             }
+            if error.is::<ConfigError>() {
+                return ExitCode::from(BAD_CONFIGURATION);
+            }
             ExitCode::FAILURE
         })
     }
@@ -113,10 +122,7 @@ impl Cli {
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
             Command::Packaging(ref command) => packaging::run(command),
-            Command::Outbox(ref command) => {
-                let config = self.config(environment)?;
-                outbox::run(command, &config)
-            }
+            Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?),
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
             Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
@@ -130,8 +136,7 @@ impl Cli {
                 serve::run(&config, sources, names.as_deref())
             }
             Command::Webhook(ref command) => {
-                let config = self.config(environment)?;
-                webhook::run(command.clone(), &config)
+                webhook::run(command.clone(), &self.config(environment)?)
             }
             Command::Migrate => migrate::run(&self.config(environment)?),
         }
@@ -158,28 +163,6 @@ impl Cli {
             overrides,
         }
     }
-}
-
-/// A connection for a command that asks a few things and ends.
-async fn connect(config: &Config) -> anyhow::Result<Connection> {
-    db::connect(&config.database).await.context(
-        "could not connect to the database: \"fcom-sidecar check\" tells what is in the way",
-    )
-}
-
-/// The one place that writes to standard output.
-#[expect(clippy::print_stdout, reason = "commands answer on standard output")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-/// The one place that writes to standard error, beside the log.
-#[expect(
-    clippy::print_stderr,
-    reason = "errors of commands go to standard error"
-)]
-fn complain(line: &str) {
-    eprintln!("{line}");
 }
 
 /// Runs a command's future on a runtime of its own: the one that database connections belong to.

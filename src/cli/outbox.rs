@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 
-use super::{block_on, say};
-use crate::app;
+use super::database::{Database, with_database};
+use super::mend;
+use super::terminal::{answer, printable};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Connection, Statements};
 use crate::mail::outbox::{self, Listed};
 
 /// What to do with the outbox.
@@ -36,19 +36,9 @@ pub(super) enum Outbox {
         json: bool,
     },
     /// Makes an unsent mail due at once, with all its attempts before it
-    Retry {
-        /// The mail's number
-        #[arg(required_unless_present = "all_dead")]
-        id: Option<u64>,
-        /// Every mail that was given up
-        #[arg(long, conflicts_with = "id")]
-        all_dead: bool,
-    },
+    Retry(mend::Retry),
     /// Deletes a mail: it is never sent
-    Drop {
-        /// The mail's number
-        id: u64,
-    },
+    Drop(mend::Drop),
 }
 
 /// States of a mail.
@@ -61,55 +51,34 @@ pub(super) enum State {
 }
 
 pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let statements = Statements::render(&app::tables(&config.wordpress)?);
-        let mut connection = super::connect(config).await?;
-        carry_out(command, &mut connection, &statements).await
+    with_database(config, async |database| {
+        carry_out(command, database).await?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn carry_out(
-    command: &Outbox,
-    connection: &mut Connection,
-    statements: &Statements,
-) -> anyhow::Result<ExitCode> {
-    let now = Clock.now();
+async fn carry_out(command: &Outbox, database: &mut Database) -> anyhow::Result<()> {
+    let (connection, statements) = (&mut database.connection, &database.statements);
     match *command {
         Outbox::List { state, limit, json } => {
             let state = state.and_then(|state| state.to_possible_value());
             let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
             let mails = outbox::list(connection, statements, state, limit).await?;
-            if json {
-                say(&serde_json::to_string_pretty(&mails)?);
-            } else {
-                say(&table(&mails));
-            }
+            answer(json, &mails[..], table)
         }
         Outbox::Show { id, json } => {
             let mail = outbox::show(connection, statements, id).await?;
-            let mail = mail.with_context(|| no_mail(id))?;
-            if json {
-                say(&serde_json::to_string_pretty(&mail)?);
-            } else {
-                say(&card(&mail));
-            }
+            answer(json, &mail.with_context(|| no_mail(id))?, card)
         }
-        Outbox::Retry { id, .. } => {
-            let due = outbox::retry(connection, statements, id, now).await?;
-            if let Some(id) = id.filter(|_| due == 0) {
-                anyhow::bail!("mail {id} is sent, on its way, or does not exist");
-            }
-            say(&format!("{due} mails are due now."));
+        Outbox::Retry(retry) => {
+            let due = outbox::retry(connection, statements, retry.id, Clock.now()).await?;
+            retry.tell("mail", "sent", due)
         }
-        Outbox::Drop { id } => {
-            anyhow::ensure!(
-                outbox::drop_mail(connection, statements, id).await?,
-                "mail {id} is on its way, or does not exist"
-            );
-            say(&format!("Mail {id} is dropped."));
+        Outbox::Drop(drop) => {
+            let is_dropped = outbox::drop_mail(connection, statements, drop.id).await?;
+            drop.tell("mail", is_dropped)
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn no_mail(id: u64) -> String {
@@ -154,7 +123,7 @@ fn card(mail: &Listed) -> String {
         None => format!("next try:  {} UTC", mail.next_attempt_at),
     });
     if let Some(words) = &mail.last_error {
-        lines.push(format!("last error: {words}"));
+        lines.push(format!("last error: {}", printable(words)));
     }
     lines.join("\n")
 }

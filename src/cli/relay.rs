@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{block_on, say};
-use crate::app;
+use super::database::{Database, with_database};
+use super::mend;
+use super::terminal::{answer, printable};
 use crate::config::Config;
-use crate::db::{Connection, Statements};
 use crate::events::queue::{self, Standing, Troubled};
 
 /// What to do with the hooks that wait for WordPress.
@@ -23,19 +23,9 @@ pub(super) enum Relay {
         json: bool,
     },
     /// Makes a hook that was not fired due at once, with all its attempts before it
-    Retry {
-        /// The event's number
-        #[arg(required_unless_present = "all_dead")]
-        id: Option<u64>,
-        /// Every one that was given up
-        #[arg(long, conflicts_with = "id")]
-        all_dead: bool,
-    },
+    Retry(mend::Retry),
     /// Deletes an event: its hook is never fired
-    Drop {
-        /// The event's number
-        id: u64,
-    },
+    Drop(mend::Drop),
 }
 
 #[derive(serde::Serialize)]
@@ -47,19 +37,18 @@ struct Status {
 }
 
 pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let statements = Statements::render(&app::tables(&config.wordpress)?);
-        let mut connection = super::connect(config).await?;
-        carry_out(command, config, &mut connection, &statements).await
+    with_database(config, async |database| {
+        carry_out(command, config, database).await?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 
 async fn carry_out(
     command: &Relay,
     config: &Config,
-    connection: &mut Connection,
-    statements: &Statements,
-) -> anyhow::Result<ExitCode> {
+    database: &mut Database,
+) -> anyhow::Result<()> {
+    let (connection, statements) = (&mut database.connection, &database.statements);
     match *command {
         Relay::Status { limit, json } => {
             let status = Status {
@@ -67,28 +56,17 @@ async fn carry_out(
                 standing: queue::standing(connection, statements).await?,
                 troubled: queue::troubled(connection, statements, limit).await?,
             };
-            say(&if json {
-                serde_json::to_string_pretty(&status)?
-            } else {
-                card(&status)
-            });
+            answer(json, &status, card)
         }
-        Relay::Retry { id, .. } => {
-            let due = queue::retry(connection, statements, id).await?;
-            if let Some(id) = id.filter(|_| due == 0) {
-                anyhow::bail!("event {id} is done, on its way, or does not exist");
-            }
-            say(&format!("{due} events are due now."));
+        Relay::Retry(retry) => {
+            let due = queue::retry(connection, statements, retry.id).await?;
+            retry.tell("event", "done", due)
         }
-        Relay::Drop { id } => {
-            anyhow::ensure!(
-                queue::drop_event(connection, statements, id).await?,
-                "event {id} is on its way, or does not exist"
-            );
-            say(&format!("Event {id} is dropped."));
+        Relay::Drop(drop) => {
+            let is_dropped = queue::drop_event(connection, statements, drop.id).await?;
+            drop.tell("event", is_dropped)
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn card(status: &Status) -> String {
@@ -117,9 +95,7 @@ fn card(status: &Status) -> String {
         ));
     }
     lines.extend(status.troubled.iter().map(|event| {
-        // Listeners' words must not steer the terminal.
-        let words = event.last_error.as_deref().unwrap_or_default();
-        let words = words.replace(char::is_control, " ");
+        let words = printable(event.last_error.as_deref().unwrap_or_default());
         format!(
             "{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {words}",
             event.id,

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::{block_on, say};
-use crate::app;
+use super::database::{Database, with_database};
+use super::terminal::{answer, printable};
 use crate::config::Config;
-use crate::db::{Connection, Statements};
 use crate::provision::{self, LONGEST_PAGE, LoggedRun, RunPage, RunQuery};
 
 /// What to show of the run log.
@@ -43,18 +42,14 @@ pub(super) enum Runs {
 }
 
 pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let statements = Statements::render(&app::tables(&config.wordpress)?);
-        let mut connection = super::connect(config).await?;
-        carry_out(command, &mut connection, &statements).await
+    with_database(config, async |database| {
+        carry_out(command, database).await?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn carry_out(
-    command: &Runs,
-    connection: &mut Connection,
-    statements: &Statements,
-) -> anyhow::Result<ExitCode> {
+async fn carry_out(command: &Runs, database: &mut Database) -> anyhow::Result<()> {
+    let (connection, statements) = (&mut database.connection, &database.statements);
     match command {
         Runs::List {
             user,
@@ -70,30 +65,16 @@ async fn carry_out(
                 limit: *limit,
             };
             let page = provision::list_runs(connection, statements, &query).await?;
-            say(&if *json {
-                serde_json::to_string_pretty(&page)?
-            } else {
-                table(&page)
-            });
+            answer(*json, &page, table)
         }
         Runs::Show { id, json } => {
             let run = provision::show_run(connection, statements, *id).await?;
             let run = run.with_context(|| {
                 format!("there is no run {id}: runs are kept for runs.retention_days")
             })?;
-            say(&if *json {
-                serde_json::to_string_pretty(&run)?
-            } else {
-                card(&run)
-            });
+            answer(*json, &run, card)
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What came from callers and the site must not steer the operator's terminal.
-fn printable(text: &str) -> String {
-    text.replace(|letter: char| letter.is_control(), " ")
 }
 
 fn user(run: &LoggedRun) -> String {

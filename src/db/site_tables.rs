@@ -1,100 +1,11 @@
 //! What the statements in `sql/queries/` use of each table: the one list from which `check` derives the columns, indexes
 //! and privileges that must be there.
 
+mod table;
+
+pub use self::table::{Index, Privilege, Purpose, SiteTable};
+use self::table::{UNUSED, index, unique};
 use super::TableNames;
-
-/// When a table is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// For every call.
-    Calls,
-    /// For users who join or leave a structured course.
-    StructuredCourses,
-    /// For the same, and for welcome mails that WordPress sends.
-    Jobs,
-}
-
-/// A table and what is done with it.
-#[derive(Clone, Copy, Debug)]
-pub struct SiteTable {
-    /// The name without prefix.
-    pub name: &'static str,
-    /// When it is needed.
-    pub purpose: Purpose,
-    /// Its `AUTO_INCREMENT` column.
-    pub id: &'static str,
-    /// Columns in SELECT and WHERE.
-    pub reads: &'static [&'static str],
-    /// Columns of INSERT.
-    pub inserts: &'static [&'static str],
-    /// Columns of UPDATE, also as `ON DUPLICATE KEY UPDATE`.
-    pub updates: &'static [&'static str],
-    /// Whether rows are deleted.
-    pub deletes: bool,
-    /// What calls rely on to be quick, and never to block each other.
-    pub indexes: &'static [Index],
-}
-
-/// An index that begins with these columns.
-#[derive(Clone, Copy, Debug)]
-pub struct Index {
-    /// As WordPress or FluentCommunity names it.
-    pub name: &'static str,
-    /// The first columns, in their order.
-    pub columns: &'static [&'static str],
-    /// Whether it must be unique.
-    pub unique: bool,
-}
-
-/// A privilege on a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the SQL keyword")]
-pub enum Privilege {
-    Select,
-    Insert,
-    Update,
-    Delete,
-}
-
-impl Privilege {
-    /// The SQL keyword.
-    pub fn keyword(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-const fn index(name: &'static str, columns: &'static [&'static str]) -> Index {
-    Index {
-        name,
-        columns,
-        unique: false,
-    }
-}
-
-const fn unique(name: &'static str, columns: &'static [&'static str]) -> Index {
-    Index {
-        name,
-        columns,
-        unique: true,
-    }
-}
-
-/// A table of which nothing is used yet; the entries below say what is.
-const UNUSED: SiteTable = SiteTable {
-    name: "",
-    purpose: Purpose::Calls,
-    id: "id",
-    reads: &[],
-    inserts: &[],
-    updates: &[],
-    deletes: false,
-    indexes: &[],
-};
 
 /// Tables of WordPress, FluentCommunity and Action Scheduler.
 pub const SITE_TABLES: &[SiteTable] = &[
@@ -342,42 +253,6 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
 ];
-
-impl SiteTable {
-    /// The table's name on this site.
-    pub fn full_name(&self, tables: &TableNames) -> String {
-        match self.name {
-            "users" => tables.users().to_owned(),
-            "usermeta" => tables.usermeta().to_owned(),
-            name @ ("blogs" | "site" | "sitemeta" | "fcom_sidecar_claims") => {
-                format!("{}{name}", tables.base())
-            }
-            name => format!("{}{name}", tables.prefix()),
-        }
-    }
-
-    /// Every column in use, once each.
-    pub fn columns(&self) -> Vec<&'static str> {
-        let mut columns: Vec<_> = [self.reads, self.inserts, self.updates].concat();
-        columns.sort_unstable();
-        columns.dedup();
-        columns
-    }
-
-    /// What the account must be allowed, with the columns for which it must be.
-    pub fn privileges(&self) -> Vec<(Privilege, &'static [&'static str])> {
-        let mut privileges = vec![
-            (Privilege::Select, self.reads),
-            (Privilege::Insert, self.inserts),
-            (Privilege::Update, self.updates),
-        ];
-        privileges.retain(|(_, columns)| !columns.is_empty());
-        if self.deletes {
-            privileges.push((Privilege::Delete, &[]));
-        }
-        privileges
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -49,8 +49,8 @@ impl Event<'_> {
         events
     }
 
-    /// What `add_user_to_blog` fires for a user of the network who becomes a member of one more site.
-    pub fn of_added_user(role: &str) -> Vec<Event<'_>> {
+    /// What `add_user_to_blog` fires for a user of the network who was no member of the site.
+    pub fn of_new_site_member(role: &str) -> Vec<Event<'_>> {
         let mut events = Self::of_role(role);
         events.push(Event::AddedToSite(role));
         events
@@ -82,10 +82,9 @@ impl Event<'_> {
         if events.is_empty() {
             return;
         }
-        let member = user_id.to_string();
         let literals: Vec<Literal<'_>> = events
             .iter()
-            .flat_map(|event| event.literals(user_id, &member))
+            .flat_map(|event| event.literals(user_id))
             .collect();
         batch.add(
             &statements.insert_event,
@@ -94,8 +93,7 @@ impl Event<'_> {
         );
     }
 
-    /// `member` is the user's id as the column of memberships has it, a VARCHAR.
-    fn literals<'a>(&'a self, user_id: u64, member: &'a str) -> [Literal<'a>; 9] {
+    fn literals(&self, user_id: u64) -> [Literal<'_>; 7] {
         let number = |id: Option<u64>| id.map_or(Literal::Null, Literal::Number);
         let (space, membership, is_new) = match *self {
             Self::Joined {
@@ -114,14 +112,11 @@ impl Event<'_> {
             Self::WelcomeMail => (Literal::Null, Literal::Null),
             Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
         };
-        let looked_up = space.filter(|_| is_new);
         [
             user_id.into(),
             self.kind().into(),
             number(space),
             number(membership),
-            number(looked_up),
-            member.into(),
             u64::from(is_new).into(),
             role,
             origin,
@@ -144,4 +139,27 @@ pub async fn note_changed_user(
         .await
         .doing("note that a user has changed")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `WP_User::set_role` does.
+    #[test]
+    fn only_a_role_that_there_is_gets_added() {
+        let kinds = |events: Vec<Event<'_>>| events.iter().map(Event::kind).collect::<Vec<_>>();
+        assert_eq!(
+            kinds(Event::of_new_site_member("editor")),
+            ["add_user_role", "set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_site_member("")),
+            ["set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_user("", true)),
+            ["set_user_role", "user_register", "welcome_mail"]
+        );
+    }
 }

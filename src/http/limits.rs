@@ -39,6 +39,8 @@ impl Limiter {
         }
     }
 
+    /// By the key, since nobody has asked the database yet: a webhook with a key that was replaced has two rates.
+    ///
     /// # Errors
     /// The time to wait.
     pub(super) fn check_webhook(&self, key: &WebhookKey) -> Result<(), Duration> {

@@ -70,10 +70,6 @@ impl WebhookKey {
         self.0.ct_eq(stored).into()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// For the indexed look-up only; text, since a key with other bytes matches nothing.
     pub(super) fn for_lookup(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()

@@ -25,7 +25,7 @@ pub(super) struct Facts {
     pub(super) user_id: Option<u64>,
     /// What is known about a new user's names.
     pub(super) taken: Taken,
-    /// The run of a call with the same idempotency key.
+    /// The run of a call of this webhook with the same idempotency key.
     pub(super) earlier: Option<EarlierRun>,
 }
 
@@ -86,7 +86,7 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
-        let (mut earlier, mut webhook_of_old_key, mut blog) = (None, None, None);
+        let (mut webhook_of_old_key, mut blog, mut earlier) = (None, None, Vec::new());
         let mut options = SiteOptions::default();
         for Row {
             kind,
@@ -103,7 +103,7 @@ impl Facts {
                 "option" => options.take(tables.prefix(), &name, value),
                 "blog" => blog = Some(Blog::read(&name, &value)),
                 "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
-                "run" => earlier = EarlierRun::read(id, name, &value),
+                "run" => earlier.extend(EarlierRun::read(id, name, &value)),
                 "user" => users.push((id, name)),
                 _ => {}
             }
@@ -118,7 +118,7 @@ impl Facts {
             blog,
             user_id: user_of(&users, forms),
             taken,
-            earlier,
+            earlier: earlier.into_iter().find(|run| run.outcome.webhook_id == id),
         })
     }
 }

@@ -12,7 +12,7 @@ const LONGEST: usize = 255;
 /// What a call is recognised by. Only hashes are kept: a key may be an order's number, and a form holds an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Of the webhook's key and the caller's.
+    /// Of the caller's key. It stands for a call of one webhook: see the run record's unique index.
     pub(super) key: [u8; 32],
     /// Of the form's fields, under the caller's key. The password is left out: nobody may try passwords on a hash that
     /// is quick to make.
@@ -34,10 +34,6 @@ impl Idempotency {
         if header.trim_ascii().is_empty() || header.len() > LONGEST || !is_visible {
             return Err(InvalidKey);
         }
-        let key = Sha256::new()
-            .chain_update(Sha256::digest(call.key.bytes()))
-            .chain_update(header)
-            .finalize();
         let mut fields = Hmac::<Sha256>::new_from_slice(header).map_err(|_| InvalidKey)?;
         let email = call.email.as_ref().map(|email| email.given().as_bytes());
         for field in [
@@ -50,7 +46,7 @@ impl Idempotency {
             fields.update(field);
         }
         Ok(Self {
-            key: key.into(),
+            key: Sha256::digest(header).into(),
             fields: fields.finalize().into_bytes().into(),
         })
     }

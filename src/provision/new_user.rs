@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -16,6 +17,7 @@ use super::{Email, Outcome, ProvisionError};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
+use crate::telemetry::phase;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::{Rules, name};
@@ -67,9 +69,10 @@ pub(super) async fn create(
         new: &new,
         welcome_mail,
     };
-    site.pool
-        .work(async |connection| write(connection, attempt, facts, prepared).await)
-        .await
+    let work = site
+        .pool
+        .work(async |connection| write(connection, attempt, facts, prepared).await);
+    attempt.transaction(work).await
 }
 
 /// The names that the user of a call would probably get, if he is new and the site is what it was.
@@ -299,17 +302,21 @@ impl Attempt<'_> {
                     return Ok(password::unmatched_hash(scheme));
                 };
                 let metrics = Arc::clone(&self.site.metrics);
-                metrics.waiting_for_hash.inc();
-                let _slot = self.site.lanes.hash().await;
-                metrics.waiting_for_hash.dec();
-                let hash = tokio::task::spawn_blocking(move || {
-                    let started = Instant::now();
-                    let hash = password::hash(&plain, scheme);
-                    let took = started.elapsed().as_secs_f64();
-                    metrics.hash_seconds.observe(took);
-                    hash
-                });
-                Ok::<_, ProvisionError>(hash.await??)
+                let hash = async {
+                    metrics.waiting_for_hash.inc();
+                    let _slot = self.site.lanes.hash().await;
+                    metrics.waiting_for_hash.dec();
+                    let hash = tokio::task::spawn_blocking(move || {
+                        let started = Instant::now();
+                        let hash = password::hash(&plain, scheme);
+                        let took = started.elapsed().as_secs_f64();
+                        metrics.hash_seconds.observe(took);
+                        hash
+                    });
+                    hash.await
+                };
+                let span = phase!("internal", "password hash");
+                Ok::<_, ProvisionError>(hash.instrument(span).await??)
             })
             .await?;
         Ok(hash)

@@ -2,6 +2,7 @@
 //! the run record, and the commit.
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -15,6 +16,7 @@ use crate::fluentcommunity::action_scheduler::{self, Schedule};
 use crate::fluentcommunity::memberships::{self, ChangeKind, Target};
 use crate::fluentcommunity::{course_emails, space_ids};
 use crate::mail::outbox::Promise;
+use crate::telemetry::phase;
 use crate::wordpress::time::{SiteZone, format};
 
 /// FluentCommunity 2.5.0 and later sends the welcome mail when this action fires.
@@ -107,7 +109,8 @@ impl<'a> Writing<'a> {
         batch.commit("commit the call");
 
         attempt.set_commit_unknown(true);
-        let committed = batch.run(self.connection).await;
+        let commit = phase!("client", "commit", "db.system.name" = "mysql");
+        let committed = batch.run(self.connection).instrument(commit).await;
         let lost = committed
             .as_ref()
             .err()
@@ -185,7 +188,7 @@ impl<'a> Writing<'a> {
         let mut events = if member.created {
             Event::of_new_user(role, member.welcome_mail && by_wordpress)
         } else if member.added_to_site {
-            Event::of_added_user(role)
+            Event::of_new_site_member(role)
         } else {
             Vec::new()
         };

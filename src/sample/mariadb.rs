@@ -4,13 +4,13 @@
 //! owner, even with one that is killed: a shell holds the reading end of a pipe, and when the writing end closes it
 //! kills the server and deletes the folder.
 
+mod error;
+mod processes;
+
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,55 +18,16 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection};
 use tempfile::TempDir;
 
+pub use self::error::MariadbError;
+use self::error::system;
+use self::processes::{install, last_lines, spawn_server, spawn_watchdog};
 use super::machine::{create_folder, find_program, free_port, random_text};
 
 /// The account that [`PrivateMariadb::url`] names. It may do everything on this server.
 const ACCOUNT: &str = "sidecar";
 
-/// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
-/// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
-const WATCHDOG: &str = r#"server=
-while read -r line; do server=$line; done
-if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
-rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
-
-/// What every server of ours is set to.
-const OPTION_FILE: &str = "[mysqld]\ninnodb_buffer_pool_size = 64M\ninnodb_log_file_size = 32M\n";
-
 /// How long a server may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_mins(1);
-
-/// Why there is no private server. Each text names the remedy where there is one.
-#[derive(Debug, thiserror::Error)]
-pub enum MariadbError {
-    /// A program of the server's package is not installed.
-    #[error("{0} is not on this machine: install it with `apt-get install mariadb-server`")]
-    NotInstalled(&'static str),
-    /// The folder, a process or a pipe could not be made.
-    #[error("could not {doing}")]
-    System {
-        /// What was being done.
-        doing: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// `mariadb-install-db` failed.
-    #[error("could not create the system tables:\n{0}")]
-    Install(String),
-    /// The server ended or did not answer in time. Holds the end of its error log.
-    #[error("the private MariaDB did not start; its error log ends with:\n{0}")]
-    Start(String),
-    /// A statement failed.
-    #[error("could not {doing} on the private MariaDB")]
-    Database {
-        /// What was being done.
-        doing: &'static str,
-        /// What the server said.
-        #[source]
-        source: sqlx::Error,
-    },
-}
 
 /// How a [`PrivateMariadb`] is set up.
 #[derive(Clone, Debug)]
@@ -274,7 +235,7 @@ impl PrivateMariadb {
         self.kill();
         {
             let mut server = lock(&self.server);
-            let server = server.insert(self.spawn_server()?);
+            let server = server.insert(spawn_server(self)?);
             self.tell_watchdog(&server.id().to_string());
         }
         let deadline = Instant::now() + START_LIMIT;
@@ -290,54 +251,10 @@ impl PrivateMariadb {
                 }
                 Err(_) => {
                     self.kill();
-                    return Err(MariadbError::Start(tail(&self.log_file())));
+                    return Err(MariadbError::Start(last_lines(&self.log_file())));
                 }
             }
         }
-    }
-
-    fn spawn_server(&self) -> Result<Child, MariadbError> {
-        let folder = self.folder.path().display();
-        // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
-        // where it complains about its arguments.
-        let log = self.log_file();
-        let _ = std::fs::remove_file(&log);
-        let log = File::options().append(true).create(true).open(log);
-        let log = log.map_err(system("create the server's log"))?;
-        let option_file = self.folder.path().join("my.cnf");
-        let options = format!("{OPTION_FILE}{}\n", self.options.option_file);
-        std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
-        let mut command = Command::new(&self.program);
-        command
-            .arg(format!("--defaults-file={}", option_file.display()))
-            .arg(format!("--datadir={}", self.data_folder().display()))
-            .arg(format!("--tmpdir={folder}"))
-            .arg(format!("--socket={folder}/socket"))
-            .arg(format!("--pid-file={folder}/pid"))
-            .arg(format!("--log-error={folder}/error.log"))
-            .arg(format!("--port={}", self.port))
-            .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
-            .args(["--max-connections=500", "--skip-log-bin"])
-            .arg(format!(
-                "--innodb-flush-log-at-trx-commit={}",
-                self.options.flush_log_at_commit
-            ));
-        if is_root(self.folder.path()) {
-            command.arg("--user=root");
-        }
-        if let Some(zone) = &self.options.default_time_zone {
-            command.arg(format!("--default-time-zone={zone}"));
-        }
-        command.args(&self.options.arguments);
-        let environment = self.options.environment.iter();
-        command.envs(environment.map(|(name, value)| (name, value)));
-        // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        command.spawn().map_err(system("start mariadbd"))
     }
 
     async fn create_account(&self) -> Result<(), MariadbError> {
@@ -411,58 +328,6 @@ impl Drop for PrivateMariadb {
     }
 }
 
-fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
-    let mut command = Command::new(installer);
-    command
-        .arg("--no-defaults")
-        .arg(format!("--datadir={}/data", folder.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(["--skip-name-resolve", "--innodb-log-file-size=32M"])
-        // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
-        .env("TMPDIR", folder)
-        .stdin(Stdio::null());
-    if is_root(folder) {
-        command.arg("--user=root");
-    }
-    let output = command.output().map_err(system("run mariadb-install-db"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    // The standard output is general advice; the server's own words are in the other one.
-    Err(MariadbError::Install(
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    ))
-}
-
-fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
-    Command::new("sh")
-        .args(["-c", WATCHDOG, "watchdog"])
-        .arg(folder)
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(system("start the watchdog"))
-}
-
-/// Whether we are `root`, told by the owner of a folder that we made: `mariadbd` refuses to run as `root` unasked.
-fn is_root(folder: &Path) -> bool {
-    folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
-}
-
-/// The last lines of a log.
-fn tail(log: &Path) -> String {
-    let text = File::open(log).and_then(io::read_to_string);
-    let text = text.unwrap_or_else(|error| format!("(no log: {error})"));
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn system(doing: &'static str) -> impl FnOnce(io::Error) -> MariadbError {
-    move |source| MariadbError::System { doing, source }
 }

@@ -58,6 +58,30 @@ async fn a_repeated_call_gets_the_first_answer_and_changes_nothing() {
     assert_eq!(runs(&site).await, 3);
 }
 
+/// A caller learns of a webhook's new key between two tries.
+#[tokio::test]
+async fn a_call_is_the_same_call_under_a_webhooks_new_key() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    let body = "email=ann%40example.com";
+    let first = call(&sidecar, PLAIN_HOOK, "order 7", body).await;
+    let elsewhere = call(&sidecar, MEMBERS_HOOK, "order 7", body).await;
+    assert_eq!((first.status, elsewhere.status), (200, 200));
+    let (succeeded, told, errors) = sidecar.output(&["webhook", "rotate", "3"]);
+    assert!(succeeded, "{errors}");
+    let (_, key) = told.trim().rsplit_once("webhook=").unwrap();
+    sidecar.client.record(&[key.to_owned()]);
+    for key in [key, PLAIN_HOOK] {
+        let again = call(&sidecar, key, "order 7", body).await;
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        assert_eq!(again.text(), first.text());
+        let other = call(&sidecar, key, "order 7", "email=bob%40example.com").await;
+        assert_eq!(other.status, 422, "{}", other.text());
+    }
+    assert_eq!(runs(&site).await, 2);
+    invariants::assert_hold(&site).await;
+}
+
 #[tokio::test]
 async fn one_key_for_two_forms_is_refused() {
     let site = Site::new("71").await;

@@ -102,70 +102,56 @@ fn group(cluster: &Cluster) -> Finding {
 mod tests {
     use super::*;
 
-    fn node(status: &str, state: &str, size: &str, ready: &str, method: &str) -> Finding {
-        judge(&Cluster::from([
-            ("wsrep_on", "ON"),
-            ("wsrep_provider", "/usr/lib/galera/libgalera_smm.so"),
-            ("wsrep_osu_method", method),
-            ("wsrep_cluster_status", status),
-            ("wsrep_cluster_size", size),
-            ("wsrep_local_state_comment", state),
-            ("wsrep_ready", ready),
-        ]))
-    }
+    /// A sound node of a Galera cluster.
+    const NODE: [(&str, &str); 7] = [
+        ("wsrep_on", "ON"),
+        ("wsrep_provider", "/usr/lib/galera/libgalera_smm.so"),
+        ("wsrep_osu_method", "TOI"),
+        ("wsrep_cluster_status", "Primary"),
+        ("wsrep_cluster_size", "3"),
+        ("wsrep_local_state_comment", "Synced"),
+        ("wsrep_ready", "ON"),
+    ];
 
     #[track_caller]
-    fn assert_is(finding: &Finding, status: &str, found: &str) {
-        let said = format!("{finding:?}");
+    fn assert_is(cluster: &Cluster, status: &str, found: &str) {
+        let said = format!("{:?}", judge(cluster));
         assert!(said.contains(&format!("status: {status}")), "{said}");
         assert!(said.contains(found), "{said}");
     }
 
     #[test]
     fn a_galera_node_is_judged_by_the_cluster_it_is_in() {
-        for (finding, status, found) in [
+        let (size, state) = ("wsrep_cluster_size", "wsrep_local_state_comment");
+        let (status, ready) = ("wsrep_cluster_status", "wsrep_ready");
+        for (differs, judged, found) in [
+            (&[][..], "Ok", "repeats the call"),
+            (&[(size, "5")], "Ok", "5 nodes"),
+            (&[(size, "2")], "Warning", "arbitrator"),
+            (&[(size, "1")], "Warning", "arbitrator"),
+            (&[(state, "Donor/Desynced")], "Warning", "behind"),
+            (&[("wsrep_osu_method", "RSU")], "Failed", "TOI"),
             (
-                node("Primary", "Synced", "3", "ON", "TOI"),
-                "Ok",
-                "repeats the call",
-            ),
-            (node("Primary", "Synced", "5", "ON", "TOI"), "Ok", "5 nodes"),
-            (
-                node("Primary", "Synced", "2", "ON", "TOI"),
-                "Warning",
-                "arbitrator",
-            ),
-            (
-                node("Primary", "Synced", "1", "ON", "TOI"),
-                "Warning",
-                "arbitrator",
-            ),
-            (
-                node("Primary", "Donor/Desynced", "3", "ON", "TOI"),
-                "Warning",
-                "behind",
-            ),
-            (node("Primary", "Synced", "3", "ON", "RSU"), "Failed", "TOI"),
-            (
-                node("non-Primary", "Initialized", "1", "OFF", "TOI"),
+                &[(status, "non-Primary"), (ready, "OFF")],
                 "Failed",
                 "majority",
             ),
-            (
-                node("Primary", "Joining", "3", "OFF", "TOI"),
-                "Failed",
-                "503",
-            ),
+            (&[(state, "Joining"), (ready, "OFF")], "Failed", "503"),
         ] {
-            assert_is(&finding, status, found);
+            let said = NODE.map(|(name, sound)| {
+                let differing = differs.iter().find(|(other, _)| *other == name);
+                (name, differing.map_or(sound, |(_, value)| value))
+            });
+            assert_is(&Cluster::from(said), judged, found);
         }
     }
 
     #[test]
     fn replicas_and_replication_groups_are_told_apart() {
         let name = ("group_replication_group_name", "aaaa-bbbb");
-        let single = "group_replication_single_primary_mode";
-        for (said, status, found) in [
+        let single = ("group_replication_single_primary_mode", "ON");
+        let several = ("group_replication_single_primary_mode", "OFF");
+        for (said, judged, found) in [
             (
                 [("read_only", "OFF"), ("super_read_only", "OFF")],
                 "Ok",
@@ -181,17 +167,12 @@ mod tests {
                 "Failed",
                 "innodb_read_only",
             ),
-            ([name, (single, "ON")], "Ok", "single primary"),
-            ([name, (single, "OFF")], "Warning", "several primaries"),
+            ([name, single], "Ok", "single primary"),
+            ([name, several], "Warning", "several primaries"),
         ] {
-            assert_is(&judge(&Cluster::from(said)), status, found);
+            assert_is(&Cluster::from(said), judged, found);
         }
-        // The secondaries of a group.
-        let secondary = [name, (single, "ON"), ("super_read_only", "ON")];
-        assert_is(
-            &judge(&Cluster::from(secondary)),
-            "Failed",
-            "super_read_only",
-        );
+        let secondary = Cluster::from([name, single, ("super_read_only", "ON")]);
+        assert_is(&secondary, "Failed", "super_read_only");
     }
 }

@@ -2,6 +2,7 @@
 //! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
 mod cluster;
+mod collector;
 mod community;
 mod connection;
 mod grants;
@@ -28,7 +29,8 @@ use self::options::Options;
 use self::report::{Finding, Report};
 use self::schema::Schema;
 use self::server::Server;
-use super::{block_on, say};
+use super::block_on;
+use super::terminal::say;
 use crate::app;
 use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
@@ -109,6 +111,7 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
         }
     }
     findings.push(mail_server::check(config).await);
+    findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings

@@ -126,21 +126,9 @@ mod tests {
 
     fn config(version: Option<&str>) -> WordPress {
         WordPress {
-            root: None,
-            table_prefix: "wp_".to_owned(),
             version: version.map(ToOwned::to_owned),
             version_source: version.map(|_| "wordpress.version".to_owned()),
-            version_file: None,
-            password_hash: crate::config::PasswordHash::Phpass,
-            users_table: None,
-            usermeta_table: None,
-            languages: None,
-            blog: None,
-            portal_slug: None,
-            home_url: None,
-            site_url: None,
-            forces_https: false,
-            notes: Vec::new(),
+            ..crate::cli::check::wordpress::tests::config()
         }
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{block_on, say};
+use super::block_on;
+use super::database::connect;
+use super::terminal::say;
 use crate::config::{Config, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
@@ -43,7 +45,7 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
         let (listen, admin) = (free_port(), free_port());
         let mut mailbox = Mailbox::open().await?;
         let config = configuration(&mariadb, listen, admin, mailbox.port())?;
-        telemetry::start(&config.log)?;
+        telemetry::start(&config.log, None)?;
         let daemon = app::start(&config, Inherited::default())?;
         let site = daemon.site.clone();
         let mut signals = StopSignals::receive()?;
@@ -96,7 +98,7 @@ async fn demonstrate(
     tokio::time::timeout(PATIENCE, site.readiness.wait())
         .await
         .context("the daemon does not become ready")?;
-    let (mut connection, tables) = (super::connect(config).await?, &site.tables);
+    let (mut connection, tables) = (connect(config).await?, &site.tables);
     let url = format!(
         "http://127.0.0.1:{port}/portal/?fcom_action=incoming_webhook&webhook={WEBHOOK_KEY}"
     );

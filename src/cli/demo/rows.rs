@@ -4,7 +4,7 @@ use anyhow::Context;
 use sqlx::mysql::MySqlRow;
 use sqlx::{Column, Row};
 
-use super::super::say;
+use super::super::terminal::say;
 use crate::db::{Connection, Statement, TableNames};
 
 /// Heading and query; every column is cast to text.

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, Subcommand};
 
-use super::{block_on, say};
+use super::database::{Database, with_database};
+use super::terminal::{answer, say};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -125,25 +126,28 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let tables = app::tables(&config.wordpress)?;
-        let statements = Statements::render(&tables);
-        let mut connection = super::connect(config).await?;
-        let cluster = db::Cluster::read(&mut connection).await?;
+    with_database(config, async |database| {
+        let Database {
+            connection,
+            statements,
+            tables,
+        } = database;
+        let cluster = db::Cluster::read(connection).await?;
         statements.set_several_writers(cluster.has_several_writers());
-        let missing = db::missing_migrations(&mut connection, &tables).await?;
+        let missing = db::missing_migrations(connection, tables).await?;
         if missing != Some(0) {
             bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
         }
         let overrides = app::portal_overrides(&config.wordpress);
         let environment =
-            Environment::read(&mut connection, &statements, tables.prefix(), &overrides).await?;
+            Environment::read(connection, statements, tables.prefix(), &overrides).await?;
         let site = Drafted {
-            statements: &statements,
+            statements,
             environment: &environment,
             now: Clock.now(),
         };
-        carry_out(command, &mut connection, site, config.admin.old_keys).await
+        carry_out(command, connection, site, config.admin.old_keys).await?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 
@@ -152,27 +156,19 @@ async fn carry_out(
     connection: &mut Connection,
     site: Drafted<'_>,
     old_keys: TimeDelta,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<()> {
     let (statements, portal) = (site.statements, &site.environment.portal);
     match command {
         Webhook::List { search, json } => {
             let search = search.unwrap_or_default();
             let rows = webhooks::list(connection, statements, &search).await?;
-            if json {
-                let rows: Vec<_> = rows.iter().map(show::json).collect();
-                say(&serde_json::to_string_pretty(&rows)?);
-            } else {
-                say(&show::table(&rows));
-            }
+            let shown: Vec<_> = rows.iter().map(show::json).collect();
+            answer(json, &shown, |_| show::table(&rows))
         }
         Webhook::Show { id, json } => {
             let row = find(connection, statements, id).await?;
-            if json {
-                say(&serde_json::to_string_pretty(&show::json(&row))?);
-            } else {
-                let targets = Targets::read(connection, statements).await?;
-                say(&show::card(&row, &targets));
-            }
+            let targets = Targets::read(connection, statements).await?;
+            answer(json, &show::json(&row), |_| show::card(&row, &targets))
         }
         Webhook::Create {
             title,
@@ -191,17 +187,10 @@ async fn carry_out(
                 ..Settings::default()
             });
             let row = webhooks::create(connection, site, &settings).await?;
-            let url = portal.webhook_url(&row.meta_key);
-            if json {
-                say(&serde_json::to_string_pretty(&show::json_with_url(
-                    &row, &url,
-                ))?);
-            } else {
-                say(&format!(
-                    "Webhook {} is created. Its address, which is a secret:\n{url}",
-                    row.id
-                ));
-            }
+            let (id, url) = (row.id, portal.webhook_url(&row.meta_key));
+            answer(json, &show::json_with_url(&row, &url), |_| {
+                format!("Webhook {id} is created. Its address, which is a secret:\n{url}")
+            })
         }
         Webhook::Update {
             id,
@@ -222,15 +211,14 @@ async fn carry_out(
                 })
             };
             let row = webhooks::update(connection, site, id, edit).await?;
-            if json {
-                say(&serde_json::to_string_pretty(&show::json(&row))?);
-            } else {
-                say(&format!("Webhook {id} is changed."));
-            }
+            answer(json, &show::json(&row), |_| {
+                format!("Webhook {id} is changed.")
+            })
         }
         Webhook::Delete { id } => {
             webhooks::delete(connection, statements, id).await?;
             say(&format!("Webhook {id} is deleted."));
+            Ok(())
         }
         Webhook::Rotate {
             id,
@@ -238,32 +226,27 @@ async fn carry_out(
             json,
         } => {
             let grace = grace_hours.map_or(old_keys, |hours| TimeDelta::hours(hours.into()));
-            let rotated = webhooks::rotate(connection, site, id, grace).await?;
-            say_rotated(&rotated, site, json)?;
+            let Rotated {
+                row,
+                old_key_valid_until,
+            } = webhooks::rotate(connection, site, id, grace).await?;
+            let url = portal.webhook_url(&row.meta_key);
+            let until = format!("{} UTC", old_key_valid_until.naive_utc());
+            let mut shown = show::json_with_url(&row, &url);
+            shown["old_key_valid_until"] = until.as_str().into();
+            answer(json, &shown, |_| {
+                format!(
+                    "Webhook {id} has a new key. The old one is valid until {until}, here and not in WordPress. Its \
+                     address, which is a secret:\n{url}"
+                )
+            })
         }
         Webhook::Url { id } => {
             let row = find(connection, statements, id).await?;
             say(&portal.webhook_url(&row.meta_key));
+            Ok(())
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn say_rotated(rotated: &Rotated, site: Drafted<'_>, json: bool) -> anyhow::Result<()> {
-    let (row, until) = (&rotated.row, rotated.old_key_valid_until.naive_utc());
-    let url = site.environment.portal.webhook_url(&row.meta_key);
-    if json {
-        let mut shown = show::json_with_url(row, &url);
-        shown["old_key_valid_until"] = format!("{until} UTC").into();
-        say(&serde_json::to_string_pretty(&shown)?);
-        return Ok(());
-    }
-    say(&format!(
-        "Webhook {} has a new key. The old one is valid until {until} UTC, here and not in WordPress. Its address, which \
-         is a secret:\n{url}",
-        row.id
-    ));
-    Ok(())
 }
 
 async fn find(

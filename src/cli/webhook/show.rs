@@ -53,37 +53,26 @@ pub(super) fn card(row: &Row, targets: &Targets) -> String {
     match read(row) {
         None => lines
             .push("                 its record is not readable, its calls are refused".to_owned()),
-        Some(webhook) => lines.extend([
-            format!("title:           {}", title(&webhook)),
-            format!(
-                "joins spaces:    {}",
-                names(targets, Kind::Space, &webhook.space_ids)
-            ),
-            format!(
-                "joins courses:   {}",
-                names(targets, Kind::Course, &webhook.course_ids)
-            ),
-            format!(
-                "leaves spaces:   {}",
-                names(targets, Kind::Space, &webhook.remove_space_ids)
-            ),
-            format!(
-                "leaves courses:  {}",
-                names(targets, Kind::Course, &webhook.remove_course_ids)
-            ),
-            format!("welcome mail:    {}", yes_or_no(webhook.welcome_email)),
-            format!("runs:            {}", runs(row)),
-        ]),
+        Some(webhook) => {
+            let names = |kind, ids: &[u64]| names(targets, kind, ids);
+            let (spaces, left_spaces) = (&webhook.space_ids, &webhook.remove_space_ids);
+            let (courses, left_courses) = (&webhook.course_ids, &webhook.remove_course_ids);
+            lines.extend([
+                format!("title:           {}", title(&webhook)),
+                format!("joins spaces:    {}", names(Kind::Space, spaces)),
+                format!("joins courses:   {}", names(Kind::Course, courses)),
+                format!("leaves spaces:   {}", names(Kind::Space, left_spaces)),
+                format!("leaves courses:  {}", names(Kind::Course, left_courses)),
+                format!("welcome mail:    {}", yes_or_no(webhook.welcome_email)),
+                format!("runs:            {}", runs(row)),
+            ]);
+        }
     }
     let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "unknown".to_owned());
-    lines.push(format!(
-        "created:         {} (site's time)",
-        time(&row.created_at)
-    ));
-    lines.push(format!(
-        "changed:         {} (site's time)",
-        time(&row.updated_at)
-    ));
+    lines.extend([
+        format!("created:         {} (site's time)", time(&row.created_at)),
+        format!("changed:         {} (site's time)", time(&row.updated_at)),
+    ]);
     lines.join("\n")
 }
 

@@ -165,16 +165,9 @@ fn digits(bytes: &[u8], radix: u32, most: usize) -> (usize, u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::tests::kinds;
     use super::super::tokens::tokens;
     use super::*;
-
-    fn kinds(code: &str) -> Vec<Kind> {
-        let source = format!("<?php {code}");
-        tokens(source.as_bytes())
-            .into_iter()
-            .map(|token| token.kind)
-            .collect()
-    }
 
     fn text(bytes: &[u8]) -> Kind {
         Kind::Text(bytes.to_vec())

@@ -187,12 +187,12 @@ fn integer(digits: &[u8]) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn kinds(code: &str) -> Vec<Kind> {
+    pub(in crate::config::php) fn kinds(code: &str) -> Vec<Kind> {
         let source = format!("<?php {code}");
         tokens(source.as_bytes())
             .into_iter()

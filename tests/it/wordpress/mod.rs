@@ -13,6 +13,7 @@ mod relay;
 mod reset;
 mod roles;
 mod same_user;
+mod web_server;
 mod webhooks;
 mod welcome_mail;
 

@@ -1,0 +1,98 @@
+//! Reading the rows that a plan is made from, and writing those that it asks for.
+
+use sqlx::FromRow;
+
+use super::{Membership, Plan, Target};
+use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
+
+#[derive(FromRow)]
+struct TargetRow {
+    space_id: u64,
+    is_course: bool,
+    settings: Option<Vec<u8>>,
+    membership_id: Option<u64>,
+    status: Option<String>,
+    role: Option<String>,
+    created_at: Option<String>,
+}
+
+/// Adds the question for the spaces and courses among `ids` with the user's memberships in them; [`targets`] its answer.
+/// Without ids there is nothing to ask.
+pub fn ask_in(
+    batch: &mut Batch,
+    statements: &Statements,
+    user_id: u64,
+    ids: &[u64],
+) -> Option<usize> {
+    let user_id = user_id.to_string();
+    let mut literals = vec![Literal::Text(&user_id)];
+    literals.extend(ids.iter().map(|id| Literal::from(*id)));
+    (!ids.is_empty()).then(|| batch.add(&statements.spaces_with_membership, ASK, &literals))
+}
+
+const ASK: &str = "read spaces and memberships";
+
+/// What the question of [`ask_in`] brought.
+///
+/// # Errors
+/// A row is not what was asked for.
+pub fn targets(answer: Option<&Answer>) -> Result<Vec<Target>, DatabaseError> {
+    let rows = answer.map_or(&[][..], |answer| &answer.rows);
+    let rows: Result<Vec<TargetRow>, _> = rows.iter().map(TargetRow::from_row).collect();
+    let rows = rows.doing(ASK)?;
+    let mut targets: Vec<Target> = Vec::new();
+    for row in rows {
+        if targets
+            .last()
+            .is_none_or(|target| target.id != row.space_id)
+        {
+            targets.push(Target {
+                id: row.space_id,
+                is_course: row.is_course,
+                settings: row.settings,
+                memberships: Vec::new(),
+            });
+        }
+        if let (Some(target), Some(id)) = (targets.last_mut(), row.membership_id) {
+            target.memberships.push(Membership {
+                id: Some(id),
+                status: row.status,
+                role: row.role,
+                created_at: row.created_at,
+            });
+        }
+    }
+    Ok(targets)
+}
+
+impl Plan {
+    /// Adds the statements that write the rows; `now` is the site-local literal.
+    pub fn write_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64, now: &str) {
+        // The column is a VARCHAR.
+        let user_id = user_id.to_string();
+        if !self.delete.is_empty() {
+            let ids: Vec<Literal<'_>> = self.delete.iter().map(|id| (*id).into()).collect();
+            batch.add(&statements.delete_memberships, "delete memberships", &ids);
+        }
+        for (row_id, role) in &self.reactivate {
+            let literals = [role.into(), now.into(), (*row_id).into()];
+            let doing = "reactivate a membership";
+            batch.add(&statements.reactivate_membership, doing, &literals);
+        }
+        if !self.insert.is_empty() {
+            let literals: Vec<Literal<'_>> = self
+                .insert
+                .iter()
+                .flat_map(|(id, role)| {
+                    let user = Literal::Text(&user_id);
+                    [(*id).into(), (*role).into(), user, now.into(), now.into()]
+                })
+                .collect();
+            batch.add(
+                &statements.insert_membership,
+                "insert memberships",
+                &literals,
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What can be in the way of a private server.
+
+use std::io;
+
+/// Why there is no private server. Each text names the remedy where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum MariadbError {
+    /// A program of the server's package is not installed.
+    #[error("{0} is not on this machine: install it with `apt-get install mariadb-server`")]
+    NotInstalled(&'static str),
+    /// The folder, a process or a pipe could not be made.
+    #[error("could not {doing}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `mariadb-install-db` failed.
+    #[error("could not create the system tables:\n{0}")]
+    Install(String),
+    /// The server ended or did not answer in time. Holds the end of its error log.
+    #[error("the private MariaDB did not start; its error log ends with:\n{0}")]
+    Start(String),
+    /// A statement failed.
+    #[error("could not {doing} on the private MariaDB")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Adds what was being done to an error of the system.
+pub(super) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> MariadbError {
+    move |source| MariadbError::System { doing, source }
+}

@@ -1,0 +1,116 @@
+//! The processes of a private server: the installer, the server itself, and the watchdog that ends it with its owner.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::PrivateMariadb;
+use super::error::{MariadbError, system};
+
+/// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
+/// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
+const WATCHDOG: &str = r#"server=
+while read -r line; do server=$line; done
+if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
+rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
+
+/// What every server of ours is set to.
+const OPTION_FILE: &str = "[mysqld]\ninnodb_buffer_pool_size = 64M\ninnodb_log_file_size = 32M\n";
+
+/// Starts the server.
+pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbError> {
+    let folder = mariadb.folder.path().display();
+    // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
+    // where it complains about its arguments.
+    let log = mariadb.log_file();
+    let _ = std::fs::remove_file(&log);
+    let log = File::options().append(true).create(true).open(log);
+    let log = log.map_err(system("create the server's log"))?;
+    let option_file = mariadb.folder.path().join("my.cnf");
+    let options = format!("{OPTION_FILE}{}\n", mariadb.options.option_file);
+    std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
+    let mut command = Command::new(&mariadb.program);
+    command
+        .arg(format!("--defaults-file={}", option_file.display()))
+        .arg(format!("--datadir={}", mariadb.data_folder().display()))
+        .arg(format!("--tmpdir={folder}"))
+        .arg(format!("--socket={folder}/socket"))
+        .arg(format!("--pid-file={folder}/pid"))
+        .arg(format!("--log-error={folder}/error.log"))
+        .arg(format!("--port={}", mariadb.port))
+        .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
+        .args(["--max-connections=500", "--skip-log-bin"])
+        .arg(format!(
+            "--innodb-flush-log-at-trx-commit={}",
+            mariadb.options.flush_log_at_commit
+        ));
+    if is_root(mariadb.folder.path()) {
+        command.arg("--user=root");
+    }
+    if let Some(zone) = &mariadb.options.default_time_zone {
+        command.arg(format!("--default-time-zone={zone}"));
+    }
+    command.args(&mariadb.options.arguments);
+    let environment = mariadb.options.environment.iter();
+    command.envs(environment.map(|(name, value)| (name, value)));
+    // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command.spawn().map_err(system("start mariadbd"))
+}
+
+/// Creates the system tables in the folder.
+pub(super) fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
+    let mut command = Command::new(installer);
+    command
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}/data", folder.display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .args(["--skip-name-resolve", "--innodb-log-file-size=32M"])
+        // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
+        .env("TMPDIR", folder)
+        .stdin(Stdio::null());
+    if is_root(folder) {
+        command.arg("--user=root");
+    }
+    let output = command.output().map_err(system("run mariadb-install-db"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    // The standard output is general advice; the server's own words are in the other one.
+    Err(MariadbError::Install(
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ))
+}
+
+/// Starts the shell that outlives the owner.
+pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
+    Command::new("sh")
+        .args(["-c", WATCHDOG, "watchdog"])
+        .arg(folder)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(system("start the watchdog"))
+}
+
+/// Whether we are `root`, told by the owner of a folder that we made: `mariadbd` refuses to run as `root` unasked.
+fn is_root(folder: &Path) -> bool {
+    folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// The last lines of a log.
+pub(super) fn last_lines(log: &Path) -> String {
+    let text = File::open(log).and_then(io::read_to_string);
+    let text = text.unwrap_or_else(|error| format!("(no log: {error})"));
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
