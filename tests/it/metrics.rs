@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboard.json");
 
-async fn scrape(client: &Client) -> String {
+pub(crate) async fn scrape(client: &Client) -> String {
     let response = http::request(client.admin, "GET", "/metrics", &[], b"")
         .await
         .unwrap();
@@ -27,7 +27,7 @@ async fn scrape(client: &Client) -> String {
 }
 
 /// The value of the series that begins with this, labels included.
-fn value(scrape: &str, series: &str) -> f64 {
+pub(crate) fn value(scrape: &str, series: &str) -> f64 {
     let line = scrape
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
