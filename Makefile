@@ -4,19 +4,22 @@
 .PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
 	tools-fuzz tools-bench tools-openapi tools-package
 
+# What is shipped has it; all of these share one build.
+FEATURES = --features otlp
+
 demo: tools-demo
-	cargo run --locked --quiet -- demo
+	cargo run --locked --quiet $(FEATURES) -- demo
 
 demo-serve: tools-demo
-	cargo run --locked --quiet -- demo --serve
+	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
 # Most tests wait for a server, not for a processor.
 test: tools-test
-	RUST_TEST_THREADS=6 cargo test --locked
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
 # Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
 torture: tools-test
-	FCOM_TORTURE_ROUNDS=100 cargo test --locked --test it -- torture --nocapture
+	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
 # Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
 # BENCH=--help tells what else there is.
@@ -31,17 +34,18 @@ bench-scale: tools-demo
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
 openapi: tools-openapi
-	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked --test it -- --ignored openapi --nocapture
+	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked $(FEATURES) --test it -- --ignored openapi --nocapture
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo clippy --locked --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(FEATURES)
 	cargo deny check licenses bans sources
 
 # The Debian package, in target/debian.
 package: tools-package
-	cargo build --release --locked
+	cargo build --release --locked $(FEATURES)
 	target/release/fcom-sidecar packaging target/package
 	cargo deb --no-build --locked
 

@@ -146,7 +146,7 @@ pub fn user(data: &[u8]) {
         assert!(nicename.len() <= 50);
         let first = name::filter(data, rules.version);
         assert!(!first.contains('<'));
-        let shown = name::display_name(&first, &first, &strict, rules.version);
+        let shown = name::display_name(&first, &strict, rules.version);
         assert!(shown.chars().count() <= 250);
         let guarded = meta_value::guard(&first, rules.version);
         // What would unserialise as anything is a text within a text.

@@ -28,13 +28,13 @@ namespace FcomSidecar;
 use RuntimeException;
 use Throwable;
 use WP_Error;
+use WP_User;
 
 defined( 'ABSPATH' ) || exit;
 
 const VERSION = '0.1.0';
 /** The action that WP-Cron fires. */
 const CRON_HOOK = 'fcom_sidecar_relay';
-const ROUTES    = 'fcom-sidecar/v1';
 /** How far the daemon's clock may be from ours, in seconds. */
 const TOLERANCE = 300;
 /** Events looked up at once. */
@@ -46,8 +46,10 @@ const SPACE  = 'FluentCommunity\App\Models\Space';
 const COURSE = 'FluentCommunity\Modules\Course\Model\Course';
 const MEMBER = 'FluentCommunity\App\Models\SpaceUserPivot';
 
+/** Hooks of WordPress that we fire. */
+const CORE_HOOKS = array( 'add_user_role', 'set_user_role', 'user_register', 'add_user_to_blog' );
 /** Kinds of events that need no FluentCommunity. */
-const CORE_KINDS = array( 'add_user_role', 'set_user_role', 'user_register', 'welcome_mail', 'user_changed' );
+const CORE_KINDS = array( ...CORE_HOOKS, 'welcome_mail', 'user_changed' );
 /** The other kinds: hook and class of its first argument. */
 const COMMUNITY_KINDS = array(
 	'space_joined'    => array( 'fluent_community/space/joined', SPACE ),
@@ -56,108 +58,116 @@ const COMMUNITY_KINDS = array(
 	'course_left'     => array( 'fluent_community/course/student_left', COURSE ),
 );
 
+refuse_strangers();
+// Behind everybody who adds listeners, and before the REST API and those who close it, or the site, to visitors.
+add_action( 'wp_loaded', __NAMESPACE__ . '\answer_daemon', PHP_INT_MAX );
+add_action( CRON_HOOK, __NAMESPACE__ . '\run' );
+add_filter( 'option_cron', __NAMESPACE__ . '\show_in_cron' );
+add_filter( 'pre_update_option_cron', __NAMESPACE__ . '\keep_out_of_cron' );
+add_filter( 'pre_unschedule_event', __NAMESPACE__ . '\unschedule', 10, 3 );
+
 /** A number that wp-config.php may set. */
 function setting( string $name, int $default ): int {
 	$constant = 'FCOM_SIDECAR_' . $name;
 	return defined( $constant ) ? max( 1, (int) constant( $constant ) ) : $default;
 }
 
-function table(): string {
-	global $wpdb;
-	return $wpdb->prefix . 'fcom_sidecar_events';
-}
-
 function has_community(): bool {
 	return class_exists( SPACE ) && class_exists( COURSE ) && class_exists( MEMBER );
 }
 
-/** Why a request is not the daemon's, or null if it is. */
-function flaw( string $purpose ): ?WP_Error {
+/** Fires the hooks that are due, for so many seconds at most; tells how many. */
+function run( $seconds = 0 ): array {
+	$budget = setting( 'BUDGET', 20 );
+	return ( new Run() )->until_done( (int) $seconds > 0 ? min( (int) $seconds, $budget ) : $budget );
+}
+
+/*
+ * The daemon's requests: POST to ?rest_route=/fcom-sidecar/v1/wake or …/status, or to the same below wp-json. They look
+ * like requests to the REST API, which web servers and firewalls let through, but do not depend on it.
+ */
+
+/** What a request of the daemon is for; an empty text for any other request. */
+function purpose(): string {
+	// It stays what the signature was checked for, whatever plugins make of the request.
+	static $purpose = null;
+	if ( null !== $purpose ) {
+		return $purpose;
+	}
+	$purpose = '';
+	if ( isset( $_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'] ) && 'POST' === $_SERVER['REQUEST_METHOD'] ) {
+		$route = isset( $_GET['rest_route'] ) ? $_GET['rest_route'] : strtok( $_SERVER['REQUEST_URI'], '?' );
+		if ( is_string( $route ) && preg_match( '~/fcom-sidecar/v1/+(wake|status)/*$~iD', $route, $found ) ) {
+			$purpose = strtolower( $found[1] );
+		}
+	}
+	return $purpose;
+}
+
+/** Sends strangers away before any other plugin is loaded. */
+function refuse_strangers(): void {
+	$purpose = purpose();
+	if ( '' === $purpose ) {
+		return;
+	}
 	$secret = defined( 'FCOM_SIDECAR_SECRET' ) ? trim( (string) constant( 'FCOM_SIDECAR_SECRET' ) ) : '';
 	if ( strlen( $secret ) < 16 ) {
 		$message = 'FCOM_SIDECAR_SECRET is not defined in wp-config.php, or has fewer than 16 characters.';
-		return new WP_Error( 'fcom_sidecar_no_secret', $message, array( 'status' => 403 ) );
+		reply( 403, array( 'code' => 'fcom_sidecar_no_secret' ) + compact( 'message' ) );
+		exit;
 	}
-	$given     = static function ( string $header ): string {
+	if ( ! is_signed( $purpose, $secret ) ) {
+		$message = 'Not signed by fcom-sidecar.';
+		reply( 401, array( 'code' => 'fcom_sidecar_refused' ) + compact( 'message' ) );
+		exit;
+	}
+}
+
+/** Whether the request has the daemon's signature of time and purpose. Sent again, it only says "look" again. */
+function is_signed( string $purpose, string $secret ): bool {
+	$given = static function ( string $header ): string {
 		return isset( $_SERVER[ $header ] ) && is_string( $_SERVER[ $header ] ) ? $_SERVER[ $header ] : '';
 	};
-	$time      = $given( 'HTTP_X_FCOM_SIDECAR_TIME' );
-	$is_recent = ctype_digit( $time ) && strlen( $time ) < 12 && abs( time() - (int) $time ) <= TOLERANCE;
-	$right     = hash_hmac( 'sha256', "$time.$purpose", $secret );
-	if ( ! $is_recent || ! hash_equals( $right, $given( 'HTTP_X_FCOM_SIDECAR_SIGNATURE' ) ) ) {
-		return new WP_Error( 'fcom_sidecar_refused', 'Not signed by fcom-sidecar.', array( 'status' => 401 ) );
+	$time  = $given( 'HTTP_X_FCOM_SIDECAR_TIME' );
+	if ( ! ctype_digit( $time ) || strlen( $time ) > 11 || abs( time() - (int) $time ) > TOLERANCE ) {
+		return false;
 	}
-	return null;
+	return hash_equals( hash_hmac( 'sha256', "$time.$purpose", $secret ), $given( 'HTTP_X_FCOM_SIDECAR_SIGNATURE' ) );
 }
 
-/** Which of our routes a request is for; an empty text for any other request. */
-function purpose(): string {
-	$route = isset( $_GET['rest_route'] ) && is_string( $_GET['rest_route'] ) ? $_GET['rest_route'] : '';
-	if ( '' === $route && isset( $_SERVER['REQUEST_URI'] ) ) {
-		$route = (string) strtok( (string) $_SERVER['REQUEST_URI'], '?' );
-	}
-	return preg_match( '~/' . ROUTES . '/+(wake|status)/*$~i', $route, $found ) ? strtolower( $found[1] ) : '';
-}
-
-/** Strangers are sent away before any other plugin is loaded. */
-function refuse_strangers(): void {
+/** The request was found to be signed when this file was loaded. */
+function answer_daemon(): void {
 	$purpose = purpose();
-	$flaw    = '' === $purpose ? null : flaw( $purpose );
-	if ( null === $flaw ) {
-		return;
-	}
-	$data = $flaw->get_error_data();
-	http_response_code( $data['status'] );
-	header( 'Content-Type: application/json; charset=UTF-8' );
-	header( 'Cache-Control: no-store' );
-	echo json_encode(
-		array(
-			'code'    => $flaw->get_error_code(),
-			'message' => $flaw->get_error_message(),
-			'data'    => $data,
-		)
-	);
-	exit;
-}
-
-function register_routes(): void {
-	$answers = array(
-		'wake'   => static function (): array {
-			return ( new Run() )->until_done();
-		},
-		'status' => __NAMESPACE__ . '\status',
-	);
-	foreach ( $answers as $purpose => $answer ) {
-		register_rest_route(
-			ROUTES,
-			'/' . $purpose,
-			array(
-				'methods'             => 'POST',
-				'show_in_index'       => false,
-				'callback'            => $answer,
-				'permission_callback' => static function () use ( $purpose ) {
-					$flaw = flaw( $purpose );
-					return null === $flaw ? true : $flaw;
-				},
-			)
-		);
+	if ( '' !== $purpose ) {
+		// The daemon, which knows how busy the machine is, says for how long.
+		$seconds = isset( $_GET['seconds'] ) ? $_GET['seconds'] : 0;
+		reply( 200, 'wake' === $purpose ? run( $seconds ) : status() );
+		exit;
 	}
 }
 
-/** Plugins that close the REST API to visitors need not know us. */
-function admit( $result ) {
-	$purpose = purpose();
-	return '' !== $purpose && null === flaw( $purpose ) ? true : $result;
+/** Sends this, and nothing that anybody else has put into the answer so far. */
+function reply( int $status, array $body ): void {
+	while ( ob_get_level() > 0 && ob_end_clean() ) {
+		continue;
+	}
+	if ( ! headers_sent() ) {
+		header_remove();
+		status_header( $status );
+		header( 'Content-Type: application/json; charset=UTF-8' );
+		header( 'Cache-Control: no-store' );
+	}
+	echo json_encode( $body );
 }
 
 /** What the daemon's `check` shows. */
 function status(): array {
-	global $wp_version;
+	global $wpdb, $wp_version;
 	return array(
 		'plugin'          => VERSION,
 		'wordpress'       => $wp_version,
 		'php'             => PHP_VERSION,
-		'prefix'          => $GLOBALS['wpdb']->prefix,
+		'prefix'          => $wpdb->prefix,
 		'fluentcommunity' => has_community(),
 		'listeners'       => listeners(),
 	);
@@ -166,12 +176,8 @@ function status(): array {
 /** Who listens to the hooks that we fire, WordPress itself left out. */
 function listeners(): array {
 	global $wp_filter;
-	$hooks = array_merge(
-		array( 'add_user_role', 'set_user_role', 'user_register' ),
-		array_column( COMMUNITY_KINDS, 0 )
-	);
 	$found = array();
-	foreach ( $hooks as $hook ) {
+	foreach ( array_merge( CORE_HOOKS, array_column( COMMUNITY_KINDS, 0 ) ) as $hook ) {
 		$callbacks = isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array();
 		foreach ( array_merge( array(), ...array_values( $callbacks ) ) as $callback ) {
 			$plugin = home_of( $callback['function'] );
@@ -202,7 +208,8 @@ function home_of( $callback ): string {
 		return 'unknown';
 	}
 	$file = wp_normalize_path( $file );
-	if ( '' === $file || 0 === strpos( $file, wp_normalize_path( (string) realpath( ABSPATH . WPINC ) ) ) ) {
+	$core = wp_normalize_path( ( realpath( ABSPATH . WPINC ) ?: ABSPATH . WPINC ) . '/' );
+	if ( '' === $file || 0 === strpos( $file, $core ) ) {
 		return '';
 	}
 	// Knows symbolic links, too.
@@ -216,33 +223,42 @@ function home_of( $callback ): string {
 	return (string) strtok( $path, '/' );
 }
 
-/** WordPress sees our event among its scheduled ones while something has been due for a while; it is never stored. */
+/*
+ * WP-Cron, for what no wake-up has reached: it sees an event of ours while something has been due for a while. That event
+ * is never stored.
+ */
+
+/** Adds our event to what is read. */
 function show_in_cron( $cron ) {
-	static $is_due = null;
+	static $is_due = array();
 	// Before all plugins are there, nobody knows whether FluentCommunity's hooks can be fired.
 	if ( ! is_array( $cron ) || '' !== purpose() || wp_installing() || ! did_action( 'plugins_loaded' ) ) {
 		return $cron;
 	}
-	if ( null === $is_due ) {
-		$is_due = array() !== heads( 1, setting( 'GRACE', 10 ) );
+	$blog_id = get_current_blog_id();
+	if ( ! isset( $is_due[ $blog_id ] ) ) {
+		$queue = new Queue();
+		$grace = setting( 'GRACE', 10 );
+		// Nothing of FluentCommunity is loaded for pages, as long as nothing is due.
+		$is_due[ $blog_id ] = $queue->heads( 1, true, $grace ) && ( has_community() || $queue->heads( 1, false, $grace ) );
 	}
-	if ( $is_due ) {
-		$event = array(
-			md5( serialize( array() ) ) => array(
-				'schedule' => false,
-				'args'     => array(),
-			),
-		);
-		// Events stand in the order of their times, and what is due is due.
-		$first               = min( array_merge( array( time() ), array_filter( array_keys( $cron ), 'is_int' ) ) );
-		$hooks               = isset( $cron[ $first ] ) ? $cron[ $first ] : array();
-		$hooks[ CRON_HOOK ] = $event;
-		unset( $cron[ $first ] );
-		$cron = array( $first => $hooks ) + $cron;
+	if ( ! $is_due[ $blog_id ] ) {
+		return $cron;
 	}
-	return $cron;
+	// Events stand in the order of their times, and what is due is due.
+	$first              = min( array_merge( array( time() ), array_filter( array_keys( $cron ), 'is_int' ) ) );
+	$hooks              = isset( $cron[ $first ] ) ? $cron[ $first ] : array();
+	$hooks[ CRON_HOOK ] = array(
+		md5( serialize( array() ) ) => array(
+			'schedule' => false,
+			'args'     => array(),
+		),
+	);
+	unset( $cron[ $first ] );
+	return array( $first => $hooks ) + $cron;
 }
 
+/** Takes our event out of what is stored. */
 function keep_out_of_cron( $cron ) {
 	if ( ! is_array( $cron ) ) {
 		return $cron;
@@ -263,74 +279,54 @@ function unschedule( $pre, $time, $hook ) {
 	return CRON_HOOK === $hook ? true : $pre;
 }
 
-/** Ids of events that may be taken: due for that long, and the first of their users. */
-function heads( int $limit, int $since = 0 ): array {
-	global $wpdb;
-	$table = table();
-	$kinds = has_community() ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
-	$quiet = $wpdb->suppress_errors();
-	$ids   = $wpdb->get_col(
-		"SELECT e.id FROM $table e
-		WHERE e.state = 'pending' AND e.due_at <= UTC_TIMESTAMP(3) - INTERVAL $since SECOND $kinds
-			AND NOT EXISTS (SELECT 1 FROM $table o
-				WHERE o.user_id = e.user_id AND o.state = 'pending' AND o.id < e.id)
-		ORDER BY e.due_at, e.id LIMIT $limit"
-	);
-	// The daemon may not have made its tables yet.
-	$wpdb->suppress_errors( $quiet );
-	return $ids;
-}
-
 /** Something that will not change by trying again. */
 final class Skip extends RuntimeException {
 }
 
-/** One run through the queue. */
-final class Run {
-	/** @var array<string,mixed>|null The event whose listeners are running. */
-	private $current = null;
-	/** @var float */
-	private $started = 0.0;
+/** The queue does not take what is to be written. */
+final class Unavailable extends RuntimeException {
+}
 
-	/** Takes events until there is none, or the time is up. */
-	public function until_done(): array {
-		ignore_user_abort( true );
-		register_shutdown_function( array( $this, 'cut_short' ) );
-		$this->forbid_dying( true );
-		$deadline = microtime( true ) + setting( 'BUDGET', 20 );
-		$ended    = array(
-			'done'   => 0,
-			'failed' => 0,
-			'more'   => false,
-		);
-		do {
-			$heads = heads( HEADS );
-			// Processes that look at the same time shall not stand in each other's way.
-			shuffle( $heads );
-			foreach ( $heads as $id ) {
-				if ( microtime( true ) > $deadline ) {
-					$ended['more'] = true;
-					break 2;
-				}
-				$event = $this->take( (int) $id );
-				if ( null !== $event ) {
-					++$ended[ $this->fire( $event ) ? 'done' : 'failed' ];
-				}
-			}
-		} while ( array() !== $heads );
-		$this->forbid_dying( false );
-		return $ended;
+/** The table of the site that is served, whichever site listeners switch to. Times are the database server's, in UTC. */
+final class Queue {
+	/** @var string */
+	private $table;
+
+	public function __construct() {
+		global $wpdb;
+		$this->table = $wpdb->prefix . 'fcom_sidecar_events';
+	}
+
+	/** Ids of events that may be taken: due for that long, and the first of their users. */
+	public function heads( int $limit, bool $has_community, int $since = 0 ): array {
+		global $wpdb;
+		$kinds = $has_community ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
+		// The daemon may not have made its tables yet.
+		$quiet = $wpdb->suppress_errors();
+		try {
+			return $wpdb->get_col(
+				"SELECT e.id FROM $this->table e
+				WHERE e.state = 'pending' AND e.due_at <= UTC_TIMESTAMP(3) - INTERVAL $since SECOND $kinds
+					AND NOT EXISTS (SELECT 1 FROM $this->table o
+						WHERE o.user_id = e.user_id AND o.state = 'pending' AND o.id < e.id)
+				ORDER BY e.due_at, e.id LIMIT $limit"
+			);
+		} catch ( Throwable $e ) {
+			// Some have mysqli throw.
+			return array();
+		} finally {
+			$wpdb->suppress_errors( $quiet );
+		}
 	}
 
 	/** The event, if nobody was faster. */
-	private function take( int $id ): ?array {
+	public function take( int $id ): ?array {
 		global $wpdb;
-		$table = table();
 		$lease = bin2hex( random_bytes( 16 ) );
 		// The order matters: a lease that is still there is of a process that died.
-		$taken = $wpdb->query(
+		$taken = $this->write(
 			$wpdb->prepare(
-				"UPDATE $table SET interrupted = interrupted + (lease IS NOT NULL), attempts = attempts + 1,
+				"UPDATE $this->table SET interrupted = interrupted + (lease IS NOT NULL), attempts = attempts + 1,
 					lease = UNHEX(%s), due_at = UTC_TIMESTAMP(3) + INTERVAL %d SECOND
 				WHERE id = %d AND state = 'pending' AND due_at <= UTC_TIMESTAMP(3)",
 				$lease,
@@ -341,194 +337,290 @@ final class Run {
 		if ( 1 !== $taken ) {
 			return null;
 		}
-		$event = $wpdb->get_row( $wpdb->prepare( "SELECT * FROM $table WHERE id = %d", $id ), ARRAY_A );
+		// Reads that lock are never answered by a replica.
+		$read  = $wpdb->prepare( "SELECT * FROM $this->table WHERE id = %d FOR UPDATE", $id );
+		$event = $wpdb->get_row( $read, ARRAY_A );
 		return is_array( $event ) ? array( 'lease' => $lease ) + $event : null;
 	}
 
-	/** Whether the event ended well. */
-	private function fire( array $event ): bool {
-		$this->current = $event;
-		$this->started = microtime( true );
-		if ( (int) $event['attempts'] > setting( 'ATTEMPTS', 10 ) ) {
-			$this->end( 'dead', (string) $event['last_error'] ?: 'PHP died in the middle of it, each time' );
-			return false;
+	/**
+	 * Records how an attempt has ended: `state`, `why`, whether PHP `died` in it, the `pause` before the next one, and how
+	 * many `ms` it took. Whether it counts: another process has the event once the lease has run out.
+	 */
+	public function record( array $event, array $end ): bool {
+		global $wpdb;
+		$finished = 'pending' === $end['state'] ? 'NULL' : 'UTC_TIMESTAMP(3)';
+		$sql      = $wpdb->prepare(
+			"UPDATE $this->table SET state = %s, last_error = COALESCE(NULLIF(%s, ''), last_error), lease = NULL,
+				interrupted = interrupted + %d, duration_ms = %d, due_at = UTC_TIMESTAMP(3) + INTERVAL %d SECOND,
+				finished_at = $finished
+			WHERE id = %d AND lease = UNHEX(%s)",
+			$end['state'],
+			$end['why'],
+			$end['died'],
+			$end['ms'],
+			$end['pause'],
+			$event['id'],
+			$event['lease']
+		);
+		return 1 === $this->write( $sql );
+	}
+
+	/** The number of rows. What is not written is fired again, so a deadlock or a lost connection is not the end. */
+	private function write( string $sql ): int {
+		global $wpdb;
+		for ( $try = 0; $try < 5; $try++ ) {
+			try {
+				$rows = $wpdb->query( $sql );
+				if ( false !== $rows ) {
+					return (int) $rows;
+				}
+				usleep( 100000 );
+				// Of a listener.
+				$wpdb->query( 'UNLOCK TABLES' );
+			} catch ( Throwable $e ) {
+				usleep( 100000 );
+			}
 		}
-		$level = ob_get_level();
-		ob_start();
+		throw new Unavailable( $wpdb->last_error );
+	}
+}
+
+/** One run through the queue. While listeners run, `$event` says whose. */
+final class Run {
+	/** @var Queue */
+	private $queue;
+	/** @var Surroundings What listeners find, each of them. */
+	private $surroundings;
+	/** @var array<string,mixed>|null The event whose listeners are running. */
+	private $event = null;
+	/** @var float Since when. */
+	private $since = 0.0;
+	/** @var string Memory for the record, if a listener takes all of it. */
+	private $reserve = '';
+	/** @var array<string,int|bool> */
+	private $ended = array(
+		'done'   => 0,
+		'failed' => 0,
+		'more'   => false,
+	);
+
+	/** Takes events until there is none, or the time is up. */
+	public function until_done( int $seconds ): array {
+		ignore_user_abort( true );
+		// Ahead of what plugins do then, which may be long, or end PHP.
+		add_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
+		$this->reserve      = str_repeat( ' ', 1 << 18 );
+		$this->surroundings = new Surroundings();
+		$this->queue        = new Queue();
 		try {
-			$this->tell( $event );
-			$failure = null;
-		} catch ( Throwable $e ) {
-			$failure = $e;
+			$this->ended['more'] = ! $this->empty_queue( microtime( true ) + $seconds );
+		} catch ( Unavailable $e ) {
+			// WordPress has logged why. Somebody looks again later.
+			$this->event = null;
 		}
-		// What a listener prints, and whom it logs in, is nobody's business.
-		while ( ob_get_level() > $level ) {
-			ob_end_clean();
-		}
-		while ( is_multisite() && ms_is_switched() ) {
-			restore_current_blog();
-		}
-		wp_set_current_user( 0 );
-		if ( null === $failure ) {
-			$this->end( 'done', null );
-		} elseif ( $failure instanceof Skip ) {
-			$this->end( 'skipped', $failure->getMessage() );
-		} else {
-			$this->fail( self::words( $failure ), false );
-			return false;
-		}
+		$this->surroundings->leave();
+		remove_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
+		return $this->ended;
+	}
+
+	/** Whether nothing is left that this process may take. */
+	private function empty_queue( float $deadline ): bool {
+		do {
+			$heads = $this->queue->heads( HEADS, has_community() );
+			// Processes that look at the same time shall not stand in each other's way.
+			shuffle( $heads );
+			$taken = 0;
+			foreach ( $heads as $id ) {
+				if ( microtime( true ) > $deadline || $this->surroundings->is_short_of_memory() ) {
+					return false;
+				}
+				$event = $this->queue->take( (int) $id );
+				if ( null !== $event ) {
+					++$taken;
+					$this->attempt( $event );
+				}
+			}
+			if ( 0 === $taken && array() !== $heads ) {
+				// Others were faster, or a replica shows what is done already.
+				usleep( 100000 );
+			}
+		} while ( array() !== $heads );
 		return true;
 	}
 
-	/** Drops what is stale, and fires the hook as PHP would have. */
-	private function tell( array $event ): void {
-		$id = (int) $event['user_id'];
-		self::forget_user( $id );
-		$user = get_userdata( $id );
-		if ( ! $user ) {
-			throw new Skip( 'the user was deleted' );
+	private function attempt( array $event ): void {
+		$this->event = $event;
+		$this->since = microtime( true );
+		if ( (int) $event['attempts'] > setting( 'ATTEMPTS', 10 ) ) {
+			$this->end( 'dead', $event['last_error'] ? '' : 'PHP died in the middle of it, each time' );
+			return;
 		}
-		switch ( $event['kind'] ) {
-			case 'user_changed':
-				clean_user_cache( $id );
-				break;
-			case 'add_user_role':
-				do_action( 'add_user_role', $id, (string) $event['role'] );
-				break;
-			case 'set_user_role':
-				do_action( 'set_user_role', $id, (string) $event['role'], array() );
-				break;
-			case 'user_register':
-				clean_user_cache( $id );
-				do_action( 'user_register', $id, self::userdata( $user, (string) $event['role'] ) );
-				break;
-			case 'welcome_mail':
-				self::send_welcome_mail( $id );
-				break;
-			default:
-				self::tell_of_membership( $event, $id );
-		}
-	}
-
-	private static function tell_of_membership( array $event, int $user_id ): void {
-		if ( ! isset( COMMUNITY_KINDS[ $event['kind'] ] ) ) {
-			throw new RuntimeException( 'this version of the plugin does not know this kind of event' );
-		}
-		list( $hook, $class ) = COMMUNITY_KINDS[ $event['kind'] ];
-		$space                = $class::find( (int) $event['space_id'] );
-		if ( ! $space ) {
-			throw new Skip( 'the space or course was deleted' );
-		}
-		$arguments = array( $space, $user_id, (string) $event['origin'] );
-		if ( 'space_joined' === $event['kind'] || 'course_enrolled' === $event['kind'] ) {
-			$member     = MEMBER;
-			$membership = $event['membership_id'] ? $member::find( (int) $event['membership_id'] ) : null;
-			if ( ! $membership ) {
-				throw new Skip( 'the membership is gone' );
-			}
-			if ( $event['is_new'] ) {
-				$arguments[] = $membership;
-			}
-		}
-		do_action( $hook, ...$arguments );
-	}
-
-	/** What PHP hands to wp_insert_user, slashed as there; the hash stands for the password, which nobody knows. */
-	private static function userdata( \WP_User $user, string $role ): array {
-		$data = array(
-			'role'       => $role,
-			'user_email' => $user->user_email,
-			'user_login' => $user->user_login,
-			'user_pass'  => $user->user_pass,
-			'first_name' => $user->first_name,
-			'last_name'  => $user->last_name,
-		);
-		return wp_slash( array_filter( $data ) );
-	}
-
-	private static function send_welcome_mail( int $user_id ): void {
+		ob_start( '__return_empty_string' );
 		$failure = null;
-		$note    = static function ( $error ) use ( &$failure ): void {
-			$failure = $error instanceof WP_Error ? $error->get_error_message() : 'the mail did not leave';
-		};
-		add_action( 'wp_mail_failed', $note );
 		try {
-			wp_new_user_notification( $user_id, null, 'user' );
-		} finally {
-			remove_action( 'wp_mail_failed', $note );
+			fire( $event );
+		} catch ( Throwable $e ) {
+			$failure = $e;
 		}
-		if ( null !== $failure ) {
-			throw new RuntimeException( $failure );
+		$this->surroundings->restore();
+		if ( null === $failure ) {
+			$this->end( 'done' );
+		} elseif ( $failure instanceof Skip ) {
+			$this->end( 'skipped', $failure->getMessage() );
+		} else {
+			$this->fail( get_class( $failure ) . ': ' . $failure->getMessage(), $failure->getFile(), $failure->getLine() );
 		}
 	}
 
-	/** Copies in a persistent object cache are of the time before the call. */
-	private static function forget_user( int $id ): void {
-		wp_cache_delete( $id, 'users' );
-		wp_cache_delete( $id, 'user_meta' );
-		if ( function_exists( 'wp_cache_set_users_last_changed' ) ) {
-			wp_cache_set_users_last_changed();
-		} else {
-			wp_cache_set( 'last_changed', microtime(), 'users' );
+	/** A listener has ended PHP, or an error has. */
+	public function cut_short(): void {
+		if ( null === $this->event ) {
+			return;
+		}
+		$this->reserve = '';
+		$this->surroundings->restore();
+		$error = error_get_last();
+		$fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+		try {
+			if ( is_array( $error ) && ( $error['type'] & $fatal ) ) {
+				$this->fail( $error['message'], $error['file'], $error['line'], true );
+			} else {
+				$this->fail( 'a listener ended PHP', '', 0, true );
+			}
+		} catch ( Unavailable $e ) {
+			return;
+		}
+		if ( '' !== purpose() ) {
+			reply( 200, array( 'more' => true ) + $this->ended );
 		}
 	}
 
 	/** Another try later, or none. */
-	private function fail( string $why, bool $is_dead ): void {
-		$attempts = (int) $this->current['attempts'];
+	private function fail( string $why, string $file, int $line, bool $has_died = false ): void {
+		$why      = legible( '' === $file ? $why : "$why in $file:$line" );
+		$attempts = (int) $this->event['attempts'];
 		if ( $attempts >= setting( 'ATTEMPTS', 10 ) ) {
-			$this->end( 'dead', $why, $is_dead );
+			$this->end( 'dead', $why, $has_died );
 			return;
 		}
 		$pause = min( LONGEST_RETRY, setting( 'FIRST_RETRY', 10 ) * 2 ** ( $attempts - 1 ) );
-		$this->end( 'pending', $why, $is_dead, (int) $pause );
+		$this->end( 'pending', $why, $has_died, (int) $pause );
 	}
 
-	/** Records how the attempt ended, unless another process has taken the event over. */
-	private function end( string $state, ?string $why, bool $is_dead = false, int $pause = 0 ): void {
-		global $wpdb;
-		$event         = $this->current;
-		$this->current = null;
-		$table         = table();
-		$finished      = 'pending' === $state ? 'NULL' : 'UTC_TIMESTAMP(3)';
-		$set           = $wpdb->prepare(
-			"state = %s, lease = NULL, interrupted = interrupted + %d, duration_ms = %d,
-				due_at = UTC_TIMESTAMP(3) + INTERVAL %d SECOND, finished_at = $finished",
-			$state,
-			$is_dead ? 1 : 0,
-			(int) round( ( microtime( true ) - $this->started ) * 1000 ),
-			$pause
+	private function end( string $state, string $why = '', bool $has_died = false, int $pause = 0 ): void {
+		$end         = array(
+			'state' => $state,
+			'why'   => $why,
+			'died'  => (int) $has_died,
+			'pause' => $pause,
+			'ms'    => (int) round( ( microtime( true ) - $this->since ) * 1000 ),
 		);
-		if ( null !== $why ) {
-			$set .= $wpdb->prepare( ', last_error = %s', $why );
+		$event       = $this->event;
+		$this->event = null;
+		if ( $this->queue->record( $event, $end ) ) {
+			++$this->ended[ 'done' === $state || 'skipped' === $state ? 'done' : 'failed' ];
 		}
-		$where = $wpdb->prepare( 'id = %d AND lease = UNHEX(%s)', $event['id'], $event['lease'] );
-		// An event that is not recorded is fired again.
-		for ( $try = 0; $try < 5 && false === $wpdb->query( "UPDATE $table SET $set WHERE $where" ); $try++ ) {
-			usleep( 100000 );
+	}
+}
+
+/** What each listener finds as it would in a request of its own, whatever the one before it has left. */
+final class Surroundings {
+	/** @var int */
+	private $buffers;
+	/** @var int */
+	private $switched;
+	/** @var int */
+	private $blog_id;
+	/** @var int */
+	private $user_id;
+	/** @var callable|null */
+	private $error_handler;
+	/** @var int */
+	private $memory;
+
+	public function __construct() {
+		$this->buffers       = ob_get_level();
+		$this->switched      = self::switched();
+		$this->blog_id       = get_current_blog_id();
+		$this->user_id       = get_current_user_id();
+		$this->error_handler = self::error_handler();
+		$this->memory        = memory_get_usage( true );
+		$this->filter( 'add_filter' );
+		// Of plugins that read from replicas. One that lags knows nothing of the users whom we tell of.
+		if ( method_exists( $GLOBALS['wpdb'], 'send_reads_to_masters' ) ) {
+			$GLOBALS['wpdb']->send_reads_to_masters();
+		}
+		$this->restore();
+	}
+
+	public function leave(): void {
+		$this->filter( 'remove_filter' );
+	}
+
+	public function restore(): void {
+		self::end_transaction();
+		while ( ob_get_level() > $this->buffers && ob_end_clean() ) {
+			continue;
+		}
+		if ( ! headers_sent() ) {
+			// A visitor may have caused WP-Cron to run.
+			header_remove( 'Set-Cookie' );
+			header_remove( 'Location' );
+			status_header( 200 );
+		}
+		while ( self::switched() > $this->switched ) {
+			restore_current_blog();
+		}
+		if ( get_current_blog_id() !== $this->blog_id ) {
+			switch_to_blog( $this->blog_id );
+		}
+		wp_set_current_user( $this->user_id );
+		if ( is_locale_switched() ) {
+			restore_current_locale();
+		}
+		if ( self::error_handler() !== $this->error_handler ) {
+			set_error_handler( $this->error_handler );
+		}
+		if ( function_exists( 'set_time_limit' ) ) {
+			set_time_limit( setting( 'LEASE', 300 ) );
 		}
 	}
 
-	/** A listener has ended the process, or an error has. */
-	public function cut_short(): void {
-		if ( null === $this->current ) {
+	/** Whether what listeners have kept takes half of the memory that was left for them. */
+	public function is_short_of_memory(): bool {
+		$limit = wp_convert_hr_to_bytes( (string) ini_get( 'memory_limit' ) );
+		return $limit > $this->memory && memory_get_usage( true ) - $this->memory > ( $limit - $this->memory ) / 2;
+	}
+
+	/** What a listener has begun and not ended would be undone at PHP's end, and what we record with it. */
+	private static function end_transaction(): void {
+		global $wpdb;
+		try {
+			$wpdb->query( 'ROLLBACK' );
+			$wpdb->query( 'SET autocommit = 1' );
+		} catch ( Throwable $e ) {
 			return;
 		}
-		$error = error_get_last();
-		$fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
-		$why   = 'a listener ended PHP';
-		if ( is_array( $error ) && ( $error['type'] & $fatal ) ) {
-			$why = self::shortened( $error['message'] . ' in ' . $error['file'] . ':' . $error['line'] );
-		}
-		$this->fail( $why, true );
 	}
 
-	/** For a listener, `wp_die` is an error like any other, not the end of the run. */
-	private function forbid_dying( bool $is_forbidden ): void {
-		$change = $is_forbidden ? 'add_filter' : 'remove_filter';
-		foreach ( array( 'wp_die_handler', 'wp_die_json_handler', 'wp_die_ajax_handler' ) as $filter ) {
-			$change( $filter, array( $this, 'instead_of_dying' ), PHP_INT_MAX );
+	private static function switched(): int {
+		return is_multisite() && ms_is_switched() ? count( (array) $GLOBALS['_wp_switched_stack'] ) : 0;
+	}
+
+	/** The one that is in force. */
+	private static function error_handler(): ?callable {
+		$handler = set_error_handler( null );
+		restore_error_handler();
+		return $handler;
+	}
+
+	/** For a listener, `wp_die` is an error like any other, not the end of the run. And nobody is logged in here. */
+	private function filter( string $change ): void {
+		foreach ( array( '', '_json', '_jsonp', '_ajax', '_xml', '_xmlrpc' ) as $kind ) {
+			$change( "wp_die{$kind}_handler", array( $this, 'instead_of_dying' ), PHP_INT_MAX );
 		}
+		$change( 'send_auth_cookies', '__return_false', PHP_INT_MAX );
 	}
 
 	public function instead_of_dying(): callable {
@@ -537,27 +629,141 @@ final class Run {
 			throw new RuntimeException( 'wp_die: ' . wp_strip_all_tags( is_scalar( $text ) ? (string) $text : '' ) );
 		};
 	}
+}
 
-	private static function words( Throwable $e ): string {
-		$class = get_class( $e );
-		return self::shortened( "$class: {$e->getMessage()} in {$e->getFile()}:{$e->getLine()}" );
+/*
+ * The hooks.
+ */
+
+/** Drops what is stale, and fires the event's hook as PHP would have. */
+function fire( array $event ): void {
+	$id   = (int) $event['user_id'];
+	$role = (string) $event['role'];
+	forget_user( $id );
+	$user = get_userdata( $id );
+	if ( ! $user ) {
+		throw gone( $GLOBALS['wpdb']->users, $id, 'the user was deleted' );
 	}
-
-	private static function shortened( string $text ): string {
-		$text = str_replace( ABSPATH, '', wp_check_invalid_utf8( $text, true ) );
-		return function_exists( 'mb_substr' ) ? mb_substr( $text, 0, LONGEST_ERROR, 'UTF-8' ) : substr( $text, 0, LONGEST_ERROR );
+	switch ( $event['kind'] ) {
+		case 'user_changed':
+			clean_user_cache( $id );
+			break;
+		case 'add_user_role':
+			do_action( 'add_user_role', $id, $role );
+			break;
+		case 'set_user_role':
+			do_action( 'set_user_role', $id, $role, array() );
+			break;
+		case 'user_register':
+			clean_user_cache( $id );
+			do_action( 'user_register', $id, userdata( $user, $role ) );
+			break;
+		case 'add_user_to_blog':
+			wp_cache_delete( get_current_blog_id() . '_user_count', 'blog-details' );
+			do_action( 'add_user_to_blog', $id, $role, get_current_blog_id() );
+			break;
+		case 'welcome_mail':
+			send_welcome_mail( $id );
+			break;
+		default:
+			fire_of_community( $event, $id );
 	}
 }
 
-refuse_strangers();
-add_action( 'rest_api_init', __NAMESPACE__ . '\register_routes' );
-add_filter( 'rest_authentication_errors', __NAMESPACE__ . '\admit', PHP_INT_MAX );
-add_filter( 'option_cron', __NAMESPACE__ . '\show_in_cron' );
-add_filter( 'pre_update_option_cron', __NAMESPACE__ . '\keep_out_of_cron' );
-add_filter( 'pre_unschedule_event', __NAMESPACE__ . '\unschedule', 10, 3 );
-add_action(
-	CRON_HOOK,
-	static function (): void {
-		( new Run() )->until_done();
+/** Hooks of memberships. */
+function fire_of_community( array $event, int $user_id ): void {
+	if ( ! isset( COMMUNITY_KINDS[ $event['kind'] ] ) ) {
+		throw new RuntimeException( 'this version of the plugin does not know this kind of event' );
 	}
-);
+	list( $hook, $class ) = COMMUNITY_KINDS[ $event['kind'] ];
+	$space                = $class::find( (int) $event['space_id'] );
+	if ( ! $space ) {
+		throw new Skip( 'the space or course was deleted' );
+	}
+	$arguments = array( $space, $user_id, (string) $event['origin'] );
+	if ( 'space_joined' === $event['kind'] || 'course_enrolled' === $event['kind'] ) {
+		$id         = (int) $event['membership_id'] ?: new_membership( (int) $event['space_id'], $user_id );
+		$class      = MEMBER;
+		$membership = $id ? $class::find( $id ) : null;
+		if ( ! $membership ) {
+			throw gone( $GLOBALS['wpdb']->prefix . 'fcom_space_user', $id, 'the membership is gone' );
+		}
+		if ( $event['is_new'] ) {
+			$arguments[] = $membership;
+		}
+	}
+	do_action( $hook, ...$arguments );
+}
+
+/** The row of a new membership, whose id its call has not asked for; 0 if there is none. The column of users is a VARCHAR. */
+function new_membership( int $space_id, int $user_id ): int {
+	global $wpdb;
+	$sql = "SELECT MAX(id) FROM {$wpdb->prefix}fcom_space_user WHERE space_id = %d AND user_id = %s";
+	$sql = $wpdb->prepare( $sql, $space_id, (string) $user_id );
+	// Again where every row is, before it counts as gone.
+	$id = $wpdb->get_var( $sql ) ?: $wpdb->get_var( "$sql FOR UPDATE" );
+	if ( '' !== $wpdb->last_error ) {
+		throw new RuntimeException( 'the database does not tell the membership' );
+	}
+	return (int) $id;
+}
+
+/** A row that WordPress does not find may be one that a replica does not have yet; reads that lock never go there. */
+function gone( string $table, int $id, string $reason ): RuntimeException {
+	global $wpdb;
+	$found = $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE id = %d FOR UPDATE", $id ) );
+	if ( null === $found && '' === $wpdb->last_error ) {
+		return new Skip( $reason );
+	}
+	return new RuntimeException( 'the database from which WordPress reads does not have the row yet' );
+}
+
+/** What PHP hands to wp_insert_user, slashed as there; the hash stands for the password, which nobody knows. */
+function userdata( WP_User $user, string $role ): array {
+	$data = array(
+		'role'       => $role,
+		'user_email' => $user->user_email,
+		'user_login' => $user->user_login,
+		'user_pass'  => $user->user_pass,
+		'first_name' => $user->first_name,
+		'last_name'  => $user->last_name,
+	);
+	return wp_slash( array_filter( $data ) );
+}
+
+function send_welcome_mail( int $user_id ): void {
+	$failure = null;
+	$note    = static function ( $error ) use ( &$failure ): void {
+		$failure = $error instanceof WP_Error ? $error->get_error_message() : 'the mail did not leave';
+	};
+	add_action( 'wp_mail_failed', $note );
+	try {
+		wp_new_user_notification( $user_id, null, 'user' );
+	} finally {
+		remove_action( 'wp_mail_failed', $note );
+	}
+	if ( null !== $failure ) {
+		throw new RuntimeException( $failure );
+	}
+}
+
+/** Copies in a persistent object cache are of the time before the call. */
+function forget_user( int $id ): void {
+	wp_cache_delete( $id, 'users' );
+	wp_cache_delete( $id, 'user_meta' );
+	if ( function_exists( 'wp_cache_set_users_last_changed' ) ) {
+		wp_cache_set_users_last_changed();
+	} else {
+		wp_cache_set( 'last_changed', microtime(), 'users' );
+	}
+}
+
+/** A listener's words: short, without anybody's address, and in characters that the connection to the database has. */
+function legible( string $words ): string {
+	$words = str_replace( ABSPATH, '', wp_check_invalid_utf8( $words, true ) );
+	$words = (string) preg_replace( '/[^\s@<>()\[\]"\',;:]+@/', '…@', $words );
+	if ( 'utf8mb4' !== $GLOBALS['wpdb']->charset ) {
+		$words = (string) preg_replace( '/[^\x20-\x7e]+/', '?', $words );
+	}
+	return mb_substr( $words, 0, LONGEST_ERROR, 'UTF-8' );
+}

@@ -6,9 +6,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Transport};
-use crate::mail::{Catalogues, Network, Pace, Sender, Smtp, Templates, Worker};
+use crate::config::{Config, Transport, WordPress};
+use crate::mail::{Network, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::Site;
+use crate::wordpress::catalogue::Catalogues;
 
 /// Who sends mails: a worker with so many connections.
 pub struct Senders {
@@ -69,7 +70,7 @@ pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Sende
         version: Box::new(move |options| version.version.version(&options.site)),
         smtp: Smtp::new(url, &config.smtp)?,
         sender: sender(config),
-        catalogues: catalogues(config),
+        catalogues: Arc::clone(&site.catalogues),
         templates: templates(config)?,
         pace: Pace {
             first_retry: mail.first_retry,
@@ -96,7 +97,7 @@ pub fn sender(config: &Config) -> Sender {
         from_name: mail.from_name.clone(),
         reply_to: mail.reply_to.clone(),
         envelope_from: mail.envelope_from.clone(),
-        https_links: mail.https_links,
+        https_links: mail.https_links || wordpress.forces_https,
         network: wordpress
             .blog
             .as_ref()
@@ -112,15 +113,12 @@ pub fn sender(config: &Config) -> Sender {
 }
 
 /// WordPress's translations, from the configured folder or the site's.
-pub fn catalogues(config: &Config) -> Catalogues {
+pub fn catalogues(config: &WordPress) -> Catalogues {
     let of_site = || {
-        config
-            .wordpress
-            .root
-            .as_ref()
-            .map(|root| root.join("wp-content/languages"))
+        let root = config.root.as_ref();
+        root.map(|root| root.join("wp-content/languages"))
     };
-    Catalogues::in_folder(config.mail.languages.clone().or_else(of_site))
+    Catalogues::in_folder(config.languages.clone().or_else(of_site))
 }
 
 /// The operator's own texts, if any.

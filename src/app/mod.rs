@@ -125,7 +125,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
     let wordpress = &config.wordpress;
     let tables = tables(wordpress)?;
-    let metrics = Arc::new(Metrics::new(Clock.now()));
+    let mut metrics = Metrics::new(Clock.now());
+    if config.relay.enabled {
+        metrics = metrics.with_relay();
+    }
+    let metrics = Arc::new(metrics);
     metrics
         .connections_limit
         .set(config.database.max_connections.into());
@@ -139,6 +143,7 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         clock: Clock,
         version: version(wordpress)?,
         last_rules: LastRules::default(),
+        catalogues: Arc::new(catalogues(wordpress)),
         password_scheme: match wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress,
@@ -182,6 +187,8 @@ fn poker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Poker>> {
         clock: site.clock,
         wordpress: WordPress::new(wake).context("relay.url cannot be used")?,
         bell: Arc::clone(bell),
+        calls: site.tasks.clone(),
+        metrics: Arc::clone(&site.metrics),
     }))
 }
 

@@ -81,9 +81,22 @@ pub(super) async fn watch_backlog(site: Arc<Site>, draining: CancellationToken) 
             _ = interval.tick() => {}
             () = draining.cancelled() => return,
         }
-        match provision::backlog(&site).await {
-            Ok(backlog) => site.metrics.set_backlog(&backlog, site.clock.now()),
-            Err(error) => tracing::debug!("no backlog for now: {}", telemetry::chain(&error)),
+        let looked = async {
+            let backlog = provision::backlog(&site).await?;
+            if site.relay_bell.is_some() {
+                let hooks = site
+                    .pool
+                    .work(async |connection| {
+                        events::queue::backlog(connection, &site.statements).await
+                    })
+                    .await?;
+                site.metrics.set_hooks(&hooks, site.clock.now());
+            }
+            site.metrics.set_backlog(&backlog, site.clock.now());
+            Ok::<_, db::DatabaseError>(())
+        };
+        if let Err(error) = looked.await {
+            tracing::debug!("no backlog for now: {}", telemetry::chain(&error));
         }
     }
 }

@@ -89,9 +89,10 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         display_name: "Jane Doe",
         locale: None,
         key: &key,
-        https: config.mail.https_links,
+        https: app::sender(config).https_links,
     };
-    compose(&welcome, &app::catalogues(config), &app::templates(config)?)
+    let catalogues = app::catalogues(&config.wordpress);
+    compose(&welcome, &catalogues, &app::templates(config)?)
         .context("mail.templates cannot be rendered")
 }
 

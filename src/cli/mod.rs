@@ -20,10 +20,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use self::terminal::complain;
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigError, Sources};
 
 /// Read when no --config is given.
 const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
+
+/// The exit status for a configuration that is refused (`EX_CONFIG`). Starting again does not mend it, so the unit does not
+/// try, and calls do not wait for it.
+const BAD_CONFIGURATION: u8 = 78;
 
 /// Executes FluentCommunity's incoming webhooks beside WordPress.
 #[derive(Debug, Parser)]
@@ -101,6 +105,9 @@ impl Cli {
             complain(&format!("fcom-sidecar: {error}"));
             for cause in error.chain().skip(1) {
                 complain(&format!("  because: {cause}"));
+            }
+            if error.is::<ConfigError>() {
+                return ExitCode::from(BAD_CONFIGURATION);
             }
             ExitCode::FAILURE
         })

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::block_on;
 use crate::config::{Config, Sources};
 use crate::http::Inherited;
@@ -19,7 +21,7 @@ pub(super) fn run(
     sources: Sources,
     socket_names: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let log = telemetry::start(&config.log)?;
+    let (log, exporter) = telemetry::start(&config.log, config.otlp.as_ref())?;
     let inherited = Inherited::receive(socket_names)?;
     allow_open_files(config.limits.max_connections);
     block_on(async {
@@ -34,6 +36,8 @@ pub(super) fn run(
             env!("CARGO_PKG_VERSION"),
             config.server.admin_listen
         );
+        let end_of_spans = CancellationToken::new();
+        let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(end_of_spans.clone())));
         let mut signals = StopSignals::receive()?;
         let reload = ReloadSignal::receive()?;
         let live = Arc::clone(&app.live);
@@ -44,7 +48,15 @@ pub(super) fn run(
                 () = reloading => {}
             }
         };
-        lifecycle::serve(app, config.server.shutdown, until).await
+        let served = lifecycle::serve(app, config.server.shutdown, until).await;
+        end_of_spans.cancel();
+        if let Some(exporting) = exporting {
+            tokio::select! {
+                ended = exporting => ended?,
+                () = signals.next() => {}
+            }
+        }
+        served
     })?;
     Ok(ExitCode::SUCCESS)
 }

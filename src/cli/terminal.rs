@@ -1,20 +1,22 @@
 //! What commands say, to people and to programs.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
-/// The one place that writes to standard output.
-#[expect(clippy::print_stdout, reason = "commands answer on standard output")]
+/// The one place that writes to standard output. A reader that has seen enough (`| head`) ends no command in its middle.
 pub(super) fn say(line: &str) {
-    println!("{line}");
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("fcom-sidecar: cannot write the answer: {error}"));
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
-/// The one place that writes to standard error, beside the log.
-#[expect(
-    clippy::print_stderr,
-    reason = "errors of commands go to standard error"
-)]
+/// The one place that writes to standard error, beside the log. If nobody reads it, nobody can be told.
 pub(super) fn complain(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Says an answer as JSON, for programs, or as the text that people read.

@@ -1,8 +1,8 @@
 //! The options there are, and the one an unknown name was probably meant to be. Mirrors nothing in PHP.
 
-use super::{admin, database, limits, log, mail, relay, runs, server, smtp, wordpress};
+use super::{admin, database, limits, log, mail, otlp, relay, runs, server, smtp, wordpress};
 
-const SECTIONS: [&[&str]; 10] = [
+const SECTIONS: [&[&str]; 11] = [
     server::KEYS,
     admin::KEYS,
     wordpress::KEYS,
@@ -13,6 +13,7 @@ const SECTIONS: [&[&str]; 10] = [
     relay::KEYS,
     runs::KEYS,
     log::KEYS,
+    otlp::KEYS,
 ];
 
 /// Further apart than this, a suggestion would puzzle more than help.

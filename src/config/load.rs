@@ -14,7 +14,7 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Settings};
 use super::wp_config::WpConfig;
 use super::{
-    Admin, Database, Limits, Log, Mail, Protection, Relay, Runs, Server, Smtp, WordPress,
+    Admin, Database, Limits, Log, Mail, Otlp, Protection, Relay, Runs, Server, Smtp, WordPress,
     protection,
 };
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub runs: Runs,
     /// `[log]`
     pub log: Log,
+    /// `[otlp]`, if there is a collector
+    pub otlp: Option<Otlp>,
     /// What each option was given as.
     pub(super) given: Fingerprints,
 }
@@ -109,6 +111,7 @@ impl Config {
         let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let log = Log::read(settings);
+        let otlp = Otlp::read(settings);
         Ok(Self {
             server: server?,
             admin: admin?,
@@ -121,6 +124,7 @@ impl Config {
             relay: relay?,
             runs: runs?,
             log: log?,
+            otlp: otlp?,
             given: settings.fingerprints(),
         })
     }

@@ -15,7 +15,6 @@ pub(super) const KEYS: &[&str] = &[
     "mail.reply_to",
     "mail.envelope_from",
     "mail.https_links",
-    "mail.languages",
     "mail.templates",
     "mail.connections",
     "mail.mails_per_second",
@@ -40,8 +39,6 @@ pub struct Mail {
     pub envelope_from: Option<String>,
     /// Whether links are https although `siteurl` is not.
     pub https_links: bool,
-    /// Folder of WordPress's `.mo` files.
-    pub languages: Option<PathBuf>,
     /// Folder of the operator's own texts.
     pub templates: Option<PathBuf>,
     /// Mails on their way at once, each on a connection of its own; at least 1.
@@ -93,7 +90,6 @@ impl Mail {
         let reply_to = settings.optional_parsed("mail.reply_to", address);
         let envelope_from = settings.optional_parsed("mail.envelope_from", address);
         let https_links = settings.one_of("mail.https_links", &[("auto", false), ("always", true)]);
-        let languages = settings.optional("mail.languages");
         let templates = settings.optional("mail.templates");
         let connections = settings.number("mail.connections", 1..=100);
         let mails_per_second = settings.number("mail.mails_per_second", 0..=10_000);
@@ -108,7 +104,6 @@ impl Mail {
             reply_to: reply_to?,
             envelope_from: envelope_from?,
             https_links: https_links?,
-            languages: languages?.map(PathBuf::from),
             templates: templates?.map(PathBuf::from),
             connections: connections?,
             mails_per_second: NonZeroU32::new(mails_per_second?),

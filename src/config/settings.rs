@@ -196,6 +196,23 @@ impl Settings {
         })
     }
 
+    /// A part of a whole.
+    pub(super) fn ratio(&mut self, key: &str) -> Result<f64, Reported> {
+        let ratio = match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::Float(ratio)) => Some(*ratio),
+            Some(ValueKind::I64(0)) => Some(0.0),
+            Some(ValueKind::I64(1)) => Some(1.0),
+            Some(ValueKind::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        ratio
+            .filter(|ratio| (0.0..=1.0).contains(ratio))
+            .ok_or_else(|| {
+                let remedy = "write a number from 0 to 1, e.g. 0.05";
+                self.refuse(key, &Flaw::new("is not a part of a whole", remedy))
+            })
+    }
+
     /// A list of texts: an array in the file, comma-separated elsewhere. Every bad element is noted.
     pub(super) fn list<T>(
         &mut self,

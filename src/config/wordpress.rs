@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "wordpress.password_hash",
     "wordpress.users_table",
     "wordpress.usermeta_table",
+    "wordpress.languages",
 ];
 
 /// The option that says the version outright.
@@ -42,12 +43,16 @@ pub struct WordPress {
     pub users_table: Option<String>,
     /// Full name of the usermeta table, if it is not the prefix and `usermeta` (`CUSTOM_USER_META_TABLE`).
     pub usermeta_table: Option<String>,
+    /// Folder of WordPress's `.mo` files, if it is not the one in `root`.
+    pub languages: Option<PathBuf>,
     /// The constant `FLUENT_COMMUNITY_PORTAL_SLUG`.
     pub portal_slug: Option<String>,
     /// The constant `WP_HOME`, which overrides the option `home`.
     pub home_url: Option<String>,
     /// The constant `WP_SITEURL`, which overrides the option `siteurl`.
     pub site_url: Option<String>,
+    /// The constant `FORCE_SSL_ADMIN` or its older form: login pages are https, whatever the site's address is.
+    pub forces_https: bool,
     /// What `wp-config.php` sets in a way that only PHP could tell and the daemon does without; one sentence each.
     pub notes: Vec<String>,
 }
@@ -115,6 +120,7 @@ impl WordPress {
             site,
             "CUSTOM_USER_META_TABLE",
         );
+        let languages = settings.optional("wordpress.languages");
         let blog = blog(settings, site, table_prefix.as_deref().unwrap_or_default());
 
         let site = site?;
@@ -129,6 +135,8 @@ impl WordPress {
         let portal_slug = optional("FLUENT_COMMUNITY_PORTAL_SLUG");
         let home_url = optional("WP_HOME");
         let site_url = optional("WP_SITEURL");
+        let mut is_set = |name: &str| optional(name).is_some_and(|text| text != "0");
+        let forces_https = is_set("FORCE_SSL_ADMIN") || is_set("FORCE_SSL_LOGIN");
         let (version, version_source) = version?.unzip();
         Ok(Self {
             root: root?.map(PathBuf::from),
@@ -143,9 +151,11 @@ impl WordPress {
             password_hash: password_hash?,
             users_table: users_table?,
             usermeta_table: usermeta_table?,
+            languages: languages?.map(PathBuf::from),
             portal_slug,
             home_url,
             site_url,
+            forces_https,
             notes,
         })
     }

@@ -180,6 +180,7 @@ statements! {
     finish_mail,
     forget_idempotency_keys,
     free_claims,
+    hooks_backlog,
     insert_cache_event,
     insert_event,
     insert_mail,

@@ -1,6 +1,7 @@
 //! The rows: one event per hook.
 
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::wordpress::php::loose;
 
 /// Who let the member in or out, as FluentCommunity's hooks say it. Webhooks always say this.
 const ORIGIN: &str = "by_admin";
@@ -14,6 +15,8 @@ pub enum Event<'a> {
     RoleSet(&'a str),
     /// `user_register`; the role is part of its user data.
     Registered(&'a str),
+    /// `add_user_to_blog`, on a network.
+    AddedToSite(&'a str),
     /// WordPress is to send the welcome mail.
     WelcomeMail,
     /// `fluent_community/space/joined` or `fluent_community/course/enrolled`.
@@ -38,15 +41,25 @@ pub enum Event<'a> {
 impl Event<'_> {
     /// What WordPress fires for a user who is new, before anything happens in the community.
     pub fn of_new_user(role: &str, welcome_mail: bool) -> Vec<Event<'_>> {
-        let mut events = Vec::new();
-        if !role.is_empty() {
-            events.push(Event::RoleAdded(role));
-        }
-        events.extend([Event::RoleSet(role), Event::Registered(role)]);
+        let mut events = Self::of_role(role);
+        events.push(Event::Registered(role));
         if welcome_mail {
             events.push(Event::WelcomeMail);
         }
         events
+    }
+
+    /// What `add_user_to_blog` fires for a user of the network who was no member of the site.
+    pub fn of_new_site_member(role: &str) -> Vec<Event<'_>> {
+        let mut events = Self::of_role(role);
+        events.push(Event::AddedToSite(role));
+        events
+    }
+
+    /// What `set_role` fires for a user who has no role yet.
+    fn of_role(role: &str) -> Vec<Event<'_>> {
+        let added = (!loose::is_empty(role.as_bytes())).then_some(Event::RoleAdded(role));
+        added.into_iter().chain([Event::RoleSet(role)]).collect()
     }
 
     /// As the plugin knows it.
@@ -55,6 +68,7 @@ impl Event<'_> {
             Self::RoleAdded(_) => "add_user_role",
             Self::RoleSet(_) => "set_user_role",
             Self::Registered(_) => "user_register",
+            Self::AddedToSite(_) => "add_user_to_blog",
             Self::WelcomeMail => "welcome_mail",
             Self::Joined { is_course, .. } if *is_course => "course_enrolled",
             Self::Joined { .. } => "space_joined",
@@ -68,10 +82,9 @@ impl Event<'_> {
         if events.is_empty() {
             return;
         }
-        let member = user_id.to_string();
         let literals: Vec<Literal<'_>> = events
             .iter()
-            .flat_map(|event| event.literals(user_id, &member))
+            .flat_map(|event| event.literals(user_id))
             .collect();
         batch.add(
             &statements.insert_event,
@@ -80,8 +93,7 @@ impl Event<'_> {
         );
     }
 
-    /// `member` is the user's id as the column of memberships has it, a VARCHAR.
-    fn literals<'a>(&'a self, user_id: u64, member: &'a str) -> [Literal<'a>; 9] {
+    fn literals(&self, user_id: u64) -> [Literal<'_>; 7] {
         let number = |id: Option<u64>| id.map_or(Literal::Null, Literal::Number);
         let (space, membership, is_new) = match *self {
             Self::Joined {
@@ -93,20 +105,18 @@ impl Event<'_> {
             _ => (None, None, false),
         };
         let (role, origin) = match *self {
-            Self::RoleAdded(role) | Self::RoleSet(role) | Self::Registered(role) => {
-                (Literal::Text(role), Literal::Null)
-            }
+            Self::RoleAdded(role)
+            | Self::RoleSet(role)
+            | Self::Registered(role)
+            | Self::AddedToSite(role) => (Literal::Text(role), Literal::Null),
             Self::WelcomeMail => (Literal::Null, Literal::Null),
             Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
         };
-        let looked_up = space.filter(|_| is_new);
         [
             user_id.into(),
             self.kind().into(),
             number(space),
             number(membership),
-            number(looked_up),
-            member.into(),
             u64::from(is_new).into(),
             role,
             origin,
@@ -129,4 +139,27 @@ pub async fn note_changed_user(
         .await
         .doing("note that a user has changed")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `WP_User::set_role` does.
+    #[test]
+    fn only_a_role_that_there_is_gets_added() {
+        let kinds = |events: Vec<Event<'_>>| events.iter().map(Event::kind).collect::<Vec<_>>();
+        assert_eq!(
+            kinds(Event::of_new_site_member("editor")),
+            ["add_user_role", "set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_site_member("")),
+            ["set_user_role", "add_user_to_blog"]
+        );
+        assert_eq!(
+            kinds(Event::of_new_user("", true)),
+            ["set_user_role", "user_register", "welcome_mail"]
+        );
+    }
 }

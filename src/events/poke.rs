@@ -1,21 +1,41 @@
 //! Waking WordPress. A wake-up only says "look", so many of them are one; WP-Cron looks by itself once a minute.
+//!
+//! PHP often has the same processors as the calls and their database, so it holds back while calls come: one process at
+//! a time works for a second, then it rests nine times as long as it took. That ends when calls have paused for a tenth
+//! of a second. Hooks that wait for half a minute get every other second.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::queue;
 use super::wordpress::{Ran, WordPress, WordPressError};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements};
-use crate::telemetry;
+use crate::telemetry::{self, Metrics, fail, phase};
 
-/// PHP processes that are kept busy at once.
-const IN_FLIGHT: usize = 2;
+/// PHP processes that are kept busy at once while no call is under way.
+const IN_FLIGHT: u32 = 2;
 /// Between two wake-ups: what is committed meanwhile goes along with the next.
 const PAUSE: Duration = Duration::from_millis(150);
+/// How long PHP goes on when it is woken, in seconds, if there is so much to do.
+const RUN_SECONDS: u64 = 1;
+/// While calls come, how many times longer PHP rests than it has worked: it gets a tenth of one processor.
+const REST: u32 = 9;
+/// The same for hooks that have been waiting for [`LONG`]: half a processor.
+const REST_OF_LATE: u32 = 1;
+const LONG: Duration = Duration::from_secs(30);
+/// A listener that waits for somebody else takes long, but no processor.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// How often it is looked whether calls are under way.
+const LOOK: Duration = Duration::from_millis(20);
+/// So many looks that find none are a pause of the calls.
+const QUIET_LOOKS: u32 = 5;
 /// After a wake-up that failed; doubled after each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
@@ -34,19 +54,25 @@ pub struct Poker {
     pub wordpress: WordPress,
     /// Rung when an event was committed.
     pub bell: Arc<Notify>,
+    /// Calls under way.
+    pub calls: TaskTracker,
+    /// Where wake-ups are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Poker {
-    /// Wakes WordPress whenever the bell rings, and for what is found due, until `stop` is cancelled.
+    /// Wakes WordPress at the start, whenever the bell rings, and for what is found due, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let poker = Arc::new(self);
         let sweep = tokio::spawn(Arc::clone(&poker).sweep(stop.clone()));
-        let places = Arc::new(Semaphore::new(IN_FLIGHT));
+        let places = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let trouble = Arc::new(Trouble::default());
+        // A plugin that is not there is reported before there is work for it, and the first call finds PHP's code compiled.
+        poker.bell.notify_one();
         while !stop.is_cancelled() {
             let waited = async {
                 poker.bell.notified().await;
-                Arc::clone(&places).acquire_owned().await
+                poker.place(&places).await
             };
             let place = tokio::select! {
                 place = waited => place,
@@ -66,21 +92,79 @@ impl Poker {
         let _ = sweep.await;
     }
 
+    /// While calls are under way one process has all places.
+    async fn place(&self, places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        loop {
+            let wanted = if self.calls.is_empty() { 1 } else { IN_FLIGHT };
+            if let Ok(place) = Arc::clone(places).try_acquire_many_owned(wanted) {
+                return place;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn poke(&self, trouble: &Trouble) {
-        match self.wordpress.wake(self.clock.now()).await {
+        let began = Instant::now();
+        let span = phase!(
+            "client",
+            "wake WordPress",
+            "http.request.method" = "POST",
+            "hooks.done" = Empty,
+            "hooks.failed" = Empty
+        );
+        let woken = self.wordpress.wake(self.clock.now(), RUN_SECONDS);
+        match woken.instrument(span.clone()).await {
             Ok(ran) => {
+                span.record("hooks.done", ran.done);
+                span.record("hooks.failed", ran.failed);
+                drop(span);
+                self.metrics.woken("answered");
                 trouble.is_over();
                 report(ran);
                 if ran.more {
                     self.bell.notify_one();
                 }
+                self.rest(began.elapsed()).await;
             }
             Err(error) => {
+                fail(&span, "not_woken");
+                drop(span);
+                self.metrics.woken(error.word());
                 // Keeps its place meanwhile, so that a site that is away is not asked more often by busy callers.
                 tokio::time::sleep(trouble.note(&error)).await;
                 self.bell.notify_one();
             }
         }
+    }
+
+    /// Keeps its place while calls come, for a time that depends on how long PHP worked.
+    async fn rest(&self, worked: Duration) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let is_late = matches!(self.waited().await, Some(waited) if waited >= LONG);
+        let times = if is_late { REST_OF_LATE } else { REST };
+        let end = Instant::now() + worked.saturating_mul(times).min(LONGEST_REST);
+        let mut quiet_looks = 0;
+        while quiet_looks < QUIET_LOOKS && Instant::now() < end {
+            tokio::time::sleep(LOOK).await;
+            quiet_looks = if self.calls.is_empty() {
+                quiet_looks + 1
+            } else {
+                0
+            };
+        }
+    }
+
+    /// How long the next hook has been waiting, if there is one and the database answers.
+    async fn waited(&self) -> Option<Duration> {
+        let waited = self
+            .pool
+            .work(async |connection| queue::waited(connection, &self.statements).await);
+        waited.await.unwrap_or_else(|error| {
+            tracing::debug!("no look at events for now: {}", telemetry::chain(&error));
+            None
+        })
     }
 
     async fn sweep(self: Arc<Self>, stop: CancellationToken) {
@@ -91,15 +175,8 @@ impl Poker {
                 _ = interval.tick() => {}
                 () = stop.cancelled() => return,
             }
-            let due = self
-                .pool
-                .work(async |connection| queue::is_due(connection, &self.statements).await);
-            match due.await {
-                Ok(true) => self.bell.notify_one(),
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::debug!("no look at events for now: {}", telemetry::chain(&error));
-                }
+            if self.waited().await.is_some() {
+                self.bell.notify_one();
             }
         }
     }

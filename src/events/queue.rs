@@ -1,9 +1,12 @@
 //! The events as operators see them. WordPress takes them by itself; here they are counted, shown and mended.
 
+use std::time::Duration;
+
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::telemetry::Hooks;
 
 /// How things stand.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -65,16 +68,48 @@ struct OfState {
     oldest_seconds: Option<i64>,
 }
 
-/// Whether WordPress has something to do.
-pub(super) async fn is_due(
+/// How long the hook that is to be fired next has been waiting; `None` if WordPress has nothing to do.
+pub(super) async fn waited(
     connection: &mut Connection,
     statements: &Statements,
-) -> Result<bool, DatabaseError> {
-    let due: Option<i64> = sqlx::query_scalar(statements.due_event.sql())
+) -> Result<Option<Duration>, DatabaseError> {
+    let seconds: Option<i64> = sqlx::query_scalar(statements.due_event.sql())
         .fetch_optional(connection)
         .await
         .doing("look for events that are due")?;
-    Ok(due.is_some())
+    Ok(seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
+}
+
+/// What the relay has before it, for the metrics: counted as far as it does not cost much.
+///
+/// # Errors
+/// The statement failed.
+pub async fn backlog(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<Hooks, DatabaseError> {
+    let rows: Vec<(String, i64, Option<NaiveDateTime>, Option<i64>)> =
+        sqlx::query_as(statements.hooks_backlog.sql())
+            .fetch_all(connection)
+            .await
+            .doing("count events that wait")?;
+    let mut hooks = Hooks::default();
+    for (kind, events, oldest, delay_ms) in rows {
+        let events = events.unsigned_abs();
+        match kind.as_str() {
+            "pending" => {
+                hooks.pending = events;
+                hooks.oldest_pending = oldest.map(|oldest| oldest.and_utc());
+            }
+            "dead" => hooks.dead = events,
+            "interrupted" => hooks.interrupted = events,
+            _ => {
+                let delay_ms = delay_ms.and_then(|delay| u64::try_from(delay).ok());
+                hooks.last_delay = delay_ms.map(Duration::from_millis);
+            }
+        }
+    }
+    Ok(hooks)
 }
 
 /// Counts and times.

@@ -71,8 +71,8 @@ pub enum WordPressError {
          and see that nothing keeps ?rest_route= from WordPress"
     )]
     NotInstalled(StatusCode),
-    /// PHP or the web server failed, perhaps in a listener.
-    #[error("the site answers {0}: its error log tells why")]
+    /// PHP or the web server failed, or WordPress is being updated.
+    #[error("the site answers {0}: it is in maintenance, or its error log tells why")]
     Failed(StatusCode),
     /// A redirect.
     #[error("the site sends us elsewhere ({0}): set relay.url to its final address")]
@@ -88,6 +88,20 @@ pub enum WordPressError {
         "the plugin knows no secret: define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret"
     )]
     NoSecret,
+}
+
+impl WordPressError {
+    /// For metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::NotInstalled(_) => "not_installed",
+            Self::Failed(_) => "failed",
+            Self::Elsewhere(_) => "redirected",
+            Self::Refused => "refused",
+            Self::NoSecret => "no_secret",
+        }
+    }
 }
 
 impl WordPress {
@@ -111,12 +125,14 @@ impl WordPress {
         })
     }
 
-    /// Has the plugin look for events; answers when it has found no more, or after its time.
+    /// Has the plugin look for events; answers when it has found no more, or after about so many seconds: it ends what it
+    /// has begun.
     ///
     /// # Errors
     /// See [`WordPressError`].
-    pub async fn wake(&self, now: DateTime<Utc>) -> Result<Ran, WordPressError> {
-        self.ask("wake", now).await
+    pub async fn wake(&self, now: DateTime<Utc>, seconds: u64) -> Result<Ran, WordPressError> {
+        self.ask("wake", now, &[("seconds", &seconds.to_string())])
+            .await
     }
 
     /// Asks what is installed.
@@ -124,17 +140,20 @@ impl WordPress {
     /// # Errors
     /// See [`WordPressError`].
     pub async fn installed(&self, now: DateTime<Utc>) -> Result<Installed, WordPressError> {
-        self.ask("status", now).await
+        self.ask("status", now, &[]).await
     }
 
     async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         purpose: &str,
         now: DateTime<Utc>,
+        parameters: &[(&str, &str)],
     ) -> Result<T, WordPressError> {
         let mut url = self.url.clone();
         let route = format!("{ROUTE}{purpose}");
-        url.query_pairs_mut().append_pair("rest_route", &route);
+        url.query_pairs_mut()
+            .append_pair("rest_route", &route)
+            .extend_pairs(parameters);
         let (time, signature) = signature::sign(&self.secret, now, purpose);
         let request = self
             .client

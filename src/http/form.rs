@@ -93,6 +93,13 @@ pub(super) async fn read_form(
     }
 }
 
+/// Takes the body off the connection, so that the answer reaches a caller who is still sending, and the next request can
+/// follow. One that is too large or too slow is left, and the connection ends.
+pub(super) async fn skip_body(payload: web::Payload, rules: &Rules, replies: Replies) {
+    let reading = read_body(payload, rules.max_body_bytes, replies);
+    let _ = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+}
+
 async fn read_multipart_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,

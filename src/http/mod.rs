@@ -14,6 +14,7 @@ mod reply;
 mod request_id;
 mod rules;
 mod server;
+mod trace;
 mod webhook;
 
 #[cfg(any(test, fuzzing))]

@@ -178,16 +178,19 @@ impl Formatter for PhpFormatter {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        let is_escaped = |character: char| !matches!(character, ' '..='.' | '0'..='~');
         let mut units = [0; 2];
-        for character in fragment.chars() {
-            match character {
-                '/' => writer.write_all(b"\\/")?,
-                ' '..='~' => write!(writer, "{character}")?,
-                _ => {
-                    for unit in character.encode_utf16(&mut units) {
+        for run in fragment.split_inclusive(is_escaped) {
+            let mut rest = run.chars();
+            match rest.next_back() {
+                Some('/') => write!(writer, "{}\\/", rest.as_str())?,
+                Some(last) if is_escaped(last) => {
+                    writer.write_all(rest.as_str().as_bytes())?;
+                    for unit in last.encode_utf16(&mut units) {
                         write!(writer, "\\u{unit:04x}")?;
                     }
                 }
+                _ => writer.write_all(run.as_bytes())?,
             }
         }
         Ok(())

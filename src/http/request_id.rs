@@ -1,4 +1,5 @@
-//! A name for each request: in the answer's header, in every line of the log about it, and in the run record.
+//! A name for each request: in the answer's header, in every line of the log about it, and in the run record. With it the
+//! trace that the request belongs to, in the log and for the collector.
 
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::server::Front;
+use super::trace;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As many characters as the run record holds.
@@ -38,9 +41,11 @@ pub(super) async fn name_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let is_trusted = request.app_data::<web::Data<Front>>().is_some_and(|front| {
+    let front = request.app_data::<web::Data<Front>>();
+    let rules = front.map(|front| Arc::clone(&front.rules.borrow()));
+    let is_trusted = rules.as_ref().is_some_and(|rules| {
         let peer = request.peer_addr().map(|peer| peer.ip());
-        front.rules.borrow().trust(peer)
+        rules.trust(peer)
     });
     let header = |name: &str| {
         let mut values = request.headers().get_all(name).filter(|_| is_trusted);
@@ -51,10 +56,14 @@ pub(super) async fn name_request(
     let id = header(X_REQUEST_ID.as_str()).and_then(RequestId::parse);
     let id = id.unwrap_or_else(RequestId::generate);
     // As an error's, so that no filter which lets a line through leaves out whose it is.
-    let span = tracing::error_span!("request", request.id = %id.0);
+    let span = tracing::error_span!("request", request.id = %id.0, trace.id = Empty);
+    let traced = trace::begin(&request, rules.as_deref(), is_trusted, &span);
+    drop(rules);
     let value = HeaderValue::from_str(&id.0);
     request.extensions_mut().insert(id);
-    let mut response = next.call(request).instrument(span).await?;
+    let answered = next.call(request).instrument(traced.clone());
+    let mut response = answered.instrument(span).await?;
+    trace::end(&traced, &response);
     if let Ok(value) = value {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
-use super::form::{Form, SIGNATURE, read_form};
+use super::form::{Form, SIGNATURE, read_form, skip_body};
 use super::reply::Replies;
 use super::request_id::RequestId;
 use super::rules::Rules;
@@ -41,9 +41,17 @@ pub(super) async fn handle(
     let _under_way = front.requests.token();
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
-    let (mut response, ended) = match receive(&request, payload, &front, &rules, replies).await {
-        Ok(call) => execute(&front, &rules, call, replies, started).await,
-        Err(response) => {
+    let wanted = if request.method() == Method::POST && front.calls.available_permits() == 0 {
+        // Before anything of it is looked at: where many have to be refused, it must cost little.
+        skip_body(payload, &rules, replies).await;
+        None
+    } else {
+        Some(receive(&request, payload, &front, &rules, replies).await)
+    };
+    let (mut response, ended) = match wanted {
+        None => turn_away(&front, replies, OVERLOADED),
+        Some(Ok(call)) => execute(&front, &rules, call, replies, started).await,
+        Some(Err(response)) => {
             let status = response.status().as_u16();
             let ended = Ended::unheard(response.status());
             tracing::info!(
@@ -58,6 +66,7 @@ pub(super) async fn handle(
     };
     let metrics = &front.site.metrics;
     metrics.call_ended(ended.outcome, ended.lane, started.elapsed());
+    tracing::Span::current().record("call.outcome", ended.outcome);
     if front.draining.is_cancelled() {
         response
             .head_mut()
@@ -221,18 +230,7 @@ async fn execute(
 ) -> (HttpResponse, Ended) {
     let place = match place(front).await {
         Ok(place) => place,
-        Err((outcome, message)) => {
-            // Many at once, by their nature: a line for each would take the machine from the calls that have a place.
-            if front.refusals.is_due() {
-                let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
-                tracing::warn!(
-                    status,
-                    outcome,
-                    "call refused: {message}; more of these in this second are only counted"
-                );
-            }
-            return (replies.unavailable(message), Ended::refused(outcome));
-        }
+        Err(no_place) => return turn_away(front, replies, no_place),
     };
     let address = call.caller.address;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
@@ -285,11 +283,14 @@ async fn execute(
     }
 }
 
-/// A place for the call, or why there is none: for metrics, and in words.
-async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (&'static str, &'static str)> {
+/// Why there is no place for a call: for metrics, and in words.
+type NoPlace = (&'static str, &'static str);
+
+const OVERLOADED: NoPlace = ("overloaded", "Too many calls at once, nothing was changed");
+
+async fn place(front: &Front) -> Result<OwnedSemaphorePermit, NoPlace> {
     let place = Arc::clone(&front.calls).try_acquire_owned();
-    let message = "Too many calls at once, nothing was changed";
-    let place = place.map_err(|_| ("overloaded", message))?;
+    let place = place.map_err(|_| OVERLOADED)?;
     if !front.site.readiness.is_ready_once_started().await {
         return Err(("not_ready", "The server is not ready, nothing was changed"));
     }
@@ -298,4 +299,21 @@ async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (&'static str, &'s
         return Err(("database_unavailable", message));
     }
     Ok(place)
+}
+
+fn turn_away(
+    front: &Front,
+    replies: Replies,
+    (outcome, message): NoPlace,
+) -> (HttpResponse, Ended) {
+    // Many at once, by their nature: a line for each would take the machine from the calls that have a place.
+    if front.refusals.is_due() {
+        let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+        tracing::warn!(
+            status,
+            outcome,
+            "call refused: {message}; more of these in this second are only counted"
+        );
+    }
+    (replies.unavailable(message), Ended::refused(outcome))
 }

@@ -5,7 +5,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Catalogues, MailOptions, Network, Templates};
+use super::{MailOptions, Network, Templates};
+use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::special_chars::{Quotes, decode};
 use crate::wordpress::version::Version;
 

@@ -9,13 +9,16 @@ use chrono::{DateTime, Utc};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::outbox::{self, Ended, Leased};
-use super::{Catalogues, Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
+use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::clock::Clock;
 use crate::db::{DatabaseError, Pool, Statements};
 use crate::events::note_changed_user;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, fail, phase};
+use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
 use crate::wordpress::version::Version;
@@ -69,7 +72,7 @@ pub struct Worker {
     /// `[mail]` options.
     pub sender: Sender,
     /// Translations.
-    pub catalogues: Catalogues,
+    pub catalogues: Arc<Catalogues>,
     /// The operator's texts.
     pub templates: Templates,
     /// Retries and rate.
@@ -142,10 +145,22 @@ impl Worker {
         let Some(mail) = leased.await? else {
             return Ok(false);
         };
-        let ended = match self.attempt(&mail, line, started).await {
+        let span = phase!(
+            "internal",
+            "welcome mail",
+            "mail.id" = mail.id,
+            "user.id" = mail.user_id,
+            "mail.outcome" = Empty
+        );
+        let attempt = self.attempt(&mail, line, started).instrument(span.clone());
+        let ended = match attempt.await {
             Ok(ended) => ended,
             Err(error) => self.later(&mail, telemetry::chain(&error)),
         };
+        span.record("mail.outcome", ended.word());
+        if matches!(ended, Ended::Later(..) | Ended::Dead(_)) {
+            fail(&span, ended.word());
+        }
         report(&mail, &ended);
         self.metrics.mail_attempted(ended.word(), started.elapsed());
         self.record(&mail, &ended).await?;
@@ -229,7 +244,8 @@ impl Worker {
             .pace
             .longest_attempt()
             .saturating_sub(started.elapsed());
-        Ok(match line.send(&header, &text, longest).await {
+        let sent = line.send(&header, &text, longest);
+        Ok(match sent.instrument(phase!("client", "SMTP")).await {
             Ok(()) => Ended::Sent,
             Err(failure) if failure.is_permanent => Ended::Dead(failure.words),
             Err(failure) => self.later(mail, failure.words),

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use backon::Retryable;
 use tokio::sync::{MutexGuard, OnceCell, OwnedSemaphorePermit};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::facts::Facts;
 use super::runs::{self, Uncounted};
 use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user, protection};
 use crate::db::{self, RETRY_FOR};
+use crate::telemetry::{fail, phase};
 
 /// As long as nobody knows whether the call was committed, it is worth more patience.
 const ASK_FOR: Duration = Duration::from_secs(20);
@@ -29,12 +31,37 @@ pub async fn provision(
     let (tasks, runtime) = (site.tasks.clone(), site.runtime.clone());
     let work = async move {
         let _place = place;
-        match carry_out(&site, &call).await {
+        let result = match carry_out(&site, &call).await {
             Err(error) if error.is_unstorable() => carry_out(&site, &call.in_basic_plane()).await,
             result => result,
-        }
+        };
+        tell(&result);
+        result
     };
-    tasks.spawn_on(work.in_current_span(), &runtime).await?
+    let span = phase!(
+        "internal",
+        "provision",
+        "webhook.id" = Empty,
+        "user.id" = Empty,
+        "call.outcome" = Empty,
+    );
+    // The log's span around the collector's: each looks for its own among those that the task has entered.
+    let work = work.instrument(span).in_current_span();
+    tasks.spawn_on(work, &runtime).await?
+}
+
+/// Tells the collector of the call's end.
+fn tell(result: &Result<Outcome, ProvisionError>) {
+    let span = Span::current();
+    match result {
+        Ok(outcome) => {
+            span.record("webhook.id", outcome.webhook_id);
+            span.record("user.id", outcome.user_id);
+        }
+        Err(error) => {
+            span.record("call.outcome", error.word());
+        }
+    }
 }
 
 async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, ProvisionError> {
@@ -49,18 +76,24 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         .retry(db::pauses())
         .when(|error| attempt.is_worth_another(error))
         .notify(|error, pause| {
-            site.metrics.retried(match error {
-                ProvisionError::Database(error) => error.kind().word(),
-                error => error.word(),
-            });
+            site.metrics.retried(why(error));
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "trying the call again");
         })
         .await;
     let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
     if let Some(run) = run {
-        site.tally.count(run, &site.metrics).await;
+        let counted = site.tally.count(run, &site.metrics);
+        counted.instrument(phase!("internal", "tally")).await;
     }
     Ok(outcome)
+}
+
+/// The reason, more exactly than callers are told.
+fn why(error: &ProvisionError) -> &'static str {
+    match error {
+        ProvisionError::Database(error) => error.kind().word(),
+        error => error.word(),
+    }
 }
 
 /// What a call did, with its run unless that is an earlier call's.
@@ -89,10 +122,11 @@ impl Attempt<'_> {
         let names = email.map(|email| new_user::likely_names(self, email));
         let names = names.unwrap_or_default();
         // Given back at once: hashing a password must not hold a connection.
-        let mut facts = site
+        let facts = site
             .pool
-            .work(async |connection| Facts::load(connection, site, call, &names).await)
-            .await?;
+            .work(async |connection| Facts::load(connection, site, call, &names).await);
+        let read = phase!("client", "read", "db.system.name" = "mysql");
+        let mut facts = facts.instrument(read).await?;
         protection::admit(&facts.webhook, &call.caller)?;
         facts.admit(&site.tables)?;
         if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
@@ -126,6 +160,19 @@ impl Attempt<'_> {
         let turn = self.site.waiting_room.turn(name);
         let turn = tokio::time::timeout(patience, turn).await;
         turn.map_err(|_| ProvisionError::Busy)
+    }
+
+    /// Tells the collector of a transaction, with the wait for its connection.
+    pub(super) async fn transaction<T>(
+        &self,
+        work: impl Future<Output = Result<T, ProvisionError>>,
+    ) -> Result<T, ProvisionError> {
+        let span = phase!("client", "transaction", "db.system.name" = "mysql");
+        let result = work.instrument(span.clone()).await;
+        if let Err(error) = &result {
+            fail(&span, why(error));
+        }
+        result
     }
 
     /// To be called around a commit: its answer may be lost, or never come.

@@ -24,9 +24,10 @@ pub(super) async fn serve(
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let site = attempt.site;
     let _turn = attempt.turn(&user_id.to_string()).await?;
-    site.pool
-        .work(async |connection| serve_on(connection, attempt, facts, user_id).await)
-        .await
+    let work = site
+        .pool
+        .work(async |connection| serve_on(connection, attempt, facts, user_id).await);
+    attempt.transaction(work).await
 }
 
 async fn serve_on(

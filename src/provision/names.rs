@@ -127,6 +127,8 @@ pub(super) struct NewUserNames<'a> {
     pub(super) given_names: [&'a str; 2],
     /// First and last name as stored.
     pub(super) stored_names: [&'a str; 2],
+    /// Both of them, as the site's language puts them together.
+    pub(super) full_name: &'a str,
     /// How WordPress sanitises.
     pub(super) rules: Rules<'a>,
 }
@@ -151,7 +153,7 @@ impl NewUserNames<'_> {
         let nicenames = std::iter::once(base.clone()).chain(numbered);
         let nicename = taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))?;
         let [first, last] = self.stored_names;
-        let display_name = name::display_name(first, last, &login, self.rules.version);
+        let display_name = name::display_name(self.full_name, &login, self.rules.version);
         let fallbacks = [nicename.as_str(), first, last, &display_name];
         // Up to the counter 99; the next name would hold the id.
         let candidates = username::candidates(&login, &fallbacks, None, self.rules)

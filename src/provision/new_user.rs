@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -16,6 +17,7 @@ use super::{Email, Outcome, ProvisionError};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
+use crate::telemetry::phase;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::{Rules, name};
@@ -47,7 +49,11 @@ pub(super) async fn create(
         multisite: site.tables.is_network(),
     };
     site.last_rules.remember(rules);
-    let new = NewMember::from_call(attempt, version);
+    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
+    let mut new = NewMember::from_call(attempt, rules);
+    if welcome_mail {
+        new.filter_again(version);
+    }
     let wanted = new.names(email, rules);
     let guess = wanted
         .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
@@ -61,16 +67,18 @@ pub(super) async fn create(
         guess,
         password_hash: hash,
         new: &new,
+        welcome_mail,
     };
-    site.pool
-        .work(async |connection| write(connection, attempt, facts, prepared).await)
-        .await
+    let work = site
+        .pool
+        .work(async |connection| write(connection, attempt, facts, prepared).await);
+    attempt.transaction(work).await
 }
 
 /// The names that the user of a call would probably get, if he is new and the site is what it was.
 pub(super) fn likely_names(attempt: &Attempt<'_>, email: &Email) -> Vec<String> {
     attempt.site.last_rules.with(|rules| {
-        let new = NewMember::from_call(attempt, rules.version);
+        let new = NewMember::from_call(attempt, rules);
         new.names(email, rules).first_questions()
     })
 }
@@ -82,6 +90,7 @@ struct Prepared<'a> {
     guess: Names,
     password_hash: &'a str,
     new: &'a NewMember,
+    welcome_mail: bool,
 }
 
 async fn write(
@@ -91,7 +100,11 @@ async fn write(
     prepared: Prepared<'_>,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
     let Prepared {
-        email, wanted, new, ..
+        email,
+        wanted,
+        new,
+        welcome_mail,
+        ..
     } = prepared;
     let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
     let statements = &site.statements;
@@ -105,7 +118,6 @@ async fn write(
     let names = wanted
         .reserve(connection, statements, prepared.guess, &mut writing.claims)
         .await?;
-    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
     let user = NewUser {
         login: &names.login,
         password_hash: prepared.password_hash,
@@ -187,8 +199,8 @@ async fn create_profile(
     Ok(())
 }
 
-/// WordPress writes the whole user back when it makes the reset key of the welcome mail, which filters an address with
-/// `&` a second time; the mail itself is then never sent.
+/// The reset key of the welcome mail has WordPress filter an address with `&` a second time, too; the mail itself is then
+/// never sent.
 fn stored_email(email: &Email, welcome_mail: bool) -> String {
     if welcome_mail {
         email.stored_after_reset_key()
@@ -204,12 +216,13 @@ struct NewMember {
     given_last_name: String,
     first_name: String,
     last_name: String,
+    full_name: String,
 }
 
 impl NewMember {
     /// Slashes first, because everything that PHP does is done with slashed text.
-    fn from_call(attempt: &Attempt<'_>, version: Version) -> Self {
-        let call = attempt.call;
+    fn from_call(attempt: &Attempt<'_>, rules: Rules<'_>) -> Self {
+        let (call, version) = (attempt.call, rules.version);
         let slashed = |name: &[u8]| {
             if loose::is_empty(name) {
                 Vec::new()
@@ -219,12 +232,27 @@ impl NewMember {
         };
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let (first, last) = (slashed(&call.first_name), slashed(&call.last_name));
+        let (first_name, last_name) = (name::filter(&first, version), name::filter(&last, version));
+        let language = attempt.site.catalogues.of(rules.locale);
         Self {
             wished_login: call.user_login.as_deref().map(loose::addslashes),
             given_first_name: text(&first),
             given_last_name: text(&last),
-            first_name: name::filter(&first, version),
-            last_name: name::filter(&last, version),
+            full_name: name::full_name(&first_name, &last_name, &language),
+            first_name,
+            last_name,
+        }
+    }
+
+    /// WordPress writes the whole user back when it makes the reset key of the welcome mail, and what it filters a second
+    /// time may become shorter: `1  3` becomes `1 3`.
+    fn filter_again(&mut self, version: Version) {
+        for name in [
+            &mut self.first_name,
+            &mut self.last_name,
+            &mut self.full_name,
+        ] {
+            *name = name::filter(&loose::addslashes(name.as_bytes()), version);
         }
     }
 
@@ -234,6 +262,7 @@ impl NewMember {
             wished_login: self.wished_login.as_deref(),
             given_names: [&self.given_first_name, &self.given_last_name],
             stored_names: [&self.first_name, &self.last_name],
+            full_name: &self.full_name,
             rules,
         }
     }
@@ -250,7 +279,7 @@ impl NewMember {
     }
 
     fn display_name(&self, login: &str, version: Version) -> String {
-        name::display_name(&self.first_name, &self.last_name, login, version)
+        name::display_name(&self.full_name, login, version)
     }
 }
 
@@ -268,17 +297,21 @@ impl Attempt<'_> {
                     return Ok(password::unmatched_hash(scheme));
                 };
                 let metrics = Arc::clone(&self.site.metrics);
-                metrics.waiting_for_hash.inc();
-                let _slot = self.site.lanes.hash().await;
-                metrics.waiting_for_hash.dec();
-                let hash = tokio::task::spawn_blocking(move || {
-                    let started = Instant::now();
-                    let hash = password::hash(&plain, scheme);
-                    let took = started.elapsed().as_secs_f64();
-                    metrics.hash_seconds.observe(took);
-                    hash
-                });
-                Ok::<_, ProvisionError>(hash.await??)
+                let hash = async {
+                    metrics.waiting_for_hash.inc();
+                    let _slot = self.site.lanes.hash().await;
+                    metrics.waiting_for_hash.dec();
+                    let hash = tokio::task::spawn_blocking(move || {
+                        let started = Instant::now();
+                        let hash = password::hash(&plain, scheme);
+                        let took = started.elapsed().as_secs_f64();
+                        metrics.hash_seconds.observe(took);
+                        hash
+                    });
+                    hash.await
+                };
+                let span = phase!("internal", "password hash");
+                Ok::<_, ProvisionError>(hash.instrument(span).await??)
             })
             .await?;
         Ok(hash)

@@ -12,6 +12,7 @@ use super::{Lanes, Readiness, Tally, WaitingRoom};
 use crate::clock::Clock;
 use crate::db::{Pool, Statements, TableNames};
 use crate::telemetry::Metrics;
+use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::password;
 use crate::wordpress::sanitize::Rules;
@@ -31,6 +32,8 @@ pub struct Site {
     pub version: VersionSource,
     /// Locale and version of the last new user.
     pub last_rules: LastRules,
+    /// The languages in which names are put together and mails are written.
+    pub catalogues: Arc<Catalogues>,
     /// The hash for supplied passwords.
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.

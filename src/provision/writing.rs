@@ -2,6 +2,7 @@
 //! the run record, and the commit.
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 
 use super::carry_out::Attempt;
 use super::claims::Claims;
@@ -15,6 +16,7 @@ use crate::fluentcommunity::action_scheduler::{self, Schedule};
 use crate::fluentcommunity::memberships::{self, ChangeKind, Target};
 use crate::fluentcommunity::{course_emails, space_ids};
 use crate::mail::outbox::Promise;
+use crate::telemetry::phase;
 use crate::wordpress::time::{SiteZone, format};
 
 /// FluentCommunity 2.5.0 and later sends the welcome mail when this action fires.
@@ -99,7 +101,7 @@ impl<'a> Writing<'a> {
         let run = run.insert_in(&mut batch, statements);
         let relay_bell = attempt.site.relay_bell.as_ref();
         let events = match relay_bell {
-            Some(_) => self.events(created, member.welcome_mail, &memberships),
+            Some(_) => self.events(&member, &memberships),
             None => Vec::new(),
         };
         Event::insert_in(&events, &mut batch, statements, user_id);
@@ -107,7 +109,8 @@ impl<'a> Writing<'a> {
         batch.commit("commit the call");
 
         attempt.set_commit_unknown(true);
-        let committed = batch.run(self.connection).await;
+        let commit = phase!("client", "commit", "db.system.name" = "mysql");
+        let committed = batch.run(self.connection).instrument(commit).await;
         let lost = committed
             .as_ref()
             .err()
@@ -179,15 +182,13 @@ impl<'a> Writing<'a> {
     }
 
     /// The hooks that PHP would have fired, in its order.
-    fn events(
-        &self,
-        created: bool,
-        welcome_mail: bool,
-        memberships: &[memberships::Change],
-    ) -> Vec<Event<'a>> {
-        let mail_too = welcome_mail && self.attempt.site.welcome_mail == WelcomeMail::WordPress;
-        let mut events = if created {
-            Event::of_new_user(self.facts.options.role(), mail_too)
+    fn events(&self, member: &Member, memberships: &[memberships::Change]) -> Vec<Event<'a>> {
+        let by_wordpress = self.attempt.site.welcome_mail == WelcomeMail::WordPress;
+        let role = self.facts.options.role();
+        let mut events = if member.created {
+            Event::of_new_user(role, member.welcome_mail && by_wordpress)
+        } else if member.added_to_site {
+            Event::of_new_site_member(role)
         } else {
             Vec::new()
         };

@@ -3,15 +3,18 @@
 use std::io::IsTerminal;
 
 use anyhow::Context;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::config::{Log, LogFormat};
+use super::PHASE_TARGET;
+use super::otlp::{self, Exporter, SpanLayer};
+use crate::config::{Log, LogFormat, Otlp};
 
 /// The filter of a log that has started.
-#[derive(Clone, Debug)]
-pub struct Filter(reload::Handle<EnvFilter, Registry>);
+#[derive(Clone)]
+pub struct Filter(reload::Handle<EnvFilter, Layered<Option<SpanLayer>, Registry>>);
 
 /// A filter that can be read.
 pub struct NewFilter(EnvFilter);
@@ -39,24 +42,28 @@ impl Filter {
     }
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error, and telling the collector of spans, if there is one: then the second is to be run.
 ///
 /// # Errors
-/// The filter cannot be read, or logging has started before.
-pub fn start(log: &Log) -> anyhow::Result<Filter> {
+/// The filter cannot be read, the collector's address cannot be used, or logging has started before.
+pub fn start(log: &Log, otlp: Option<&Otlp>) -> anyhow::Result<(Filter, Option<Exporter>)> {
     let NewFilter(filter) = NewFilter::parse(&log.filter)?;
     let (filter, handle) = reload::Layer::new(filter);
+    let (spans, exporter) = otlp.map(otlp::start).transpose()?.unzip();
     let lines = fmt::layer()
+        // If nobody reads the log any more, nobody reads complaints about it, and to write them would panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Human => lines.with_target(false).boxed(),
     };
+    let is_for_people = filter_fn(|metadata| metadata.target() != PHASE_TARGET);
     Registry::default()
-        .with(filter)
-        .with(lines)
+        .with(spans)
+        .with(lines.with_filter(filter.and(is_for_people)))
         .try_init()
         .context("logging cannot start")?;
-    Ok(Filter(handle))
+    Ok((Filter(handle), exporter))
 }

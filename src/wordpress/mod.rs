@@ -3,6 +3,7 @@
 
 pub mod application_passwords;
 pub mod blog;
+pub mod catalogue;
 pub mod options;
 pub mod password;
 pub mod php;

@@ -109,11 +109,13 @@ fn read_array(serialized: &[u8]) -> Array {
         .unwrap_or_default()
 }
 
-/// The level a capability name stands for: `level_0` to `level_10`, in any case.
+/// The level a capability name stands for: `level_0` to `level_10`, in any case. The end of PHP's pattern is also that of a
+/// line.
 fn level(name: &Key) -> Option<u8> {
     let Key::String(name) = name else {
         return None;
     };
+    let name = name.strip_suffix(b"\n").unwrap_or(name);
     match name.to_ascii_lowercase().strip_prefix(b"level_")? {
         b"10" => Some(10),
         [digit @ b'0'..=b'9'] => Some(digit - b'0'),

@@ -22,8 +22,13 @@ const NEW: &str = "new user with password";
 const NEW_UNTOLD: &str = "new user without password";
 const NEW_CEILING: &str = "new user, ceiling";
 const WORDPRESS: &str = "WordPress creates a user";
+/// Hooks are written down, and nobody fires them.
+const MOVING_RELAYED: &str = "known user, 3 memberships change, relay on";
+const NEW_RELAYED: &str = "new user without password, relay on";
 
-const RATIOS: [(&str, &str); 6] = [
+const RATIOS: [(&str, &str); 8] = [
+    (MOVING_RELAYED, MOVING),
+    (NEW_RELAYED, NEW_UNTOLD),
     (KNOWN, KNOWN_CEILING),
     (NEW, NEW_CEILING),
     (NEW_UNTOLD, NEW_CEILING),
@@ -45,6 +50,7 @@ const SATURATING: usize = 32;
 struct Lab {
     site: Site,
     sidecar: Sidecar,
+    _relaying: Sidecar,
     watched: Watched,
     rows: Vec<Row>,
     _wordpress: Option<WordPress>,
@@ -97,16 +103,44 @@ impl Lab {
             servers: vec![sidecar.process()],
             database,
         };
+        let relaying = "[relay]\nenabled = true";
+        let relaying = Sidecar::start_with(&server.url(&site.database), relaying).await?;
+        let watched_relay = Watched {
+            servers: vec![relaying.process()],
+            database,
+        };
+        let (address, relay_address) = (sidecar.address, relaying.address);
         let mut rows = Vec::new();
-        for (name, kind, prefix) in [
-            (KNOWN, Kind::Known, ""),
-            (MOVING, Kind::Moving, ""),
-            (NEW, Kind::New { password: true }, "ann"),
-            (NEW_UNTOLD, Kind::New { password: false }, "bob"),
+        for (name, kind, prefix, address, watched) in [
+            (KNOWN, Kind::Known, "", address, &watched),
+            (MOVING, Kind::Moving, "", address, &watched),
+            (
+                MOVING_RELAYED,
+                Kind::Moving,
+                "",
+                relay_address,
+                &watched_relay,
+            ),
+            (NEW, Kind::New { password: true }, "ann", address, &watched),
+            (
+                NEW_UNTOLD,
+                Kind::New { password: false },
+                "bob",
+                address,
+                &watched,
+            ),
+            (
+                NEW_RELAYED,
+                Kind::New { password: false },
+                "joe",
+                relay_address,
+                &watched_relay,
+            ),
         ] {
-            let calls = kind.calls(sidecar.address, site.users, prefix);
-            rows.push(Row::calls(name, calls, &watched));
+            let calls = kind.calls(address, site.users, prefix);
+            rows.push(Row::calls(name, calls, watched));
         }
+        share_numbers(&mut rows, MOVING_RELAYED, MOVING);
         let alone = Watched {
             servers: Vec::new(),
             database,
@@ -142,6 +176,7 @@ impl Lab {
         Ok(Self {
             site,
             sidecar,
+            _relaying: relaying,
             watched,
             rows,
             _wordpress: wordpress,
@@ -219,6 +254,15 @@ impl Lab {
         report.fact("overload_refused_per_second", run.refused_per_second);
         report.fact("overload_p99_of_accepted_once_sent_ms", run.sent_p99);
         Ok(())
+    }
+}
+
+/// Two rows that take turns with the same users: who has moved through the one has not to move through the other.
+fn share_numbers(rows: &mut [Row], one: &str, other: &str) {
+    let numbers = rows.iter().find(|row| row.name == other);
+    let numbers = numbers.map(|row| Arc::clone(&row.numbers));
+    if let (Some(row), Some(numbers)) = (rows.iter_mut().find(|row| row.name == one), numbers) {
+        row.numbers = numbers;
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) target: Target,
     pub(crate) watched: Watched,
     /// No number is used twice, however often the row is measured.
-    numbers: Arc<AtomicU64>,
+    pub(crate) numbers: Arc<AtomicU64>,
 }
 
 impl Row {

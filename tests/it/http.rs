@@ -69,8 +69,10 @@ pub(crate) async fn request_over_socket(
 }
 
 fn head(host: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+    let given = headers.iter().find(|(name, _)| *name == "Host");
+    let host = given.map_or(host, |(_, host)| host);
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| *name != "Host") {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     if !body.is_empty() || method == "POST" {

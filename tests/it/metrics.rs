@@ -37,7 +37,11 @@ pub(crate) fn value(scrape: &str, series: &str) -> f64 {
 }
 
 /// Waits until a series is as wanted.
-async fn wait_for(client: &Client, series: &str, is_wanted: impl Fn(f64) -> bool) -> String {
+pub(crate) async fn wait_for(
+    client: &Client,
+    series: &str,
+    is_wanted: impl Fn(f64) -> bool,
+) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let text = scrape(client).await;
@@ -141,7 +145,8 @@ fn named_metrics(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_metric_that_alerts_and_dashboard_name_exists() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let relay = [("FCOM_SIDECAR__RELAY__ENABLED", "true")];
+    let sidecar = Sidecar::start_with(&site, &relay).await;
     // Some are there once the database was asked.
     let asked = "fcom_sidecar_backlog_read_timestamp_seconds";
     let text = wait_for(&sidecar.client, asked, |time| time > 0.0).await;

@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 use crate::client::FORM;
 use crate::http::Response;
 use crate::invariants;
+use crate::metrics;
 use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
+use crate::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
@@ -78,6 +79,53 @@ async fn while_the_database_is_away_calls_are_refused_without_waiting_for_it() {
     server.restart().await.unwrap();
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn more_calls_than_there_are_places_are_refused_and_their_connections_go_on() {
+    const PLACES: u32 = 3;
+    let site = Site::new("71").await;
+    let places = PLACES.to_string();
+    let few = [("FCOM_SIDECAR__LIMITS__MAX_CALLS_IN_FLIGHT", places.as_str())];
+    let sidecar = Sidecar::start_with(&site, &few).await;
+    let lock = site.lock(KNOWN_USER).await;
+    let under_way: Vec<_> = (0..PLACES)
+        .map(|_| {
+            let client = sidecar.client.clone();
+            tokio::spawn(async move { client.call(PLAIN_HOOK, KNOWN).await })
+        })
+        .collect();
+    let taken = |places: f64| places >= f64::from(PLACES);
+    metrics::wait_for(&sidecar.client, "fcom_sidecar_calls_in_flight", taken).await;
+
+    let before = site.number("SELECT COUNT(*) FROM wp_users").await;
+    let mut refused = connect(&sidecar).await;
+    // The second is longer than what is read at once; both are taken off the connection.
+    let long = call(&format!("late@example.com&filler={}", "x".repeat(500_000)));
+    for request in [call("late@example.com"), long] {
+        refused.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_answers(&mut refused, 1).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("Too many calls at once"), "{answer}");
+        assert!(
+            answer.to_ascii_lowercase().contains("retry-after: "),
+            "{answer}"
+        );
+    }
+    assert_eq!(site.number("SELECT COUNT(*) FROM wp_users").await, before);
+
+    lock.rollback().await.unwrap();
+    for call in under_way {
+        assert_eq!(call.await.unwrap().status, 200);
+    }
+    refused
+        .write_all(call("late@example.com").as_bytes())
+        .await
+        .unwrap();
+    let answer = read_answers(&mut refused, 1).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
 }

@@ -2,6 +2,7 @@
 //! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
 mod cluster;
+mod collector;
 mod community;
 mod connection;
 mod grants;
@@ -110,6 +111,7 @@ async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
         }
     }
     findings.push(mail_server::check(config).await);
+    findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings

@@ -3,6 +3,7 @@
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::version;
+use crate::app;
 use crate::config::WordPress;
 use crate::db::DatabaseError;
 use crate::wordpress::options::SiteOptions;
@@ -14,6 +15,7 @@ pub(super) const OPTIONS: &str = "options";
 pub(super) const SITE_TIME_ZONE: &str = "site-time-zone";
 pub(super) const MULTISITE: &str = "multisite";
 pub(super) const DEFAULT_ROLE: &str = "default-role";
+pub(super) const LANGUAGE: &str = "language";
 
 pub(super) fn check(
     config: &WordPress,
@@ -36,7 +38,29 @@ pub(super) fn check(
         multisite,
         of_site(SITE_TIME_ZONE, time_zone),
         of_site(DEFAULT_ROLE, default_role),
+        site.map_or_else(
+            || skipped(LANGUAGE),
+            |site| language(config, site.site.locale()),
+        ),
     ]
+}
+
+/// What is missing in the site's own files, WordPress does not have either.
+fn language(config: &WordPress, locale: &str) -> Finding {
+    let is_english = locale == "en" || locale.starts_with("en_");
+    let files_are_known = config.root.is_some() && config.languages.is_none();
+    if is_english || files_are_known || app::catalogues(config).of(locale).is_translated() {
+        return Finding::ok(LANGUAGE, locale);
+    }
+    Finding::warning(
+        LANGUAGE,
+        format!(
+            "{locale}, without its translations: mails are in English, and names are put together as in English"
+        ),
+        format!(
+            "let wordpress.languages name a copy of wp-content/languages, with {locale}.mo in it"
+        ),
+    )
 }
 
 fn time_zone(options: &Options) -> Finding {
@@ -95,6 +119,22 @@ fn default_role(options: &Options) -> Finding {
 pub(super) mod tests {
     use super::*;
 
+    #[test]
+    fn translations_are_missed_where_nothing_leads_to_them() {
+        let mut config = config();
+        let has = |config: &WordPress, locale, status: &str| {
+            let finding = format!("{:?}", language(config, locale));
+            assert!(finding.contains(&format!("status: {status}")), "{finding}");
+        };
+        for (locale, status) in [("en_US", "Ok"), ("en_GB", "Ok"), ("ja", "Warning")] {
+            has(&config, locale, status);
+        }
+        config.root = Some("/site".into());
+        has(&config, "ja", "Ok");
+        config.languages = Some("/nowhere".into());
+        has(&config, "ja", "Warning");
+    }
+
     /// A site of which nothing is known.
     pub(in crate::cli::check) fn config() -> WordPress {
         WordPress {
@@ -106,10 +146,12 @@ pub(super) mod tests {
             password_hash: crate::config::PasswordHash::Phpass,
             users_table: None,
             usermeta_table: None,
+            languages: None,
             blog: None,
             portal_slug: None,
             home_url: None,
             site_url: None,
+            forces_https: false,
             notes: Vec::new(),
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
         let (listen, admin) = (free_port(), free_port());
         let mut mailbox = Mailbox::open().await?;
         let config = configuration(&mariadb, listen, admin, mailbox.port())?;
-        telemetry::start(&config.log)?;
+        telemetry::start(&config.log, None)?;
         let daemon = app::start(&config, Inherited::default())?;
         let site = daemon.site.clone();
         let mut signals = StopSignals::receive()?;

@@ -183,11 +183,7 @@ async fn carry_out(
                 "--title is empty: give the webhook a name"
             );
             let found = targets.find(connection, statements).await?;
-            let settings = found.settings(Settings {
-                title,
-                welcome_email,
-                ..Settings::default()
-            });
+            let settings = found.edit(Settings::default(), Some(&title), Some(welcome_email));
             let row = db::insist(|| {
                 pool.work(async |connection| webhooks::create(connection, site, &settings).await)
             })
@@ -208,13 +204,7 @@ async fn carry_out(
                 bail!("--title is empty: give the webhook a name, or leave the option out");
             }
             let found = targets.find(connection, statements).await?;
-            let edit = |before: Settings| {
-                found.settings(Settings {
-                    title: title.clone().unwrap_or(before.title.clone()),
-                    welcome_email: welcome_email.unwrap_or(before.welcome_email),
-                    ..before
-                })
-            };
+            let edit = |before| found.edit(before, title.as_deref(), welcome_email);
             let row = db::insist(|| {
                 pool.work(async |connection| webhooks::update(connection, site, id, &edit).await)
             })
@@ -299,19 +289,16 @@ impl Lists {
 }
 
 impl Found {
-    fn settings(&self, before: Settings) -> Settings {
+    /// The settings with what was given, and as they were where nothing was.
+    fn edit(&self, before: Settings, title: Option<&str>, welcome_email: Option<bool>) -> Settings {
+        let ids = |given: &Option<Vec<u64>>, before| given.clone().unwrap_or(before);
         Settings {
-            space_ids: self.spaces.clone().unwrap_or(before.space_ids),
-            remove_space_ids: self
-                .remove_spaces
-                .clone()
-                .unwrap_or(before.remove_space_ids),
-            course_ids: self.courses.clone().unwrap_or(before.course_ids),
-            remove_course_ids: self
-                .remove_courses
-                .clone()
-                .unwrap_or(before.remove_course_ids),
-            ..before
+            title: title.map_or(before.title, ToOwned::to_owned),
+            space_ids: ids(&self.spaces, before.space_ids),
+            remove_space_ids: ids(&self.remove_spaces, before.remove_space_ids),
+            course_ids: ids(&self.courses, before.course_ids),
+            remove_course_ids: ids(&self.remove_courses, before.remove_course_ids),
+            welcome_email: welcome_email.unwrap_or(before.welcome_email),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     strip_tags::strip_all_tags,
 };
 use crate::wordpress::{
+    catalogue::Catalogue,
     php::loose::{addslashes, is_empty, stripslashes, trim},
     version::Version,
 };
@@ -30,18 +31,55 @@ pub fn filter(slashed: &[u8], version: Version) -> String {
     String::from_utf8(filtered).unwrap_or_default()
 }
 
-/// The display name made of the filtered first and last name, or of the login when both are empty (or `0`).
-///
-/// Takes the names as [`filter`] returns them and filters them once more in their slashed form, as PHP does, so that
-/// `1  3` becomes `1 3`.
+/// What WordPress translates to say how a first and a last name stand together, and where.
+const FULL_NAME: (&str, &str) = (
+    "%1$s %2$s",
+    "Display name based on first name and last name",
+);
+
+/// Both names as the site's language puts them together (in Japanese without a space, the last name first), one of them,
+/// or nothing when both are empty (or `0`). Takes the names as [`filter`] returns them.
 #[must_use]
-pub fn display_name(first: &str, last: &str, login: &str, version: Version) -> String {
+pub fn full_name(first: &str, last: &str, language: &Catalogue) -> String {
     let given = |name: &str| !is_empty(name.as_bytes());
-    let name = match (given(first), given(last)) {
-        (true, true) => format!("{first} {last}"),
+    match (given(first), given(last)) {
+        (true, true) => {
+            let (text, context) = FULL_NAME;
+            let format = language.translate_in(context, text);
+            filled(format, [first, last]).unwrap_or_else(|| format!("{first} {last}"))
+        }
         (true, false) => first.to_owned(),
         (false, true) => last.to_owned(),
-        (false, false) => login.to_owned(),
+        (false, false) => String::new(),
+    }
+}
+
+/// PHP's `sprintf`, as far as it can stand between two names; `None` for anything else.
+fn filled(format: &str, names: [&str; 2]) -> Option<String> {
+    let mut parts = format.split('%');
+    let mut text = parts.next()?.to_owned();
+    let mut following = names.into_iter();
+    while let Some(part) = parts.next() {
+        let (name, rest) = match part.split_once('s') {
+            _ if part.is_empty() => ("%", parts.next()?),
+            Some(("", rest)) => (following.next()?, rest),
+            Some(("1$", rest)) => (names[0], rest),
+            Some(("2$", rest)) => (names[1], rest),
+            _ => return None,
+        };
+        text.extend([name, rest]);
+    }
+    Some(text)
+}
+
+/// The display name made of the full name, or of the login when there is none. The names in it are filtered once more, in
+/// their slashed form, as PHP does, so that `1  3` becomes `1 3`.
+#[must_use]
+pub fn display_name(full_name: &str, login: &str, version: Version) -> String {
+    let name = if full_name.is_empty() {
+        login
+    } else {
+        full_name
     };
     let name = filter(&addslashes(name.as_bytes()), version);
     match name.char_indices().nth(DISPLAY_NAME_LENGTH) {
@@ -197,14 +235,34 @@ mod tests {
             ("0", "", "the login"),
             ("Tom &amp;", "J&lt;", "Tom &amp; J&lt;"),
         ] {
-            let name = display_name(first, last, "the login", Version::NEWEST);
+            let full = full_name(first, last, &Catalogue::default());
+            let name = display_name(&full, "the login", Version::NEWEST);
             assert_eq!(name, expected);
         }
     }
 
     #[test]
+    fn each_language_puts_names_together_in_its_own_way() {
+        for (format, expected) in [
+            ("%1$s %2$s", Some("Ann Lee")),
+            ("%2$s%1$s", Some("LeeAnn")),
+            ("%2$s, %1$s ", Some("Lee, Ann ")),
+            ("%s %s", Some("Ann Lee")),
+            ("%%%2$s%% %1$s", Some("%Lee% Ann")),
+            ("%s %s %s", None),
+            ("%3$s", None),
+            ("%d", None),
+            ("100 %", None),
+        ] {
+            assert_eq!(filled(format, ["Ann", "Lee"]).as_deref(), expected);
+        }
+        assert_eq!(filled("%1$s", ["%s", "x"]).as_deref(), Some("%s"));
+    }
+
+    #[test]
     fn a_display_name_too_long_for_its_column_is_cut_between_characters() {
-        let name = display_name(&"é".repeat(200), &"ü".repeat(200), "login", Version::NEWEST);
+        let full = format!("{} {}", "é".repeat(200), "ü".repeat(200));
+        let name = display_name(&full, "login", Version::NEWEST);
         assert_eq!(name.chars().count(), 250);
         assert!(name.ends_with('ü'));
     }

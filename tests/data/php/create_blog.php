@@ -1,7 +1,9 @@
 <?php
-// Adds a site to the network, whose administrator is the user with id 1. Answers with its id.
+// Adds a site to the network of the request, or to another one, whose administrator is the user with id 1. Answers with its id.
 
 require __DIR__ . '/site.php';
 
-$id = wpmu_create_blog( $_SERVER['HTTP_HOST'], $input['new_path'], $input['title'], 1 );
+$domain  = $input['new_domain'] ?? $_SERVER['HTTP_HOST'];
+$network = $input['network'] ?? get_current_network_id();
+$id      = wpmu_create_blog( $domain, $input['new_path'], $input['title'], 1, array(), $network );
 answer( is_wp_error( $id ) ? $id->get_error_message() : $id );

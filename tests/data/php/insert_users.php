@@ -10,6 +10,9 @@ foreach ( $input['forms'] as $form ) {
 	if ( is_wp_error( $id ) ) {
 		$made[] = $id->get_error_message();
 	} else {
+		if ( $id && ! empty( $input['mail'] ) ) {
+			get_password_reset_key( get_userdata( $id ) );
+		}
 		$made[] = $id ? rows_of( $id ) : $id;
 	}
 }

@@ -3,4 +3,4 @@
 
 require __DIR__ . '/site.php';
 
-answer( ( new FcomSidecar\Run() )->until_done() );
+answer( FcomSidecar\run() );

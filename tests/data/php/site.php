@@ -13,7 +13,7 @@ $input = json_decode( stream_get_contents( STDIN ), true, 512, JSON_THROW_ON_ERR
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 $_SERVER['REQUEST_METHOD']  = 'GET';
 $_SERVER['REQUEST_URI']     = $input['path'] ?? '/';
-$_SERVER['HTTP_HOST']       = getenv( 'WORDPRESS_HOST' );
+$_SERVER['HTTP_HOST']       = $input['host'] ?? getenv( 'WORDPRESS_HOST' );
 if ( ! empty( $input['https'] ) ) {
 	$_SERVER['HTTPS'] = 'on';
 }
@@ -28,7 +28,10 @@ function answer( $value ) {
 function create_from_form( array $form ) {
 	$posted = wp_slash( $form );
 	$login  = sanitize_user( $posted['user_login'] );
-	if ( ! is_email( $posted['email'] ) || get_user_by( 'email', $posted['email'] ) ) {
+	if ( ! is_email( $posted['email'] ) ) {
+		return new WP_Error( 'email', 'Email is required' );
+	}
+	if ( get_user_by( 'email', $posted['email'] ) ) {
 		return null;
 	}
 	if ( ! $login || username_exists( $login ) ) {

@@ -4,29 +4,17 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::machine::{find_program, free_port};
+use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
+use crate::process::{PHP_FPM, Process, program};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Runs a program and ends it when the input ends: also with a test that is killed.
-const GUARD: &str = r#""$@" & read -r line; kill $!; wait"#;
-
-/// Newest first.
-const PHP_FPM: [&str; 6] = [
-    "php-fpm8.4",
-    "php-fpm8.3",
-    "php-fpm8.2",
-    "php-fpm8.1",
-    "php-fpm7.4",
-    "php-fpm",
-];
 
 /// What is said in the files about a portal of another place, as the pattern of each server.
 #[derive(Clone, Copy)]
@@ -340,41 +328,5 @@ impl<'a> Place<'a> {
     fn start(&self, name: &str, command: &Command) -> Process {
         let said = File::create(self.folder.join("logs").join(format!("{name}.out"))).unwrap();
         Process::start(command, said.try_clone().unwrap().into(), said.into())
-    }
-}
-
-fn program(names: &[&str]) -> Command {
-    let path = find_program(names)
-        .unwrap_or_else(|| panic!("{names:?} is not on this machine: `make test` installs it"));
-    Command::new(path)
-}
-
-/// A process that ends on drop.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &Command, stdout: Stdio, stderr: Stdio) -> Self {
-        let mut guard = Command::new("sh");
-        guard
-            .args(["-c", GUARD, "guard"])
-            .arg(command.get_program())
-            .args(command.get_args())
-            .stdin(Stdio::piped())
-            .stdout(stdout)
-            .stderr(stderr);
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => guard.env(name, value),
-                None => guard.env_remove(name),
-            };
-        }
-        Self(guard.spawn().unwrap())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
     }
 }

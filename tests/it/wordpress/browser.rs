@@ -9,6 +9,7 @@ use crate::http::{self, Response};
 /// One visitor.
 pub(super) struct Browser {
     address: SocketAddr,
+    host: String,
     cookies: BTreeMap<String, String>,
 }
 
@@ -16,7 +17,16 @@ impl Browser {
     pub(super) fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            host: address.to_string(),
             cookies: BTreeMap::new(),
+        }
+    }
+
+    /// The same of a site with a name.
+    pub(super) fn at(self, host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            ..self
         }
     }
 
@@ -70,14 +80,18 @@ impl Browser {
     }
 
     async fn request(&mut self, method: &str, path: &str, body: &[u8]) -> Response {
-        let site = format!("http://{}", self.address);
+        let site = format!("http://{}", self.host);
         let path = path.strip_prefix(&site).unwrap_or(path);
         let cookies: Vec<String> = self
             .cookies
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let headers = [("Cookie", &*cookies.join("; ")), ("Content-Type", FORM)];
+        let headers = [
+            ("Host", &*self.host),
+            ("Cookie", &*cookies.join("; ")),
+            ("Content-Type", FORM),
+        ];
         let response = http::request(self.address, method, path, &headers, body)
             .await
             .unwrap();

@@ -11,7 +11,9 @@ mod parity;
 mod php;
 mod relay;
 mod reset;
+mod roles;
 mod same_user;
+mod web_server;
 mod webhooks;
 mod welcome_mail;
 

@@ -3,18 +3,17 @@
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::process::Process;
+
 /// How long a web server may take to listen before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Runs the program and ends it when the input ends: also with a test that is killed.
-const GUARD: &str = r#""$@" & read -r line; kill $!; wait"#;
 
 /// Where the scripts' `mail` puts what it would send.
 pub(super) fn sent_mail(root: &Path) -> PathBuf {
@@ -24,7 +23,7 @@ pub(super) fn sent_mail(root: &Path) -> PathBuf {
 /// PHP's built-in web server on a folder. It ends on drop.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    guard: Child,
+    _process: Process,
 }
 
 impl Server {
@@ -33,19 +32,16 @@ impl Server {
         require_php();
         loop {
             let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-            let mut command = Command::new("sh");
+            let mut command = Command::new("php");
             command
-                .args(["-c", GUARD, "guard", "php", "-S"])
+                .arg("-S")
                 .arg(address.to_string())
                 .arg("-t")
                 .arg(root)
-                .args(mail_settings(root))
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+                .args(mail_settings(root));
             let server = Self {
                 address,
-                guard: command.spawn().unwrap(),
+                _process: Process::start(&command, Stdio::null(), Stdio::null()),
             };
             let deadline = Instant::now() + PATIENCE;
             while Instant::now() < deadline {
@@ -56,13 +52,6 @@ impl Server {
             }
             // Somebody else was faster with the port, or the machine is very busy: another one, then.
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
     }
 }
 

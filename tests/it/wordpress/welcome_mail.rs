@@ -26,6 +26,29 @@ pub(super) fn read(message: &[u8]) -> Value {
 }
 
 #[tokio::test]
+async fn links_are_https_where_wordpress_is_told_so() {
+    let real = RealSite::install().await;
+    let site = &real.site;
+    for constant in ["FORCE_SSL_ADMIN", "FORCE_SSL_LOGIN"] {
+        let constants = format!("define( '{constant}', true );\n");
+        real.installation
+            .configure(&site.server, &site.database, &constants);
+        let (sidecar, mut mailbox) = real.sidecar_with_mail(&[]).await;
+        let email = format!("{constant}@example.com");
+        let fields = [("email", email.as_str())];
+        let id = create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await;
+        let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+        let body = ours["body"].as_str().unwrap();
+        assert!(body.contains("https://"), "{body}");
+        let key = &body.split_once("key=").unwrap().1[..20];
+        let input = json!({ "id": id, "key": key });
+        assert_eq!(real.php("notify", input).await, Value::Null);
+        let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
+        assert_eq!(ours, read(&theirs));
+    }
+}
+
+#[tokio::test]
 async fn wordpress_sends_the_same_mail_in_every_language() {
     let real = RealSite::install().await;
     // Debian's translations lack two of the texts.

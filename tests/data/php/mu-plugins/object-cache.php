@@ -2,12 +2,13 @@
 // A persistent object cache in files, one for each entry: what other processes wrote is read, and stays until deleted.
 
 class WP_Object_Cache {
-	private $global = array( 'users', 'userlogins', 'userslugs', 'useremail', 'user_meta' );
+	public $global = array();
 
 	private function file( $key, $group ) {
 		$folder = ABSPATH . 'cache';
 		is_dir( $folder ) || mkdir( $folder );
-		return $folder . '/' . md5( ( $group ?: 'default' ) . ':' . $key );
+		$site = in_array( $group, $this->global, true ) ? 'all' : get_current_blog_id();
+		return $folder . '/' . md5( $site . ':' . ( $group ?: 'default' ) . ':' . $key );
 	}
 
 	public function get( $key, $group, $force, &$found ) {
@@ -102,6 +103,11 @@ function wp_cache_close() {
 }
 
 function wp_cache_add_global_groups( $groups ) {
+	array_push( $GLOBALS['wp_object_cache']->global, ...(array) $groups );
+}
+
+// The site is looked up with each entry.
+function wp_cache_switch_to_blog( $blog_id ) {
 }
 
 function wp_cache_add_non_persistent_groups( $groups ) {

@@ -78,9 +78,11 @@ async fn plugins_hear_what_php_would_have_told_them() {
         for request in &recorded.requests {
             assert_eq!(request.send(&sidecar.client).await.status, 200, "{name}");
         }
-        let ran = relayed.run().await;
+        let server = relayed.serve().await;
+        let ran = relayed.wake(&server).await;
         let expected = expected(&case["hooks"]);
         assert_eq!(heard(&relayed).await, expected, "{name}");
+        assert_eq!(server.log("php_errors"), "", "{name}");
         let done = expected.len();
         assert_eq!(
             ran,

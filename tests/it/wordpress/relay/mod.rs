@@ -1,7 +1,9 @@
 //! What plugins hear: the must-use plugin inside a real WordPress, with a plugin that writes down every hook.
 
+mod burst;
 mod caches;
 mod hooks;
+mod manners;
 mod routes;
 mod trouble;
 
@@ -9,11 +11,15 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::PREFIX;
 use super::installation::Installation;
-use super::php::{self, Server};
+use super::php;
+use super::web_server::WebServer;
+use crate::http;
 use crate::sidecar::Sidecar;
 use crate::site::Site;
 
@@ -24,6 +30,8 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
                     define( 'FCOM_SIDECAR_ATTEMPTS', 3 );\n\
                     define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
                     define( 'FCOM_SIDECAR_GRACE', 1 );\n";
+/// Where the daemon wakes the plugin.
+const WAKE: &str = "/?rest_route=/fcom-sidecar/v1/wake";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The oldest fixture's site with Debian's WordPress on top, the plugin, and one that records.
@@ -69,7 +77,7 @@ impl Relayed {
     }
 
     /// The daemon with the relay on, and a web server that it wakes.
-    async fn woken(&self) -> (Sidecar, Server) {
+    async fn woken(&self) -> (Sidecar, WebServer) {
         let server = self.serve().await;
         let url = format!("http://{}/", server.address);
         let environment = [
@@ -81,8 +89,8 @@ impl Relayed {
         (sidecar, server)
     }
 
-    async fn serve(&self) -> Server {
-        let server = Server::start(self.installation.root()).await;
+    async fn serve(&self) -> WebServer {
+        let server = WebServer::start(self.installation.root()).await;
         self.site
             .execute(&format!(
                 "UPDATE {PREFIX}options SET option_value = 'http://{}' WHERE option_name IN ('siteurl', 'home')",
@@ -104,12 +112,33 @@ impl Relayed {
         self.php("relay_run", json!({})).await
     }
 
+    /// One run of the plugin, as the daemon has it.
+    async fn wake(&self, server: &WebServer) -> Value {
+        let headers = signed(SECRET, self.site.now().await, "wake");
+        let (status, ran) = request(server, "POST", WAKE, &headers).await;
+        assert_eq!(status, 200, "{ran} {}", server.log("errors"));
+        ran
+    }
+
     /// What was recorded so far, in its order.
     fn record(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.installation.root().join("record")).unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// What listeners found apart from their arguments, without repetitions.
+    fn ground(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.installation.root().join("ground")).unwrap();
+        let mut found: Vec<Value> = Vec::new();
+        for line in text.lines() {
+            let line = serde_json::from_str(line).unwrap();
+            if !found.contains(&line) {
+                found.push(line);
+            }
+        }
+        found
     }
 
     fn forget_record(&self) {
@@ -129,9 +158,9 @@ impl Relayed {
         self.write_trouble(&json!({ "user": user, "hook": hook, "how": how }));
     }
 
-    /// All listeners fail now and then, or take PHP with them.
-    fn trouble_for_all(&self) {
-        self.write_trouble(&json!({ "user": "anybody", "hook": "any", "how": "random" }));
+    /// All listeners misbehave.
+    fn trouble_for_all(&self, how: &str) {
+        self.write_trouble(&json!({ "user": "anybody", "hook": "any", "how": how }));
     }
 
     fn write_trouble(&self, trouble: &Value) {
@@ -172,4 +201,37 @@ impl Relayed {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+fn signature(secret: &str, time: u64, purpose: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{time}.{purpose}").as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        digits.push_str(&format!("{byte:02x}"));
+        digits
+    })
+}
+
+/// Status and body of a request with these headers.
+async fn request(
+    server: &WebServer,
+    method: &str,
+    target: &str,
+    headers: &[(&str, String)],
+) -> (u16, Value) {
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let response = http::request(server.address, method, target, &headers, b"").await;
+    let response = response.unwrap();
+    (response.status, response.json())
+}
+
+fn signed(secret: &str, time: u64, purpose: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("X-Fcom-Sidecar-Time", time.to_string()),
+        ("X-Fcom-Sidecar-Signature", signature(secret, time, purpose)),
+    ]
 }

@@ -3,6 +3,10 @@
 //! A scrape reads memory only, so it costs the same whatever the database does. What only the database knows (the
 //! backlog) a task reads from time to time; how old that is, is a metric, too.
 
+mod backlog;
+mod register;
+mod relay;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,9 +15,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
+pub use self::backlog::Backlog;
+pub use self::relay::Hooks;
+use self::relay::RelayMetrics;
 use crate::db::ErrorKind;
 
 /// A gauge of seconds.
@@ -87,21 +93,7 @@ pub struct Metrics {
     pending_age: Seconds,
     backlog_read: Seconds,
     reloads: Family<StateLabel, Counter>,
-}
-
-/// What waits in the database, of all instances together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Runs that are not counted.
-    pub uncounted: u64,
-    /// When the oldest of them was recorded.
-    pub oldest_uncounted: Option<DateTime<Utc>>,
-    /// Mails that were neither sent nor given up.
-    pub pending: u64,
-    /// When the oldest of them was promised.
-    pub oldest_pending: Option<DateTime<Utc>>,
-    /// Mails that were given up.
-    pub dead: u64,
+    relay: RelayMetrics,
 }
 
 /// What a refused request is counted as.
@@ -166,6 +158,7 @@ impl Metrics {
             pending_age: Gauge::default(),
             backlog_read: Gauge::default(),
             reloads: Family::default(),
+            relay: RelayMetrics::default(),
         };
         metrics.begin_at_zero();
         metrics.register_process(now);
@@ -200,158 +193,6 @@ impl Metrics {
         }
     }
 
-    fn register_process(&mut self, now: DateTime<Utc>) {
-        let started = Seconds::default();
-        started.set(unix(now));
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        let registry = &mut self.registry;
-        // Under the name that Prometheus's own libraries use.
-        registry.register_with_unit(
-            "process_start_time",
-            "When the process started, since the epoch",
-            Unit::Seconds,
-            started,
-        );
-        let registry = registry.sub_registry_with_prefix("fcom_sidecar");
-        registry.register("build", "What is running", build);
-        registry.register(
-            "config_reloads",
-            "Configurations that were read again, by what became of them",
-            self.reloads.clone(),
-        );
-    }
-
-    fn register_calls(&mut self) {
-        let registry = self.registry.sub_registry_with_prefix("fcom_sidecar");
-        registry.register(
-            "calls",
-            "Requests to the public listener by how they ended",
-            self.calls.clone(),
-        );
-        registry.register_with_unit(
-            "call_duration",
-            "From a request's head to its answer, by whom it was for",
-            Unit::Seconds,
-            self.call_seconds.clone(),
-        );
-        registry.register(
-            "calls_in_flight",
-            "Calls that are being executed",
-            self.calls_in_flight.clone(),
-        );
-        registry.register(
-            "calls_in_flight_limit",
-            "Calls that may be executed at once",
-            self.calls_in_flight_limit.clone(),
-        );
-        registry.register(
-            "call_retries",
-            "Calls that were tried again as a whole",
-            self.retries.clone(),
-        );
-        registry.register_with_unit(
-            "password_hash_duration",
-            "One password hash, without the wait for it",
-            Unit::Seconds,
-            self.hash_seconds.clone(),
-        );
-        registry.register(
-            "password_hash_waiting",
-            "Calls that wait until a password may be hashed",
-            self.waiting_for_hash.clone(),
-        );
-    }
-
-    fn register_work(&mut self) {
-        let registry = self.registry.sub_registry_with_prefix("fcom_sidecar");
-        registry.register(
-            "database_up",
-            "Whether the database answers",
-            self.database_up.clone(),
-        );
-        registry.register(
-            "database_connections",
-            "Open connections to the database",
-            self.connections.clone(),
-        );
-        registry.register(
-            "database_connections_limit",
-            "Connections that may be open",
-            self.connections_limit.clone(),
-        );
-        registry.register(
-            "database_connection_waiting",
-            "Pieces of work that wait for a connection",
-            self.waiting_for_connection.clone(),
-        );
-        registry.register_with_unit(
-            "database_connection_wait",
-            "Until a piece of work got a connection, or none",
-            Unit::Seconds,
-            self.connection_wait_seconds.clone(),
-        );
-        registry.register(
-            "database_errors",
-            "Failed pieces of work with the database, whether or not they were tried again",
-            self.database_errors.clone(),
-        );
-        registry.register_with_unit(
-            "tally_wait",
-            "From a call's commit until its run was counted",
-            Unit::Seconds,
-            self.tally_wait_seconds.clone(),
-        );
-        registry.register(
-            "tally_batch_runs",
-            "Runs that were counted together",
-            self.tally_batch_runs.clone(),
-        );
-        registry.register(
-            "tally_waiting_runs",
-            "Runs that wait in this process to be counted",
-            self.tally_waiting.clone(),
-        );
-        registry.register(
-            "uncounted_runs",
-            "Runs in the database that are not counted, at most 10000",
-            self.uncounted_runs.clone(),
-        );
-        registry.register_with_unit(
-            "uncounted_run_oldest_age",
-            "Age of the oldest run that is not counted; 0 if there is none",
-            Unit::Seconds,
-            self.uncounted_age.clone(),
-        );
-        registry.register(
-            "mails",
-            "Mails in the outbox that were not sent, at most 10000 of a state",
-            self.mails.clone(),
-        );
-        registry.register_with_unit(
-            "mail_pending_oldest_age",
-            "Age of the oldest mail that waits to be sent; 0 if there is none",
-            Unit::Seconds,
-            self.pending_age.clone(),
-        );
-        registry.register(
-            "mail_attempts",
-            "Attempts at a mail by what became of it",
-            self.mail_attempts.clone(),
-        );
-        registry.register_with_unit(
-            "mail_attempt_duration",
-            "One attempt at a mail",
-            Unit::Seconds,
-            self.mail_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "backlog_read_timestamp",
-            "When the database was last asked about runs and mails, since the epoch",
-            Unit::Seconds,
-            self.backlog_read.clone(),
-        );
-    }
-
     /// Counts a request and its time.
     pub fn call_ended(&self, outcome: &'static str, lane: &'static str, took: Duration) {
         self.calls.get_or_create(&OutcomeLabel { outcome }).inc();
@@ -384,21 +225,6 @@ impl Metrics {
     pub fn reloaded(&self, applied: bool) {
         let state = if applied { "applied" } else { "refused" };
         self.reloads.get_or_create(&StateLabel { state }).inc();
-    }
-
-    /// Notes what the database knows.
-    pub fn set_backlog(&self, backlog: &Backlog, now: DateTime<Utc>) {
-        let age = |since: Option<DateTime<Utc>>| {
-            since.map_or(0.0, |since| unix(now) - unix(since)).max(0.0)
-        };
-        self.uncounted_runs.set(signed(backlog.uncounted));
-        self.uncounted_age.set(age(backlog.oldest_uncounted));
-        for (state, count) in [("pending", backlog.pending), ("dead", backlog.dead)] {
-            let gauge = self.mails.get_or_create(&StateLabel { state });
-            gauge.set(signed(count));
-        }
-        self.pending_age.set(age(backlog.oldest_pending));
-        self.backlog_read.set(unix(now));
     }
 
     /// Notes whether the database answers.

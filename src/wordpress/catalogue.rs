@@ -13,17 +13,22 @@ use gettext::Catalog;
 pub struct Catalogue(Option<Arc<Catalog>>);
 
 impl Catalogue {
+    /// Whether there are translations.
+    pub fn is_translated(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The translation, or the text itself.
     pub fn translate<'a>(&'a self, text: &'a str) -> &'a str {
-        let translated = self
-            .0
-            .as_ref()
-            .map_or(text, |catalog| catalog.gettext(text));
-        if translated.is_empty() {
-            text
-        } else {
-            translated
-        }
+        let translated = self.0.as_ref().map(|catalog| catalog.gettext(text));
+        translated.filter(|text| !text.is_empty()).unwrap_or(text)
+    }
+
+    /// The same of a text that means different things in different places, of which `context` is one.
+    pub fn translate_in<'a>(&'a self, context: &'a str, text: &'a str) -> &'a str {
+        let catalog = self.0.as_ref();
+        let translated = catalog.map(|catalog| catalog.pgettext(context, text));
+        translated.filter(|text| !text.is_empty()).unwrap_or(text)
     }
 }
 
@@ -75,7 +80,7 @@ impl Catalogues {
             Some(Ok(catalog)) => Catalogue(Some(Arc::new(catalog))),
             Some(Err(error)) => {
                 tracing::warn!(
-                    "{} is no catalogue ({error}): mails are in English",
+                    "{} is no catalogue ({error}): texts are in English",
                     path.display()
                 );
                 Catalogue::default()

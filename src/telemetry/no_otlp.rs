@@ -1,0 +1,42 @@
+//! Stands in for `otlp` in a binary without it: the configuration refuses a collector there.
+
+use std::convert::Infallible;
+
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing_subscriber::layer::Identity;
+
+use super::TraceContext;
+use crate::config::Otlp;
+
+/// There is none.
+pub struct Exporter(Infallible);
+
+impl Exporter {
+    /// Never runs.
+    pub async fn run(self, _: CancellationToken) {
+        match self.0 {}
+    }
+}
+
+pub(super) type SpanLayer = Identity;
+
+pub(super) fn start(_: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
+    anyhow::bail!("this binary was built without OpenTelemetry")
+}
+
+/// Nobody could be told anything.
+///
+/// # Errors
+/// Always.
+pub async fn try_collector(_: &Otlp) -> anyhow::Result<()> {
+    anyhow::bail!("this binary was built without OpenTelemetry")
+}
+
+pub(super) fn follow(_: &Span, _: &TraceContext) {}
+
+pub(super) fn rename(_: &Span, _: String) {}
+
+pub(super) fn trace_id(_: &Span) -> Option<u128> {
+    None
+}

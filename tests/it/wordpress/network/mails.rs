@@ -1,0 +1,69 @@
+//! What the network's users get by mail.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::super::create_over_http;
+use super::super::php::sent_mail;
+use super::super::welcome_mail::read;
+use super::{BLOG_ID, MAIN, PREFIX, TWO, network};
+use crate::site::PLAIN_HOOK;
+
+#[tokio::test]
+async fn wordpress_sends_the_same_mail_on_either_site() {
+    let real = network().await;
+    for blog in [MAIN, TWO] {
+        let (sidecar, mut mailbox) = real.sidecar_with_mail(&[(BLOG_ID, blog.id)]).await;
+        for https in [false, true] {
+            let email = format!("u{}{https}@example.com", blog.id);
+            let fields = [("email", email.as_str())];
+            let id = if https {
+                sidecar.client.execute(PLAIN_HOOK, &fields).await
+            } else {
+                create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await
+            };
+            let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+            let body = ours["body"].as_str().unwrap();
+            let key = &body.split_once("key=").unwrap().1[..20];
+            let input = json!({ "id": id, "key": key, "https": https, "path": blog.path });
+            assert_eq!(real.php("notify", input).await, Value::Null);
+            let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
+            assert_eq!(ours, read(&theirs));
+            let login = format!("{}{}wp-login.php", real.server.address, blog.path);
+            assert!(body.ends_with(&login), "{body}");
+        }
+    }
+}
+
+/// WordPress makes no reset key for such a user, and so sends no mail.
+#[tokio::test]
+async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
+    let real = network().await;
+    let environment = [
+        (BLOG_ID, TWO.id),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ];
+    // Its mail server does not listen.
+    let sidecar = real.sidecar_with(&environment).await;
+    let fields = [("email", "ann@example.com")];
+    let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    let sql = format!("UPDATE {PREFIX}users SET spam = 1 WHERE ID = {id}");
+    real.site.execute(&sql).await;
+    // Of the new site.
+    let _ = fs::remove_file(sent_mail(real.installation.root()));
+    let input = json!({ "id": id, "key": "unused", "path": TWO.path });
+    assert_eq!(real.php("notify", input).await, Value::Null);
+    assert!(!sent_mail(real.installation.root()).exists());
+    let state = "SELECT CONCAT(state, ': ', last_error) FROM wpx_2_fcom_sidecar_mail";
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let state = real.site.text(state).await.unwrap_or_default();
+        if state == "skipped: the user is marked as spam" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{state}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
