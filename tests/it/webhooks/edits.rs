@@ -10,7 +10,7 @@ use crate::metrics::{scrape, value};
 use crate::sidecar::Sidecar;
 use crate::site::{PLAIN_HOOK, Site};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
 const CONFLICTS: &str = r#"fcom_sidecar_database_errors_total{reason="lock_conflict"}"#;
 
