@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
+.PHONY: demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
 	tools-fuzz tools-bench tools-openapi tools-package
 
 # What is shipped has it; all of these share one build.
@@ -20,6 +20,11 @@ test: tools-test
 # Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
 torture: tools-test
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
+
+# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
+# has others fail. Some ten minutes, for which the machine should have nothing else to do.
+relay-run: tools-test
+	FCOM_RELAY_CALLS=5000 cargo test --release --locked --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
 # Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
 # BENCH=--help tells what else there is.

@@ -453,7 +453,7 @@ final class Run {
 		$this->event = $event;
 		$this->since = microtime( true );
 		if ( (int) $event['attempts'] > setting( 'ATTEMPTS', 10 ) ) {
-			$this->end( 'dead', $event['last_error'] ? '' : 'PHP died in the middle of it, each time' );
+			$this->end( 'dead', $event['last_error'] ? '' : 'PHP died in the middle of it, or took longer than the lease, each time' );
 			return;
 		}
 		ob_start( '__return_empty_string' );

@@ -4,8 +4,10 @@ use anyhow::Context;
 
 use super::block_on;
 use crate::app;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Connection, Statements, TableNames};
+use crate::db::{self, Connection, Pool, Statements, TableNames};
+use crate::telemetry::Metrics;
 
 /// A connection with the site's statements.
 pub(super) struct Database {
@@ -36,4 +38,10 @@ pub(super) async fn connect(config: &Config) -> anyhow::Result<Connection> {
     db::connect(&config.database).await.context(
         "could not connect to the database: \"fcom-sidecar check\" tells what is in the way",
     )
+}
+
+/// A pool, for commands whose work may have to be done again.
+pub(super) fn pool(config: &Config) -> anyhow::Result<Pool> {
+    db::open(&config.database, Metrics::new(Clock.now()).into())
+        .context("database.url cannot be used")
 }

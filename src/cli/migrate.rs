@@ -5,18 +5,15 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::block_on;
+use super::database::pool;
 use super::terminal::say;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::telemetry::Metrics;
 use crate::{app, db};
 
 pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     block_on(async {
         let tables = app::tables(&config.wordpress)?;
-        let pool = db::open(&config.database, Metrics::new(Clock.now()).into())
-            .context("database.url cannot be used")?;
-        db::migrate(&pool, &tables).await.context(
+        db::migrate(&pool(config)?, &tables).await.context(
             "the account needs CREATE, ALTER, INDEX, SELECT, INSERT and UPDATE on the site's database for this",
         )?;
         say(&format!(

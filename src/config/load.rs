@@ -71,7 +71,11 @@ impl Config {
     /// All problems found, each with its option and a remedy.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let mut settings = Settings::default();
-        for (key, value) in layers(sources, &mut settings) {
+        let layers = match layers(sources, &mut settings) {
+            Ok(layers) => layers,
+            Err(reported) => return settings.finish(Err(reported)),
+        };
+        for (key, value) in layers {
             if all().any(|known| known == key) || protection::is_option(&key) {
                 settings.set(key, value);
             } else {
@@ -130,17 +134,14 @@ impl Config {
     }
 }
 
-/// All values, weakest layer first, by dotted key.
-fn layers(sources: Sources, settings: &mut Settings) -> Vec<(String, Value)> {
+/// All values, weakest layer first, by dotted key. What a file would have set that is no TOML, nobody knows, and then the
+/// rest is not judged.
+fn layers(sources: Sources, settings: &mut Settings) -> Result<Vec<(String, Value)>, Reported> {
     let defaults = FileFormat::Toml.parse(None, DEFAULTS);
     let mut values = flatten(defaults.expect("the built-in defaults are TOML"));
     if let Some(path) = sources.file {
-        match read_file(&path) {
-            Ok(table) => values.extend(flatten(table)),
-            Err(problem) => {
-                settings.note(problem);
-            }
-        }
+        let table = read_file(&path).map_err(|problem| settings.note(problem))?;
+        values.extend(flatten(table));
     }
     for (name, value) in sources.environment {
         if let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) {
@@ -154,7 +155,7 @@ fn layers(sources: Sources, settings: &mut Settings) -> Vec<(String, Value)> {
     let origin = "the command line".to_owned();
     let overrides = sources.overrides.into_iter();
     values.extend(overrides.map(|(key, value)| (key, Value::new(Some(&origin), value))));
-    values
+    Ok(values)
 }
 
 /// The variable that sets an option.

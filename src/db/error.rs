@@ -183,13 +183,18 @@ impl DatabaseError {
     /// Another transaction was in the way: the whole call may be tried again at once. On a Galera cluster another node's
     /// transaction may be, and only the commit says so.
     pub fn is_lock_conflict(&self) -> bool {
+        self.is_undone() || self.number() == Some(number::INTERRUPTED)
+    }
+
+    /// Another transaction was in the way, and nothing of this one will be in the database once it is rolled back. A
+    /// statement that was interrupted may have been the one after the commit.
+    pub(super) fn is_undone(&self) -> bool {
         matches!(
             self.number(),
             Some(
                 number::LOCK_WAIT_TIMEOUT
                     | number::DEADLOCK
                     | number::RECORD_CHANGED
-                    | number::INTERRUPTED
                     | number::ROLLED_BACK_AT_COMMIT
             )
         )

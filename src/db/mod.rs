@@ -4,6 +4,7 @@
 mod batch;
 mod cluster;
 mod error;
+mod insist;
 mod migrations;
 mod obstacle;
 mod pool;
@@ -16,6 +17,7 @@ mod tables;
 pub use batch::{Answer, Batch, Literal};
 pub use cluster::Cluster;
 pub use error::{DatabaseError, Doing, ErrorKind};
+pub use insist::{RETRY_FOR, insist, pauses};
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
 pub use pool::{Cause, Pool, PoolStatus, open};

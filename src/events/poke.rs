@@ -142,9 +142,7 @@ impl Poker {
         if self.calls.is_empty() {
             return;
         }
-        let is_late = matches!(self.waited().await, Some(waited) if waited >= LONG);
-        let times = if is_late { REST_OF_LATE } else { REST };
-        let end = Instant::now() + worked.saturating_mul(times).min(LONGEST_REST);
+        let end = Instant::now() + rest_after(worked, self.waited().await);
         let mut quiet_looks = 0;
         while quiet_looks < QUIET_LOOKS && Instant::now() < end {
             tokio::time::sleep(LOOK).await;
@@ -180,6 +178,13 @@ impl Poker {
             }
         }
     }
+}
+
+/// How long PHP rests after it has worked for so long, while a hook has been waiting for `waited`.
+fn rest_after(worked: Duration, waited: Option<Duration>) -> Duration {
+    let is_late = waited.is_some_and(|waited| waited >= LONG);
+    let times = if is_late { REST_OF_LATE } else { REST };
+    worked.saturating_mul(times).min(LONGEST_REST)
 }
 
 fn report(ran: Ran) {
@@ -226,5 +231,26 @@ impl Trouble {
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn php_gets_a_tenth_and_what_is_late_a_half() {
+        let ms = Duration::from_millis;
+        let late = Some(Duration::from_secs(45));
+        for (worked, waited, rest) in [
+            (ms(50), None, ms(450)),
+            (ms(1000), Some(ms(2000)), ms(9000)),
+            (ms(1000), late, ms(1000)),
+            // A listener that waits for somebody else.
+            (ms(60_000), None, LONGEST_REST),
+            (ms(60_000), late, LONGEST_REST),
+        ] {
+            assert_eq!(rest_after(worked, waited), rest, "{worked:?} {waited:?}");
+        }
     }
 }

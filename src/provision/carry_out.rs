@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use tokio::sync::{MutexGuard, OnceCell, OwnedSemaphorePermit};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -13,14 +13,11 @@ use tracing::{Instrument, Span};
 use super::facts::Facts;
 use super::runs::{self, Uncounted};
 use super::{Outcome, ProvisionError, Site, WebhookCall, known_user, new_user, protection};
+use crate::db::{self, RETRY_FOR};
 use crate::telemetry::{fail, phase};
 
-/// A call that others are in the way of is tried again for so long: at least once after a silent connection.
-const RETRY_FOR: Duration = Duration::from_secs(15);
 /// As long as nobody knows whether the call was committed, it is worth more patience.
 const ASK_FOR: Duration = Duration::from_secs(20);
-const FIRST_PAUSE: Duration = Duration::from_millis(4);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Carries a call out to the end, whether or not anyone is still there to hear about it. `place` is dropped then.
 ///
@@ -76,13 +73,7 @@ async fn carry_out(site: &Site, call: &WebhookCall) -> Result<Outcome, Provision
         commit_unknown: AtomicBool::new(false),
     };
     let result = (|| attempt.run())
-        .retry(
-            ExponentialBuilder::default()
-                .with_min_delay(FIRST_PAUSE)
-                .with_max_delay(LONGEST_PAUSE)
-                .without_max_times()
-                .with_jitter(),
-        )
+        .retry(db::pauses())
         .when(|error| attempt.is_worth_another(error))
         .notify(|error, pause| {
             site.metrics.retried(why(error));

@@ -129,6 +129,8 @@ pub(super) struct NewUserNames<'a> {
     pub(super) stored_names: [&'a str; 2],
     /// Both of them, as the site's language puts them together.
     pub(super) full_name: &'a str,
+    /// Whether WordPress filters all of it a second time, as it does for the mail's reset key.
+    pub(super) written_back: bool,
     /// How WordPress sanitises.
     pub(super) rules: Rules<'a>,
 }
@@ -148,10 +150,14 @@ impl NewUserNames<'_> {
             Some(login) => login,
             None => self.derived_login(taken)?,
         };
-        let base = nicename::from_login(&login);
-        let numbered = (2_u32..).map(|n| nicename::numbered(&base, n));
-        let nicenames = std::iter::once(base.clone()).chain(numbered);
-        let nicename = taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))?;
+        let mut nicename = free_nicename(taken, &nicename::from_login(&login))?;
+        if self.written_back {
+            let again = nicename::filtered_again(&nicename, &self.rules);
+            let is_refused = again.is_empty() && self.rules.version.refuses_empty_nicename();
+            if again != nicename && !is_refused {
+                nicename = free_nicename(taken, &again)?;
+            }
+        }
         let [first, last] = self.stored_names;
         let display_name = name::display_name(self.full_name, &login, self.rules.version);
         let fallbacks = [nicename.as_str(), first, last, &display_name];
@@ -311,6 +317,13 @@ impl UsernameSource<'_> {
         }
         Err(ProvisionError::NoFreeName)
     }
+}
+
+/// The base, or with the first number that makes it free.
+fn free_nicename(taken: &mut Taken, base: &str) -> Option<String> {
+    let numbered = (2_u32..).map(|n| nicename::numbered(base, n));
+    let nicenames = std::iter::once(base.to_owned()).chain(numbered);
+    taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))
 }
 
 /// Mirrors `isUsernameAvailable` for a known user: another user's login counts as taken too.

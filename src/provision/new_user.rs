@@ -217,6 +217,8 @@ struct NewMember {
     first_name: String,
     last_name: String,
     full_name: String,
+    /// Whether this is what is left of it after WordPress has written the user back.
+    written_back: bool,
 }
 
 impl NewMember {
@@ -241,12 +243,14 @@ impl NewMember {
             full_name: name::full_name(&first_name, &last_name, &language),
             first_name,
             last_name,
+            written_back: false,
         }
     }
 
     /// WordPress writes the whole user back when it makes the reset key of the welcome mail, and what it filters a second
     /// time may become shorter: `1  3` becomes `1 3`.
     fn filter_again(&mut self, version: Version) {
+        self.written_back = true;
         for name in [
             &mut self.first_name,
             &mut self.last_name,
@@ -263,6 +267,7 @@ impl NewMember {
             given_names: [&self.given_first_name, &self.given_last_name],
             stored_names: [&self.first_name, &self.last_name],
             full_name: &self.full_name,
+            written_back: self.written_back,
             rules,
         }
     }

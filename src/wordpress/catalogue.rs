@@ -48,6 +48,7 @@ impl Catalogues {
     }
 
     /// English only.
+    #[cfg(test)]
     pub fn none() -> Self {
         Self::in_folder(None)
     }

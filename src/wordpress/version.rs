@@ -129,18 +129,6 @@ impl Version {
         self.since(6, 1)
     }
 
-    /// 6.3: user queries are cached under the group `user-queries`, keyed by `users:last_changed`.
-    #[must_use]
-    pub fn caches_user_queries(self) -> bool {
-        self.since(6, 3)
-    }
-
-    /// 6.5: a reset key survives for an address that contains an apostrophe; before, the next save wiped it.
-    #[must_use]
-    pub fn keeps_reset_key_for_apostrophe_address(self) -> bool {
-        self.since(6, 5)
-    }
-
     /// The `autoload` value of an option that is not loaded on every request.
     #[must_use]
     pub fn autoload_off(self) -> &'static str {

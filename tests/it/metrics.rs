@@ -172,8 +172,26 @@ async fn every_metric_that_alerts_and_dashboard_name_exists() {
 #[test]
 fn prometheus_accepts_the_alerts() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/alerts.yml");
+    promtool(&["check", "rules", file]);
+}
+
+#[test]
+fn alerts_fire_when_they_should() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alerts.test.yml");
+    promtool(&["test", "rules", file]);
+    // None is left out.
+    let cases = include_str!("../data/alerts.test.yml");
+    for alert in ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: FcomSidecar"))
+    {
+        assert!(cases.contains(alert), "{alert} is not tried");
+    }
+}
+
+fn promtool(arguments: &[&str]) {
     let output = Command::new("promtool")
-        .args(["check", "rules", file])
+        .args(arguments)
         .output()
         .expect("promtool is there: make tools-test installs it");
     assert!(output.status.success(), "{output:?}");

@@ -39,6 +39,7 @@ pub(super) async fn open(database: &Database) -> Result<Connection, Finding> {
 struct Place {
     /// `127.0.0.1:3306` or a socket's path.
     server: String,
+    is_socket: bool,
     host: String,
     user: String,
     database: String,
@@ -64,6 +65,7 @@ impl Place {
         };
         Self {
             server,
+            is_socket: options.get_socket().is_some(),
             host: options.get_host().to_owned(),
             user: options.get_username().to_owned(),
             database: options.get_database().unwrap_or_default().to_owned(),
@@ -134,6 +136,15 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
             format!("connection refused: nothing listens at {server}"),
             format!("start the database server, or correct host and port in {source}"),
         ),
+        // Over the network, nothing but these files is opened.
+        ErrorKind::NotFound if !place.is_socket => (
+            format!("a file that TLS with {server} needs is not there: {text}"),
+            format!("correct ssl-ca, ssl-cert or ssl-key in {source}"),
+        ),
+        ErrorKind::PermissionDenied if !place.is_socket => (
+            format!("this user may not read a file that TLS with {server} needs, or not connect: {text}"),
+            format!("let the daemon's user read what ssl-ca, ssl-cert and ssl-key name in {source}, and look at the firewall"),
+        ),
         ErrorKind::NotFound => (
             format!("there is no socket at {server}"),
             format!("start the database server, or correct the socket's path in {source}"),
@@ -145,7 +156,10 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
         ),
         ErrorKind::InvalidData => (
             format!("no TLS with {server}: {text}"),
-            format!("let the server use a certificate that ssl-mode accepts, or correct ssl-mode in {source}"),
+            format!(
+                "let the server use a certificate that ssl-mode accepts, name its authority's file with ssl-ca in {source}, \
+                 or correct ssl-mode there"
+            ),
         ),
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => (
             format!("{server} closed the connection: {text}"),
@@ -173,7 +187,10 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
     match number {
         1045 | 1698 => (
             found("access denied"),
-            format!("correct user and password in {source}; the account must admit this machine"),
+            format!(
+                "correct user and password in {source}; the account must admit this machine, and one that has REQUIRE SSL \
+                 wants TLS"
+            ),
         ),
         1044 => (
             found("access denied to the database"),

@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, Subcommand};
 
-use super::database::{Database, with_database};
+use super::database::{Database, pool, with_database};
 use super::terminal::{answer, say};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Connection, Statements};
+use crate::db::{self, Connection, Pool, Statements};
 use crate::fluentcommunity::webhooks::{
     self, Drafted, Environment, Kind, Rotated, Row, Settings, Targets,
 };
@@ -146,7 +146,8 @@ pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode>
             environment: &environment,
             now: Clock.now(),
         };
-        carry_out(command, connection, site, config.admin.old_keys).await?;
+        let pool = pool(config)?;
+        carry_out(command, connection, &pool, site, config.admin.old_keys).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -154,6 +155,7 @@ pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode>
 async fn carry_out(
     command: Webhook,
     connection: &mut Connection,
+    pool: &Pool,
     site: Drafted<'_>,
     old_keys: TimeDelta,
 ) -> anyhow::Result<()> {
@@ -181,12 +183,11 @@ async fn carry_out(
                 "--title is empty: give the webhook a name"
             );
             let found = targets.find(connection, statements).await?;
-            let settings = found.settings(Settings {
-                title,
-                welcome_email,
-                ..Settings::default()
-            });
-            let row = webhooks::create(connection, site, &settings).await?;
+            let settings = found.edit(Settings::default(), Some(&title), Some(welcome_email));
+            let row = db::insist(|| {
+                pool.work(async |connection| webhooks::create(connection, site, &settings).await)
+            })
+            .await?;
             let (id, url) = (row.id, portal.webhook_url(&row.meta_key));
             answer(json, &show::json_with_url(&row, &url), |_| {
                 format!("Webhook {id} is created. Its address, which is a secret:\n{url}")
@@ -203,20 +204,20 @@ async fn carry_out(
                 bail!("--title is empty: give the webhook a name, or leave the option out");
             }
             let found = targets.find(connection, statements).await?;
-            let edit = |before: Settings| {
-                found.settings(Settings {
-                    title: title.unwrap_or(before.title.clone()),
-                    welcome_email: welcome_email.unwrap_or(before.welcome_email),
-                    ..before
-                })
-            };
-            let row = webhooks::update(connection, site, id, edit).await?;
+            let edit = |before| found.edit(before, title.as_deref(), welcome_email);
+            let row = db::insist(|| {
+                pool.work(async |connection| webhooks::update(connection, site, id, &edit).await)
+            })
+            .await?;
             answer(json, &show::json(&row), |_| {
                 format!("Webhook {id} is changed.")
             })
         }
         Webhook::Delete { id } => {
-            webhooks::delete(connection, statements, id).await?;
+            db::insist(|| {
+                pool.work(async |connection| webhooks::delete(connection, statements, id).await)
+            })
+            .await?;
             say(&format!("Webhook {id} is deleted."));
             Ok(())
         }
@@ -229,7 +230,10 @@ async fn carry_out(
             let Rotated {
                 row,
                 old_key_valid_until,
-            } = webhooks::rotate(connection, site, id, grace).await?;
+            } = db::insist(|| {
+                pool.work(async |connection| webhooks::rotate(connection, site, id, grace).await)
+            })
+            .await?;
             let url = portal.webhook_url(&row.meta_key);
             let until = format!("{} UTC", old_key_valid_until.naive_utc());
             let mut shown = show::json_with_url(&row, &url);
@@ -285,13 +289,16 @@ impl Lists {
 }
 
 impl Found {
-    fn settings(self, before: Settings) -> Settings {
+    /// The settings with what was given, and as they were where nothing was.
+    fn edit(&self, before: Settings, title: Option<&str>, welcome_email: Option<bool>) -> Settings {
+        let ids = |given: &Option<Vec<u64>>, before| given.clone().unwrap_or(before);
         Settings {
-            space_ids: self.spaces.unwrap_or(before.space_ids),
-            remove_space_ids: self.remove_spaces.unwrap_or(before.remove_space_ids),
-            course_ids: self.courses.unwrap_or(before.course_ids),
-            remove_course_ids: self.remove_courses.unwrap_or(before.remove_course_ids),
-            ..before
+            title: title.map_or(before.title, ToOwned::to_owned),
+            space_ids: ids(&self.spaces, before.space_ids),
+            remove_space_ids: ids(&self.remove_spaces, before.remove_space_ids),
+            course_ids: ids(&self.courses, before.course_ids),
+            remove_course_ids: ids(&self.remove_courses, before.remove_course_ids),
+            welcome_email: welcome_email.unwrap_or(before.welcome_email),
         }
     }
 }

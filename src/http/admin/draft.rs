@@ -103,18 +103,18 @@ impl Draft {
 
     /// The settings to store instead of those `before`. What was not sent is empty, as the plugin has it; but while courses
     /// are off, when its page does not show them, a webhook keeps its courses.
-    pub(super) fn settings(self, before: Settings, course_module: bool) -> Settings {
-        let courses = |sent: Option<Vec<u64>>, before: Vec<u64>| match sent {
-            Some(sent) => sent,
+    pub(super) fn settings(&self, before: Settings, course_module: bool) -> Settings {
+        let courses = |sent: &Option<Vec<u64>>, before: Vec<u64>| match sent {
+            Some(sent) => sent.clone(),
             None if course_module => Vec::new(),
             None => before,
         };
         Settings {
-            title: self.title,
-            course_ids: courses(self.course_ids, before.course_ids),
-            space_ids: self.space_ids.unwrap_or_default(),
-            remove_course_ids: courses(self.remove_course_ids, before.remove_course_ids),
-            remove_space_ids: self.remove_space_ids.unwrap_or_default(),
+            title: self.title.clone(),
+            course_ids: courses(&self.course_ids, before.course_ids),
+            space_ids: self.space_ids.clone().unwrap_or_default(),
+            remove_course_ids: courses(&self.remove_course_ids, before.remove_course_ids),
+            remove_space_ids: self.remove_space_ids.clone().unwrap_or_default(),
             welcome_email: self.welcome_email,
         }
     }

@@ -15,7 +15,7 @@ use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::pages::Paginator;
 use super::reply::{self, Problem, on_main_runtime};
 use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
-use crate::db::{Connection, DatabaseError};
+use crate::db::{self, Connection, DatabaseError};
 use crate::fluentcommunity::webhooks::{
     self, ChangeError, Drafted, Environment, Kind, Settings, Targets,
 };
@@ -136,25 +136,26 @@ pub(super) async fn save(
     let id = draft.id;
     let inside = front.clone();
     let work = async move {
-        let pool = &inside.site.pool;
-        pool.work(async |connection| {
-            let environment = environment(connection, &inside).await?;
-            let site = drafted(&inside, &environment);
-            let webhook = if let Some(id) = id {
-                let edit = |before| draft.settings(before, environment.course_module);
-                let row = webhooks::update(connection, site, id, edit).await?;
-                serde_json::to_value(listed(row, &environment))
-            } else {
-                let settings = draft.settings(Settings::default(), environment.course_module);
-                let row = webhooks::create(connection, site, &settings).await?;
-                serde_json::to_value(created(listed(row, &environment)))
-            };
-            Ok(Saved {
-                message: "Webhook has been saved successfully",
-                webhook: webhook.unwrap_or_default(),
+        let change = || {
+            inside.site.pool.work(async |connection| {
+                let environment = environment(connection, &inside).await?;
+                let site = drafted(&inside, &environment);
+                let webhook = if let Some(id) = id {
+                    let edit = |before| draft.settings(before, environment.course_module);
+                    let row = webhooks::update(connection, site, id, edit).await?;
+                    serde_json::to_value(listed(row, &environment))
+                } else {
+                    let settings = draft.settings(Settings::default(), environment.course_module);
+                    let row = webhooks::create(connection, site, &settings).await?;
+                    serde_json::to_value(created(listed(row, &environment)))
+                };
+                Ok(Saved {
+                    message: "Webhook has been saved successfully",
+                    webhook: webhook.unwrap_or_default(),
+                })
             })
-        })
-        .await
+        };
+        db::insist(change).await
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(saved) => {
@@ -180,10 +181,10 @@ pub(super) async fn delete(
     };
     let site = front.site.clone();
     let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| webhooks::delete(connection, statements, id).await)
-            .await
+        let (pool, statements) = (&site.pool, &site.statements);
+        let change =
+            || pool.work(async |connection| webhooks::delete(connection, statements, id).await);
+        db::insist(change).await
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(()) => {
@@ -227,19 +228,20 @@ pub(super) async fn rotate(
     };
     let inside = front.clone();
     let work = async move {
-        let pool = &inside.site.pool;
-        pool.work(async |connection| {
-            let environment = environment(connection, &inside).await?;
-            let site = drafted(&inside, &environment);
-            let rotated = webhooks::rotate(connection, site, id, grace).await?;
-            let until = rotated.old_key_valid_until;
-            Ok(Rotated {
-                message: "Webhook has a new key",
-                webhook: listed(rotated.row, &environment),
-                old_key_valid_until: until.to_rfc3339_opts(SecondsFormat::Secs, true),
+        let change = || {
+            inside.site.pool.work(async |connection| {
+                let environment = environment(connection, &inside).await?;
+                let site = drafted(&inside, &environment);
+                let rotated = webhooks::rotate(connection, site, id, grace).await?;
+                let until = rotated.old_key_valid_until;
+                Ok(Rotated {
+                    message: "Webhook has a new key",
+                    webhook: listed(rotated.row, &environment),
+                    old_key_valid_until: until.to_rfc3339_opts(SecondsFormat::Secs, true),
+                })
             })
-        })
-        .await
+        };
+        db::insist(change).await
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(rotated) => {

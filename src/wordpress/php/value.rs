@@ -48,15 +48,6 @@ impl Value {
         }
     }
 
-    /// The array to change in place, if the value is one.
-    #[must_use]
-    pub fn as_array_mut(&mut self) -> Option<&mut Array> {
-        match self {
-            Self::Array(array) => Some(array),
-            _ => None,
-        }
-    }
-
     /// The array itself, or the value back when it is none.
     ///
     /// # Errors
@@ -73,24 +64,6 @@ impl Value {
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::String(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    /// The integer; `None` for every other kind, numeric strings included.
-    #[must_use]
-    pub fn as_int(&self) -> Option<i64> {
-        match self {
-            Self::Int(int) => Some(*int),
-            _ => None,
-        }
-    }
-
-    /// The object, if the value is one.
-    #[must_use]
-    pub fn as_object(&self) -> Option<&Object> {
-        match self {
-            Self::Object(object) => Some(object),
             _ => None,
         }
     }
@@ -116,18 +89,6 @@ impl Float {
     #[must_use]
     pub fn to_f64(&self) -> f64 {
         self.0.parse().unwrap_or(f64::NAN)
-    }
-}
-
-impl Object {
-    /// A public property.
-    #[must_use]
-    pub fn property(&self, name: &str) -> Option<&Value> {
-        let is_named = |key: &Key| matches!(key, Key::String(bytes) if bytes == name.as_bytes());
-        let mut properties = self.properties.iter().rev();
-        properties
-            .find(|(key, _)| is_named(key))
-            .map(|(_, value)| value)
     }
 }
 

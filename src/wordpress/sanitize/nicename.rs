@@ -1,6 +1,9 @@
 //! Nicenames, the form of a user name used in addresses: `sanitize_title` as far as strict logins need it, and the
 //! numbering of `wp_insert_user` (5.9 – 7.1).
 
+use super::Rules;
+use super::user_name::sanitize_user;
+
 /// How many characters the column `user_nicename` holds.
 const LENGTH: usize = 50;
 
@@ -41,6 +44,14 @@ fn restore_percent_codes(login: &str) -> String {
     restored + rest
 }
 
+/// What is left of a nicename when WordPress writes its user back: `a--2`, a number behind a hyphen at which the base was
+/// cut, becomes `a-2`.
+#[must_use]
+pub fn filtered_again(nicename: &str, rules: &Rules<'_>) -> String {
+    let strict = sanitize_user(nicename.as_bytes(), true, rules);
+    from_login(&String::from_utf8_lossy(&strict))
+}
+
 /// The nicename to try when the base is taken: as much of the base as leaves room, and `-n`. WordPress starts with 2.
 #[must_use]
 pub fn numbered(base: &str, n: u32) -> String {
@@ -74,6 +85,25 @@ mod tests {
         }
         assert_eq!(from_login(&"x".repeat(60)), "x".repeat(50));
         assert_eq!(from_login(&format!("{}.y", "x".repeat(49))), "x".repeat(49));
+    }
+
+    #[test]
+    fn a_nicename_that_is_filtered_again_may_become_shorter() {
+        let rules = Rules {
+            locale: "en_US",
+            version: crate::wordpress::version::Version::NEWEST,
+            multisite: false,
+        };
+        for (nicename, again) in [
+            ("ann-lee", "ann-lee"),
+            ("ann-2", "ann-2"),
+            ("ann--2", "ann-2"),
+            ("-2", "2"),
+            ("x-%4ay", "x-y"),
+            ("", ""),
+        ] {
+            assert_eq!(filtered_again(nicename, &rules), again);
+        }
     }
 
     #[test]

@@ -152,9 +152,9 @@ impl Form {
             part.insert_str(at, ODD.choose(rng).unwrap());
         }
         let mut login = text(rng, 5);
-        // Nicenames that are only told apart behind the fiftieth character.
+        // Nicenames that are only told apart behind the fiftieth character; a number stands behind a hyphen.
         if rng.random_bool(0.05) {
-            login = b"Somebody Whose Name Is As Long As A Nicename May ".to_vec();
+            login = b"Somebody Whose Name Is As Long As A Nicename Is ".to_vec();
             login.extend(text(rng, 1));
         }
         // A few names collide, most do not.
@@ -251,16 +251,22 @@ pub(super) fn comparable(rows: &Value) -> Value {
     rows
 }
 
-#[tokio::test]
-async fn random_forms_make_the_same_rows_as_wp_insert_user() {
-    let chosen = std::env::var_os(SEED).map_or("1".to_owned(), |text| text.into_string().unwrap());
+/// Random forms, and how to get them again: from this seed, or as the environment says.
+fn forms(seed: u64) -> (Vec<Form>, String) {
+    let chosen =
+        std::env::var_os(SEED).map_or(seed.to_string(), |text| text.into_string().unwrap());
     let (seed, number) = chosen.split_once(':').unwrap_or((&chosen, ""));
     let number = number.parse().unwrap_or(FORMS);
     let chosen = format!("{seed}:{number}");
     eprintln!("{SEED}={chosen}");
     let mut rng = StdRng::seed_from_u64(seed.parse().unwrap());
-    let forms: Vec<Form> = (0..number).map(|one| Form::random(&mut rng, one)).collect();
+    let forms = (0..number).map(|one| Form::random(&mut rng, one)).collect();
+    (forms, chosen)
+}
 
+#[tokio::test]
+async fn random_forms_make_the_same_rows_as_wp_insert_user() {
+    let (forms, chosen) = forms(1);
     let real = RealSite::install().await;
     let sidecar = real.sidecar().await;
     assert_parity(&real, ("/", SPACES_HOOK), &sidecar, &forms, &chosen).await;
@@ -269,12 +275,11 @@ async fn random_forms_make_the_same_rows_as_wp_insert_user() {
 /// The same on the second site of a network, where names are lower-cased.
 #[tokio::test]
 async fn random_forms_make_the_same_rows_on_a_network() {
-    let mut rng = StdRng::seed_from_u64(2);
-    let forms: Vec<Form> = (0..FORMS).map(|one| Form::random(&mut rng, one)).collect();
+    let (forms, chosen) = forms(2);
     let real = network::network().await;
     let sidecar = network::serve(&real, network::TWO).await;
     let place = (network::TWO.path, SPACES_HOOK);
-    assert_parity(&real, place, &sidecar, &forms, "2").await;
+    assert_parity(&real, place, &sidecar, &forms, &chosen).await;
 }
 
 /// What depends on the site's language: letters without accents, and the order of names.
@@ -293,11 +298,10 @@ async fn random_forms_make_the_same_rows_in_every_language() {
 /// When it makes the key for the welcome mail's link, WordPress writes the whole user once more, and filters it again.
 #[tokio::test]
 async fn random_forms_make_the_same_rows_when_a_mail_is_sent() {
-    let mut rng = StdRng::seed_from_u64(3);
-    let forms: Vec<Form> = (0..FORMS).map(|one| Form::random(&mut rng, one)).collect();
+    let (forms, chosen) = forms(3);
     let real = RealSite::install().await;
     let sidecar = real.sidecar().await;
-    assert_parity(&real, ("/", PLAIN_HOOK), &sidecar, &forms, "3").await;
+    assert_parity(&real, ("/", PLAIN_HOOK), &sidecar, &forms, &chosen).await;
 }
 
 /// `path` is where the site of the daemon begins, `hook` the webhook that is called, and `chosen` seed and number of the

@@ -23,6 +23,7 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
                     define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
                     define( 'FCOM_SIDECAR_LEASE', 15 );\n";
 
+#[expect(clippy::disallowed_methods, reason = "only a test reads these")]
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }

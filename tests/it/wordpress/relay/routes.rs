@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{PACE, PREFIX, Relayed, SECRET, WAKE, request, signed};
+use crate::metrics;
 use crate::sidecar::Sidecar;
 use crate::site::{MEMBERS_HOOK, SPACES_HOOK};
 
@@ -31,6 +32,10 @@ async fn a_hook_is_fired_right_after_the_answer() {
         delays.push(relayed.site.number(&delay).await);
     }
     assert_eq!(relayed.record().len(), 30);
+    let delay = "fcom_sidecar_event_last_delay_seconds";
+    let text = metrics::wait_for(&sidecar.client, delay, |seconds| seconds > 0.0).await;
+    let answered = r#"fcom_sidecar_wakeups_total{outcome="answered"}"#;
+    assert!(metrics::value(&text, answered) > 0.5, "{text}");
     // Far below what WP-Cron takes. On a machine that is idle, a tenth of this.
     assert!(
         delays.iter().min().is_some_and(|&least| least < 2000),

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{PREFIX, Relayed, php};
+use crate::metrics;
 use crate::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
 pub(super) const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
@@ -76,6 +77,10 @@ async fn what_always_fails_is_given_up_seen_and_mended_by_hand() {
     }
     // The first space is given up, and the next ones have their turn.
     assert_eq!(relayed.count("state = 'dead' AND attempts = 3").await, 1);
+    let dead = r#"fcom_sidecar_events{state="dead"}"#;
+    let text = metrics::wait_for(&sidecar.client, dead, |dead| dead > 0.5).await;
+    let waiting = metrics::value(&text, r#"fcom_sidecar_events{state="pending"}"#);
+    assert!((waiting - 2.0).abs() < 0.1, "{waiting} wait");
     assert!(sidecar.run(&["relay", "status"]).success());
     let log = sidecar.log();
     assert!(
