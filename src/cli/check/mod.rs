@@ -36,7 +36,7 @@ use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 
 /// Checks that need the database, in their order.
-const ASKING_THE_DATABASE: [&str; 32] = [
+const ASKING_THE_DATABASE: [&str; 33] = [
     server::ENCRYPTION,
     server::SESSION,
     server::BINARY_LOG,
@@ -59,6 +59,7 @@ const ASKING_THE_DATABASE: [&str; 32] = [
     wordpress::MULTISITE,
     wordpress::SITE_TIME_ZONE,
     wordpress::DEFAULT_ROLE,
+    wordpress::LANGUAGE,
     community::FLUENTCOMMUNITY,
     community::COURSES,
     community::WEBHOOKS,
