@@ -29,6 +29,7 @@ use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 const ACTION: &[u8] = b"incoming_webhook";
 /// Names a call that may be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
 /// Answers any request to the public listener.
 pub(super) async fn handle(
     request: HttpRequest,

@@ -54,7 +54,7 @@ async fn edits_and_runs_at_once_lose_neither() {
 async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND command = 'Query' \
-         AND id <> CONNECTION_ID() AND info LIKE '%fcom_sidecar_old_keys%'",
+         AND id <> CONNECTION_ID() AND info LIKE 'INSERT%fcom_sidecar_old_keys%'",
         site.database
     );
     let deadline = Instant::now() + PATIENCE;
