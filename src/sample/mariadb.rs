@@ -418,7 +418,11 @@ fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
         .arg(format!("--datadir={}/data", folder.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
         // Forced, or it wants to look up the machine's own name, which many a container has nowhere.
-        .args(["--force", "--skip-name-resolve", "--innodb-log-file-size=32M"])
+        .args([
+            "--force",
+            "--skip-name-resolve",
+            "--innodb-log-file-size=32M",
+        ])
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
         .env("TMPDIR", folder)
         .stdin(Stdio::null());
