@@ -221,13 +221,10 @@ impl<'a> Place<'a> {
         );
         if !others.is_empty() {
             let ours = self.sidecar.to_string();
-            let servers: String = [ours.as_str()]
-                .iter()
-                .chain(others)
-                .map(|address| format!("server {address} fail_timeout=1s;\n"))
-                .collect();
+            let servers = [&[ours.as_str()], others].concat();
+            let servers = servers.join(" fail_timeout=1s;\nserver ");
             adapted = format!(
-                "upstream fcom_sidecars {{\n{servers}}}\n{}",
+                "upstream fcom_sidecars {{\nserver {servers} fail_timeout=1s;\n}}\n{}",
                 adapted.replace(&format!("http://{ours}"), "http://fcom_sidecars")
             );
         }
