@@ -266,6 +266,16 @@ mod tests {
                 "ssl-mode",
             ),
             (
+                io(ErrorKind::NotFound, "No such file or directory"),
+                "a file that TLS with db.example:3306 needs",
+                "ssl-ca",
+            ),
+            (
+                io(ErrorKind::PermissionDenied, "Permission denied"),
+                "this user may not read a file that TLS with db.example:3306 needs",
+                "ssl-ca",
+            ),
+            (
                 sqlx::Error::Tls("server does not support TLS".into()),
                 "server does not support TLS",
                 "ssl-mode",

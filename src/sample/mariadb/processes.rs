@@ -72,7 +72,12 @@ pub(super) fn install(installer: &Path, folder: &Path) -> Result<(), MariadbErro
         .arg("--no-defaults")
         .arg(format!("--datadir={}/data", folder.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(["--skip-name-resolve", "--innodb-log-file-size=32M"])
+        // Forced, or it wants to look up the machine's own name, which many a container has nowhere.
+        .args([
+            "--force",
+            "--skip-name-resolve",
+            "--innodb-log-file-size=32M",
+        ])
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
         .env("TMPDIR", folder)
         .stdin(Stdio::null());
@@ -83,9 +88,14 @@ pub(super) fn install(installer: &Path, folder: &Path) -> Result<(), MariadbErro
     if output.status.success() {
         return Ok(());
     }
-    // The standard output is general advice; the server's own words are in the other one.
+    // The standard output is general advice; the server's own words are in the other one, if it came that far.
+    let said = if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
     Err(MariadbError::Install(
-        String::from_utf8_lossy(&output.stderr).into_owned(),
+        String::from_utf8_lossy(said).into_owned(),
     ))
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Portal {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Server {
     Nginx,
+    /// With two sidecars, one of which is away.
+    NginxOfTwo,
     Apache,
     Caddy,
     HaProxy,
@@ -47,7 +49,11 @@ impl Front {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new(folder.path(), sidecar, portal);
         let processes = match server {
-            Server::Nginx => vec![place.php_fpm(), place.nginx()],
+            Server::Nginx => vec![place.php_fpm(), place.nginx(&[])],
+            Server::NginxOfTwo => {
+                let away = format!("127.0.0.1:{}", free_port());
+                vec![place.php_fpm(), place.nginx(&[&away])]
+            }
             Server::Apache => vec![place.php_fpm(), place.apache()],
             Server::Caddy => vec![place.php_fpm(), place.caddy()],
             Server::HaProxy => vec![place.php_alone(), place.haproxy()],
@@ -185,9 +191,10 @@ impl<'a> Place<'a> {
         Process::start(&command, Stdio::null(), Stdio::null())
     }
 
-    fn nginx(&self) -> Process {
+    /// With other sidecars beside ours, as `deploy/README.md` says.
+    fn nginx(&self, others: &[&str]) -> Process {
         let shipped = include_str!("../../../deploy/nginx.conf");
-        let adapted = self.adapt(
+        let mut adapted = self.adapt(
             shipped,
             ["/portal(/[^?]*)?", "/forum/community(/[^?]*)?", "/"],
             &[
@@ -200,6 +207,15 @@ impl<'a> Place<'a> {
                 ),
             ],
         );
+        if !others.is_empty() {
+            let ours = self.sidecar.to_string();
+            let servers = [&[ours.as_str()], others].concat();
+            let servers = servers.join(" fail_timeout=1s;\nserver ");
+            adapted = format!(
+                "upstream fcom_sidecars {{\nserver {servers} fail_timeout=1s;\n}}\n{}",
+                adapted.replace(&format!("http://{ours}"), "http://fcom_sidecars")
+            );
+        }
         let (part_1, part_2) = adapted.split_once("# Part 2").unwrap();
         let part_2 = part_2.split_once('\n').unwrap().1;
         let user = if self.is_root { "user root;\n" } else { "" };

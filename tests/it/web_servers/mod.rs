@@ -25,6 +25,11 @@ async fn nginx_hands_over_calls_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn nginx_hands_calls_to_whichever_of_two_sidecars_is_there() {
+    judge(Server::NginxOfTwo).await;
+}
+
+#[tokio::test]
 async fn apache_hands_over_calls_and_nothing_else() {
     judge(Server::Apache).await;
 }
