@@ -53,8 +53,9 @@ async fn edits_and_runs_at_once_lose_neither() {
 /// The server undoes the change, which has written less.
 async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     let waiting = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND command = 'Query' \
-         AND id <> CONNECTION_ID() AND info LIKE 'INSERT%fcom_sidecar_old_keys%'",
+        "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist \
+         ON id = trx_mysql_thread_id WHERE db = '{}' AND trx_state = 'LOCK WAIT' \
+         AND info LIKE 'INSERT%fcom_sidecar_old_keys%'",
         site.database
     );
     let deadline = Instant::now() + PATIENCE;
