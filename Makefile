@@ -24,16 +24,16 @@ torture: tools-test
 # Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
 # has others fail. Some ten minutes, for which the machine should have nothing else to do.
 relay-run: tools-test
-	FCOM_RELAY_CALLS=5000 cargo test --release --locked --test it -- relay::burst --include-ignored --nocapture --test-threads=1
+	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
 # Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
 # BENCH=--help tells what else there is.
 bench: tools-bench
-	cargo bench --locked --bench load -- $(BENCH)
+	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
 # The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
 bench-scale: tools-demo
-	cargo bench --locked --bench load -- --scale $(BENCH)
+	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
 # Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis

@@ -107,7 +107,7 @@ function misbehave( string $how ) {
 			$GLOBALS['wpdb']->query( "LOCK TABLES {$GLOBALS['wpdb']->options} READ" );
 			break;
 		case 'slow':
-			usleep( 20000 );
+			usleep( 60000 );
 			break;
 		case 'too_slow':
 			sleep( 3 );
