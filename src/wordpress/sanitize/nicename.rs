@@ -7,7 +7,7 @@ use super::user_name::sanitize_user;
 /// How many characters the column `user_nicename` holds.
 const LENGTH: usize = 50;
 
-/// The nicename of a login as [`sanitize_user`](super::user_name::sanitize_user) makes it in its strict form. It can be
+/// The nicename of a login as [`sanitize_user`] makes it in its strict form. It can be
 /// empty.
 #[must_use]
 pub fn from_login(strict_login: &str) -> String {
