@@ -221,9 +221,12 @@ impl Kind {
         let request = move |number| match self {
             Self::Known => request(PLAIN_HOOK, &known_form(&name(user(number, users)))),
             Self::Moving => {
-                let leaves = (number / users) % 2 == 1;
+                // A thousand join, then they leave: so that every measurement has as many of each.
+                let (round, member) = (number / 1000, number % 1000);
+                let leaves = round % 2 == 1;
                 let key = if leaves { LEAVING_HOOK } else { JOINING_HOOK };
-                request(key, &known_form(&name(user(number, users))))
+                let member = round / 2 * 1000 + member;
+                request(key, &known_form(&name(user(member, users))))
             }
             Self::New { .. } => request(PLAIN_HOOK, &self.form(&format!("{prefix}{number}"))),
         };
