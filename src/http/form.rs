@@ -93,11 +93,19 @@ pub(super) async fn read_form(
     }
 }
 
-/// Takes the body off the connection, so that the answer reaches a caller who is still sending, and the next request can
-/// follow. One that is too large or too slow is left, and the connection ends.
-pub(super) async fn skip_body(payload: web::Payload, rules: &Rules, replies: Replies) {
-    let reading = read_body(payload, rules.max_body_bytes, replies);
-    let _ = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+/// Takes the body off the connection and keeps none of it, so that the answer reaches a caller who is still sending, and the
+/// next request can follow. One that is too large or too slow is left, and the connection ends.
+pub(super) async fn skip_body(mut payload: web::Payload, rules: &Rules) {
+    let skipping = async {
+        let mut length = 0;
+        while let Some(Ok(chunk)) = payload.next().await {
+            length += chunk.len();
+            if length > rules.max_body_bytes {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(BODY_TIMEOUT, skipping).await;
 }
 
 async fn read_multipart_form(

@@ -44,7 +44,7 @@ pub(super) async fn handle(
     let rules = Arc::clone(&front.rules.borrow());
     let wanted = if request.method() == Method::POST && front.calls.available_permits() == 0 {
         // Before anything of it is looked at: where many have to be refused, it must cost little.
-        skip_body(payload, &rules, replies).await;
+        skip_body(payload, &rules).await;
         None
     } else {
         Some(receive(&request, payload, &front, &rules, replies).await)
