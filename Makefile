@@ -22,7 +22,7 @@ torture: tools-test
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
 # Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
-# has others fail. Some ten minutes, for which the machine should have nothing else to do.
+# has others fail. Some five minutes after the build, for which the machine should have nothing else to do.
 relay-run: tools-test
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
