@@ -18,6 +18,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod mail;
+pub mod outcome;
 pub mod provision;
 pub mod reload;
 pub mod sample;

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use super::attempt::Attempt;
 use super::facts::Facts;
 use super::runs::{self, Uncounted};
-use super::{Calls, Outcome, ProvisionError, WebhookCall, known_user, new_user, protection};
+use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user, protection};
 use crate::db;
 use crate::telemetry::phase;
 
@@ -23,7 +23,7 @@ pub async fn provision(
     calls: Arc<Calls>,
     call: WebhookCall,
     place: OwnedSemaphorePermit,
-) -> Result<Outcome, ProvisionError> {
+) -> Result<Executed, ProvisionError> {
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {
         let _place = place;
@@ -47,7 +47,7 @@ pub async fn provision(
 }
 
 /// Tells the collector of the call's end.
-fn tell(result: &Result<Outcome, ProvisionError>) {
+fn tell(result: &Result<Executed, ProvisionError>) {
     let span = Span::current();
     match result {
         Ok(outcome) => {
@@ -55,12 +55,12 @@ fn tell(result: &Result<Outcome, ProvisionError>) {
             span.record("user.id", outcome.user_id);
         }
         Err(error) => {
-            span.record("call.outcome", error.word());
+            span.record("call.outcome", error.outcome().word());
         }
     }
 }
 
-async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Outcome, ProvisionError> {
+async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
     let attempt = Attempt::new(calls, call);
     let result = (|| run(&attempt))
         .retry(db::pauses())
@@ -79,7 +79,7 @@ async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Outcome, Provisi
 }
 
 /// What a call did, with its run unless that is an earlier call's.
-type Done = (Option<Uncounted>, Outcome);
+type Done = (Option<Uncounted>, Executed);
 
 async fn run(attempt: &Attempt<'_>) -> Result<Done, ProvisionError> {
     let (site, call) = (attempt.site(), attempt.call);
@@ -132,7 +132,7 @@ async fn already_committed(attempt: &Attempt<'_>) -> Result<Option<Done>, Provis
     let found = found.await?;
     attempt.set_commit_unknown(false);
     Ok(found.map(|(run, user_id)| {
-        let outcome = Outcome {
+        let outcome = Executed {
             webhook_id: run.webhook_id,
             user_id,
             created: run.created,

@@ -8,7 +8,7 @@ use super::member::Member;
 use super::names::UsernameSource;
 use super::runs::Uncounted;
 use super::writing::Writing;
-use super::{Outcome, ProvisionError};
+use super::{Executed, ProvisionError};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::{memberships, xprofile};
 use crate::wordpress::blog::{Blog, Membership, NewMember};
@@ -22,7 +22,7 @@ pub(super) async fn serve(
     attempt: &Attempt<'_>,
     facts: &Facts,
     user_id: u64,
-) -> Result<(Uncounted, Outcome), ProvisionError> {
+) -> Result<(Uncounted, Executed), ProvisionError> {
     let site = attempt.site();
     let _turn = attempt.turn(&user_id.to_string()).await?;
     let work = site
@@ -36,7 +36,7 @@ async fn serve_on(
     attempt: &Attempt<'_>,
     facts: &Facts,
     user_id: u64,
-) -> Result<(Uncounted, Outcome), ProvisionError> {
+) -> Result<(Uncounted, Executed), ProvisionError> {
     let statements = &attempt.site().statements;
     let mut batch = Batch::begin(statements);
     let mut claims = Claims::of_call(attempt.call.id);

@@ -7,7 +7,7 @@ use super::member::Member;
 use super::names::{Names, NewUserNames, UsernameSource};
 use super::runs::Uncounted;
 use super::writing::Writing;
-use super::{Email, Outcome, ProvisionError, WelcomeMail};
+use super::{Email, Executed, ProvisionError, WelcomeMail};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
@@ -24,7 +24,7 @@ pub(super) async fn create(
     attempt: &Attempt<'_>,
     facts: &mut Facts,
     email: &Email,
-) -> Result<(Uncounted, Outcome), ProvisionError> {
+) -> Result<(Uncounted, Executed), ProvisionError> {
     let (calls, site) = (attempt.calls, attempt.site());
     let statements = &site.statements;
     let _place = calls.lanes.enter()?;
@@ -89,7 +89,7 @@ async fn write(
     attempt: &Attempt<'_>,
     facts: &Facts,
     prepared: Prepared<'_>,
-) -> Result<(Uncounted, Outcome), ProvisionError> {
+) -> Result<(Uncounted, Executed), ProvisionError> {
     let Prepared {
         email,
         wanted,

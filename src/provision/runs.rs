@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::outcome::Changes;
-use super::{Caller, Idempotency, Outcome};
+use super::executed::Changes;
+use super::{Caller, Executed, Idempotency};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::outcome::Outcome;
 use crate::site::Site;
 use crate::wordpress::time::{format, parse_mysql};
 
@@ -21,8 +22,8 @@ pub(super) struct Run<'a> {
     pub(super) caller: &'a Caller,
 }
 
-const CREATED: &str = "created";
-const FOUND: &str = "found";
+const CREATED: &str = Outcome::Created.word();
+const FOUND: &str = Outcome::Found.word();
 
 impl Run<'_> {
     /// Adds the statement that inserts the record, not counted yet; its answer has the record's id.
@@ -60,7 +61,7 @@ fn text(text: Option<&str>) -> Literal<'_> {
 /// The run of an earlier call with the same idempotency key.
 pub(super) struct EarlierRun {
     pub(super) fields: Vec<u8>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Executed,
 }
 
 impl EarlierRun {
@@ -69,7 +70,7 @@ impl EarlierRun {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;
         let (outcome, created_at) = run.split_once('|')?;
-        let outcome = Outcome {
+        let outcome = Executed {
             webhook_id: webhook_id.parse().ok()?,
             user_id,
             created: outcome == CREATED,

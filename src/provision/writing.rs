@@ -6,11 +6,11 @@ use tracing::Instrument;
 
 use super::attempt::Attempt;
 use super::claims::Claims;
+use super::executed::Changes;
 use super::facts::Facts;
 use super::member::Member;
-use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
-use super::{Outcome, ProvisionError, WelcomeMail};
+use super::{Executed, ProvisionError, WelcomeMail};
 use crate::db::{Batch, Connection, DatabaseError};
 use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::{self, Schedule};
@@ -61,7 +61,7 @@ impl<'a> Writing<'a> {
         mut self,
         mut batch: Batch,
         mut member: Member,
-    ) -> Result<(Uncounted, Outcome), ProvisionError> {
+    ) -> Result<(Uncounted, Executed), ProvisionError> {
         let (user_id, created) = (member.user_id, member.created);
         let targets = std::mem::take(&mut member.targets);
         let memberships = self.memberships(&mut batch, user_id, targets).await?;
@@ -113,7 +113,7 @@ impl<'a> Writing<'a> {
             webhook_id,
             created,
         };
-        let outcome = Outcome {
+        let outcome = Executed {
             webhook_id,
             user_id,
             created,

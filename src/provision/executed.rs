@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use super::member::Member;
 use crate::fluentcommunity::memberships::{Change, ChangeKind};
+use crate::outcome::{Lane, Outcome};
 
 /// An executed call: everything it did is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Executed {
     /// Row id in `fcom_meta`.
     pub webhook_id: u64,
     /// The member.
@@ -19,6 +20,22 @@ pub struct Outcome {
     pub executed_at: DateTime<Utc>,
     /// Whether this is the answer to an earlier call with the same `Idempotency-Key`.
     pub replayed: bool,
+}
+
+impl Executed {
+    /// In a word.
+    pub fn outcome(&self) -> Outcome {
+        match (self.replayed, self.created) {
+            (true, _) => Outcome::Repeated,
+            (false, true) => Outcome::Created,
+            (false, false) => Outcome::Found,
+        }
+    }
+
+    /// Whom it was for, also if it was executed earlier.
+    pub fn lane(&self) -> Lane {
+        if self.created { Lane::New } else { Lane::Known }
+    }
 }
 
 /// What a run changed, as JSON in the `changes` column of its record.
