@@ -11,6 +11,7 @@ use crate::fluentcommunity::webhook::Webhook;
 use crate::site::Site;
 use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
+use crate::wordpress::sanitize::Rules;
 
 /// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
 const NO_ADDRESS: &str = "-";
@@ -119,21 +120,22 @@ impl Facts {
             blog,
             user_id: user_of(&users, forms),
             taken,
-            earlier: earlier.into_iter().find(|run| run.outcome.webhook_id == id),
+            earlier: earlier
+                .into_iter()
+                .find(|run| run.executed.webhook_id == id),
         })
     }
 }
 
 impl Facts {
-    /// Whether WordPress would answer here at all; a single site does.
-    pub(super) fn admit(&self, tables: &TableNames) -> Result<(), ProvisionError> {
-        match (&self.blog, tables.blog_id()) {
-            (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),
-            (Some(blog), Some(id)) => blog
-                .closed
-                .map_or(Ok(()), |why| Err(ProvisionError::SiteClosed { id, why })),
-            (_, None) => Ok(()),
-        }
+    /// How the site sanitises texts now.
+    pub(super) fn rules(&self, site: &Site) -> Result<Rules<'_>, ProvisionError> {
+        let version = site.version.version(&self.options);
+        Ok(Rules {
+            locale: self.options.locale(),
+            version: version.ok_or(ProvisionError::UnknownVersion)?,
+            multisite: site.tables.is_network(),
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Provisioning: one webhook call becomes a member, in one transaction. Mirrors `WebhookModule` of FluentCommunity Pro
 //! 2.1.0 with `wp_insert_user` and what core 2.8.1 does for it.
 //!
-//! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
+//! Read `carry_out` first: its function `attempt` is a whole call in one screen. The call is loaded (`facts`), decided in the
+//! stages that `plan` lists, written and committed (`apply`), and counted (`tally`).
 
-mod attempt;
+mod admission;
+mod apply;
 mod backlog;
 mod call;
 mod calls;
@@ -11,6 +13,7 @@ mod carry_out;
 mod claims;
 mod error;
 mod executed;
+mod execution;
 mod facts;
 mod idempotency;
 mod known_user;
@@ -18,14 +21,14 @@ mod lanes;
 mod member;
 mod names;
 mod new_user;
-
+mod plan;
 mod protection;
 mod run_log;
 mod runs;
 mod signature;
 mod tally;
+mod transaction;
 mod waiting_room;
-mod writing;
 
 pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
@@ -35,6 +38,9 @@ pub use error::ProvisionError;
 pub use executed::Executed;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
+pub use member::NewUser;
+pub use names::{NameFields, Names};
+pub use plan::{MailPlan, NoMail, Plan};
 pub use protection::Caller;
 pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
 pub use runs::{Chore, tidy};

@@ -1,35 +1,83 @@
 //! Run records: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-use super::executed::Changes;
+use super::execution::Execution;
+use super::plan::Plan;
 use super::{Caller, Executed, Idempotency};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::fluentcommunity::memberships::ChangeKind;
 use crate::outcome::Outcome;
 use crate::site::Site;
 use crate::wordpress::time::{format, parse_mysql};
 
 /// A run to record.
 pub(super) struct Run<'a> {
-    pub(super) call_id: &'a [u8],
-    pub(super) webhook_id: u64,
-    pub(super) user_id: u64,
-    pub(super) created: bool,
-    pub(super) changes: &'a Changes,
-    pub(super) duration_ms: u32,
-    pub(super) now: DateTime<Utc>,
-    pub(super) idempotency: Option<&'a Idempotency>,
-    pub(super) caller: &'a Caller,
+    call_id: &'a [u8],
+    webhook_id: u64,
+    user_id: u64,
+    created: bool,
+    changes: Changes,
+    duration_ms: u32,
+    executed_at: DateTime<Utc>,
+    idempotency: Option<&'a Idempotency>,
+    caller: &'a Caller,
+}
+
+/// What a run changed, as JSON in the `changes` column of its record.
+#[derive(Clone, Debug, Serialize)]
+struct Changes {
+    profile: bool,
+    /// A network's user became a member of its site.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    added_to_site: bool,
+    welcome_mail: bool,
+    joined: Vec<u64>,
+    left: Vec<u64>,
+}
+
+impl Changes {
+    fn of(plan: &Plan<'_>) -> Self {
+        let ids = |left: bool| {
+            let changes = plan.memberships.changes.iter();
+            let changes = changes.filter(|change| (change.kind == ChangeKind::Left) == left);
+            changes.map(|change| change.space_id).collect()
+        };
+        Self {
+            profile: plan.profile.is_some(),
+            added_to_site: plan.joins_site(),
+            welcome_mail: plan.sends_mail(),
+            joined: ids(false),
+            left: ids(true),
+        }
+    }
 }
 
 const CREATED: &str = Outcome::Created.word();
 const FOUND: &str = Outcome::Found.word();
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// The record of a plan that is being carried out, up to now.
+    pub(super) fn of(plan: &Plan<'_>, execution: &'a Execution<'_>) -> Self {
+        let (call, duration) = (execution.call, execution.started.elapsed());
+        Self {
+            call_id: &call.id,
+            webhook_id: plan.webhook_id,
+            user_id: plan.user_id,
+            created: plan.new_user.is_some(),
+            changes: Changes::of(plan),
+            duration_ms: duration.as_millis().try_into().unwrap_or(u32::MAX),
+            executed_at: plan.executed_at,
+            idempotency: call.idempotency.as_ref(),
+            caller: &call.caller,
+        }
+    }
+
     /// Adds the statement that inserts the record, not counted yet; its answer has the record's id.
     pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
-        let changes = serde_json::to_string(self.changes).unwrap_or_default();
-        let now = format(self.now.naive_utc());
+        let changes = serde_json::to_string(&self.changes).unwrap_or_default();
+        let now = format(self.executed_at.naive_utc());
         let caller = self.caller;
         let address = caller.address.filter(|_| caller.is_address_recorded);
         let address = address.map(|address| address.to_string());
@@ -61,7 +109,7 @@ fn text(text: Option<&str>) -> Literal<'_> {
 /// The run of an earlier call with the same idempotency key.
 pub(super) struct EarlierRun {
     pub(super) fields: Vec<u8>,
-    pub(super) outcome: Executed,
+    pub(super) executed: Executed,
 }
 
 impl EarlierRun {
@@ -70,14 +118,14 @@ impl EarlierRun {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;
         let (outcome, created_at) = run.split_once('|')?;
-        let outcome = Executed {
+        let executed = Executed {
             webhook_id: webhook_id.parse().ok()?,
             user_id,
             created: outcome == CREATED,
             executed_at: parse_mysql(created_at)?.and_utc(),
             replayed: true,
         };
-        Some(Self { fields, outcome })
+        Some(Self { fields, executed })
     }
 }
 
