@@ -6,6 +6,7 @@
 //! `fluentcommunity` → `site` → `wordpress` → `db`.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod mail;
+pub mod operations;
 pub mod provision;
 pub mod reload;
 pub mod sample;
