@@ -1,13 +1,13 @@
-//! The run log: run records as operators read them.
+//! The run log: run records as operators read them. The shapes are those of the JSON, on both ways.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::Email;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
+use crate::provision::Email;
 
 /// Runs on one page.
 pub const LONGEST_PAGE: u32 = 500;
@@ -85,7 +85,7 @@ pub enum RunLogError {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct RunRow {
     id: u64,
     created_at: NaiveDateTime,
     webhook_id: u64,
@@ -100,8 +100,8 @@ struct Row {
     tallied: bool,
 }
 
-impl From<Row> for LoggedRun {
-    fn from(row: Row) -> Self {
+impl From<RunRow> for LoggedRun {
+    fn from(row: RunRow) -> Self {
         let webhook = Webhook::read(row.webhook_id, &row.webhook.unwrap_or_default());
         let title = |webhook: Webhook| String::from_utf8_lossy(&webhook.title).into_owned();
         let changes = row.changes.unwrap_or_default();
@@ -126,7 +126,7 @@ impl From<Row> for LoggedRun {
 ///
 /// # Errors
 /// See [`RunLogError`].
-pub async fn list_runs(
+pub async fn list(
     connection: &mut Connection,
     statements: &Statements,
     query: &RunQuery,
@@ -170,7 +170,7 @@ pub async fn list_runs(
 ///
 /// # Errors
 /// The statement failed.
-pub async fn show_run(
+pub async fn show(
     connection: &mut Connection,
     statements: &Statements,
     id: u64,
@@ -188,7 +188,7 @@ async fn read(
     }
     let query = sqlx::query_as(statements.show_runs.repeated(ids.len()));
     let query = ids.iter().fold(query, |query, id| query.bind(*id));
-    let rows: Vec<Row> = query.fetch_all(connection).await.doing("read runs")?;
+    let rows: Vec<RunRow> = query.fetch_all(connection).await.doing("read runs")?;
     Ok(rows.into_iter().map(LoggedRun::from).collect())
 }
 

@@ -9,11 +9,11 @@ use crate::config::WordPress;
 use crate::db::{Connection, DatabaseError, Doing, Statement, TableNames};
 use crate::wordpress::blog::Blog;
 
-const BLOGS: &str = include_str!("../../../sql/checks/blogs.sql");
+const BLOGS: &str = include_str!("../../sql/checks/blogs.sql");
 
 /// A site of the network.
 #[derive(Debug, FromRow)]
-pub(super) struct Row {
+pub(super) struct NetworkSite {
     blog_id: u64,
     network_id: u64,
     domain: String,
@@ -25,7 +25,7 @@ pub(super) struct Row {
 pub(super) async fn read(
     connection: &mut Connection,
     tables: &TableNames,
-) -> Result<Vec<Row>, DatabaseError> {
+) -> Result<Vec<NetworkSite>, DatabaseError> {
     if !tables.is_network() {
         return Ok(Vec::new());
     }
@@ -37,7 +37,7 @@ pub(super) async fn read(
 
 pub(super) fn check(
     config: &WordPress,
-    blogs: &Result<Vec<Row>, DatabaseError>,
+    blogs: &Result<Vec<NetworkSite>, DatabaseError>,
     schema: Option<&Schema>,
 ) -> Finding {
     match &config.blog {
@@ -46,7 +46,7 @@ pub(super) fn check(
     }
 }
 
-fn site_of_network(id: u64, blogs: &Result<Vec<Row>, DatabaseError>) -> Finding {
+fn site_of_network(id: u64, blogs: &Result<Vec<NetworkSite>, DatabaseError>) -> Finding {
     let blogs = match blogs {
         Ok(blogs) => blogs,
         Err(error) => {
@@ -55,7 +55,7 @@ fn site_of_network(id: u64, blogs: &Result<Vec<Row>, DatabaseError>) -> Finding 
             return Finding::failed(MULTISITE, error.to_string(), remedy);
         }
     };
-    let address = |row: &Row| format!("{} ({}{})", row.blog_id, row.domain, row.path);
+    let address = |site: &NetworkSite| format!("{} ({}{})", site.blog_id, site.domain, site.path);
     let Some(row) = blogs.iter().find(|row| row.blog_id == id) else {
         let others: Vec<String> = blogs.iter().map(address).collect();
         let found = format!("the network has no site {id}, but {}", others.join(", "));
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_site_is_told_by_its_address() {
-        let row = |blog_id, path: &str, flags: &str| Row {
+        let row = |blog_id, path: &str, flags: &str| NetworkSite {
             blog_id,
             network_id: 1,
             domain: "example.org".to_owned(),

@@ -40,7 +40,7 @@ pub(super) fn check(
         of_site(DEFAULT_ROLE, default_role),
         site.map_or_else(
             || skipped(LANGUAGE),
-            |site| language(config, site.site.locale()),
+            |options| language(config, options.site.locale()),
         ),
     ]
 }
@@ -136,7 +136,7 @@ pub(super) mod tests {
     }
 
     /// A site of which nothing is known.
-    pub(in crate::cli::check) fn config() -> WordPress {
+    pub(in crate::check) fn config() -> WordPress {
         WordPress {
             root: None,
             table_prefix: "wp_".to_owned(),

@@ -13,9 +13,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::report::Finding;
-use crate::http::FORM_WANTED;
 
 pub(super) const WEB_SERVER: &str = "web-server";
+
+/// The daemon's answer to a body that is no form, and so to the probe: no other server has these words.
+pub const FORM_WANTED: &str =
+    "Send form data: application/x-www-form-urlencoded or multipart/form-data";
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More of a page than this says nothing about who wrote it.

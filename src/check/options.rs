@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::report::Finding;
 use crate::db::{Connection, DatabaseError, Doing, Statement, TableNames};
+use crate::fluentcommunity::webhooks::PortalOptions;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::{self, Array, Key, Value, loose};
 
-const OPTIONS: &str = include_str!("../../../sql/checks/options.sql");
+const OPTIONS: &str = include_str!("../../sql/checks/options.sql");
 
 /// Options by name.
 #[derive(Debug, Default)]
@@ -44,6 +45,16 @@ impl Options {
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let value = self.rows.get(name)?;
         Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Those that say where the portal is.
+    pub(super) fn portal(&self) -> PortalOptions {
+        let value = |name: &str| self.rows.get(name).cloned().unwrap_or_default();
+        PortalOptions {
+            home: value("home"),
+            site_url: value("siteurl"),
+            settings: value("fluent_community_settings"),
+        }
     }
 
     /// A serialised option that is an array.

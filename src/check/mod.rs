@@ -1,5 +1,5 @@
-//! `fcom-sidecar check`: every precondition of `serve`, each with its remedy. Only reads, with statements of its own in
-//! `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
+//! Every precondition of `serve`, each with its remedy, as a report that the caller renders. Only reads, with statements of its
+//! own in `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
 
 mod cluster;
 mod collector;
@@ -22,17 +22,16 @@ mod version;
 mod web_server;
 mod wordpress;
 
-use std::process::ExitCode;
-
 use self::community::Community;
 use self::options::Options;
-use self::report::{Finding, Report};
+pub use self::report::{Finding, Report, Status};
 use self::schema::Schema;
-use self::server::Server;
-use super::block_on;
-use super::terminal::say;
+use self::server::DatabaseServer;
+pub use self::web_server::FORM_WANTED;
 use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
+use crate::fluentcommunity::webhooks::Portal;
+use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in their order.
@@ -72,30 +71,22 @@ const ASKING_THE_DATABASE: [&str; 33] = [
     relay::EVENTS,
 ];
 
-/// Runs all checks; `sources` is what `config` was loaded from.
-pub(super) fn run(
-    config: Result<Config, ConfigError>,
-    sources: &Sources,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let report = match config {
-        Ok(config) => block_on(async { Ok(Report::new(check(&config, sources).await)) })?,
-        Err(error) => Report::new(local::problems(error)),
-    };
-    say(&if json { report.json()? } else { report.table() });
-    Ok(if report.has_failed() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+/// The report on a configuration that is refused: its problems.
+pub fn refused(error: ConfigError) -> Report {
+    Report::new(local::problems(error))
 }
 
-async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
+/// Runs all checks; `sources` is what `config` was loaded from.
+pub async fn run(config: &Config, sources: &Sources) -> Report {
+    Report::new(findings(config, sources).await)
+}
+
+async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     let mut findings = local::configuration(config, sources);
     let tables = match site::table_names(&config.wordpress) {
         Ok(tables) => tables,
         Err(error) => {
-            findings.push(local::unusable_tables(&error.into()));
+            findings.push(local::unusable_tables(&error));
             return findings;
         }
     };
@@ -123,7 +114,7 @@ async fn check_site(
     tables: &TableNames,
     connection: &mut Connection,
 ) -> Vec<Finding> {
-    let server = Server::read(connection, tables).await;
+    let server = DatabaseServer::read(connection, tables).await;
     let mut findings = match &server {
         Ok(server) => server.findings(&config.database),
         Err(error) => server::unreadable(error),
@@ -148,18 +139,21 @@ async fn check_site(
     let options = options.as_ref();
     findings.extend(wordpress::check(&config.wordpress, options, network));
     let community = Community::read(connection, tables).await;
+    let portal = options.ok().map(|options| {
+        let overrides = portal_overrides(&config.wordpress);
+        Portal::new(&overrides, tables, &options.portal())
+    });
     findings.extend(community::check(
         config,
         options.ok(),
+        portal.as_ref(),
         community.as_ref(),
         schema.as_ref().ok(),
     ));
-    let portal = options
-        .ok()
-        .map(|options| community::portal_url(&config.wordpress, options));
+    let portal = portal.and_then(|portal| portal.url().ok());
     findings.push(match portal {
-        Some(Ok(portal)) => web_server::check(&portal).await,
-        _ => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
+        Some(portal) => web_server::check(&portal).await,
+        None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
     });
     findings.extend(plugins::check(
         options.ok(),
@@ -169,4 +163,16 @@ async fn check_site(
     findings.push(relay::events(connection, tables).await);
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A listener spawns the checks on the main runtime.
+    #[test]
+    fn the_checks_can_be_spawned() {
+        fn assert_send<T: Send>(_: impl FnOnce(&'static Config, &'static Sources) -> T) {}
+        assert_send(run);
+    }
 }

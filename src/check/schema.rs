@@ -7,9 +7,9 @@ use sqlx::mysql::MySqlRow;
 
 use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames, site_tables};
 
-const TABLES_SQL: &str = include_str!("../../../sql/checks/tables.sql");
-const COLUMNS_SQL: &str = include_str!("../../../sql/checks/columns.sql");
-const INDEXES_SQL: &str = include_str!("../../../sql/checks/indexes.sql");
+const TABLES_SQL: &str = include_str!("../../sql/checks/tables.sql");
+const COLUMNS_SQL: &str = include_str!("../../sql/checks/columns.sql");
+const INDEXES_SQL: &str = include_str!("../../sql/checks/indexes.sql");
 
 /// Tables that only a network of sites has.
 const NETWORK_TABLES: [&str; 2] = ["blogs", "sitemeta"];

@@ -1,8 +1,8 @@
 use super::*;
 
-fn server(version: &str) -> Server {
-    Server {
-        facts: Facts {
+fn server(version: &str) -> DatabaseServer {
+    DatabaseServer {
+        info: ServerInfo {
             version: version.to_owned(),
             comment: None,
             global_zone: "SYSTEM".to_owned(),
@@ -45,7 +45,7 @@ fn servers_older_than_supported_are_named() {
 fn a_session_that_is_not_as_set_is_named() {
     let mut other = server("8.0.36");
     assert!(is_ok(&other.session()));
-    other.facts.sql_mode = "STRICT_ALL_TABLES".to_owned();
+    other.info.sql_mode = "STRICT_ALL_TABLES".to_owned();
     assert!(!is_ok(&other.session()));
     let mut other = server("8.0.36");
     other.isolation = "REPEATABLE-READ".to_owned();
@@ -56,7 +56,7 @@ fn a_session_that_is_not_as_set_is_named() {
 fn clocks_may_differ_by_five_seconds() {
     for (difference, ok) in [(0, true), (5, true), (-5, true), (6, false), (-60, false)] {
         let mut server = server("8.0.36");
-        server.facts.unix_time += difference;
+        server.info.unix_time += difference;
         assert_eq!(is_ok(&server.clock()), ok, "{difference}");
     }
 }

@@ -1,17 +1,16 @@
 //! FluentCommunity: its schema, courses, webhooks and the portal's address.
 
 use sqlx::FromRow;
-use url::Url;
 
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::schema::Schema;
-use crate::config::{Config, Protection, WordPress};
+use crate::config::{Config, Protection};
 use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames};
 use crate::fluentcommunity::course_emails::is_structured;
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
-use crate::wordpress::php::Value;
+use crate::fluentcommunity::webhooks::Portal;
 
 pub(super) const FLUENTCOMMUNITY: &str = "fluentcommunity";
 pub(super) const COURSES: &str = "courses";
@@ -19,7 +18,7 @@ pub(super) const WEBHOOKS: &str = "webhooks";
 pub(super) const PROTECTION: &str = "protection";
 pub(super) const PORTAL: &str = "portal";
 
-const COMMUNITY: &str = include_str!("../../../sql/checks/community.sql");
+const COMMUNITY: &str = include_str!("../../sql/checks/community.sql");
 
 /// Rows of FluentCommunity's tables.
 #[derive(Debug, Default)]
@@ -33,7 +32,7 @@ pub(super) struct Community {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct CommunityRow {
     kind: String,
     id: u64,
     value: Option<Vec<u8>>,
@@ -44,12 +43,12 @@ impl Community {
         connection: &mut Connection,
         tables: &TableNames,
     ) -> Result<Self, DatabaseError> {
-        let rows: Vec<Row> = sqlx::query_as(Statement::render(COMMUNITY, tables).sql())
+        let rows: Vec<CommunityRow> = sqlx::query_as(Statement::render(COMMUNITY, tables).sql())
             .fetch_all(connection)
             .await
             .doing("read webhooks and courses")?;
         let mut community = Self::default();
-        for Row { kind, id, value } in rows {
+        for CommunityRow { kind, id, value } in rows {
             let value = value.unwrap_or_default();
             match kind.as_str() {
                 // The first row counts, as in PHP.
@@ -68,14 +67,12 @@ impl Community {
 pub(super) fn check(
     config: &Config,
     options: Option<&Options>,
+    portal: Option<&Portal>,
     community: Result<&Community, &DatabaseError>,
     schema: Option<&Schema>,
 ) -> Vec<Finding> {
     let present = options.map_or_else(|| skipped(FLUENTCOMMUNITY), present);
-    let portal = options.map_or_else(
-        || skipped(PORTAL),
-        |options| portal(&config.wordpress, options),
-    );
+    let portal = portal.map_or_else(|| skipped(PORTAL), address);
     let protection = match community {
         Ok(community) => protection(&config.protections, community),
         Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
@@ -196,29 +193,8 @@ fn protection(protections: &[Protection], community: &Community) -> Finding {
     )
 }
 
-/// Where the calls come in, or what is in place of the site's address: mirrors `Helper::getPortalSlug` and `home_url`.
-pub(super) fn portal_url(config: &WordPress, options: &Options) -> Result<Url, String> {
-    let slug = config.portal_slug.clone();
-    let slug = slug.unwrap_or_else(|| slug_in_settings(options));
-    let of_option = |name| options.text(name).filter(|url| !url.is_empty());
-    let home = config
-        .home_url
-        .clone()
-        .or_else(|| of_option("home"))
-        .or_else(|| config.site_url.clone())
-        .or_else(|| of_option("siteurl"))
-        .unwrap_or_default();
-    let Ok(mut url) = Url::parse(home.trim_end_matches('/')) else {
-        return Err(home);
-    };
-    let path = [url.path().trim_end_matches('/'), slug.trim_matches('/')].join("/");
-    url.set_path(&format!("{}/", path.trim_end_matches('/')));
-    url.set_query(None);
-    Ok(url)
-}
-
-fn portal(config: &WordPress, options: &Options) -> Finding {
-    let url = match portal_url(config, options) {
+fn address(portal: &Portal) -> Finding {
+    let url = match portal.url() {
         Ok(url) => url,
         Err(home) => {
             return Finding::warning(
@@ -241,14 +217,4 @@ fn portal(config: &WordPress, options: &Options) -> Finding {
              and below, to the sidecar"
         ),
     )
-}
-
-fn slug_in_settings(options: &Options) -> String {
-    let settings = options.array("fluent_community_settings");
-    let slug = settings.as_ref().and_then(|settings| settings.get("slug"));
-    match slug {
-        Some(Value::String(slug)) => String::from_utf8_lossy(slug).into_owned(),
-        Some(Value::Int(slug)) => slug.to_string(),
-        _ => "portal".to_owned(),
-    }
 }

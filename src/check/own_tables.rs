@@ -10,9 +10,9 @@ pub(super) const MAILS: &str = "mails";
 /// Longer than the longest pause between two attempts, by default.
 const LONG: i64 = 2 * 3600;
 
-const OWN_ROWS_SQL: &str = include_str!("../../../sql/checks/own_rows.sql");
+const OWN_ROWS_SQL: &str = include_str!("../../sql/checks/own_rows.sql");
 
-const MAILS_SQL: &str = include_str!("../../../sql/checks/mails.sql");
+const MAILS_SQL: &str = include_str!("../../sql/checks/mails.sql");
 
 const MIGRATE: &str = "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX; serve does it itself at start \
      if its account may";

@@ -6,8 +6,8 @@ use super::report::Finding;
 use crate::clock::Clock;
 use crate::config::{Config, Wake};
 use crate::db::{Connection, Statements, TableNames};
-use crate::events::queue::{self, Standing};
 use crate::events::{Installed, WordPress, WordPressError};
+use crate::operations::hooks::{self, RelayStatus};
 use crate::telemetry;
 
 pub(super) const EVENTS: &str = "relay-events";
@@ -129,18 +129,18 @@ fn listeners(installed: &Installed) -> Finding {
 /// Whether hooks get through. Of a relay that is off, what it has left.
 pub(super) async fn events(connection: &mut Connection, tables: &TableNames) -> Finding {
     let statements = Statements::render(tables);
-    match queue::standing(connection, &statements).await {
-        Ok(standing) => standing_finding(&standing),
+    match hooks::status(connection, &statements).await {
+        Ok(status) => judge(&status),
         Err(error) => Finding::skipped(EVENTS, telemetry::chain(&error)),
     }
 }
 
-fn standing_finding(standing: &Standing) -> Finding {
-    let last = standing.last.as_ref().map_or_else(
+fn judge(status: &RelayStatus) -> Finding {
+    let last = status.last.as_ref().map_or_else(
         || "none was fired yet".to_owned(),
         |last| format!("the last one was fired at {} UTC", last.finished_at),
     );
-    let (pending, dead) = (standing.pending, standing.dead);
+    let (pending, dead) = (status.pending, status.dead);
     if dead > 0 {
         return Finding::warning(
             EVENTS,
@@ -148,12 +148,12 @@ fn standing_finding(standing: &Standing) -> Finding {
             "\"fcom-sidecar relay status\" tells why; mend the plugin, then \"fcom-sidecar relay retry --all-dead\"",
         );
     }
-    if standing.oldest_pending_seconds > LONG {
+    if status.oldest_pending_seconds > LONG {
         return Finding::warning(
             EVENTS,
             format!(
                 "{pending} hooks wait, the oldest for {} seconds; {last}",
-                standing.oldest_pending_seconds
+                status.oldest_pending_seconds
             ),
             "see what check says of the relay, and that WP-Cron runs; \"fcom-sidecar relay status\" shows failures",
         );

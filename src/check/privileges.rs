@@ -4,7 +4,7 @@ use sqlx::Row;
 
 use super::grants::Grants;
 use super::report::Finding;
-use super::server::Server;
+use super::server::DatabaseServer;
 use crate::config::Transport;
 use crate::db::{
     Connection, DatabaseError, Doing, OWN_TABLES, Purpose, SiteTable, Statement, TableNames,
@@ -15,12 +15,12 @@ pub(super) const PRIVILEGES: &str = "privileges";
 pub(super) const OPTIONAL_PRIVILEGES: &str = "optional-privileges";
 pub(super) const MIGRATE: &str = "migrate-privileges";
 
-const GRANTS: &str = include_str!("../../../sql/checks/grants.sql");
+const GRANTS: &str = include_str!("../../sql/checks/grants.sql");
 
 pub(super) async fn check(
     connection: &mut Connection,
     tables: &TableNames,
-    server: &Server,
+    server: &DatabaseServer,
     transport: Transport,
 ) -> Vec<Finding> {
     let grants = match read(connection, tables).await {

@@ -18,25 +18,26 @@ pub(super) const BINARY_LOG: &str = "binary-log";
 pub(super) const CLOCK: &str = "clock";
 pub(super) const TIME_ZONE: &str = "server-time-zone";
 
-const FACTS: &str = include_str!("../../../sql/checks/server.sql");
-const ISOLATION: &str = include_str!("../../../sql/checks/isolation.sql");
-const CIPHER: &str = include_str!("../../../sql/checks/cipher.sql");
+const INFO: &str = include_str!("../../sql/checks/server.sql");
+const ISOLATION: &str = include_str!("../../sql/checks/isolation.sql");
+const CIPHER: &str = include_str!("../../sql/checks/cipher.sql");
 
 /// Times that differ by more make due dates and retentions wrong.
 const LARGEST_CLOCK_DIFFERENCE: i64 = 5;
 
 /// What the server says.
 #[derive(Debug)]
-pub(super) struct Server {
-    facts: Facts,
+pub(super) struct DatabaseServer {
+    info: ServerInfo,
     isolation: String,
     cipher: String,
     /// This machine's time when the server told its own.
     now: DateTime<Utc>,
 }
 
+/// What it says in one row.
 #[derive(Debug, FromRow)]
-struct Facts {
+struct ServerInfo {
     version: String,
     comment: Option<String>,
     global_zone: String,
@@ -48,18 +49,18 @@ struct Facts {
     account: String,
 }
 
-impl Server {
+impl DatabaseServer {
     pub(super) async fn read(
         connection: &mut Connection,
         tables: &TableNames,
     ) -> Result<Self, DatabaseError> {
-        let facts = sqlx::query_as(Statement::render(FACTS, tables).sql())
+        let info = sqlx::query_as(Statement::render(INFO, tables).sql())
             .fetch_one(&mut *connection)
             .await
             .doing("ask the server about itself")?;
         let now = Clock.now();
         Ok(Self {
-            facts,
+            info,
             isolation: variable(connection, ISOLATION, tables).await?,
             cipher: variable(connection, CIPHER, tables).await?,
             now,
@@ -68,12 +69,12 @@ impl Server {
 
     /// The database that the connection is in.
     pub(super) fn database(&self) -> &str {
-        self.facts.name.as_deref().unwrap_or_default()
+        self.info.name.as_deref().unwrap_or_default()
     }
 
     /// The account as GRANT takes it.
     pub(super) fn account(&self) -> String {
-        let (user, host) = self.facts.account.rsplit_once('@').unwrap_or_default();
+        let (user, host) = self.info.account.rsplit_once('@').unwrap_or_default();
         format!("'{user}'@'{host}'")
     }
 
@@ -88,9 +89,9 @@ impl Server {
     }
 
     fn version(&self) -> Finding {
-        let Facts {
+        let ServerInfo {
             version, comment, ..
-        } = &self.facts;
+        } = &self.info;
         let (flavour, oldest) = if version.contains("MariaDB") {
             ("MariaDB", (10, 3))
         } else {
@@ -135,7 +136,7 @@ impl Server {
             modes.sort();
             modes
         };
-        let sql_mode = &self.facts.sql_mode;
+        let sql_mode = &self.info.sql_mode;
         let found = format!("isolation level {isolation}, sql_mode {sql_mode}");
         if isolation == "READ-COMMITTED" && modes(sql_mode) == modes(SQL_MODE) {
             return Finding::ok(SESSION, found);
@@ -151,7 +152,7 @@ impl Server {
     }
 
     fn clock(&self) -> Finding {
-        let difference = self.facts.unix_time - self.now.timestamp();
+        let difference = self.info.unix_time - self.now.timestamp();
         if difference.abs() <= LARGEST_CLOCK_DIFFERENCE {
             return Finding::ok(CLOCK, "the server's and this machine's agree");
         }
@@ -167,12 +168,12 @@ impl Server {
     }
 
     fn time_zone(&self) -> Finding {
-        let Facts {
+        let ServerInfo {
             global_zone,
             system_zone,
             session_zone,
             ..
-        } = &self.facts;
+        } = &self.info;
         let named = |zone: &str| match zone {
             "SYSTEM" => format!("SYSTEM ({system_zone})"),
             zone => zone.to_owned(),

@@ -128,7 +128,7 @@ mod tests {
         WordPress {
             version: version.map(ToOwned::to_owned),
             version_source: version.map(|_| "wordpress.version".to_owned()),
-            ..crate::cli::check::wordpress::tests::config()
+            ..crate::check::wordpress::tests::config()
         }
     }
 

@@ -4,6 +4,9 @@ use super::report::Finding;
 use super::schema::Schema;
 use crate::config::{Config, ConfigError, Sources, Transport};
 use crate::db::Purpose;
+use crate::operations::trial_mail;
+use crate::site::SiteError;
+use crate::telemetry;
 
 const CONFIGURATION: &str = "configuration";
 const WP_CONFIG: &str = "wp-config";
@@ -22,8 +25,8 @@ pub(super) fn problems(error: ConfigError) -> Vec<Finding> {
 }
 
 /// Table names that cannot stand in SQL.
-pub(super) fn unusable_tables(error: &anyhow::Error) -> Finding {
-    let found = format!("{error:#}");
+pub(super) fn unusable_tables(error: &SiteError) -> Finding {
+    let found = telemetry::chain(error);
     let remedy = "write ASCII letters, digits and underscores only, 64 at most";
     Finding::failed(CONFIGURATION, found, remedy)
 }
@@ -63,16 +66,14 @@ pub(super) fn configuration(config: &Config, sources: &Sources) -> Vec<Finding> 
 pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding {
     match config.mail.transport {
         Transport::Off => Finding::ok(WELCOME_MAIL, "off: nobody is told"),
-        Transport::Smtp if config.smtp.url.is_some() => {
-            match super::super::mail::rehearse(config) {
-                Ok(()) => Finding::ok(WELCOME_MAIL, "sent through smtp.url"),
-                Err(error) => Finding::failed(
-                    WELCOME_MAIL,
-                    format!("{error:#}"),
-                    "mend the file, or take mail.templates or smtp.ca_file out of the configuration",
-                ),
-            }
-        }
+        Transport::Smtp if config.smtp.url.is_some() => match trial_mail::rehearse(config) {
+            Ok(()) => Finding::ok(WELCOME_MAIL, "sent through smtp.url"),
+            Err(error) => Finding::failed(
+                WELCOME_MAIL,
+                format!("{error:#}"),
+                "mend the file, or take mail.templates or smtp.ca_file out of the configuration",
+            ),
+        },
         Transport::Smtp => Finding::warning(
             WELCOME_MAIL,
             "smtp.url is not set: mails wait in the outbox",
