@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod mail;
 pub mod provision;
 pub mod reload;
+#[cfg(feature = "demo")]
 pub mod sample;
 pub mod systemd;
 pub mod telemetry;
