@@ -22,6 +22,7 @@ pub mod mail;
 pub mod operations;
 pub mod provision;
 pub mod reload;
+#[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;
 pub mod systemd;

@@ -2,12 +2,12 @@
 
 mod check;
 mod database;
+#[cfg(feature = "demo")]
 mod demo;
 mod mail;
 mod mend;
 mod migrate;
 mod outbox;
-mod packaging;
 mod relay;
 mod runs;
 mod serve;
@@ -74,14 +74,12 @@ enum Command {
     #[command(subcommand)]
     Mail(mail::Mail),
     /// Shows one webhook call on a private MariaDB with a sample site
+    #[command(hide = cfg!(not(feature = "demo")))]
     Demo {
         /// Leaves the daemon running until Ctrl-C
         #[arg(long)]
         serve: bool,
     },
-    /// Writes manual pages and shell completions
-    #[command(hide = true)]
-    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -120,8 +118,12 @@ impl Cli {
                 return check::run(Config::load(sources.clone()), &sources, json);
             }
             // Of this machine's configuration the demo takes nothing.
+            #[cfg(feature = "demo")]
             Command::Demo { serve } => return demo::run(serve),
-            Command::Packaging(ref command) => return packaging::run(command),
+            #[cfg(not(feature = "demo"))]
+            Command::Demo { .. } => anyhow::bail!(
+                "this binary is built without the demo: `make demo` in its source builds one and runs it"
+            ),
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,
