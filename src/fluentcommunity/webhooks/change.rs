@@ -146,7 +146,8 @@ pub async fn rotate(
     let mut batch = Batch::of(site.statements);
     if grace > TimeDelta::zero() {
         let (hash, until) = (key::hash(&before.meta_key), format(until.naive_utc()));
-        let literals = [Literal::Bytes(&hash), id.into(), Literal::Text(&until)];
+        let value = [id.into(), Literal::Text(&until)];
+        let literals = [&[Literal::Bytes(&hash)][..], &value, &value].concat();
         batch.add(
             &site.statements.insert_old_key,
             "keep the old key",

@@ -1,6 +1,7 @@
 //! A sample site in a database of its own, and plain SQL on it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -63,8 +64,10 @@ static SERVER: OnceCell<Arc<PrivateMariadb>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// How every server of the tests is set up: its zone is far from UTC, so that a session that sets its own shows.
+/// `FCOM_TEST_SERVER` names a folder of `tests/servers` with another release than the machine's.
 pub(crate) fn server_options() -> Options {
     Options {
+        root: std::env::var_os("FCOM_TEST_SERVER").map(PathBuf::from),
         default_time_zone: Some("+03:00".to_owned()),
         ..Options::default()
     }
