@@ -6,7 +6,6 @@
 
 mod admission;
 mod apply;
-mod backlog;
 mod call;
 mod calls;
 mod carry_out;
@@ -23,14 +22,12 @@ mod names;
 mod new_user;
 mod plan;
 mod protection;
-mod run_log;
 mod runs;
 mod signature;
 mod tally;
 mod transaction;
 mod waiting_room;
 
-pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
 pub use calls::{Bells, Calls, NewUsers, PasswordScheme, WelcomeMail};
 pub use carry_out::provision;
@@ -42,7 +39,6 @@ pub use member::NewUser;
 pub use names::{NameFields, Names};
 pub use plan::{MailPlan, NoMail, Plan};
 pub use protection::Caller;
-pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
 use tally::Tally;
