@@ -21,7 +21,9 @@ use crate::config::{Config, PasswordHash, Transport};
 use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
 use crate::operations::webhooks::portal_overrides;
-use crate::provision::{Bells, Calls, Lanes, NewUsers, PasswordScheme, TallyTask, WelcomeMail};
+use crate::provision::{
+    Bells, Calls, Lanes, NewUserPolicy, PasswordScheme, TallyTask, WelcomeMail,
+};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
@@ -148,7 +150,7 @@ fn metrics(config: &Config) -> Metrics {
 
 /// What calls share, and the task that counts them.
 fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Calls>, TallyTask) {
-    let new_users = NewUsers {
+    let new_users = NewUserPolicy {
         password_scheme: match config.wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress,

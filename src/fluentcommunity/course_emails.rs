@@ -109,3 +109,51 @@ fn text_in(serialised: &[u8], key: &str) -> Option<Vec<u8>> {
     let value = php::parse(loose::trim(serialised)).ok()?;
     Some(value.as_array()?.get(key)?.as_bytes()?.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_student_gets_the_sections_that_open_later_and_who_leaves_gets_none() {
+        let section = |id, space_id, days| Section {
+            id,
+            space_id,
+            days: Some(days),
+            meta: None,
+        };
+        let sections = [section(11, 5, 0), section(12, 5, 2), section(21, 6, 2)];
+        let joined = |space_id, role: &str| Change {
+            space_id,
+            is_course: true,
+            kind: ChangeKind::Joined {
+                role: role.to_owned(),
+                since: None,
+                reactivated: None,
+                twice: false,
+            },
+        };
+        let left = Change {
+            space_id: 6,
+            is_course: true,
+            kind: ChangeKind::Left,
+        };
+        let (zone, now) = (SiteZone::from_gmt_offset("0"), DateTime::UNIX_EPOCH);
+        let changes = [joined(5, "student"), joined(5, "instructor"), left];
+        let later = Schedule::At(now + Duration::days(2));
+        assert_eq!(
+            jobs(&sections, 7, &changes, &zone, now),
+            [
+                Job::Schedule {
+                    hook: HOOK,
+                    args: "[12,7]".to_owned(),
+                    schedule: later,
+                },
+                Job::Cancel {
+                    hook: HOOK,
+                    args: "[21,7]".to_owned(),
+                },
+            ]
+        );
+    }
+}

@@ -70,7 +70,7 @@ pub enum ChangeKind {
 
 /// The rows to write, so that the tables end as PHP would leave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct MembershipPlan {
     /// Ids of rows to delete, before anything else: all that the user has in what he leaves.
     pub delete: Vec<u64>,
     /// Row id and role of rows that become active again.
@@ -116,7 +116,7 @@ pub enum Reason {
     DoesNotExist,
 }
 
-impl Plan {
+impl MembershipPlan {
     /// Runs through the webhook in PHP's order: courses to join, courses to leave (both only while the course module is
     /// on), spaces to join, spaces to leave. The lists are not checked against the types of their ids, as in PHP.
     pub fn decide(webhook: &Webhook, course_module: bool, spaces: Vec<Space>) -> Self {
@@ -164,7 +164,7 @@ impl Plan {
 /// The memberships as they stand while the lists are worked through.
 struct State {
     spaces: Vec<Space>,
-    plan: Plan,
+    plan: MembershipPlan,
 }
 
 impl State {
@@ -289,7 +289,8 @@ mod tests {
             space(5, true, &[]),
             space(7, true, &[]),
         ];
-        let plan = Plan::decide(&webhook(&[1, 7, 999], &[], &[5, 1, 1], &[]), true, spaces);
+        let plan =
+            MembershipPlan::decide(&webhook(&[1, 7, 999], &[], &[5, 1, 1], &[]), true, spaces);
         assert_eq!(
             plan.insert,
             [(1, "student"), (7, "student"), (5, "student")]
@@ -308,7 +309,7 @@ mod tests {
             ("active", "instructor", None),
         ] {
             let spaces = vec![space(2, false, &[(status, role)])];
-            let plan = Plan::decide(&webhook(&[], &[], &[2], &[]), true, spaces);
+            let plan = MembershipPlan::decide(&webhook(&[], &[], &[2], &[]), true, spaces);
             let expected: Vec<_> = expected
                 .map(|role| (20, role.to_owned()))
                 .into_iter()
@@ -325,7 +326,7 @@ mod tests {
             space(2, false, &[("blocked", "member")]),
             space(3, false, &[]),
         ];
-        let plan = Plan::decide(&webhook(&[], &[], &[], &[1, 2, 3, 1]), true, spaces);
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[], &[1, 2, 3, 1]), true, spaces);
         assert_eq!(plan.delete, [10, 11]);
         assert_eq!(plan.changes.len(), 1);
         assert_eq!(plan.joined_after_last_leave(), Some(vec![]));
@@ -333,7 +334,7 @@ mod tests {
 
     #[test]
     fn joining_and_leaving_in_one_call_leaves_no_row_and_both_changes() {
-        let plan = Plan::decide(
+        let plan = MembershipPlan::decide(
             &webhook(&[], &[], &[2], &[2]),
             true,
             vec![space(2, false, &[])],
@@ -344,14 +345,14 @@ mod tests {
         );
 
         let pending = vec![space(2, false, &[("pending", "member")])];
-        let plan = Plan::decide(&webhook(&[], &[], &[2], &[2]), true, pending);
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[2], &[2]), true, pending);
         assert_eq!(
             (plan.reactivate.len(), plan.delete.as_slice()),
             (0, &[20][..])
         );
 
         let active = vec![space(5, true, &[("active", "student")])];
-        let plan = Plan::decide(&webhook(&[], &[5], &[5], &[]), true, active);
+        let plan = MembershipPlan::decide(&webhook(&[], &[5], &[5], &[]), true, active);
         assert_eq!(
             (plan.delete.as_slice(), plan.insert.as_slice()),
             (&[50][..], &[(5, "student")][..])
@@ -365,18 +366,18 @@ mod tests {
             space(5, true, &[]),
             space(6, true, &[("active", "student")]),
         ];
-        let plan = Plan::decide(&webhook(&[5], &[6], &[], &[]), false, spaces.clone());
+        let plan = MembershipPlan::decide(&webhook(&[5], &[6], &[], &[]), false, spaces.clone());
         let left_out = |space_id, wish| LeftOut {
             space_id,
             wish,
             reason: Reason::CourseModuleOff,
         };
-        let expected = Plan {
+        let expected = MembershipPlan {
             left_out: vec![left_out(5, Wish::Join), left_out(6, Wish::Leave)],
-            ..Plan::default()
+            ..MembershipPlan::default()
         };
         assert_eq!(plan, expected);
-        let plan = Plan::decide(&webhook(&[], &[], &[5], &[6]), false, spaces);
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[5], &[6]), false, spaces);
         assert_eq!((plan.insert.len(), plan.delete.len()), (1, 1));
     }
 
@@ -386,7 +387,7 @@ mod tests {
             space(1, false, &[("active", "member")]),
             space(2, false, &[("pending", "member")]),
         ];
-        let plan = Plan::decide(&webhook(&[9], &[], &[1], &[2, 8]), true, spaces);
+        let plan = MembershipPlan::decide(&webhook(&[9], &[], &[1], &[2, 8]), true, spaces);
         let left_out: Vec<_> = plan
             .left_out
             .iter()

@@ -49,3 +49,91 @@ fn check_site(facts: &Facts, tables: &TableNames) -> Result<(), ProvisionError> 
         (_, None) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::Idempotency;
+    use super::super::call::sample_call;
+    use super::super::names::Taken;
+    use super::super::runs::EarlierRun;
+    use super::*;
+    use crate::fluentcommunity::webhook::Webhook;
+    use crate::wordpress::blog::Blog;
+    use crate::wordpress::options::SiteOptions;
+
+    fn facts(user_id: Option<u64>) -> Facts {
+        Facts {
+            webhook: Webhook::read(3, b"a:0:{}").unwrap(),
+            course_module: true,
+            options: SiteOptions::default(),
+            blog: None,
+            user_id,
+            taken: Taken::default(),
+            earlier: None,
+        }
+    }
+
+    #[test]
+    fn a_call_is_for_the_user_with_its_address_or_for_a_new_one() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let call = sample_call(b"ann@example.com");
+        let known = admit(&call, &facts(Some(7)), &tables);
+        assert!(matches!(known, Ok(Whom::Known(7))));
+        let new = admit(&call, &facts(None), &tables);
+        assert!(matches!(new, Ok(Whom::New(email)) if email.given() == "ann@example.com"));
+        let nobody = admit(&sample_call(b"ann"), &facts(None), &tables).unwrap_err();
+        assert!(matches!(nobody, ProvisionError::EmailRequired));
+        let long = sample_call(format!("{}@example.com", "a".repeat(100)).as_bytes());
+        let long = admit(&long, &facts(None), &tables).unwrap_err();
+        assert!(matches!(long, ProvisionError::EmailTooLong));
+    }
+
+    #[test]
+    fn a_site_that_wordpress_does_not_serve_is_served_to_nobody() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let tables = tables.of_blog(2, "wp_2_").unwrap();
+        let call = sample_call(b"ann@example.com");
+        let none = admit(&call, &facts(Some(7)), &tables).unwrap_err();
+        assert!(matches!(none, ProvisionError::NoSuchSite(2)));
+        for (flags, is_served) in [("0|0|0", true), ("1|0|0", false)] {
+            let blog = Some(Blog::read(b"example.org", flags.as_bytes()));
+            let facts = Facts {
+                blog,
+                ..facts(Some(7))
+            };
+            assert_eq!(admit(&call, &facts, &tables).is_ok(), is_served);
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_used_gets_the_first_answer_to_the_same_fields_only() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let mut call = sample_call(b"ann@example.com");
+        let idempotency = Idempotency::of(b"order 1", &call).unwrap();
+        call.idempotency = Some(idempotency);
+        let executed = Executed {
+            webhook_id: 3,
+            user_id: 7,
+            created: true,
+            executed_at: DateTime::UNIX_EPOCH,
+            replayed: true,
+        };
+        for (fields, is_same) in [(idempotency.fields, true), ([0; 32], false)] {
+            let earlier = Some(EarlierRun {
+                fields: fields.to_vec(),
+                executed: executed.clone(),
+            });
+            let facts = Facts {
+                earlier,
+                ..facts(Some(7))
+            };
+            match admit(&call, &facts, &tables) {
+                Ok(Whom::Nobody(answer)) => assert!(is_same && answer == executed),
+                Err(ProvisionError::IdempotencyConflict) => assert!(!is_same),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub(super) struct Facts {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct FactRow {
     kind: String,
     id: u64,
     name: Option<Vec<u8>>,
@@ -70,7 +70,7 @@ impl Facts {
         query = three_forms
             .iter()
             .fold(query, |query, form| query.bind(*form));
-        let mut rows: Vec<Row> = query
+        let mut rows: Vec<FactRow> = query
             .fetch_all(connection)
             .await
             .doing("read the webhook, the options and the user")?;
@@ -80,7 +80,7 @@ impl Facts {
     }
 
     fn read(
-        rows: Vec<Row>,
+        rows: Vec<FactRow>,
         tables: &TableNames,
         key: &WebhookKey,
         forms: &[String],
@@ -90,7 +90,7 @@ impl Facts {
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
         let (mut webhook_of_old_key, mut blog, mut earlier) = (None, None, Vec::new());
         let mut options = SiteOptions::default();
-        for Row {
+        for FactRow {
             kind,
             id,
             name,

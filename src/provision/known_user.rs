@@ -50,7 +50,7 @@ pub(super) async fn lock<'a>(
     };
     Ok(Member {
         user_id,
-        new_user: None,
+        created: None,
         usermeta,
         profile,
         spaces: memberships::spaces(spaces.map(|index| &answers[index]))?,

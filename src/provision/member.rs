@@ -11,7 +11,7 @@ pub(super) struct Member<'a> {
     /// `ID` in the users table.
     pub(super) user_id: u64,
     /// `None` for a member who was there.
-    pub(super) new_user: Option<NewUser<'a>>,
+    pub(super) created: Option<CreatedUser<'a>>,
     /// Of a new user all of them; of a network's user those that make him a member of the site.
     pub(super) usermeta: MetaRows,
     /// `None`: there is one.
@@ -21,7 +21,7 @@ pub(super) struct Member<'a> {
 }
 
 /// A new user's row, as far as it is no secret.
-pub struct NewUser<'a> {
+pub struct CreatedUser<'a> {
     /// What the call says about names.
     pub fields: NameFields<'a>,
     /// Those that are the user's now.

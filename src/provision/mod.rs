@@ -29,13 +29,13 @@ mod transaction;
 mod waiting_room;
 
 pub use call::{Email, WebhookCall, WebhookKey};
-pub use calls::{Bells, Calls, NewUsers, PasswordScheme, WelcomeMail};
+pub use calls::{Bells, Calls, NewUserPolicy, PasswordScheme, WelcomeMail};
 pub use carry_out::provision;
 pub use error::ProvisionError;
 pub use executed::Executed;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
-pub use member::NewUser;
+pub use member::CreatedUser;
 pub use names::{NameFields, Names};
 pub use plan::{MailPlan, NoMail, Plan};
 pub use protection::Caller;

@@ -5,7 +5,7 @@
 
 use super::execution::Execution;
 use super::facts::Facts;
-use super::member::{Member, NewUser};
+use super::member::{CreatedUser, Member};
 use super::names::{NameFields, Names, UsernameSource};
 use super::transaction::Transaction;
 use super::{Email, ProvisionError, WelcomeMail};
@@ -98,7 +98,7 @@ pub(super) async fn insert<'a>(
     batch.run(connection).await?;
     let names = fields.reserve(connection, statements, guess, claims);
     let names = names.await?;
-    let new_user = NewUser {
+    let new_user = CreatedUser {
         email: fields.stored_email(),
         display_name: fields.display_name(&names.login),
         fields,
@@ -138,18 +138,18 @@ pub(super) async fn insert<'a>(
         },
         profile: Some(profile),
         spaces: memberships::spaces(spaces.map(|index| &answers[index]))?,
-        new_user: Some(new_user),
+        created: Some(new_user),
     })
 }
 
 /// The username is known unless so many names are taken that PHP's next choice holds the user's id.
 async fn profile(
     transaction: &mut Transaction<'_>,
-    user: &NewUser<'_>,
+    user: &CreatedUser<'_>,
     user_id: u64,
     rules: Rules<'_>,
 ) -> Result<NewProfile, ProvisionError> {
-    let NewUser {
+    let CreatedUser {
         fields,
         names,
         display_name,

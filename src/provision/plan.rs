@@ -14,12 +14,12 @@
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
-use super::member::{Member, NewUser};
+use super::member::{CreatedUser, Member};
 use super::{Executed, WelcomeMail};
 use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::{Job, Schedule};
 use crate::fluentcommunity::course_emails::{self, Section};
-use crate::fluentcommunity::memberships::{self, Change, ChangeKind};
+use crate::fluentcommunity::memberships::{Change, ChangeKind, MembershipPlan};
 use crate::fluentcommunity::xprofile::NewProfile;
 use crate::wordpress::time::SiteZone;
 use crate::wordpress::usermeta::MetaRows;
@@ -34,13 +34,13 @@ pub struct Plan<'a> {
     /// The member.
     pub user_id: u64,
     /// The row of the users table, which is there already; `None` for a user who was.
-    pub new_user: Option<NewUser<'a>>,
+    pub created: Option<CreatedUser<'a>>,
     /// Of a new user all rows; of a network's user those that make him a member of the site.
     pub usermeta: MetaRows,
     /// The community profile, if there is none.
     pub profile: Option<NewProfile>,
     /// Spaces and courses that are joined and left, and why others are not.
-    pub memberships: memberships::Plan,
+    pub memberships: MembershipPlan,
     /// Whether user meta `_fcom_space_ids` is rewritten, from the memberships as they are written, and without which
     /// spaces.
     pub space_ids_without: Option<Vec<u64>>,
@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
         let Conditions { facts, .. } = conditions;
         let Member {
             user_id,
-            new_user,
+            created,
             usermeta,
             profile,
             spaces,
@@ -106,14 +106,14 @@ impl<'a> Plan<'a> {
             true => Vec::new(),
             false => course_emails::structured_courses(&spaces),
         };
-        let memberships = memberships::Plan::decide(&facts.webhook, facts.course_module, spaces);
+        let memberships = MembershipPlan::decide(&facts.webhook, facts.course_module, spaces);
         let is_changed = |id: &u64| memberships.changes.iter().any(|one| one.space_id == *id);
         structured_courses.retain(is_changed);
-        let welcome_mail = conditions.welcome_mail(new_user.as_ref());
+        let welcome_mail = conditions.welcome_mail(created.as_ref());
         let mut plan = Self {
             webhook_id: facts.webhook.id,
             user_id,
-            new_user,
+            created,
             usermeta,
             profile,
             space_ids_without: memberships.joined_after_last_leave(),
@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
 
     /// The hooks that PHP would have fired, in its order.
     fn hooks(&self, role: &'a str) -> Vec<Event<'a>> {
-        let mut events = if self.new_user.is_some() {
+        let mut events = if self.created.is_some() {
             Event::of_new_user(role, self.welcome_mail == MailPlan::Event)
         } else if self.joins_site() {
             Event::of_new_site_member(role)
@@ -159,7 +159,7 @@ impl<'a> Plan<'a> {
 
     /// Whether a network's user, who was no member of its site, becomes one.
     pub fn joins_site(&self) -> bool {
-        self.new_user.is_none() && self.usermeta != MetaRows::default()
+        self.created.is_none() && self.usermeta != MetaRows::default()
     }
 
     /// Whether somebody sends the welcome mail.
@@ -172,7 +172,7 @@ impl<'a> Plan<'a> {
         Executed {
             webhook_id: self.webhook_id,
             user_id: self.user_id,
-            created: self.new_user.is_some(),
+            created: self.created.is_some(),
             executed_at: self.executed_at,
             replayed: false,
         }
@@ -180,8 +180,8 @@ impl<'a> Plan<'a> {
 }
 
 impl Conditions<'_> {
-    fn welcome_mail(&self, new_user: Option<&NewUser<'_>>) -> MailPlan {
-        let Some(new_user) = new_user else {
+    fn welcome_mail(&self, created: Option<&CreatedUser<'_>>) -> MailPlan {
+        let Some(user) = created else {
             return MailPlan::None(NoMail::KnownUser);
         };
         if !self.facts.webhook.welcome_email {
@@ -189,7 +189,7 @@ impl Conditions<'_> {
         }
         match self.welcome_mail {
             WelcomeMail::Off => MailPlan::None(NoMail::Off),
-            _ if !new_user.receives_mail => MailPlan::None(NoMail::Undeliverable),
+            _ if !user.receives_mail => MailPlan::None(NoMail::Undeliverable),
             WelcomeMail::Outbox => MailPlan::Outbox,
             WelcomeMail::WordPress if self.has_relay => MailPlan::Event,
             WelcomeMail::WordPress => MailPlan::ScheduledAction,
@@ -211,3 +211,6 @@ fn hook<'a>(change: &Change) -> Event<'a> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

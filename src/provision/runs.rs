@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
             call_id: &call.id,
             webhook_id: plan.webhook_id,
             user_id: plan.user_id,
-            created: plan.new_user.is_some(),
+            created: plan.created.is_some(),
             changes: Changes::of(plan),
             duration_ms: duration.as_millis().try_into().unwrap_or(u32::MAX),
             executed_at: plan.executed_at,

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Membership, Plan, Space};
+use super::{Membership, MembershipPlan, Space};
 use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
 
 #[derive(FromRow)]
@@ -62,7 +62,7 @@ pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
     Ok(spaces)
 }
 
-impl Plan {
+impl MembershipPlan {
     /// Adds the statements that write the rows; `now` is the site-local literal.
     pub fn write_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64, now: &str) {
         // The column is a VARCHAR.

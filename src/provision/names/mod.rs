@@ -271,3 +271,28 @@ fn shortened(name: String) -> String {
     let (text, number) = name.split_at(name.len() - number);
     format!("{}{number}", &text[..LOGIN_LENGTH - number.len()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::sample_call;
+    use super::*;
+    use crate::wordpress::version::Version;
+
+    /// That is how a plan can tell why a user is called `ann2`.
+    #[test]
+    fn what_others_have_shows_against_the_names_that_there_would_be() {
+        let call = sample_call(b"ann@example.com");
+        let rules = Rules {
+            locale: "en_US",
+            version: Version::NEWEST,
+            multisite: false,
+        };
+        let email = call.email.as_ref().unwrap();
+        let fields = NameFields::of(&call, email, &Catalogue::default(), rules);
+        let wished = fields.if_all_were_free().unwrap();
+        assert_eq!((&*wished.login, &*wished.nicename), ("ann", "ann"));
+        let mut taken = Taken::read(&["ann".to_owned()], "1");
+        let names = fields.decide(&mut taken).unwrap();
+        assert_eq!(names.login, "ann2");
+    }
+}
