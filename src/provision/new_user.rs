@@ -26,9 +26,6 @@ use crate::wordpress::users::NewUser;
 use crate::wordpress::version::Version;
 use crate::wordpress::{password, roles};
 
-/// Longer ones WordPress could never verify.
-const LONGEST_PASSWORD: usize = 4096;
-
 /// Creates the user and everything that belongs to it in one transaction.
 pub(super) async fn create(
     attempt: &Attempt<'_>,
@@ -297,7 +294,8 @@ impl Attempt<'_> {
                 let scheme = self.site.password_scheme.for_version(version);
                 let supplied = self.call.user_password.as_ref();
                 let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
-                let usable = slashed.filter(|password| password.len() <= LONGEST_PASSWORD);
+                // Longer ones WordPress could never verify.
+                let usable = slashed.filter(|password| password.len() <= password::MAX_LENGTH);
                 let Some(plain) = usable else {
                     return Ok(password::unmatched_hash(scheme));
                 };
