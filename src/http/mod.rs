@@ -9,7 +9,6 @@ mod inherited;
 mod limits;
 mod multipart;
 mod occasionally;
-mod rate;
 mod reply;
 mod request_id;
 mod rules;
@@ -20,10 +19,10 @@ mod webhook;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use form::FORM_WANTED;
-pub use inherited::Inherited;
+pub use inherited::{Inherited, InheritedError};
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::Rules;
-pub use server::{Bound, Front, bind};
+pub use server::{Bound, Front, ListenError, bind};

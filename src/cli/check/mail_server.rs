@@ -14,7 +14,7 @@ pub(super) async fn check(config: &Config) -> Finding {
     let smtp = match Smtp::new(url, &config.smtp) {
         Ok(smtp) => smtp,
         Err(error) => {
-            let found = format!("{error:#}");
+            let found = format!("{:#}", anyhow::Error::from(error));
             return Finding::failed(MAIL_SERVER, found, "correct smtp.url or smtp.ca_file");
         }
     };
