@@ -20,12 +20,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::super::rate::Rate;
 use super::super::server::Front;
 use super::reply::{self, on_main_runtime};
 use crate::config;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::{Environment, may_manage};
+use crate::rate::Rate;
 use crate::telemetry;
 use crate::wordpress::application_passwords::{candidate, verify};
 
