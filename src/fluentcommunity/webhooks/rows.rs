@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::{Portal, PortalOverrides};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::features::course_module_is_on;
-use crate::wordpress::options::SiteOptions;
+use crate::wordpress::options::{OptionRow, SiteOptions};
 
 /// A row of `{prefix}fcom_meta` that is a webhook. No `Debug`: it holds the key.
 #[derive(Clone, FromRow)]
@@ -86,22 +86,17 @@ impl Environment {
         prefix: &str,
         overrides: &PortalOverrides,
     ) -> Result<Self, DatabaseError> {
-        let rows: Vec<(String, Vec<u8>, Option<Vec<u8>>)> =
-            sqlx::query_as(statements.webhook_environment.sql())
-                .fetch_all(connection)
-                .await
-                .doing("read the site's options")?;
+        let rows: Vec<OptionRow> = sqlx::query_as(statements.webhook_environment.sql())
+            .fetch_all(connection)
+            .await
+            .doing("read the site's options")?;
         let (mut home, mut settings, mut features) = (Vec::new(), Vec::new(), None);
-        let mut options = SiteOptions::default();
-        for (kind, name, value) in rows {
-            let value = value.unwrap_or_default();
-            match (kind.as_str(), name.as_slice()) {
-                ("features", _) => features = Some(value),
-                (_, b"home") => home = value,
-                (_, b"fluent_community_settings") => settings = value,
-                (_, name) => options.take(prefix, name, value),
-            }
-        }
+        let options = SiteOptions::read(prefix, rows, |name, value| match name {
+            b"home" => home = value,
+            b"fluent_community_settings" => settings = value,
+            b"fluent_community_features" => features = Some(value),
+            _ => {}
+        });
         Ok(Self {
             options,
             portal: Portal::new(overrides, &home, &settings),
