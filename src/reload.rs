@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::app::{Senders, senders};
+use crate::app::{Senders, load, senders};
 use crate::config::{Config, Runs, Sources};
 use crate::http::Rules;
 use crate::provision::Site;
@@ -87,7 +87,7 @@ pub async fn at_signals(
 impl Live {
     /// Returns the configuration as it is now: with what did not change as it was.
     fn reload(&self, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
-        let mut new = Config::load(sources)?;
+        let mut new = load(sources)?;
         let changed = new.changed_since(before);
         // What is not taken over is compared again the next time, so that it is said again.
         let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Transport, WordPress};
-use crate::mail::{Network, Pace, Sender, Smtp, Templates, Worker};
+use crate::config::{Config, ConfigError, Transport, WordPress};
+use crate::mail::{Network, NotAddresses, Pace, Sender, Smtp, Templates, TemplatesError, Worker};
 use crate::provision::Site;
 use crate::wordpress::catalogue::Catalogues;
 
@@ -47,9 +47,9 @@ pub(super) async fn send_mails(
 /// the outbox.
 ///
 /// # Errors
-/// The mail server's certificates or the operator's texts cannot be used.
+/// An address, the mail server's certificates or the operator's texts cannot be used.
 pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Senders>> {
-    let mail = &config.mail;
+    let (mail, sender) = (&config.mail, sender(config)?);
     let Some(url) = config
         .smtp
         .url
@@ -69,7 +69,7 @@ pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Sende
         clock: site.clock,
         version: Box::new(move |options| version.version.version(&options.site)),
         smtp: Smtp::new(url, &config.smtp)?,
-        sender: sender(config),
+        sender,
         catalogues: Arc::clone(&site.catalogues),
         templates: templates(config)?,
         pace: Pace {
@@ -90,14 +90,21 @@ pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Sende
 }
 
 /// The sender as configured.
-pub fn sender(config: &Config) -> Sender {
-    let (mail, wordpress) = (&config.mail, &config.wordpress);
-    Sender {
-        from: mail.from.clone(),
-        from_name: mail.from_name.clone(),
-        reply_to: mail.reply_to.clone(),
-        envelope_from: mail.envelope_from.clone(),
-        https_links: mail.https_links || wordpress.forces_https,
+///
+/// # Errors
+/// Every address that is none.
+pub fn sender(config: &Config) -> Result<Sender, ConfigError> {
+    let wordpress = &config.wordpress;
+    let sender = Sender::new(&config.mail).map_err(|NotAddresses(options)| {
+        let what = "is not an e-mail address";
+        let remedy = "write it like \"community@example.com\"";
+        let refuse = |(key, value): (_, String)| config.refuse(key, &value, what, remedy);
+        ConfigError {
+            problems: options.into_iter().map(refuse).collect(),
+        }
+    })?;
+    Ok(Sender {
+        https_links: sender.https_links || wordpress.forces_https,
         network: wordpress
             .blog
             .as_ref()
@@ -109,7 +116,8 @@ pub fn sender(config: &Config) -> Sender {
             }),
         home: wordpress.home_url.clone(),
         site_url: wordpress.site_url.clone(),
-    }
+        ..sender
+    })
 }
 
 /// WordPress's translations, from the configured folder or the site's.
@@ -125,10 +133,40 @@ pub fn catalogues(config: &WordPress) -> Catalogues {
 ///
 /// # Errors
 /// A file is missing or is no template.
-pub fn templates(config: &Config) -> anyhow::Result<Templates> {
+pub fn templates(config: &Config) -> Result<Templates, TemplatesError> {
     config
         .mail
         .templates
         .as_deref()
         .map_or_else(|| Ok(Templates::none()), Templates::in_folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::app::load;
+    use crate::config::Sources;
+
+    #[test]
+    fn addresses_that_are_none_are_refused_with_their_options() {
+        let set = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let overrides = [
+            ("database.url", "mysql://user:password@db.example/site"),
+            ("mail.transport", "off"),
+            ("mail.from", "nobody"),
+            ("mail.reply_to", "help@example.com"),
+            ("mail.envelope_from", "a b@example.com"),
+        ];
+        let sources = Sources {
+            overrides: overrides.map(set).to_vec(),
+            ..Sources::default()
+        };
+        assert_eq!(
+            load(sources).unwrap_err().to_string(),
+            "the configuration has 2 problems:\n  \
+             mail.from: \"nobody\" is not an e-mail address (from the command line)\n    \
+             write it like \"community@example.com\"\n  \
+             mail.envelope_from: \"a b@example.com\" is not an e-mail address (from the command line)\n    \
+             write it like \"community@example.com\""
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The composition root: configuration in, running daemon out.
 
 mod mails;
+mod measures;
 mod upkeep;
 
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use self::mails::send_mails;
 pub use self::mails::{Senders, catalogues, sender, senders, templates};
 use self::upkeep::{keep_house, prepare_database, watch_backlog};
 use crate::clock::Clock;
-use crate::config::{self, Config, PasswordHash, Transport};
-use crate::db::{self, Statements, TableNames};
+use crate::config::{self, Config, ConfigError, PasswordHash, Sources, Transport};
+use crate::db::{self, ErrorKind, Statements, TableNames};
 use crate::events::{Poker, WordPress};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
@@ -47,6 +48,16 @@ pub struct App {
     pub live: Arc<Live>,
     /// Background tasks of the process; one that panics ends it.
     pub background: JoinSet<()>,
+}
+
+/// The configuration, with what only those can judge whom an option is for.
+///
+/// # Errors
+/// All problems found, each with its option and a remedy.
+pub fn load(sources: Sources) -> Result<Config, ConfigError> {
+    let config = Config::load(sources)?;
+    sender(&config)?;
+    Ok(config)
 }
 
 /// Builds the daemon and binds its listeners. The database need not be there yet.
@@ -125,7 +136,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
     let wordpress = &config.wordpress;
     let tables = tables(wordpress)?;
-    let mut metrics = Metrics::new(Clock.now());
+    let mut metrics = Metrics::new(Clock.now(), &ErrorKind::ALL.map(ErrorKind::word));
     if config.relay.enabled {
         metrics = metrics.with_relay();
     }
@@ -185,7 +196,8 @@ fn poker(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Poker>> {
         pool: site.pool.clone(),
         statements: site.statements.clone(),
         clock: site.clock,
-        wordpress: WordPress::new(wake).context("relay.url cannot be used")?,
+        wordpress: WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout)
+            .context("relay.url cannot be used")?,
         bell: Arc::clone(bell),
         calls: site.tasks.clone(),
         metrics: Arc::clone(&site.metrics),

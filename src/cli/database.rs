@@ -1,13 +1,13 @@
 //! The site's database, for commands that ask a few things of it and end.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 
 use super::block_on;
 use crate::app;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Connection, Pool, Statements, TableNames};
-use crate::telemetry::Metrics;
+use crate::db::{self, Connection, Pool, Statements, TableNames, Unobserved};
 
 /// A connection with the site's statements.
 pub(super) struct Database {
@@ -42,6 +42,5 @@ pub(super) async fn connect(config: &Config) -> anyhow::Result<Connection> {
 
 /// A pool, for commands whose work may have to be done again.
 pub(super) fn pool(config: &Config) -> anyhow::Result<Pool> {
-    db::open(&config.database, Metrics::new(Clock.now()).into())
-        .context("database.url cannot be used")
+    db::open(&config.database, Arc::new(Unobserved)).context("database.url cannot be used")
 }

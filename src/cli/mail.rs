@@ -35,7 +35,7 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
     with_database(config, async |database| {
         let (connection, prefix) = (&mut database.connection, database.tables.prefix());
         let mut options = MailOptions::load(connection, &database.statements, prefix).await?;
-        let sender = app::sender(config);
+        let sender = app::sender(config)?;
         sender.overlay(&mut options);
         let (from, name) = sender.from(&options).map_err(anyhow::Error::msg)?;
         let text = sample(config, &options)?;
@@ -89,7 +89,7 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         display_name: "Jane Doe",
         locale: None,
         key: &key,
-        https: app::sender(config).https_links,
+        https: app::sender(config)?.https_links,
     };
     let catalogues = app::catalogues(&config.wordpress);
     compose(&welcome, &catalogues, &app::templates(config)?)

@@ -10,6 +10,7 @@ mod outbox;
 mod packaging;
 mod relay;
 mod runs;
+mod runtime;
 mod serve;
 mod terminal;
 mod webhook;
@@ -17,9 +18,11 @@ mod webhook;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use self::runtime::block_on;
 use self::terminal::complain;
+use crate::app;
 use crate::config::{Config, ConfigError, Sources};
 
 /// Read when no --config is given.
@@ -117,11 +120,11 @@ impl Cli {
         match self.command {
             Command::Check { json } => {
                 let sources = self.sources(environment);
-                check::run(Config::load(sources.clone()), &sources, json)
+                check::run(app::load(sources.clone()), &sources, json)
             }
             // Of this machine's configuration the demo takes nothing.
             Command::Demo { serve } => demo::run(serve),
-            Command::Packaging(ref command) => packaging::run(command),
+            Command::Packaging(ref command) => packaging::run(command, Self::command()),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?),
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
@@ -132,7 +135,7 @@ impl Cli {
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
                 let sources = self.sources(environment);
-                let config = Config::load(sources.clone())?;
+                let config = app::load(sources.clone())?;
                 serve::run(&config, sources, names.as_deref())
             }
             Command::Webhook(ref command) => {
@@ -143,7 +146,7 @@ impl Cli {
     }
 
     fn config(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
-        Ok(Config::load(self.sources(environment))?)
+        Ok(app::load(self.sources(environment))?)
     }
 
     fn sources(&self, environment: Vec<(String, String)>) -> Sources {
@@ -163,12 +166,4 @@ impl Cli {
             overrides,
         }
     }
-}
-
-/// Runs a command's future on a runtime of its own: the one that database connections belong to.
-fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
 }

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::Cli;
 
 #[derive(Debug, Args)]
 pub(super) struct Packaging {
@@ -16,15 +14,15 @@ pub(super) struct Packaging {
     folder: PathBuf,
 }
 
-pub(super) fn run(packaging: &Packaging) -> anyhow::Result<ExitCode> {
+/// `command` is the whole command line.
+pub(super) fn run(packaging: &Packaging, command: Command) -> anyhow::Result<ExitCode> {
     let folder = &packaging.folder;
-    write(folder).with_context(|| format!("could not write to {}", folder.display()))?;
+    write(folder, command).with_context(|| format!("could not write to {}", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(folder: &Path) -> std::io::Result<()> {
+fn write(folder: &Path, mut command: Command) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let mut command = Cli::command();
     clap_mangen::generate_to(command.clone(), folder)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut command, "fcom-sidecar", folder)?;

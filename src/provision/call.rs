@@ -77,9 +77,7 @@ impl WebhookKey {
 
     /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
-        let hash = old_keys::hash(&self.0);
-        let digits = |hex, byte| format!("{hex}{byte:02x}");
-        hash.into_iter().fold(String::new(), digits)
+        hex::encode(old_keys::hash(&self.0))
     }
 
     /// Eight hexadecimal digits that tell keys apart in a log.

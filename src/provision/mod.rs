@@ -32,7 +32,7 @@ pub use error::ProvisionError;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
 pub use outcome::Outcome;
-pub use protection::Caller;
+pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use readiness::Readiness;
 pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
 pub use runs::{Chore, tidy};

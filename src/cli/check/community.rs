@@ -6,11 +6,12 @@ use url::Url;
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::schema::Schema;
-use crate::config::{Config, Protection, WordPress};
+use crate::config::{Config, WordPress};
 use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames};
 use crate::fluentcommunity::course_emails::is_structured;
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
+use crate::provision::Protection;
 use crate::wordpress::php::Value;
 
 pub(super) const FLUENTCOMMUNITY: &str = "fluentcommunity";
@@ -77,7 +78,10 @@ pub(super) fn check(
         |options| portal(&config.wordpress, options),
     );
     let protection = match community {
-        Ok(community) => protection(&config.protections, community),
+        Ok(community) => {
+            let protections: Vec<_> = config.protections.iter().map(Protection::from).collect();
+            protection(&protections, community)
+        }
         Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
     };
     let (courses, webhooks) = match community {
