@@ -23,6 +23,7 @@ pub mod provision;
 pub mod rate;
 pub mod reload;
 pub mod sample;
+pub mod site;
 pub mod systemd;
 pub mod telemetry;
 pub mod wordpress;

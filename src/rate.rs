@@ -54,8 +54,9 @@ impl<K: Hash + Eq> Rate<K> {
     /// Undoes a [`take`](Self::take): in the end it was not done.
     pub fn give_back(&self, key: K) {
         self.with(|keys| {
-            if let Some(even) = keys.even_at(&key) {
-                keys.put(key, even - self.interval);
+            let even = keys.even_at(&key);
+            if let Some(even) = even.and_then(|even| even.checked_sub(self.interval)) {
+                keys.put(key, even);
             }
         });
     }

@@ -5,6 +5,7 @@ mod admin;
 mod client;
 pub mod fields;
 mod form;
+mod front;
 mod inherited;
 mod limits;
 mod multipart;
@@ -19,10 +20,11 @@ mod webhook;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use form::FORM_WANTED;
+pub use front::Front;
 pub use inherited::{Inherited, InheritedError};
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::Rules;
-pub use server::{Bound, Front, ListenError, bind};
+pub use server::{Bound, ListenError, bind};

@@ -56,7 +56,7 @@ impl Tree {
                     continue;
                 }
                 let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
-                if name.ends_with(".rs") && name != "main.rs" {
+                if path.extension().is_some_and(|ending| ending == "rs") && name != "main.rs" {
                     files.push((name.to_owned(), fs::read_to_string(&path).unwrap()));
                 }
             }
@@ -67,7 +67,7 @@ impl Tree {
     /// Of names below `src` and texts.
     pub(super) fn of_files(files: &[(String, String)]) -> Self {
         let mut tree = Self::default();
-        let mut untested = BTreeMap::new();
+        let mut tests = BTreeSet::new();
         for (file, text) in files {
             let tokens: TokenStream = text.parse().expect(file);
             let mut reader = Reader {
@@ -77,11 +77,11 @@ impl Tree {
             };
             let path = module_of(file);
             reader.read(&path, tokens);
-            untested.extend(reader.tests.into_iter().map(|test| (test, ())));
+            tests.extend(reader.tests);
             tree.modules.extend(reader.modules);
         }
         tree.modules
-            .retain(|path, _| !(0..=path.len()).any(|end| untested.contains_key(&path[..end])));
+            .retain(|path, _| !(0..=path.len()).any(|end| tests.contains(&path[..end])));
         let paths: Vec<Names> = tree.modules.keys().cloned().collect();
         for path in paths {
             if let Some((name, parent)) = path.split_last()

@@ -43,11 +43,11 @@ fn words(options: &[(&str, String)]) -> String {
 }
 
 impl Sender {
-    /// As configured; what `wp-config.php` says is left to be set.
+    /// As configured.
     ///
     /// # Errors
     /// Every address that `is_email` refuses.
-    pub fn new(mail: &config::Mail) -> Result<Self, NotAddresses> {
+    pub fn new(mail: &config::Mail, wordpress: &config::WordPress) -> Result<Self, NotAddresses> {
         let addresses = [
             ("mail.from", &mail.from),
             ("mail.reply_to", &mail.reply_to),
@@ -61,13 +61,21 @@ impl Sender {
         if !refused.is_empty() {
             return Err(NotAddresses(refused));
         }
+        let blog = wordpress.blog.as_ref();
+        let network = blog.and_then(|blog| blog.network.clone());
         Ok(Self {
             from: mail.from.clone(),
             from_name: mail.from_name.clone(),
             reply_to: mail.reply_to.clone(),
             envelope_from: mail.envelope_from.clone(),
-            https_links: mail.https_links,
-            ..Self::default()
+            https_links: mail.https_links || wordpress.forces_https,
+            network: network.map(|said| Network {
+                id: said.id,
+                domain: said.domain,
+                path: said.path,
+            }),
+            home: wordpress.home_url.clone(),
+            site_url: wordpress.site_url.clone(),
         })
     }
 
