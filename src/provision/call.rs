@@ -39,6 +39,18 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
+    /// The fields that a repetition has again. The password is left out: nobody may try passwords on a hash that is quick
+    /// to make.
+    pub fn repeated_fields(&self) -> [&[u8]; 4] {
+        let email = self.email.as_ref().map(|email| email.given().as_bytes());
+        [
+            email.unwrap_or_default(),
+            &self.first_name,
+            &self.last_name,
+            self.user_login.as_deref().unwrap_or_default(),
+        ]
+    }
+
     /// The same call, with names that fit into columns which hold no character above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
         let basic = |name: &[u8]| {
