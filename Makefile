@@ -1,71 +1,86 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
-# with sudo, on Debian and its relatives.
+# with sudo, on Debian and its relatives. `make help` shows the others.
 
-.PHONY: demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
-	tools-fuzz tools-bench tools-openapi tools-package
+.PHONY: help demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint advisories package package-test \
+	tools-demo tools-test tools-fuzz tools-bench tools-openapi tools-lint tools-package
 
-# What is shipped has it; all of these share one build.
+# What is worked with: everything; all of these share one build.
 FEATURES = --features otlp
+# What is shipped: without the demo.
+SHIPPED = --no-default-features --features otlp
 
-demo: tools-demo
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
+
+demo: tools-demo ## One webhook call on a private MariaDB: the answer, the rows, the mail
 	cargo run --locked --quiet $(FEATURES) -- demo
 
-demo-serve: tools-demo
+demo-serve: tools-demo ## The same, and leaves it running
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
 # Most tests wait for a server, not for a processor.
-test: tools-test
+test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
 # Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
-torture: tools-test
+torture: tools-test ## Long rounds of failures at random
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
 # Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
 # has others fail. Some five minutes after the build, for which the machine should have nothing else to do.
-relay-run: tools-test
+relay-run: tools-test ## Thousands of hooks through a WordPress that fails
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
 # Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
 # BENCH=--help tells what else there is.
-bench: tools-bench
+bench: tools-bench ## Measures calls on this machine
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
 # The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
-bench-scale: tools-demo
+bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
 # Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
-openapi: tools-openapi
+openapi: tools-openapi ## Tries what the description of the admin listener promises
 	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked $(FEATURES) --test it -- --ignored openapi --nocapture
 
-lint:
+lint: tools-lint ## Format, clippy, documentation, licences and banned crates
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(FEATURES) -- -D warnings
-	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(FEATURES)
 	cargo deny check licenses bans sources
 
-# The Debian package, in target/debian.
-package: tools-package
-	cargo build --release --locked $(FEATURES)
-	target/release/fcom-sidecar packaging target/package
-	cargo deb --no-build --locked
+# Needs RustSec's database, from GitHub or from a clone: make advisories ADVISORY_DB=…
+advisories: export ADVISORY_DB := $(ADVISORY_DB)
+advisories: tools-lint ## Known vulnerabilities and abandoned crates among the dependencies
+	.ci/advisories
 
-# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
-package-test: package tools-test
-	@deploy/install-tools adduser
+# In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. The dates in both are the
+# commit's.
+CARGO_DEB = SOURCE_DATE_EPOCH=$$(deploy/source-date) cargo deb --quiet --no-build --locked --maintainer "$$(deploy/deb/maintainer)"
+
+package: tools-package ## The Debian package
+	cargo auditable build --release --locked $(SHIPPED) --bin fcom-sidecar
+	cargo run --quiet --locked $(SHIPPED) --example packaging -- target/package
+	deploy/sbom target/package/sbom.cdx.json $(SHIPPED)
+	deb=$$($(CARGO_DEB)) && cp target/package/sbom.cdx.json "$${deb%.deb}.cdx.json" && echo "$$deb"
+
+# As root, on a machine for tests.
+package-test: package tools-test ## Installs the package on this machine, upgrades and purges it
+	@deploy/install-tools adduser python3
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
-	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
-	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
+	$(CARGO_DEB) --fast --deb-version 99.0.0 --output target/package/upgrade.deb
+	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb target/package/crates
 
 # Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
 
-fuzz: tools-fuzz
+fuzz: tools-fuzz ## Feeds random input to everything that parses strangers' bytes
 	$(FUZZ) build --fuzz-dir tests/fuzz
 	for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
 		mkdir -p tests/fuzz/target/corpus/$$target; \
@@ -88,13 +103,24 @@ tools-openapi: tools-demo
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
+# A program from crates.io, if it is not there yet: its name, its version.
+define tool
+	@command -v $(1) >/dev/null || test -x $$HOME/.cargo/bin/$(1) || cargo install --locked --quiet $(1)@$(2)
+endef
+
+tools-lint:
+	@deploy/install-tools cargo cc
+	$(call tool,cargo-deny,0.20.2)
+
 tools-package:
 	@deploy/install-tools cargo cc dpkg-shlibdeps
-	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
+	$(call tool,cargo-auditable,0.7.7)
+	$(call tool,cargo-cyclonedx,0.5.9)
+	$(call tool,cargo-deb,3.8.0)
 
 tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
+	$(call tool,cargo-fuzz,0.13.2)
 
 tools-bench: tools-test

@@ -5,6 +5,7 @@
 //! transaction, and answered. Imports do the same, as the table in `ARCHITECTURE.md` has it.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,9 +20,11 @@ pub mod http;
 mod imports;
 pub mod lifecycle;
 pub mod mail;
+pub mod operations;
 pub mod provision;
 pub mod rate;
 pub mod reload;
+#[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;
 pub mod systemd;

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// How a [`PrivateMariadb`](super::PrivateMariadb) is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Another release than the machine's, in a folder with the layout of a system's root; `tests/servers` makes such
+    /// folders.
+    pub root: Option<PathBuf>,
     /// The server's time zone, as `+03:00`; `None` takes the machine's.
     pub default_time_zone: Option<String>,
     /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
@@ -22,6 +25,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            root: None,
             default_time_zone: None,
             flush_log_at_commit: 2,
             folder: None,
