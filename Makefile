@@ -1,10 +1,9 @@
-# Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
-# with sudo, on Debian and its relatives.
+# `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 
-.PHONY: demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
+.PHONY: demo demo-serve test docs torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
 	tools-fuzz tools-bench tools-openapi tools-package
 
-# What is shipped has it; all of these share one build.
+# As shipped, so that all targets share one build.
 FEATURES = --features otlp
 
 demo: tools-demo
@@ -13,29 +12,32 @@ demo: tools-demo
 demo-serve: tools-demo
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
-# Most tests wait for a server, not for a processor.
+# Most tests wait for a server, not for the processor.
 test: tools-test
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
-# Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
+# Writes the generated documents: docs/configuration.md and docs/metrics.md.
+docs:
+	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
+
+# Longer rounds of a test that `make test` runs briefly: everything fails at random, and nothing may be lost.
 torture: tools-test
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
-# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
-# has others fail. Some five minutes after the build, for which the machine should have nothing else to do.
+# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs. FCOM_RELAY_SEED
+# selects other failures. About five minutes after the build, on an otherwise idle machine.
 relay-run: tools-test
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
-# Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
-# BENCH=--help tells what else there is.
+# About ten minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
 bench: tools-bench
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
-# The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
+# The same calls on sites of up to a million users. Slow, and needs gigabytes in target/ while it runs.
 bench-scale: tools-demo
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
-# Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
+# Random requests to every route of the admin listener, generated from its OpenAPI description. About two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
 openapi: tools-openapi
@@ -54,14 +56,14 @@ package: tools-package
 	target/release/fcom-sidecar packaging target/package
 	cargo deb --no-build --locked
 
-# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
+# Installs the package on this machine, upgrades and purges it. As root, on a machine for tests.
 package-test: package tools-test
 	@deploy/install-tools adduser
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
 	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
 	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
 
-# Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
+# Runs each fuzz target from its corpus for FUZZ_SECONDS; findings go to tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
 
@@ -76,8 +78,8 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
-# deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
+# Among them: a WordPress with its translations, which judges what the daemon wrote; the web servers of deploy/, which are never
+# started as system services; what Galera nodes need to copy their data; and an adjustable clock.
 tools-test:
 	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
 		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \

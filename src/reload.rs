@@ -121,7 +121,8 @@ impl Live {
     }
 }
 
-fn is_reloaded(key: &str) -> bool {
+/// Whether a change of this option, as `section.key`, takes effect at a reload.
+pub fn is_reloaded(key: &str) -> bool {
     let covers =
         |option: &&str| key == *option || option.ends_with('.') && key.starts_with(*option);
     key != NOT_RELOADED && RELOADED.iter().any(covers)

@@ -30,6 +30,7 @@ mod course_emails;
 mod crash;
 mod database_faults;
 mod differences;
+mod documents;
 mod exactly_once;
 mod faults;
 mod galera;
