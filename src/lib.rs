@@ -2,8 +2,8 @@
 //! so that a burst of sign-ups costs milliseconds instead of a PHP boot each, and PHP cannot tell its users from its own.
 //!
 //! Data flows one way: bytes are parsed into a call, the facts about it are loaded, it is decided, written in one
-//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `provision` → `fluentcommunity` → `wordpress`
-//! → `db`.
+//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `provision` → `mail`, `events` →
+//! `fluentcommunity` → `site` → `wordpress` → `db`.
 
 pub mod app;
 pub mod cli;
@@ -21,6 +21,7 @@ pub mod mail;
 pub mod provision;
 pub mod reload;
 pub mod sample;
+pub mod site;
 pub mod systemd;
 pub mod telemetry;
 pub mod wordpress;

@@ -3,10 +3,10 @@
 use anyhow::Context;
 
 use super::block_on;
-use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Connection, Pool, Statements, TableNames};
+use crate::site;
 use crate::telemetry::Metrics;
 
 /// A connection with the site's statements.
@@ -22,7 +22,7 @@ pub(super) fn with_database<T>(
     work: impl AsyncFnOnce(&mut Database) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     block_on(async {
-        let tables = app::tables(&config.wordpress)?;
+        let tables = site::table_names(&config.wordpress)?;
         let mut database = Database {
             connection: connect(config).await?,
             statements: Statements::render(&tables),

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 
 use super::database::with_database;
 use super::terminal::{complain, say};
-use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::mail::{Failure, Header, MailOptions, Smtp, Text, Welcome, compose};
+use crate::mail::{Failure, Header, MailOptions, Sender, Smtp, Templates, Text, Welcome, compose};
+use crate::site;
 use crate::wordpress::version::Version;
 
 /// What to do about mail.
@@ -35,7 +35,7 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
     with_database(config, async |database| {
         let (connection, prefix) = (&mut database.connection, database.tables.prefix());
         let mut options = MailOptions::load(connection, &database.statements, prefix).await?;
-        let sender = app::sender(config);
+        let sender = Sender::new(&config.mail, &config.wordpress);
         sender.overlay(&mut options);
         let (from, name) = sender.from(&options).map_err(anyhow::Error::msg)?;
         let text = sample(config, &options)?;
@@ -89,11 +89,11 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         display_name: "Jane Doe",
         locale: None,
         key: &key,
-        https: app::sender(config).https_links,
+        https: Sender::new(&config.mail, &config.wordpress).https_links,
     };
-    let catalogues = app::catalogues(&config.wordpress);
-    compose(&welcome, &catalogues, &app::templates(config)?)
-        .context("mail.templates cannot be rendered")
+    let templates = Templates::read(config.mail.templates.as_deref())?;
+    let catalogues = site::catalogues(&config.wordpress);
+    compose(&welcome, &catalogues, &templates).context("mail.templates cannot be rendered")
 }
 
 /// What an operator can do about a failure.

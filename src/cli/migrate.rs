@@ -8,11 +8,11 @@ use super::block_on;
 use super::database::pool;
 use super::terminal::say;
 use crate::config::Config;
-use crate::{app, db};
+use crate::{db, site};
 
 pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let tables = app::tables(&config.wordpress)?;
+        let tables = site::table_names(&config.wordpress)?;
         db::migrate(&pool(config)?, &tables).await.context(
             "the account needs CREATE, ALTER, INDEX, SELECT, INSERT and UPDATE on the site's database for this",
         )?;

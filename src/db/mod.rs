@@ -24,7 +24,7 @@ pub use pool::{Cause, Pool, PoolStatus, open};
 pub use session::{SQL_MODE, connect, connect_options};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
-pub use tables::TableNames;
+pub use tables::{InvalidTableName, TableNames};
 
 /// What a query inside a transaction runs on: the caller owns the transaction.
 pub type Connection = sqlx::MySqlConnection;

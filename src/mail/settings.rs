@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sqlx::FromRow;
 
 use super::text::default_from;
+use crate::config;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::sanitize::email::is_email;
@@ -119,6 +120,26 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// As configured.
+    pub fn new(mail: &config::Mail, wordpress: &config::WordPress) -> Self {
+        let blog = wordpress.blog.as_ref();
+        let network = blog.and_then(|blog| blog.network.clone());
+        Self {
+            from: mail.from.clone(),
+            from_name: mail.from_name.clone(),
+            reply_to: mail.reply_to.clone(),
+            envelope_from: mail.envelope_from.clone(),
+            https_links: mail.https_links || wordpress.forces_https,
+            network: network.map(|said| Network {
+                id: said.id,
+                domain: said.domain,
+                path: said.path,
+            }),
+            home: wordpress.home_url.clone(),
+            site_url: wordpress.site_url.clone(),
+        }
+    }
+
     /// Puts the constants over the options.
     pub fn overlay(&self, options: &mut MailOptions) {
         if let Some(network) = &mut options.network {

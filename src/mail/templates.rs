@@ -15,16 +15,14 @@ const BODY: &str = "welcome.body.txt";
 pub struct Templates(Option<Environment<'static>>);
 
 impl Templates {
-    /// WordPress's own text.
-    pub fn none() -> Self {
-        Self(None)
-    }
-
-    /// Reads the two files of a folder.
+    /// Reads the two files of `mail.templates`; without it, WordPress's own text it is.
     ///
     /// # Errors
     /// A file is missing or is no template, in words that name it.
-    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+    pub fn read(folder: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(folder) = folder else {
+            return Ok(Self(None));
+        };
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for name in [SUBJECT, BODY] {

@@ -162,7 +162,12 @@ mod tests {
             key: &key,
             https,
         };
-        compose(&welcome, &Catalogues::none(), &Templates::none()).unwrap()
+        compose(
+            &welcome,
+            &Catalogues::none(),
+            &Templates::read(None).unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -208,9 +213,13 @@ mod tests {
             key: &key,
             https: false,
         };
-        let body = compose(&welcome, &Catalogues::none(), &Templates::none())
-            .unwrap()
-            .body;
+        let body = compose(
+            &welcome,
+            &Catalogues::none(),
+            &Templates::read(None).unwrap(),
+        )
+        .unwrap()
+        .body;
         let link = "https://h:8080/wp/wp-login.php?login=jane&key=KEY&action=rp\r\n";
         assert!(body.contains(link), "{body}");
         assert!(

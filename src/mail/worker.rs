@@ -14,14 +14,12 @@ use tracing::field::Empty;
 
 use super::outbox::{self, Ended, Leased};
 use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
-use crate::clock::Clock;
-use crate::db::{DatabaseError, Pool, Statements};
+use crate::db::DatabaseError;
 use crate::events::note_changed_user;
+use crate::site::Site;
 use crate::telemetry::{self, Metrics, fail, phase};
-use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
-use crate::wordpress::version::Version;
 
 /// How often the outbox is looked at when nobody calls: for other instances' mails, and retries.
 const POLL: Duration = Duration::from_secs(2);
@@ -52,27 +50,14 @@ impl Pace {
     }
 }
 
-/// Tells the running version, from the options if need be.
-pub(super) type FindVersion = Box<dyn Fn(&MailOptions) -> Option<Version> + Send + Sync>;
-
 /// What sending needs.
 pub struct Worker {
-    /// The site's database.
-    pub pool: Pool,
-    /// Its statements.
-    pub statements: Statements,
-    /// Its table prefix.
-    pub prefix: String,
-    /// Time of day.
-    pub clock: Clock,
-    /// The running version, from the options if need be.
-    pub version: FindVersion,
+    /// The site whose users get mails.
+    pub site: Arc<Site>,
     /// The way out.
     pub smtp: Smtp,
     /// `[mail]` options.
     pub sender: Sender,
-    /// Translations.
-    pub catalogues: Arc<Catalogues>,
     /// The operator's texts.
     pub templates: Templates,
     /// Retries and rate.
@@ -137,9 +122,10 @@ impl Worker {
             limiter.until_ready().await;
         }
         let started = Instant::now();
-        let now = self.clock.now();
-        let (statements, until) = (&self.statements, now + self.pace.lease);
+        let now = self.site.clock.now();
+        let (statements, until) = (&self.site.statements, now + self.pace.lease);
         let leased = self
+            .site
             .pool
             .work(async |connection| outbox::lease(connection, statements, now, until).await);
         let Some(mail) = leased.await? else {
@@ -186,8 +172,10 @@ impl Worker {
                 "the user's address cannot receive mail".to_owned(),
             ));
         }
-        let (statements, prefix) = (&self.statements, &self.prefix);
+        let site = &self.site;
+        let (statements, prefix) = (&site.statements, site.tables.prefix());
         let mut options = self
+            .site
             .pool
             .work(async |connection| MailOptions::load(connection, statements, prefix).await)
             .await?;
@@ -196,7 +184,7 @@ impl Worker {
             Ok(from) => from,
             Err(why) => return Ok(self.later(mail, why)),
         };
-        let Some(version) = (self.version)(&options) else {
+        let Some(version) = site.version.version(&options.site) else {
             let why = "the WordPress version is unknown: set wordpress.version";
             return Ok(self.later(mail, why.to_owned()));
         };
@@ -210,15 +198,16 @@ impl Worker {
             key: &key,
             https: mail.https || self.sender.https_links,
         };
-        let text = match compose(&welcome, &self.catalogues, &self.templates) {
+        let text = match compose(&welcome, &site.catalogues, &self.templates) {
             Ok(text) => text,
             Err(error) => return Ok(self.later(mail, format!("the template failed: {error}"))),
         };
-        let stored = match reset_key::stored(&key, version, self.clock.now()) {
+        let stored = match reset_key::stored(&key, version, self.site.clock.now()) {
             Ok(stored) => stored,
             Err(error) => return Ok(self.later(mail, error.to_string())),
         };
-        self.pool
+        self.site
+            .pool
             .work(async |connection| {
                 reset_key::store(connection, statements, mail.user_id, &stored).await?;
                 if self.relay_bell.is_some() {
@@ -254,7 +243,7 @@ impl Worker {
 
     /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
     fn later(&self, mail: &Leased, why: String) -> Ended {
-        let now = self.clock.now();
+        let now = self.site.clock.now();
         let give_up = mail.tried_since.and_utc() + self.pace.give_up;
         let at = now + pause(self.pace, mail.attempts, rand::random_range(0.8..1.2));
         if at > give_up {
@@ -271,9 +260,9 @@ impl Worker {
     async fn record(&self, mail: &Leased, ended: &Ended) -> Result<(), DatabaseError> {
         let mut tries = 0;
         loop {
-            let now: DateTime<Utc> = self.clock.now();
-            let finished = self.pool.work(async |connection| {
-                outbox::finish(connection, &self.statements, mail, ended, now).await
+            let now: DateTime<Utc> = self.site.clock.now();
+            let finished = self.site.pool.work(async |connection| {
+                outbox::finish(connection, &self.site.statements, mail, ended, now).await
             });
             match finished.await {
                 Err(_) if tries < MOST_RECORD_TRIES => tries += 1,

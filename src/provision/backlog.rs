@@ -2,8 +2,8 @@
 
 use chrono::NaiveDateTime;
 
-use super::Site;
 use crate::db::{DatabaseError, Doing};
+use crate::site::Site;
 use crate::telemetry::Backlog;
 
 /// Asks the database, in one statement.

@@ -31,9 +31,9 @@ use self::schema::Schema;
 use self::server::Server;
 use super::block_on;
 use super::terminal::say;
-use crate::app;
 use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
+use crate::site;
 
 /// Checks that need the database, in their order.
 const ASKING_THE_DATABASE: [&str; 33] = [
@@ -92,10 +92,10 @@ pub(super) fn run(
 
 async fn check(config: &Config, sources: &Sources) -> Vec<Finding> {
     let mut findings = local::configuration(config, sources);
-    let tables = match app::tables(&config.wordpress) {
+    let tables = match site::table_names(&config.wordpress) {
         Ok(tables) => tables,
         Err(error) => {
-            findings.push(local::unusable_tables(&error));
+            findings.push(local::unusable_tables(&error.into()));
             return findings;
         }
     };

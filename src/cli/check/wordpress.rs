@@ -3,9 +3,9 @@
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::version;
-use crate::app;
 use crate::config::WordPress;
 use crate::db::DatabaseError;
+use crate::site;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
 use crate::wordpress::roles::role_is_privileged;
@@ -49,7 +49,7 @@ pub(super) fn check(
 fn language(config: &WordPress, locale: &str) -> Finding {
     let is_english = locale == "en" || locale.starts_with("en_");
     let files_are_known = config.root.is_some() && config.languages.is_none();
-    if is_english || files_are_known || app::catalogues(config).of(locale).is_translated() {
+    if is_english || files_are_known || site::catalogues(config).of(locale).is_translated() {
         return Finding::ok(LANGUAGE, locale);
     }
     Finding::warning(

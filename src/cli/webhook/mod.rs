@@ -10,12 +10,11 @@ use clap::{ArgAction, Args, Subcommand};
 
 use super::database::{Database, pool, with_database};
 use super::terminal::{answer, say};
-use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, Connection, Pool, Statements};
 use crate::fluentcommunity::webhooks::{
-    self, Drafted, Environment, Kind, Rotated, Row, Settings, Targets,
+    self, Drafted, Environment, Kind, PortalOverrides, Rotated, Row, Settings, Targets,
 };
 
 /// What to do with webhooks.
@@ -138,7 +137,10 @@ pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode>
         if missing != Some(0) {
             bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
         }
-        let overrides = app::portal_overrides(&config.wordpress);
+        let overrides = PortalOverrides {
+            slug: config.wordpress.portal_slug.clone(),
+            home: config.wordpress.home_url.clone(),
+        };
         let environment =
             Environment::read(connection, statements, tables.prefix(), &overrides).await?;
         let site = Drafted {

@@ -20,8 +20,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use super::super::Front;
 use super::super::rate::Rate;
-use super::super::server::Front;
 use super::reply::{self, on_main_runtime};
 use crate::config;
 use crate::db::DatabaseError;
@@ -193,7 +193,7 @@ async fn user(
 ) -> Result<u64, Refusal> {
     let permit = Arc::clone(&access.verifying).acquire_owned().await;
     let front = front.clone().into_inner();
-    let runtime = front.site.runtime.clone();
+    let runtime = front.runtime.clone();
     on_main_runtime(&runtime, async move {
         let _permit = permit;
         let (site, overrides) = (&front.site, &front.portal);

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::reply;
 use crate::db::{self, DatabaseError};
-use crate::http::server::Front;
-use crate::provision::Site;
+use crate::http::Front;
+use crate::site::Site;
 use crate::telemetry;
 
 /// How the daemon is.
@@ -60,10 +60,7 @@ async fn not_ready(front: &Front) -> Option<String> {
     }
     let site = front.site.clone();
     // On the main runtime: a connection belongs to the runtime that opened it.
-    let asked = front
-        .site
-        .runtime
-        .spawn(async move { obstacle(&site).await });
+    let asked = front.runtime.spawn(async move { obstacle(&site).await });
     match asked.await.ok()? {
         Ok(obstacle) => obstacle,
         Err(error) => Some(telemetry::chain(&error)),

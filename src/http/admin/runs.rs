@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::draft::LARGEST;
 use super::reply::{self, Problem};
-use crate::http::server::Front;
+use crate::http::Front;
 use crate::provision::{self, LoggedRun, RunLogError, RunPage, RunQuery};
 
 const USUAL_PAGE: u32 = 50;
@@ -113,7 +113,7 @@ async fn ask<T: Send + 'static>(
     front: &Front,
     question: impl Future<Output = T> + Send + 'static,
 ) -> T {
-    let asked = front.site.runtime.spawn(question.in_current_span());
+    let asked = front.runtime.spawn(question.in_current_span());
     asked.await.expect("the question does not panic")
 }
 

@@ -8,8 +8,8 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Map, Value};
 
+use super::super::Front;
 use super::super::fields::query_first_scalar;
-use super::super::server::Front;
 use super::access::Operator;
 use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::pages::Paginator;
@@ -274,15 +274,14 @@ async fn carry_out<T: Send + 'static>(
     front: &Front,
     work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
 ) -> Result<T, HttpResponse> {
-    let site = &front.site;
-    if front.draining.is_cancelled() || !site.readiness.is_ready() {
+    if front.draining.is_cancelled() || !front.site.readiness.is_ready() {
         return Err(reply::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_ready",
             "The sidecar is starting or shutting down, or its database is away",
         ));
     }
-    let done = on_main_runtime(&site.runtime, site.tasks.track_future(work)).await;
+    let done = on_main_runtime(&front.runtime, front.tasks.track_future(work)).await;
     done.unwrap_or_else(|| Err(ChangeError::Aborted))
         .map_err(|error| reply::not_changed(&error))
 }
