@@ -64,6 +64,28 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
 }
 
+/// Files and folders that documents name in code type.
+#[test]
+fn every_path_in_a_document_exists() {
+    let folders = ["src/", "sql/", "tests/", "deploy/", "docs/"];
+    let is_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c);
+    let mut found = 0;
+    for document in documents()
+        .iter()
+        .filter(|one| !one.ends_with("CHANGELOG.md"))
+    {
+        let text = read(document);
+        let code = text.split('`').skip(1).step_by(2);
+        let paths = code.filter(|code| folders.iter().any(|folder| code.starts_with(folder)));
+        for path in paths.filter(|path| path.chars().all(is_a_name)) {
+            found += 1;
+            let name = document.display();
+            assert!(root().join(path).exists(), "{name} names {path}");
+        }
+    }
+    assert!(found > 40, "{found}");
+}
+
 #[test]
 fn the_readme_leads_to_every_document() {
     let readme = read("README.md");
