@@ -1,73 +1,89 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
+# `make help` lists the other targets.
 
-.PHONY: demo demo-serve test docs torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
-	tools-fuzz tools-bench tools-openapi tools-package
+.PHONY: help demo demo-serve test docs torture relay-run fuzz bench bench-scale openapi lint advisories package package-test \
+	tools-demo tools-test tools-fuzz tools-bench tools-openapi tools-lint tools-package
 
-# As shipped, so that all targets share one build.
+# For development: everything, so that all targets share one build.
 FEATURES = --features otlp
+# As shipped: without the demo.
+SHIPPED = --no-default-features --features otlp
 
-demo: tools-demo
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
+
+demo: tools-demo ## One webhook call on a private MariaDB: the response, the rows, the mail
 	cargo run --locked --quiet $(FEATURES) -- demo
 
-demo-serve: tools-demo
+demo-serve: tools-demo ## The same, and leaves the daemon running
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
 # Most tests wait for a server, not for the processor.
-test: tools-test
+test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
-# Writes the generated documents: docs/configuration.md and docs/metrics.md.
-docs:
+# Writes docs/configuration.md and docs/metrics.md.
+docs: ## The generated documents
 	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
 
 # Longer rounds of a test that `make test` runs briefly: everything fails at random, and nothing may be lost.
-torture: tools-test
+torture: tools-test ## Long rounds of random failures
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
 # Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs. FCOM_RELAY_SEED
 # selects other failures. About five minutes after the build, on an otherwise idle machine.
-relay-run: tools-test
+relay-run: tools-test ## Thousands of hooks through a WordPress that fails
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
 # About ten minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
-bench: tools-bench
+bench: tools-bench ## Measures calls on this machine
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
 # The same calls on sites of up to a million users. Slow, and needs gigabytes in target/ while it runs.
-bench-scale: tools-demo
+bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
 # Random requests to every route of the admin listener, generated from its OpenAPI description. About two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
-openapi: tools-openapi
+openapi: tools-openapi ## Tests what the admin listener's description promises
 	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked $(FEATURES) --test it -- --ignored openapi --nocapture
 
-lint:
+lint: tools-lint ## Format, clippy, documentation, licences and banned crates
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(FEATURES) -- -D warnings
-	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(FEATURES)
 	cargo deny check licenses bans sources
 
-# The Debian package, in target/debian.
-package: tools-package
-	cargo build --release --locked $(FEATURES)
-	target/release/fcom-sidecar packaging target/package
-	cargo deb --no-build --locked
+# Needs RustSec's database, from GitHub or from a clone: make advisories ADVISORY_DB=…
+advisories: export ADVISORY_DB := $(ADVISORY_DB)
+advisories: tools-lint ## Known vulnerabilities and abandoned crates among the dependencies
+	.ci/advisories
 
-# Installs the package on this machine, upgrades and purges it. As root, on a machine for tests.
-package-test: package tools-test
-	@deploy/install-tools adduser
+# In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. Both carry the date of the
+# commit.
+CARGO_DEB = SOURCE_DATE_EPOCH=$$(deploy/source-date) cargo deb --quiet --no-build --locked --maintainer "$$(deploy/deb/maintainer)"
+
+package: tools-package ## The Debian package
+	cargo auditable build --release --locked $(SHIPPED) --bin fcom-sidecar
+	cargo run --quiet --locked $(SHIPPED) --example packaging -- target/package
+	deploy/sbom target/package/sbom.cdx.json $(SHIPPED)
+	deb=$$($(CARGO_DEB)) && cp target/package/sbom.cdx.json "$${deb%.deb}.cdx.json" && echo "$$deb"
+
+# As root, on a machine for tests.
+package-test: package tools-test ## Installs the package on this machine, upgrades and purges it
+	@deploy/install-tools adduser python3
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
-	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
-	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
+	$(CARGO_DEB) --fast --deb-version 99.0.0 --output target/package/upgrade.deb
+	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb target/package/crates
 
 # Runs each fuzz target from its corpus for FUZZ_SECONDS; findings go to tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
 
-fuzz: tools-fuzz
+fuzz: tools-fuzz ## Random input for everything that parses untrusted bytes
 	$(FUZZ) build --fuzz-dir tests/fuzz
 	for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
 		mkdir -p tests/fuzz/target/corpus/$$target; \
@@ -90,13 +106,24 @@ tools-openapi: tools-demo
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
+# Installs a program from crates.io unless it is there: name, version.
+define tool
+	@command -v $(1) >/dev/null || test -x $$HOME/.cargo/bin/$(1) || cargo install --locked --quiet $(1)@$(2)
+endef
+
+tools-lint:
+	@deploy/install-tools cargo cc
+	$(call tool,cargo-deny,0.20.2)
+
 tools-package:
 	@deploy/install-tools cargo cc dpkg-shlibdeps
-	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
+	$(call tool,cargo-auditable,0.7.7)
+	$(call tool,cargo-cyclonedx,0.5.9)
+	$(call tool,cargo-deb,3.8.0)
 
 tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
+	$(call tool,cargo-fuzz,0.13.2)
 
 tools-bench: tools-test

@@ -2,10 +2,11 @@
 //! so that a burst of sign-ups costs milliseconds instead of a PHP boot each, and PHP cannot tell its users from its own.
 //!
 //! Data flows one way: bytes are parsed into a call, the facts about it are loaded, it is decided, written in one
-//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `provision` → `mail`, `events` →
-//! `fluentcommunity` → `site` → `wordpress` → `db`.
+//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `check`, `operations` → `provision` → `mail`,
+//! `events` → `fluentcommunity` → `site` → `wordpress` → `db`.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,8 +19,10 @@ pub mod fuzzing;
 pub mod http;
 pub mod lifecycle;
 pub mod mail;
+pub mod operations;
 pub mod provision;
 pub mod reload;
+#[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;
 pub mod systemd;

@@ -1,7 +1,7 @@
 -- What the management of webhooks needs to know about the site: address, time zone, roles and features.
 SELECT 'option' AS kind, CAST(option_name AS BINARY) AS name, CAST(option_value AS BINARY) AS value
 FROM {prefix}options
-WHERE option_name IN ('home', 'fluent_community_settings', 'timezone_string', 'gmt_offset', '{prefix}user_roles')
+WHERE option_name IN ('home', 'siteurl', 'fluent_community_settings', 'timezone_string', 'gmt_offset', '{prefix}user_roles')
 UNION ALL
 (SELECT 'features', '', CAST(value AS BINARY)
 FROM {prefix}fcom_meta

@@ -19,8 +19,8 @@ use self::upkeep::{keep_house, prepare_database, watch_backlog};
 use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
 use crate::events::{Poker, WordPress};
-use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
+use crate::operations::webhooks::portal_overrides;
 use crate::provision::{Bells, Calls, Lanes, NewUsers, PasswordScheme, TallyTask, WelcomeMail};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -67,10 +67,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         max_places: limits.max_calls_in_flight,
         runtime: calls.runtime.clone(),
         tasks: calls.tasks.clone(),
-        portal: PortalOverrides {
-            slug: wordpress.portal_slug.clone(),
-            home: wordpress.home_url.clone(),
-        },
+        portal: portal_overrides(wordpress),
         refusals: Occasionally::default(),
         draining: draining.clone(),
         hands_over,

@@ -2,12 +2,12 @@
 
 mod check;
 mod database;
+#[cfg(feature = "demo")]
 mod demo;
 mod mail;
 mod mend;
 mod migrate;
 mod outbox;
-mod packaging;
 mod relay;
 mod runs;
 mod serve;
@@ -74,14 +74,12 @@ enum Command {
     #[command(subcommand)]
     Mail(mail::Mail),
     /// Shows one webhook call on a private MariaDB with a sample site
+    #[command(hide = cfg!(not(feature = "demo")))]
     Demo {
         /// Leaves the daemon running until Ctrl-C
         #[arg(long)]
         serve: bool,
     },
-    /// Writes manual pages and shell completions
-    #[command(hide = true)]
-    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -117,15 +115,19 @@ impl Cli {
         match self.command {
             Command::Check { json } => {
                 let sources = self.sources(environment);
-                check::run(Config::load(sources.clone()), &sources, json)
+                return check::run(Config::load(sources.clone()), &sources, json);
             }
             // Of this machine's configuration the demo takes nothing.
-            Command::Demo { serve } => demo::run(serve),
-            Command::Packaging(ref command) => packaging::run(command),
-            Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?),
-            Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
-            Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
-            Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
+            #[cfg(feature = "demo")]
+            Command::Demo { serve } => return demo::run(serve),
+            #[cfg(not(feature = "demo"))]
+            Command::Demo { .. } => anyhow::bail!(
+                "this binary is built without the demo: `make demo` in its source builds one and runs it"
+            ),
+            Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
+            Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
+            Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,
+            Command::Relay(ref command) => relay::run(command, &self.config(environment)?)?,
             Command::Serve => {
                 let names = environment
                     .iter()
@@ -133,13 +135,14 @@ impl Cli {
                 let names = names.map(|(_, value)| value.clone());
                 let sources = self.sources(environment);
                 let config = Config::load(sources.clone())?;
-                serve::run(&config, sources, names.as_deref())
+                return serve::run(&config, sources, names.as_deref());
             }
             Command::Webhook(ref command) => {
-                webhook::run(command.clone(), &self.config(environment)?)
+                webhook::run(command.clone(), &self.config(environment)?)?;
             }
-            Command::Migrate => migrate::run(&self.config(environment)?),
+            Command::Migrate => migrate::run(&self.config(environment)?)?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn config(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {

@@ -20,7 +20,6 @@ mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
-pub use form::FORM_WANTED;
 pub use front::Front;
 pub use inherited::Inherited;
 pub use limits::Limiter;

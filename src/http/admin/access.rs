@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::super::Front;
 use super::super::rate::Rate;
-use super::reply::{self, on_main_runtime};
+use super::reply;
 use crate::config;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::{Environment, may_manage};
@@ -192,15 +192,13 @@ async fn user(
     password: SecretString,
 ) -> Result<u64, Refusal> {
     let permit = Arc::clone(&access.verifying).acquire_owned().await;
-    let front = front.clone().into_inner();
-    let runtime = front.runtime.clone();
-    on_main_runtime(&runtime, async move {
+    let inside = front.clone().into_inner();
+    let verified = front.on_main_runtime(async move {
         let _permit = permit;
-        let (site, overrides) = (&front.site, &front.portal);
+        let (site, overrides) = (&inside.site, &inside.portal);
         let found = site.pool.work(async |connection| {
-            let prefix = site.tables.prefix();
             let environment =
-                Environment::read(connection, &site.statements, prefix, overrides).await?;
+                Environment::read(connection, &site.statements, &site.tables, overrides).await?;
             let candidate = candidate(connection, &site.statements, &name).await?;
             Ok::<_, DatabaseError>((environment, candidate))
         });
@@ -220,9 +218,8 @@ async fn user(
             Ok(false) => Err(Refusal::NotAllowed(user_id)),
             Err(error) => Err(Refusal::Database(error)),
         }
-    })
-    .await
-    .unwrap_or(Err(Refusal::Wrong))
+    });
+    verified.await.unwrap_or(Err(Refusal::Wrong))
 }
 
 impl Refusal {

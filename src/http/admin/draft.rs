@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::fluentcommunity::webhooks::Settings;
+use crate::fluentcommunity::webhooks::WebhookSettings;
 
 /// Larger than any id: PHP's largest integer.
 pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
@@ -103,13 +103,13 @@ impl Draft {
 
     /// The settings to store instead of those `before`. What was not sent is empty, as the plugin has it; but while courses
     /// are off, when its page does not show them, a webhook keeps its courses.
-    pub(super) fn settings(&self, before: Settings, course_module: bool) -> Settings {
+    pub(super) fn settings(&self, before: WebhookSettings, course_module: bool) -> WebhookSettings {
         let courses = |sent: &Option<Vec<u64>>, before: Vec<u64>| match sent {
             Some(sent) => sent.clone(),
             None if course_module => Vec::new(),
             None => before,
         };
-        Settings {
+        WebhookSettings {
             title: self.title.clone(),
             course_ids: courses(&self.course_ids, before.course_ids),
             space_ids: self.space_ids.clone().unwrap_or_default(),
@@ -179,7 +179,7 @@ mod tests {
             send_wp_welcome_email=yes&unknown=x";
         let form = Draft::read(&fields(form, false).unwrap());
         assert_eq!(json, form);
-        let settings = json.unwrap().settings(Settings::default(), true);
+        let settings = json.unwrap().settings(WebhookSettings::default(), true);
         assert_eq!(settings.space_ids, [1, 2]);
         assert_eq!(settings.remove_space_ids, [3]);
         assert!(settings.course_ids.is_empty() && settings.welcome_email);
@@ -218,11 +218,11 @@ mod tests {
 
     #[test]
     fn courses_survive_while_they_are_off() {
-        let before = Settings {
+        let before = WebhookSettings {
             course_ids: vec![5],
             remove_course_ids: vec![6],
             space_ids: vec![1],
-            ..Settings::default()
+            ..WebhookSettings::default()
         };
         let draft = || read(&json!({"title": "x"})).unwrap();
         let off = draft().settings(before.clone(), false);

@@ -17,9 +17,6 @@ while read -r line; do server=$line; done
 if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
-/// What every server of ours is set to.
-const OPTION_FILE: &str = "[mysqld]\ninnodb_buffer_pool_size = 64M\ninnodb_log_file_size = 32M\n";
-
 /// Starts the server.
 pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbError> {
     let folder = mariadb.folder.path().display();
@@ -30,11 +27,11 @@ pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbErr
     let log = File::options().append(true).create(true).open(log);
     let log = log.map_err(system("create the server's log"))?;
     let option_file = mariadb.folder.path().join("my.cnf");
-    let options = format!("{OPTION_FILE}{}\n", mariadb.options.option_file);
+    let common = mariadb.family().option_file();
+    let options = format!("{common}{}\n", mariadb.options.option_file);
     std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
-    let mut command = Command::new(&mariadb.program);
+    let mut command = mariadb.programs.serve(&option_file);
     command
-        .arg(format!("--defaults-file={}", option_file.display()))
         .arg(format!("--datadir={}", mariadb.data_folder().display()))
         .arg(format!("--tmpdir={folder}"))
         .arg(format!("--socket={folder}/socket"))
@@ -42,7 +39,7 @@ pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbErr
         .arg(format!("--log-error={folder}/error.log"))
         .arg(format!("--port={}", mariadb.port))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
-        .args(["--max-connections=500", "--skip-log-bin"])
+        .args(["--max-connections=500"])
         .arg(format!(
             "--innodb-flush-log-at-trx-commit={}",
             mariadb.options.flush_log_at_commit
@@ -66,25 +63,16 @@ pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbErr
 }
 
 /// Creates the system tables in the folder.
-pub(super) fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
-    let mut command = Command::new(installer);
+pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), MariadbError> {
     command
-        .arg("--no-defaults")
         .arg(format!("--datadir={}/data", folder.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        // Forced, or it wants to look up the machine's own name, which many a container has nowhere.
-        .args([
-            "--force",
-            "--skip-name-resolve",
-            "--innodb-log-file-size=32M",
-        ])
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
         .env("TMPDIR", folder)
         .stdin(Stdio::null());
     if is_root(folder) {
         command.arg("--user=root");
     }
-    let output = command.output().map_err(system("run mariadb-install-db"))?;
+    let output = command.output().map_err(system("run the installer"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -101,10 +101,8 @@ fn packaged() -> BTreeSet<PathBuf> {
     let manifest = read("Cargo.toml");
     let assets = manifest.split_once("assets = [").unwrap().1;
     let mut packaged = BTreeSet::new();
-    for line in assets
-        .lines()
-        .filter(|line| line.contains("usr/share/doc/"))
-    {
+    let is_document = |line: &&str| line.contains("usr/share/doc/") && !line.contains("target/");
+    for line in assets.lines().filter(is_document) {
         let parts: Vec<&str> = line.split('"').collect();
         let (source, place) = (Path::new(parts[1]), parts[3]);
         let folder = source.parent().unwrap().display();
