@@ -100,7 +100,8 @@ fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyho
     Ok(new)
 }
 
-fn is_reloaded(key: &str) -> bool {
+/// Whether a change of this option, as `section.key`, takes effect at a reload.
+pub fn is_reloaded(key: &str) -> bool {
     let covers =
         |option: &&str| key == *option || option.ends_with('.') && key.starts_with(*option);
     key != NOT_RELOADED && RELOADED.iter().any(covers)

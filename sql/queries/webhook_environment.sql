@@ -1,4 +1,4 @@
--- What the management of webhooks has to know of the site: its address, time zone, roles and features.
+-- What the management of webhooks needs to know about the site: address, time zone, roles and features.
 SELECT CAST(option_name AS BINARY) AS name, CAST(option_value AS BINARY) AS value
 FROM {prefix}options
 WHERE option_name IN ('home', 'siteurl', 'fluent_community_settings', 'timezone_string', 'gmt_offset', '{prefix}user_roles')
