@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt, stream};
 use super::fields::Fields;
 use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::{Refused, Replies};
-use super::rules::Rules;
+use super::rules::CallerRules;
 use crate::check::FORM_WANTED;
 use crate::outcome::Outcome;
 
@@ -36,7 +36,7 @@ pub(super) struct Form {
 pub(super) async fn read_form(
     request: &HttpRequest,
     payload: web::Payload,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
 ) -> Result<Form, Refused> {
     let declared = request
@@ -99,7 +99,7 @@ pub(super) async fn read_form(
 
 /// Takes the body off the connection and keeps none of it, so that the answer reaches a caller who is still sending, and the
 /// next request can follow. One that is too large or too slow is left, and the connection ends.
-pub(super) async fn skip_body(mut payload: web::Payload, rules: &Rules) {
+pub(super) async fn skip_body(mut payload: web::Payload, rules: &CallerRules) {
     let skipping = async {
         let mut length = 0;
         while let Some(Ok(chunk)) = payload.next().await {
@@ -115,7 +115,7 @@ pub(super) async fn skip_body(mut payload: web::Payload, rules: &Rules) {
 async fn read_multipart_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
 ) -> Result<Fields, Refused> {
     let limits = MultipartLimits {

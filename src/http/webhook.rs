@@ -16,7 +16,7 @@ use super::form::{Form, SIGNATURE, read_form, skip_body};
 use super::front::Front;
 use super::reply::{Refused, Replies};
 use super::request_id::RequestId;
-use super::rules::Rules;
+use super::rules::CallerRules;
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{
     self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
@@ -87,7 +87,7 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     front: &Front,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
 ) -> Result<WebhookCall, Refused> {
     if front.draining.is_cancelled() && !front.hands_over {
@@ -144,7 +144,7 @@ async fn receive(
     };
     let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
-        let idempotency = Idempotency::of(header.as_bytes(), &call);
+        let idempotency = Idempotency::of(header.as_bytes(), call.repeated_fields());
         let refused = |error: InvalidKey| {
             let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
             replies.refuse(outcome, status, &error.to_string())
@@ -198,7 +198,7 @@ fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
 /// Carries the call out, if there is room for one more, and writes the one line about it.
 async fn execute(
     front: &Front,
-    rules: &Rules,
+    rules: &CallerRules,
     call: WebhookCall,
     replies: Replies,
     started: Instant,

@@ -111,7 +111,7 @@ mod tests {
     fn a_key_that_was_used_gets_the_first_answer_to_the_same_fields_only() {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let mut call = sample_call(b"ann@example.com");
-        let idempotency = Idempotency::of(b"order 1", &call).unwrap();
+        let idempotency = Idempotency::of(b"order 1", call.repeated_fields()).unwrap();
         call.idempotency = Some(idempotency);
         let executed = Executed {
             webhook_id: 3,

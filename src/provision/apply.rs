@@ -4,7 +4,8 @@
 use tracing::Instrument;
 
 use super::plan::{MailPlan, Plan};
-use super::runs::{Run, Uncounted};
+use super::run::Run;
+use super::runs::Uncounted;
 use super::transaction::Transaction;
 use super::{Executed, ProvisionError};
 use crate::db::{Answer, Batch, DatabaseError};

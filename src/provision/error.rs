@@ -1,7 +1,7 @@
 //! Why a call was not executed.
 
 use super::SignatureFlaw;
-use crate::db::{Cause, DatabaseError};
+use crate::db::{Cause, DatabaseError, ErrorKind};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 use crate::outcome::Outcome;
 
@@ -88,6 +88,13 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
+    /// As what retries are usually counted; see [`Self::reason`].
+    pub const RETRIED: [&str; 3] = [
+        ErrorKind::LockConflict.word(),
+        ErrorKind::LostConnection.word(),
+        Outcome::Raced.word(),
+    ];
+
     /// How the call ended with it.
     pub fn outcome(&self) -> Outcome {
         match self {

@@ -1,5 +1,5 @@
 //! Management of webhook records: what the plugin's admin API and its page do. Mirrors `ProAdminController` of
-//! FluentCommunity Pro 2.1.0; where that loses data or shows too much, see `change` and the README.
+//! FluentCommunity Pro 2.1.0; where that loses data or shows too much, see `change` and docs/differences.md.
 //!
 //! `record` is the serialised value, `rows` reads, `change` writes, `old_keys` remembers keys that were replaced.
 

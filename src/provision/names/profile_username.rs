@@ -2,8 +2,7 @@
 
 use super::super::ProvisionError;
 use super::super::claims::{self, Claims};
-use super::MOST_ROUNDS;
-use super::taken::{As, Taken, settle};
+use super::taken::{As, MOST_ROUNDS, Taken, settle};
 use crate::db::{Connection, Statements};
 use crate::fluentcommunity::username;
 use crate::wordpress::sanitize::Rules;

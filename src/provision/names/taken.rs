@@ -10,6 +10,8 @@ use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// Names tried before we give up.
 const MOST_CANDIDATES: usize = 20_000;
+/// Claims are taken and confirmed anew this often; each round another call has finished with the name.
+pub(super) const MOST_ROUNDS: usize = 1_000;
 /// Names asked about in one statement.
 const ASKED_AT_ONCE: usize = 64;
 
@@ -31,7 +33,7 @@ pub(in super::super) struct Taken {
 }
 
 impl Taken {
-    /// From the answer to [`super::NameFields::first_questions`]: a list of numbers, as in `names_taken.sql`.
+    /// From the answer to `NameFields::first_questions`: a list of numbers, as in `names_taken.sql`.
     pub(in super::super) fn read(questions: &[String], answers: &str) -> Self {
         let bits = answers.split(',').filter_map(|bits| bits.parse().ok());
         Self {

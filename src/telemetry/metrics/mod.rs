@@ -19,8 +19,6 @@ use prometheus_client::registry::Registry;
 
 pub use self::backlog::Backlog;
 pub use self::relay::Hooks;
-use self::relay::RelayMetrics;
-use crate::db::ErrorKind;
 use crate::outcome::{Lane, MailAttempt, Outcome};
 
 /// A gauge of seconds.
@@ -97,15 +95,24 @@ pub struct Metrics {
     relay: RelayMetrics,
 }
 
-const RETRIES: [&str; 3] = [
-    Outcome::LockConflict.word(),
-    "lost_connection",
-    Outcome::Raced.word(),
-];
+/// Hooks that WordPress is to fire, and waking it.
+#[derive(Default)]
+struct RelayMetrics {
+    events: Family<StateLabel, Gauge>,
+    pending_age: Seconds,
+    interrupted: Gauge,
+    last_delay: Seconds,
+    wakeups: Family<OutcomeLabel, Counter>,
+}
 
 impl Metrics {
-    /// All of them at zero. `now` is when the process started.
-    pub fn new(now: DateTime<Utc>) -> Self {
+    /// All of them at zero. `now` is when the process started; errors of the database and retries of calls are counted as
+    /// `database_errors` and `retries`.
+    pub fn new(
+        now: DateTime<Utc>,
+        database_errors: &[&'static str],
+        retries: &[&'static str],
+    ) -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
         let mut metrics = Self {
             registry: Registry::default(),
@@ -135,7 +142,7 @@ impl Metrics {
             reloads: Family::default(),
             relay: RelayMetrics::default(),
         };
-        metrics.begin_at_zero();
+        metrics.begin_at_zero(database_errors, retries);
         metrics.register_process(now);
         metrics.register_calls();
         metrics.register_work();
@@ -143,7 +150,7 @@ impl Metrics {
     }
 
     /// Rates of a series that appears with its first event miss that event.
-    fn begin_at_zero(&self) {
+    fn begin_at_zero(&self, database_errors: &[&'static str], retries: &[&'static str]) {
         for outcome in Outcome::ALL {
             let _ = self.calls.get_or_create(&of_call(*outcome));
         }
@@ -151,11 +158,10 @@ impl Metrics {
             let lane = lane.word();
             let _ = self.call_seconds.get_or_create(&LaneLabel { lane });
         }
-        for reason in RETRIES {
+        for &reason in retries {
             let _ = self.retries.get_or_create(&ReasonLabel { reason });
         }
-        for kind in ErrorKind::ALL {
-            let reason = kind.word();
+        for &reason in database_errors {
             let _ = self.database_errors.get_or_create(&ReasonLabel { reason });
         }
         for end in MailAttempt::ALL {
@@ -178,9 +184,8 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a failed piece of work with the database.
-    pub fn database_failed(&self, kind: ErrorKind) {
-        let reason = kind.word();
+    /// Counts a failed piece of work with the database. `reason` is one of those that all began with.
+    pub fn database_failed(&self, reason: &'static str) {
         self.database_errors
             .get_or_create(&ReasonLabel { reason })
             .inc();
