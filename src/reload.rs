@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::Live;
+use crate::app::{self, Live};
 use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
@@ -71,7 +71,7 @@ pub async fn at_signals(
 
 /// Returns the configuration as it is now: with what did not change as it was.
 fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
-    let mut new = Config::load(sources)?;
+    let mut new = app::load(sources)?;
     let changed = new.changed_since(before);
     // What is not taken over is compared again the next time, so that it is said again.
     let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));

@@ -12,7 +12,7 @@ pub(super) async fn check(config: &Config) -> Option<Finding> {
         Ok(()) => Finding::ok(COLLECTOR, "takes spans"),
         Err(error) => Finding::warning(
             COLLECTOR,
-            format!("{error:#}; calls go on, spans are lost"),
+            format!("{}; calls go on, spans are lost", telemetry::chain(&error)),
             "start the collector, or correct otlp.endpoint or otlp.headers",
         ),
     })

@@ -5,12 +5,13 @@ use sqlx::FromRow;
 use super::options::{Options, skipped};
 use super::report::Finding;
 use super::schema::Schema;
-use crate::config::{Config, Protection};
+use crate::config::Config;
 use crate::db::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames};
 use crate::fluentcommunity::course_emails::is_structured;
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::Portal;
+use crate::provision::Protection;
 
 pub(super) const FLUENTCOMMUNITY: &str = "fluentcommunity";
 pub(super) const COURSES: &str = "courses";
@@ -74,7 +75,10 @@ pub(super) fn check(
     let present = options.map_or_else(|| skipped(FLUENTCOMMUNITY), present);
     let portal = portal.map_or_else(|| skipped(PORTAL), address);
     let protection = match community {
-        Ok(community) => protection(&config.protections, community),
+        Ok(community) => {
+            let protections: Vec<_> = config.protections.iter().map(Protection::from).collect();
+            protection(&protections, community)
+        }
         Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
     };
     let (courses, webhooks) = match community {

@@ -70,7 +70,7 @@ pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding 
             Ok(()) => Finding::ok(WELCOME_MAIL, "sent through smtp.url"),
             Err(error) => Finding::failed(
                 WELCOME_MAIL,
-                format!("{error:#}"),
+                telemetry::chain(&error),
                 "mend the file, or take mail.templates or smtp.ca_file out of the configuration",
             ),
         },

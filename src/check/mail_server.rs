@@ -3,6 +3,7 @@
 use super::report::Finding;
 use crate::config::{Config, Transport};
 use crate::mail::Smtp;
+use crate::telemetry;
 
 pub(super) const MAIL_SERVER: &str = "mail-server";
 
@@ -14,7 +15,7 @@ pub(super) async fn check(config: &Config) -> Finding {
     let smtp = match Smtp::new(url, &config.smtp) {
         Ok(smtp) => smtp,
         Err(error) => {
-            let found = format!("{error:#}");
+            let found = telemetry::chain(&error);
             return Finding::failed(MAIL_SERVER, found, "correct smtp.url or smtp.ca_file");
         }
     };

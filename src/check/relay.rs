@@ -43,7 +43,8 @@ pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> 
 }
 
 async fn ask(wake: &Wake) -> Result<Installed, (String, &'static str)> {
-    let wordpress = WordPress::new(wake).map_err(|error| {
+    let wordpress = WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout);
+    let wordpress = wordpress.map_err(|error| {
         let found = telemetry::chain(&error);
         (found, "see that the system has certificates to trust")
     })?;

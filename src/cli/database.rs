@@ -1,13 +1,13 @@
 //! The site and its database, for commands that ask a few things of it and end.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 
 use super::block_on;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Connection};
+use crate::db::{self, Connection, Unobserved};
 use crate::site::Site;
-use crate::telemetry::Metrics;
 
 /// The site, with a connection to its database.
 pub(super) struct Database {
@@ -34,7 +34,7 @@ pub(super) fn with_database<T>(
 
 /// The configured site; nothing is connected yet.
 pub(super) fn site(config: &Config) -> anyhow::Result<Site> {
-    Ok(Site::new(config, Metrics::new(Clock.now()).into())?)
+    Ok(Site::new(config, Arc::new(Unobserved))?)
 }
 
 /// # Errors

@@ -10,7 +10,6 @@ mod inherited;
 mod limits;
 mod multipart;
 mod occasionally;
-mod rate;
 mod reply;
 mod request_id;
 mod rules;
@@ -21,10 +20,10 @@ mod webhook;
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use front::Front;
-pub use inherited::Inherited;
+pub use inherited::{Inherited, InheritedError};
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::Rules;
-pub use server::{Bound, bind};
+pub use server::{Bound, ListenError, bind};

@@ -1,11 +1,13 @@
 //! A welcome mail that leads nowhere, for operators to try the mail server and their own texts with.
 
-use anyhow::Context;
 use secrecy::SecretString;
 
 use crate::config::Config;
 use crate::db::{Connection, DatabaseError};
-use crate::mail::{Failure, Header, MailOptions, Sender, Smtp, Templates, Text, Welcome, compose};
+use crate::mail::{
+    Failure, Header, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates, TemplatesError,
+    Text, Welcome, compose,
+};
 use crate::site::{self, Site};
 use crate::wordpress::version::Version;
 
@@ -21,9 +23,18 @@ pub enum TrialError {
     /// The site's address makes no sender; in words.
     #[error("{0}")]
     NoSender(String),
-    /// The templates or the certificates cannot be used.
+    /// The configured addresses are none.
     #[error(transparent)]
-    Unusable(#[from] anyhow::Error),
+    Addresses(#[from] NotAddresses),
+    /// The templates cannot be used.
+    #[error(transparent)]
+    Templates(#[from] TemplatesError),
+    /// A template asks for something that there is not.
+    #[error("mail.templates cannot be rendered")]
+    Rendering(#[from] minijinja::Error),
+    /// There is no way to the server.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     /// The server refused it, or was not reached; in its words.
     #[error("{}", .0.words)]
     Refused(Failure),
@@ -32,8 +43,8 @@ pub enum TrialError {
 /// Renders the mail and prepares the way to the server, without the database and without sending.
 ///
 /// # Errors
-/// A template or a certificate cannot be used; in words.
-pub fn rehearse(config: &Config) -> anyhow::Result<()> {
+/// See [`TrialError`].
+pub fn rehearse(config: &Config) -> Result<(), TrialError> {
     sample(config, &MailOptions::default())?;
     if let Some(url) = &config.smtp.url {
         Smtp::new(url, &config.smtp)?;
@@ -53,7 +64,7 @@ pub async fn send(
 ) -> Result<String, TrialError> {
     let url = config.smtp.url.as_ref().ok_or(TrialError::NoServer)?;
     let mut options = MailOptions::load(connection, &site.statements, site.tables.prefix()).await?;
-    let sender = Sender::new(&config.mail, &config.wordpress);
+    let sender = Sender::new(&config.mail, &config.wordpress)?;
     sender.overlay(&mut options);
     let (from, name) = sender.from(&options).map_err(TrialError::NoSender)?;
     let text = sample(config, &options)?;
@@ -72,7 +83,7 @@ pub async fn send(
 }
 
 /// The mail that a new user would get, with a key that opens nothing.
-fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
+fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
     let configured = config
         .wordpress
         .version
@@ -87,11 +98,11 @@ fn sample(config: &Config, options: &MailOptions) -> anyhow::Result<Text> {
         display_name: "Jane Doe",
         locale: None,
         key: &key,
-        https: Sender::new(&config.mail, &config.wordpress).https_links,
+        https: Sender::new(&config.mail, &config.wordpress)?.https_links,
     };
     let catalogues = site::catalogues(&config.wordpress);
     let templates = Templates::read(config.mail.templates.as_deref())?;
-    compose(&welcome, &catalogues, &templates).context("mail.templates cannot be rendered")
+    Ok(compose(&welcome, &catalogues, &templates)?)
 }
 
 /// What an operator can do about a failure.

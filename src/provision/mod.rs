@@ -31,7 +31,7 @@ pub use error::ProvisionError;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
 pub use outcome::Outcome;
-pub use protection::Caller;
+pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
 use tally::Tally;

@@ -6,7 +6,7 @@ use super::portal::PortalOptions;
 use super::{Portal, PortalOverrides};
 use crate::db::{Connection, DatabaseError, Doing, Statements, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
-use crate::wordpress::options::SiteOptions;
+use crate::wordpress::options::{OptionRow, SiteOptions};
 
 /// A row of `{prefix}fcom_meta` that is a webhook. No `Debug`: it holds the key.
 #[derive(Clone, FromRow)]
@@ -87,23 +87,18 @@ impl Environment {
         tables: &TableNames,
         overrides: &PortalOverrides,
     ) -> Result<Self, DatabaseError> {
-        let rows: Vec<(String, Vec<u8>, Option<Vec<u8>>)> =
-            sqlx::query_as(statements.webhook_environment.sql())
-                .fetch_all(connection)
-                .await
-                .doing("read the site's options")?;
-        let (mut options, mut portal) = (SiteOptions::default(), PortalOptions::default());
-        let mut features = None;
-        for (kind, name, value) in rows {
-            let value = value.unwrap_or_default();
-            match (kind.as_str(), name.as_slice()) {
-                ("features", _) => features = Some(value),
-                (_, b"home") => portal.home = value,
-                (_, b"siteurl") => portal.site_url = value,
-                (_, b"fluent_community_settings") => portal.settings = value,
-                (_, name) => options.take(tables.prefix(), name, value),
-            }
-        }
+        let rows: Vec<OptionRow> = sqlx::query_as(statements.webhook_environment.sql())
+            .fetch_all(connection)
+            .await
+            .doing("read the site's options")?;
+        let (mut portal, mut features) = (PortalOptions::default(), None);
+        let options = SiteOptions::read(tables.prefix(), rows, |name, value| match name {
+            b"home" => portal.home = value,
+            b"siteurl" => portal.site_url = value,
+            b"fluent_community_settings" => portal.settings = value,
+            b"fluent_community_features" => features = Some(value),
+            _ => {}
+        });
         Ok(Self {
             options,
             portal: Portal::new(overrides, tables, &portal),

@@ -4,6 +4,8 @@
 use serde_json::{Map, Value};
 
 use crate::fluentcommunity::webhooks::WebhookSettings;
+use crate::http::fields::Name;
+use crate::wordpress::php::loose;
 
 /// Larger than any id: PHP's largest integer.
 pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
@@ -45,17 +47,18 @@ pub(super) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).ok()?;
     let mut fields = Map::new();
     for (name, value) in pairs {
-        match name.split_once('[') {
-            None => {
-                fields.insert(name, value.into());
+        let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
+        match Name::parse(name.as_bytes()) {
+            Name::Ignored => {}
+            Name::Scalar(name) => {
+                fields.insert(text(name), value.into());
             }
-            Some((name, _)) => {
-                let list = fields
-                    .entry(name)
-                    .or_insert_with(|| Value::Array(Vec::new()));
-                if let Value::Array(list) = list {
-                    list.push(value.into());
-                }
+            Name::Element(name) => match fields.entry(text(name)).or_insert(Value::Null) {
+                Value::Array(list) => list.push(value.into()),
+                scalar => *scalar = vec![value].into(),
+            },
+            Name::TooDeep(name) => {
+                fields.remove(&text(name));
             }
         }
     }
@@ -144,18 +147,7 @@ fn number(value: &Value) -> Option<u64> {
 
 /// A whole number in JSON, which may be written as `2.0`.
 pub(super) fn whole(value: &Value) -> Option<u64> {
-    let float = || {
-        let float = value.as_f64()?;
-        // Beyond 2^53 a float no longer names one number.
-        let is_whole = float.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&float);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number under 2^53, as just checked"
-        )]
-        is_whole.then_some(float as u64)
-    };
-    value.as_u64().or_else(float)
+    value.as_u64().or_else(|| loose::whole(value.as_f64()?))
 }
 
 #[cfg(test)]
@@ -183,6 +175,15 @@ mod tests {
         assert_eq!(settings.space_ids, [1, 2]);
         assert_eq!(settings.remove_space_ids, [3]);
         assert!(settings.course_ids.is_empty() && settings.welcome_email);
+    }
+
+    #[test]
+    fn a_form_s_names_are_read_as_php_reads_them() {
+        let form = b"title=x&space.ids[]=1&space_ids[a][b]=2&course_ids=3&course_ids[]=4&course_ids[]=5&[title]=y&id[=6";
+        let fields = fields(form, false).unwrap();
+        let expected =
+            json!({"title": "x", "space_ids": ["1", "2"], "course_ids": ["4", "5"], "id_": "6"});
+        assert_eq!(Value::Object(fields), expected);
     }
 
     #[test]

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
-use fcom_sidecar::telemetry::Metrics;
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
@@ -180,7 +178,7 @@ impl Site {
             overrides: vec![url],
             ..Sources::default()
         });
-        let pool = db::open(&config.unwrap().database, Metrics::new(Clock.now()).into()).unwrap();
+        let pool = db::open(&config.unwrap().database, Arc::new(db::Unobserved)).unwrap();
         db::migrate(&pool, tables).await.unwrap();
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const REMEMBERED: usize = 1 << 14;
 
 /// So many times a period for each key, and as many at once after a quiet period.
-pub(super) struct Rate<K> {
+pub struct Rate<K> {
     interval: Duration,
     burst: Duration,
     keys: Mutex<Keys<K>>,
@@ -26,7 +26,8 @@ struct Keys<K> {
 }
 
 impl<K: Hash + Eq> Rate<K> {
-    pub(super) fn new(times: NonZeroU32, period: Duration) -> Self {
+    /// `times` in each `period`.
+    pub fn new(times: NonZeroU32, period: Duration) -> Self {
         let interval = period / times.get();
         Self {
             interval,
@@ -42,7 +43,7 @@ impl<K: Hash + Eq> Rate<K> {
     ///
     /// # Errors
     /// The time to wait.
-    pub(super) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+    pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         self.with(|keys| {
             let even = self.within(keys, &key, now)?;
             keys.put(key, even + self.interval);
@@ -50,16 +51,26 @@ impl<K: Hash + Eq> Rate<K> {
         })
     }
 
+    /// Undoes a [`take`](Self::take): in the end it was not done.
+    pub fn give_back(&self, key: K) {
+        self.with(|keys| {
+            let even = keys.even_at(&key);
+            if let Some(even) = even.and_then(|even| even.checked_sub(self.interval)) {
+                keys.put(key, even);
+            }
+        });
+    }
+
     /// Whether it could be done once more.
     ///
     /// # Errors
     /// The time to wait.
-    pub(super) fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
         self.with(|keys| self.within(keys, key, now).map(|_| ()))
     }
 
     /// Notes that it was done, also beyond the rate: that takes the longer to make up for.
-    pub(super) fn note(&self, key: K, now: Instant) {
+    pub fn note(&self, key: K, now: Instant) {
         self.with(|keys| {
             let even = keys.even_at(&key).unwrap_or(now).max(now);
             keys.put(key, even + self.interval);
@@ -121,6 +132,17 @@ mod tests {
             assert_eq!(rate.take(1, much_later), Ok(()));
         }
         assert!(rate.take(1, much_later).is_err());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let (rate, start) = (rate(1, 6), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(rate.take(1, start), Ok(()));
+            rate.give_back(1);
+        }
+        assert_eq!(rate.take(1, start), Ok(()));
+        assert_eq!(rate.take(1, start), Err(Duration::from_secs(6)));
     }
 
     #[test]
