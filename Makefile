@@ -1,8 +1,8 @@
 # Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
 # with sudo, on Debian and its relatives.
 
-.PHONY: demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
-	tools-fuzz tools-bench tools-openapi tools-package
+.PHONY: demo demo-serve demo-debian13 test test-debian13 torture relay-run fuzz bench bench-scale openapi lint package \
+	package-test tools-demo tools-test tools-debian13 tools-fuzz tools-bench tools-openapi tools-package
 
 # What is shipped has it; all of these share one build.
 FEATURES = --features otlp
@@ -16,6 +16,17 @@ demo-serve: tools-demo
 # Most tests wait for a server, not for a processor.
 test: tools-test
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
+
+# The same tests on Debian 13 with its database, PHP and WordPress, in a folder of some gigabyte: as root or with sudo, where
+# these may mount.
+DEBIAN13 = target/debian13
+ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
+
+test-debian13: tools-debian13
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+
+demo-debian13: tools-debian13
+	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
 
 # Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
 torture: tools-test
@@ -78,10 +89,16 @@ tools-demo:
 
 # Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
 # deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
+TEST_TOOLS = curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+	/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
+	/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+
 tools-test:
-	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
-		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
-		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+	@deploy/install-tools cargo cc $(TEST_TOOLS)
+
+tools-debian13:
+	@deploy/install-tools cargo cc debootstrap
+	@tests/releases/debian make $(DEBIAN13) trixie $(TEST_TOOLS)
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv
