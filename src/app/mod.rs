@@ -146,7 +146,9 @@ pub fn site(config: &Config) -> anyhow::Result<(Site, TallyTask)> {
         catalogues: Arc::new(catalogues(wordpress)),
         password_scheme: match wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
-            PasswordHash::WordPress => PasswordScheme::WordPress,
+            PasswordHash::WordPress => PasswordScheme::WordPress {
+                bcrypt_cost: wordpress.bcrypt_cost,
+            },
         },
         welcome_mail: match config.mail.transport {
             Transport::Smtp => WelcomeMail::Outbox,
