@@ -262,7 +262,7 @@ filter = \"\"
         assert!(shown.contains(remedy), "{remedy}\n{shown}");
     }
     assert!(
-        shown.starts_with("the configuration has 10 problems:\n"),
+        shown.starts_with("the configuration has 11 problems:\n"),
         "{shown}"
     );
     assert!(shown.contains("(from FCOM_SIDECAR__RUNS__RETENTION_DAYS)"));

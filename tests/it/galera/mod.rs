@@ -145,13 +145,8 @@ async fn wait_for_status(client: &Client, status: u16) {
 /// A node without the others: it refuses, says so, and needs nothing but the others' return.
 async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     let node = &nodes[2];
-    // From MariaDB 11 on each of the provider's options is a variable.
-    let variable = "SELECT COUNT(*) FROM information_schema.system_variables \
-        WHERE variable_name = 'wsrep_provider_gmcast_isolate'";
-    let isolate = match node.number(variable).await {
-        0 => |isolated: u8| format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolated}'"),
-        _ => |isolated: u8| format!("SET GLOBAL wsrep_provider_gmcast_isolate = {isolated}"),
-    };
+    let isolate =
+        |isolated: u8| format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolated}'");
     node.execute(&isolate(1)).await;
     wait_for_status(client, 503).await;
     let refused = client.call(PLAIN_HOOK, &[("email", "refused@example.com")]);

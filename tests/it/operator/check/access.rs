@@ -60,9 +60,11 @@ fn grants(site: &Site, names: &TableNames, account: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_told_in_words() {
-    let mut options = server_options();
-    options.arguments.push("--skip-ssl".to_owned());
-    let server = PrivateMariadb::start(options).await.unwrap();
+    let without_tls = Options {
+        arguments: vec!["--skip-ssl".to_owned()],
+        ..server_options()
+    };
+    let server = PrivateMariadb::start(without_tls).await.unwrap();
     let site = Site::on(server.into(), "71").await;
     migrate(&site).await;
     let all = check(&site).await.names();
