@@ -73,8 +73,8 @@ pub async fn serve(
         }
         // Waits for open requests, up to the patience; a call itself is not bound to its connection.
         public_handle.stop(true).await;
-        app.site.tasks.close();
-        app.site.tasks.wait().await;
+        app.calls.tasks.close();
+        app.calls.tasks.wait().await;
         app.stop_tally.cancel();
         while background.join_next().await.is_some() {}
         admin_handle.stop(false).await;

@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
 
-use crate::app::{Senders, senders};
-use crate::config::{Config, Runs, Sources};
-use crate::http::Rules;
-use crate::provision::Site;
+use crate::app::{self, Live};
+use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
 /// Options that hold from the reload on: whole sections, or single ones. All others hold from the start on.
@@ -35,18 +32,6 @@ const RELOADED: [&str; 16] = [
 /// The exception: calls have promised mails as it was.
 const NOT_RELOADED: &str = "mail.transport";
 
-/// What may change while the daemon runs. One half is here, the other where it is used.
-pub struct Live {
-    /// How callers are judged.
-    pub rules: watch::Sender<Arc<Rules>>,
-    /// How long runs are remembered.
-    pub runs: watch::Sender<Runs>,
-    /// Who sends mails, if anybody.
-    pub senders: mpsc::UnboundedSender<Option<Senders>>,
-    /// The site that all of it is for.
-    pub site: Arc<Site>,
-}
-
 /// SIGHUP.
 pub struct ReloadSignal(Signal);
 
@@ -70,13 +55,13 @@ pub async fn at_signals(
     mut config: Config,
 ) {
     while signal.0.recv().await.is_some() {
-        match live.reload(&config, &log, sources.clone()) {
+        match reload(&live, &config, &log, sources.clone()) {
             Ok(new) => {
                 config = new;
-                live.site.metrics.reloaded(true);
+                live.metrics.reloaded(true);
             }
             Err(error) => {
-                live.site.metrics.reloaded(false);
+                live.metrics.reloaded(false);
                 tracing::error!("configuration not reloaded, the one before stays: {error:#}");
             }
         }
@@ -84,44 +69,39 @@ pub async fn at_signals(
     std::future::pending::<()>().await;
 }
 
-impl Live {
-    /// Returns the configuration as it is now: with what did not change as it was.
-    fn reload(&self, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
-        let mut new = Config::load(sources)?;
-        let changed = new.changed_since(before);
-        // What is not taken over is compared again the next time, so that it is said again.
-        let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));
-        new.mail.transport = before.mail.transport;
-        // Everything that may fail comes first.
-        let filter = NewFilter::parse(&new.log.filter)?;
-        let senders = senders(&new, &self.site)?;
+/// Returns the configuration as it is now: with what did not change as it was.
+fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
+    let mut new = app::load(sources)?;
+    let changed = new.changed_since(before);
+    // What is not taken over is compared again the next time, so that it is said again.
+    let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));
+    new.mail.transport = before.mail.transport;
+    // Everything that may fail comes first.
+    let filter = NewFilter::parse(&new.log.filter)?;
+    let prepared = live.prepare(&new)?;
 
-        let rules = Rules::new(&new, Some(&self.rules.borrow()));
-        self.rules.send_replace(Arc::new(rules));
-        self.runs.send_replace(new.runs.clone());
-        // The receivers end with the process.
-        let _ = self.senders.send(senders);
-        log.replace(filter)?;
-        tracing::info!(
-            "configuration reloaded; changed: {}",
-            if now.is_empty() {
-                "nothing".to_owned()
-            } else {
-                now.join(", ")
-            }
-        );
-        if !later.is_empty() {
-            tracing::warn!(
-                "these options only change with a restart: {}",
-                later.join(", ")
-            );
+    live.apply(prepared);
+    log.replace(filter)?;
+    tracing::info!(
+        "configuration reloaded; changed: {}",
+        if now.is_empty() {
+            "nothing".to_owned()
+        } else {
+            now.join(", ")
         }
-        new.keep_given(before, |key| !is_reloaded(key));
-        Ok(new)
+    );
+    if !later.is_empty() {
+        tracing::warn!(
+            "these options only change with a restart: {}",
+            later.join(", ")
+        );
     }
+    new.keep_given(before, |key| !is_reloaded(key));
+    Ok(new)
 }
 
-fn is_reloaded(key: &str) -> bool {
+/// Whether a change of this option, as `section.key`, takes effect at a reload.
+pub fn is_reloaded(key: &str) -> bool {
     let covers =
         |option: &&str| key == *option || option.ends_with('.') && key.starts_with(*option);
     key != NOT_RELOADED && RELOADED.iter().any(covers)

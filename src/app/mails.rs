@@ -6,13 +6,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Transport, WordPress};
-use crate::mail::{Network, Pace, Sender, Smtp, Templates, Worker};
-use crate::provision::Site;
-use crate::wordpress::catalogue::Catalogues;
+use crate::config::{Config, Transport};
+use crate::mail::{Pace, Sender, Smtp, Templates, Worker};
+use crate::provision::Bells;
+use crate::site::Site;
+use crate::telemetry::Metrics;
 
 /// Who sends mails: a worker with so many connections.
-pub struct Senders {
+pub(super) struct Senders {
     worker: Worker,
     connections: u32,
 }
@@ -43,92 +44,52 @@ pub(super) async fn send_mails(
     }
 }
 
-/// Those who send promised mails; none if WordPress or nobody sends them, or if no server is configured: then they wait in
-/// the outbox.
-///
-/// # Errors
-/// The mail server's certificates or the operator's texts cannot be used.
-pub fn senders(config: &Config, site: &Arc<Site>) -> anyhow::Result<Option<Senders>> {
-    let mail = &config.mail;
-    let Some(url) = config
-        .smtp
-        .url
-        .as_ref()
-        .filter(|_| mail.transport == Transport::Smtp)
-    else {
-        if mail.transport == Transport::Smtp {
-            tracing::warn!("smtp.url is not set: welcome mails wait in the outbox");
-        }
-        return Ok(None);
-    };
-    let version = Arc::clone(site);
-    let worker = Worker {
-        pool: site.pool.clone(),
-        statements: site.statements.clone(),
-        prefix: site.tables.prefix().to_owned(),
-        clock: site.clock,
-        version: Box::new(move |options| version.version.version(&options.site)),
-        smtp: Smtp::new(url, &config.smtp)?,
-        sender: sender(config),
-        catalogues: Arc::clone(&site.catalogues),
-        templates: templates(config)?,
-        pace: Pace {
-            first_retry: mail.first_retry,
-            longest_retry: mail.longest_retry,
-            give_up: mail.give_up,
-            lease: mail.lease,
-            per_second: mail.mails_per_second,
-        },
-        metrics: Arc::clone(&site.metrics),
-        relay_bell: site.relay_bell.clone(),
-        bell: Arc::clone(&site.mail_bell),
-    };
-    Ok(Some(Senders {
-        worker,
-        connections: config.mail.connections,
-    }))
+/// What senders get, whatever is configured.
+pub(super) struct MailRoom {
+    pub(super) site: Arc<Site>,
+    pub(super) bells: Bells,
+    pub(super) metrics: Arc<Metrics>,
 }
 
-/// The sender as configured.
-pub fn sender(config: &Config) -> Sender {
-    let (mail, wordpress) = (&config.mail, &config.wordpress);
-    Sender {
-        from: mail.from.clone(),
-        from_name: mail.from_name.clone(),
-        reply_to: mail.reply_to.clone(),
-        envelope_from: mail.envelope_from.clone(),
-        https_links: mail.https_links || wordpress.forces_https,
-        network: wordpress
-            .blog
+impl MailRoom {
+    /// Those who send promised mails; none if WordPress or nobody sends them, or if no server is configured: then they
+    /// wait in the outbox.
+    ///
+    /// # Errors
+    /// An address, the mail server's certificates or the operator's texts cannot be used.
+    pub(super) fn senders(&self, config: &Config) -> anyhow::Result<Option<Senders>> {
+        let mail = &config.mail;
+        let sender = Sender::new(mail, &config.wordpress)?;
+        let Some(url) = config
+            .smtp
+            .url
             .as_ref()
-            .and_then(|blog| blog.network.clone())
-            .map(|said| Network {
-                id: said.id,
-                domain: said.domain,
-                path: said.path,
-            }),
-        home: wordpress.home_url.clone(),
-        site_url: wordpress.site_url.clone(),
+            .filter(|_| mail.transport == Transport::Smtp)
+        else {
+            if mail.transport == Transport::Smtp {
+                tracing::warn!("smtp.url is not set: welcome mails wait in the outbox");
+            }
+            return Ok(None);
+        };
+        let worker = Worker {
+            site: Arc::clone(&self.site),
+            smtp: Smtp::new(url, &config.smtp)?,
+            sender,
+            templates: Templates::read(mail.templates.as_deref())?,
+            pace: Pace {
+                first_retry: mail.first_retry,
+                longest_retry: mail.longest_retry,
+                give_up: mail.give_up,
+                lease: mail.lease,
+                per_second: mail.mails_per_second,
+            },
+            metrics: Arc::clone(&self.metrics),
+            relay_bell: self.bells.relay.clone(),
+            bell: Arc::clone(&self.bells.mail),
+        };
+        Ok(Some(Senders {
+            worker,
+            connections: mail.connections,
+        }))
     }
-}
-
-/// WordPress's translations, from the configured folder or the site's.
-pub fn catalogues(config: &WordPress) -> Catalogues {
-    let of_site = || {
-        let root = config.root.as_ref();
-        root.map(|root| root.join("wp-content/languages"))
-    };
-    Catalogues::in_folder(config.languages.clone().or_else(of_site))
-}
-
-/// The operator's own texts, if any.
-///
-/// # Errors
-/// A file is missing or is no template.
-pub fn templates(config: &Config) -> anyhow::Result<Templates> {
-    config
-        .mail
-        .templates
-        .as_deref()
-        .map_or_else(|| Ok(Templates::none()), Templates::in_folder)
 }

@@ -8,7 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::fluentcommunity::webhooks::old_keys;
-use crate::provision::{self, Chore, Site};
+use crate::operations::backlog;
+use crate::provision::{self, Chore};
+use crate::site::Site;
+use crate::telemetry::Metrics;
 use crate::{config, db, events, telemetry};
 
 /// Between two tries to reach a database that is away at start.
@@ -70,7 +73,12 @@ async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
 }
 
 /// Keeps the metrics of what waits in the database up to date. While it is away they stay as they are.
-pub(super) async fn watch_backlog(site: Arc<Site>, draining: CancellationToken) {
+pub(super) async fn watch_backlog(
+    site: Arc<Site>,
+    metrics: Arc<Metrics>,
+    has_relay: bool,
+    draining: CancellationToken,
+) {
     tokio::select! {
         () = site.readiness.wait() => {}
         () = draining.cancelled() => return,
@@ -82,17 +90,19 @@ pub(super) async fn watch_backlog(site: Arc<Site>, draining: CancellationToken) 
             () = draining.cancelled() => return,
         }
         let looked = async {
-            let backlog = provision::backlog(&site).await?;
-            if site.relay_bell.is_some() {
+            let statements = &site.statements;
+            let backlog = site
+                .pool
+                .work(async |connection| backlog::runs_and_mails(connection, statements).await)
+                .await?;
+            if has_relay {
                 let hooks = site
                     .pool
-                    .work(async |connection| {
-                        events::queue::backlog(connection, &site.statements).await
-                    })
+                    .work(async |connection| backlog::hooks(connection, statements).await)
                     .await?;
-                site.metrics.set_hooks(&hooks, site.clock.now());
+                metrics.set_hooks(&hooks, site.clock.now());
             }
-            site.metrics.set_backlog(&backlog, site.clock.now());
+            metrics.set_backlog(&backlog, site.clock.now());
             Ok::<_, db::DatabaseError>(())
         };
         if let Err(error) = looked.await {

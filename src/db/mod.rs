@@ -5,6 +5,7 @@ mod batch;
 mod cluster;
 mod error;
 mod insist;
+mod literal;
 mod migrations;
 mod obstacle;
 mod pool;
@@ -14,17 +15,18 @@ mod site_tables;
 mod statements;
 mod tables;
 
-pub use batch::{Answer, Batch, Literal};
+pub use batch::{Answer, Batch};
 pub use cluster::Cluster;
 pub use error::{DatabaseError, Doing, ErrorKind};
 pub use insist::{RETRY_FOR, insist, pauses};
+pub use literal::Literal;
 pub use migrations::{migrate, missing_migrations};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
-pub use pool::{Cause, Pool, PoolStatus, open};
+pub use pool::{Cause, Observer, Pool, PoolStatus, Unobserved, open};
 pub use session::{SQL_MODE, connect, connect_options};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
-pub use tables::TableNames;
+pub use tables::{InvalidTableName, TableNames};
 
 /// What a query inside a transaction runs on: the caller owns the transaction.
 pub type Connection = sqlx::MySqlConnection;

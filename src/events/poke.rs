@@ -15,8 +15,7 @@ use tracing::field::Empty;
 
 use super::queue;
 use super::wordpress::{Ran, WordPress, WordPressError};
-use crate::clock::Clock;
-use crate::db::{Pool, Statements};
+use crate::site::Site;
 use crate::telemetry::{self, Metrics, fail, phase};
 
 /// PHP processes that are kept busy at once while no call is under way.
@@ -44,12 +43,8 @@ const SWEEP: Duration = Duration::from_secs(15);
 
 /// What waking needs.
 pub struct Poker {
-    /// The site's database.
-    pub pool: Pool,
-    /// Its statements.
-    pub statements: Statements,
-    /// Time of day.
-    pub clock: Clock,
+    /// The site whose hooks wait.
+    pub site: Arc<Site>,
     /// Who is woken.
     pub wordpress: WordPress,
     /// Rung when an event was committed.
@@ -112,7 +107,7 @@ impl Poker {
             "hooks.done" = Empty,
             "hooks.failed" = Empty
         );
-        let woken = self.wordpress.wake(self.clock.now(), RUN_SECONDS);
+        let woken = self.wordpress.wake(self.site.clock.now(), RUN_SECONDS);
         match woken.instrument(span.clone()).await {
             Ok(ran) => {
                 span.record("hooks.done", ran.done);
@@ -157,8 +152,9 @@ impl Poker {
     /// How long the next hook has been waiting, if there is one and the database answers.
     async fn waited(&self) -> Option<Duration> {
         let waited = self
+            .site
             .pool
-            .work(async |connection| queue::waited(connection, &self.statements).await);
+            .work(async |connection| queue::waited(connection, &self.site.statements).await);
         waited.await.unwrap_or_else(|error| {
             tracing::debug!("no look at events for now: {}", telemetry::chain(&error));
             None

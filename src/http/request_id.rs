@@ -11,8 +11,7 @@ use actix_web::{Error, HttpMessage, web};
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use super::server::Front;
-use super::trace;
+use super::{Front, trace};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As many characters as the run record holds.

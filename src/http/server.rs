@@ -3,46 +3,16 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use anyhow::Context;
-use tokio::sync::{Semaphore, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::inherited::Socket;
-use super::occasionally::Occasionally;
 use super::request_id::name_request;
-use super::{Inherited, Rules, admin, webhook};
+use super::{Front, Inherited, admin, webhook};
 use crate::config::{Listen, Server as Listeners};
-use crate::fluentcommunity::webhooks::PortalOverrides;
-use crate::provision::Site;
-
-/// What the handlers need.
-pub struct Front {
-    /// The site that calls are carried out for.
-    pub site: Arc<Site>,
-    /// Places for calls under way; a call that finds none is told to come back.
-    pub calls: Arc<Semaphore>,
-    /// How many places there are.
-    pub max_calls: usize,
-    /// Cancelled when the process is asked to stop.
-    pub draining: CancellationToken,
-    /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
-    pub hands_over: bool,
-    /// Requests that are being answered.
-    pub requests: TaskTracker,
-    /// Refusals for want of room, of which one a second is told.
-    pub refusals: Occasionally,
-    /// What `wp-config.php` says of the portal's address.
-    pub portal: PortalOverrides,
-    /// How callers are judged at present.
-    pub rules: watch::Receiver<Arc<Rules>>,
-}
 
 /// Both servers, bound and ready to be awaited.
 pub struct Bound {
@@ -50,6 +20,17 @@ pub struct Bound {
     pub public: Server,
     /// Health, metrics and management.
     pub admin: Server,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {key} = \"{listen}\": is another process there, or is the port reserved?"
+)]
+pub struct ListenError {
+    key: &'static str,
+    listen: Listen,
+    source: io::Error,
 }
 
 /// A head that has not arrived by then is given up.
@@ -71,26 +52,25 @@ macro_rules! configured {
             (None, Listen::Unix(path)) => bind_unix(path, $listeners.socket_mode)
                 .and_then(|listener| server.listen_uds(listener)),
         };
-        let server = bound.with_context(|| {
-            format!(
-                "cannot listen on {} = \"{}\": is another process there, or is the port reserved?",
-                $key, $listen
-            )
-        })?;
-        server.run()
+        let refused = |source| ListenError {
+            key: $key,
+            listen: $listen.clone(),
+            source,
+        };
+        bound.map_err(refused)?.run()
     }};
 }
 
 /// Binds both listeners, unless their sockets are inherited. So many connections may be open on the public one.
 ///
 /// # Errors
-/// An address is taken or not allowed, in words that name it.
+/// An address is taken or not allowed.
 pub fn bind(
     front: web::Data<Front>,
     listeners: &Listeners,
     max_connections: usize,
     inherited: Inherited,
-) -> anyhow::Result<Bound> {
+) -> Result<Bound, ListenError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
     let public = HttpServer::new(move || {

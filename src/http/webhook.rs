@@ -13,10 +13,10 @@ use tracing::Instrument;
 use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
 use super::form::{Form, SIGNATURE, read_form, skip_body};
+use super::front::Front;
 use super::reply::Replies;
 use super::request_id::RequestId;
 use super::rules::Rules;
-use super::server::Front;
 use crate::provision::{
     self, Caller, Email, Idempotency, InvalidKey, Outcome, ProvisionError, Signed, WebhookCall,
     WebhookKey,
@@ -42,7 +42,7 @@ pub(super) async fn handle(
     let _under_way = front.requests.token();
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
-    let wanted = if request.method() == Method::POST && front.calls.available_permits() == 0 {
+    let wanted = if request.method() == Method::POST && front.places.available_permits() == 0 {
         // Before anything of it is looked at: where many have to be refused, it must cost little.
         skip_body(payload, &rules).await;
         None
@@ -65,7 +65,7 @@ pub(super) async fn handle(
             (response, ended)
         }
     };
-    let metrics = &front.site.metrics;
+    let metrics = &front.metrics;
     metrics.call_ended(ended.outcome, ended.lane, started.elapsed());
     tracing::Span::current().record("call.outcome", ended.outcome);
     if front.draining.is_cancelled() {
@@ -168,7 +168,7 @@ async fn receive(
     };
     let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
-        let idempotency = Idempotency::of(header.as_bytes(), &call);
+        let idempotency = Idempotency::of(header.as_bytes(), call.repeated_fields());
         let refused =
             |error: InvalidKey| replies.error(StatusCode::BAD_REQUEST, &error.to_string());
         call.idempotency = Some(idempotency.map_err(refused)?);
@@ -235,7 +235,7 @@ async fn execute(
     };
     let address = call.caller.address;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
-    let result = provision::provision(Arc::clone(&front.site), call, place)
+    let result = provision::provision(Arc::clone(&front.calls), call, place)
         .instrument(span.clone())
         .await;
     let duration_ms = started.elapsed().as_millis();
@@ -290,7 +290,7 @@ type NoPlace = (&'static str, &'static str);
 const OVERLOADED: NoPlace = ("overloaded", "Too many calls at once, nothing was changed");
 
 async fn place(front: &Front) -> Result<OwnedSemaphorePermit, NoPlace> {
-    let place = Arc::clone(&front.calls).try_acquire_owned();
+    let place = Arc::clone(&front.places).try_acquire_owned();
     let place = place.map_err(|_| OVERLOADED)?;
     if !front.site.readiness.is_ready_once_started().await {
         return Err(("not_ready", "The server is not ready, nothing was changed"));

@@ -5,8 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use backon::{ConstantBuilder, Retryable};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -14,20 +13,19 @@ use tracing::field::Empty;
 
 use super::outbox::{self, Ended, Leased};
 use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
-use crate::clock::Clock;
-use crate::db::{DatabaseError, Pool, Statements};
+use crate::db::DatabaseError;
 use crate::events::note_changed_user;
+use crate::rate::Rate;
+use crate::site::Site;
 use crate::telemetry::{self, Metrics, fail, phase};
-use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
-use crate::wordpress::version::Version;
 
 /// How often the outbox is looked at when nobody calls: for other instances' mails, and retries.
 const POLL: Duration = Duration::from_secs(2);
 /// Between two tries to record what happened to a mail: forgetting it would send it twice.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
-const MOST_RECORD_TRIES: u32 = 240;
+const MOST_RECORD_TRIES: usize = 240;
 
 /// When a mail that did not leave is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -52,27 +50,14 @@ impl Pace {
     }
 }
 
-/// Tells the running version, from the options if need be.
-pub(super) type FindVersion = Box<dyn Fn(&MailOptions) -> Option<Version> + Send + Sync>;
-
 /// What sending needs.
 pub struct Worker {
-    /// The site's database.
-    pub pool: Pool,
-    /// Its statements.
-    pub statements: Statements,
-    /// Its table prefix.
-    pub prefix: String,
-    /// Time of day.
-    pub clock: Clock,
-    /// The running version, from the options if need be.
-    pub version: FindVersion,
+    /// The site whose users get mails.
+    pub site: Arc<Site>,
     /// The way out.
     pub smtp: Smtp,
     /// `[mail]` options.
     pub sender: Sender,
-    /// Translations.
-    pub catalogues: Arc<Catalogues>,
     /// The operator's texts.
     pub templates: Templates,
     /// Retries and rate.
@@ -88,32 +73,29 @@ pub struct Worker {
 impl Worker {
     /// Runs `tasks` senders until `stop` is cancelled; each ends the mail that it has.
     pub async fn run(self, tasks: u32, stop: CancellationToken) {
-        let limiter = self
-            .pace
-            .per_second
-            .map(|rate| RateLimiter::direct(Quota::per_second(rate)));
-        let (worker, limiter) = (Arc::new(self), Arc::new(limiter));
+        let per_second = self.pace.per_second;
+        let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
+        let (worker, rate) = (Arc::new(self), Arc::new(rate));
         let senders = tokio_util::task::TaskTracker::new();
         for _ in 0..tasks {
-            let (worker, limiter, stop) = (worker.clone(), limiter.clone(), stop.clone());
+            let (worker, rate, stop) = (worker.clone(), rate.clone(), stop.clone());
             senders.spawn(async move {
-                worker
-                    .send_while_there_is_some(Option::as_ref(&limiter), &stop)
-                    .await;
+                let rate = Option::as_ref(&rate);
+                worker.send_while_there_is_some(rate, &stop).await;
             });
         }
         senders.close();
         senders.wait().await;
     }
 
-    async fn send_while_there_is_some(
-        &self,
-        limiter: Option<&DefaultDirectRateLimiter>,
-        stop: &CancellationToken,
-    ) {
+    async fn send_while_there_is_some(&self, rate: Option<&Rate<()>>, stop: &CancellationToken) {
         let mut line = self.smtp.line();
         while !stop.is_cancelled() {
-            match self.send_next(limiter, &mut line).await {
+            if let Some(Err(wait)) = rate.map(|rate| rate.take((), Instant::now())) {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                continue;
+            }
+            match self.send_next(rate, &mut line).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::debug!("no mail for now: {}", telemetry::chain(&error)),
@@ -128,22 +110,25 @@ impl Worker {
         }
     }
 
-    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one.
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if there was none, what
+    /// was taken from the rate is given back.
     async fn send_next(
         &self,
-        limiter: Option<&DefaultDirectRateLimiter>,
+        rate: Option<&Rate<()>>,
         line: &mut Line<'_>,
     ) -> Result<bool, DatabaseError> {
-        if let Some(limiter) = limiter {
-            limiter.until_ready().await;
-        }
         let started = Instant::now();
-        let now = self.clock.now();
-        let (statements, until) = (&self.statements, now + self.pace.lease);
+        let now = self.site.clock.now();
+        let (statements, until) = (&self.site.statements, now + self.pace.lease);
         let leased = self
+            .site
             .pool
             .work(async |connection| outbox::lease(connection, statements, now, until).await);
-        let Some(mail) = leased.await? else {
+        let leased = leased.await;
+        if let (Some(rate), Ok(None) | Err(_)) = (rate, &leased) {
+            rate.give_back(());
+        }
+        let Some(mail) = leased? else {
             return Ok(false);
         };
         let span = phase!(
@@ -187,8 +172,10 @@ impl Worker {
                 "the user's address cannot receive mail".to_owned(),
             ));
         }
-        let (statements, prefix) = (&self.statements, &self.prefix);
+        let site = &self.site;
+        let (statements, prefix) = (&site.statements, site.tables.prefix());
         let mut options = self
+            .site
             .pool
             .work(async |connection| MailOptions::load(connection, statements, prefix).await)
             .await?;
@@ -197,7 +184,7 @@ impl Worker {
             Ok(from) => from,
             Err(why) => return Ok(self.later(mail, why)),
         };
-        let Some(version) = (self.version)(&options) else {
+        let Some(version) = site.version.version(&options.site) else {
             let why = "the WordPress version is unknown: set wordpress.version";
             return Ok(self.later(mail, why.to_owned()));
         };
@@ -211,15 +198,16 @@ impl Worker {
             key: &key,
             https: mail.https || self.sender.https_links,
         };
-        let text = match compose(&welcome, &self.catalogues, &self.templates) {
+        let text = match compose(&welcome, &site.catalogues, &self.templates) {
             Ok(text) => text,
             Err(error) => return Ok(self.later(mail, format!("the template failed: {error}"))),
         };
-        let stored = match reset_key::stored(&key, version, self.clock.now()) {
+        let stored = match reset_key::stored(&key, version, self.site.clock.now()) {
             Ok(stored) => stored,
             Err(error) => return Ok(self.later(mail, error.to_string())),
         };
-        self.pool
+        self.site
+            .pool
             .work(async |connection| {
                 reset_key::store(connection, statements, mail.user_id, &stored).await?;
                 if self.relay_bell.is_some() {
@@ -255,7 +243,7 @@ impl Worker {
 
     /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
     fn later(&self, mail: &Leased, why: String) -> Ended {
-        let now = self.clock.now();
+        let now = self.site.clock.now();
         let give_up = mail.tried_since.and_utc() + self.pace.give_up;
         let at = now + pause(self.pace, mail.attempts, rand::random_range(0.8..1.2));
         if at > give_up {
@@ -270,18 +258,17 @@ impl Worker {
 
     /// Insists: a mail that has left and is not recorded would be sent again.
     async fn record(&self, mail: &Leased, ended: &Ended) -> Result<(), DatabaseError> {
-        let mut tries = 0;
-        loop {
-            let now: DateTime<Utc> = self.clock.now();
-            let finished = self.pool.work(async |connection| {
-                outbox::finish(connection, &self.statements, mail, ended, now).await
-            });
-            match finished.await {
-                Err(_) if tries < MOST_RECORD_TRIES => tries += 1,
-                done => return done,
-            }
-            tokio::time::sleep(RECORD_PAUSE).await;
-        }
+        let site = &self.site;
+        let record = || {
+            let now = site.clock.now();
+            site.pool.work(async move |connection| {
+                outbox::finish(connection, &site.statements, mail, ended, now).await
+            })
+        };
+        let pauses = ConstantBuilder::default()
+            .with_delay(RECORD_PAUSE)
+            .with_max_times(MOST_RECORD_TRIES);
+        record.retry(pauses).await
     }
 }
 

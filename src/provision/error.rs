@@ -112,6 +112,14 @@ impl ProvisionError {
         }
     }
 
+    /// Why the call is tried again, more exactly than callers are told.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.kind().word(),
+            error => error.word(),
+        }
+    }
+
     /// Whether the whole call may succeed if it is tried again at once. The only judge of retrying.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -4,10 +4,11 @@ use sqlx::FromRow;
 
 use super::names::Taken;
 use super::runs::EarlierRun;
-use super::{Email, ProvisionError, Site, WebhookCall, WebhookKey};
+use super::{Email, ProvisionError, WebhookCall, WebhookKey};
 use crate::db::{Connection, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
+use crate::site::Site;
 use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
 

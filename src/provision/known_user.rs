@@ -1,12 +1,13 @@
 //! A call for a user who exists: the profile if there is none, and the memberships; on a network he becomes a
 //! member of the site. Everything else in the call is ignored, as in PHP.
 
-use super::carry_out::Attempt;
+use super::attempt::Attempt;
 use super::claims::{self, Claims};
 use super::facts::Facts;
+use super::member::Member;
 use super::names::UsernameSource;
 use super::runs::Uncounted;
-use super::writing::{Member, Writing};
+use super::writing::Writing;
 use super::{Outcome, ProvisionError};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::{memberships, xprofile};
@@ -22,7 +23,7 @@ pub(super) async fn serve(
     facts: &Facts,
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
-    let site = attempt.site;
+    let site = attempt.site();
     let _turn = attempt.turn(&user_id.to_string()).await?;
     let work = site
         .pool
@@ -36,7 +37,7 @@ async fn serve_on(
     facts: &Facts,
     user_id: u64,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
-    let statements = &attempt.site.statements;
+    let statements = &attempt.site().statements;
     let mut batch = Batch::begin(statements);
     let mut claims = Claims::of_call(attempt.call.id);
     if statements.has_several_writers() {
@@ -83,7 +84,7 @@ fn add_to(
     batch: &mut Batch,
     user_id: u64,
 ) -> bool {
-    let (site, options) = (writing.attempt.site, &writing.facts.options);
+    let (site, options) = (writing.attempt.site(), &writing.facts.options);
     if membership.is_member(&site.tables) {
         return false;
     }
@@ -103,7 +104,7 @@ async fn create_profile(
     batch: &mut Batch,
     user: &LockedUser,
 ) -> Result<(), ProvisionError> {
-    let site = writing.attempt.site;
+    let site = writing.attempt.site();
     let options = &writing.facts.options;
     let version = site
         .version

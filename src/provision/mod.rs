@@ -3,8 +3,9 @@
 //!
 //! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
 
-mod backlog;
+mod attempt;
 mod call;
+mod calls;
 mod carry_out;
 mod claims;
 mod error;
@@ -12,31 +13,27 @@ mod facts;
 mod idempotency;
 mod known_user;
 mod lanes;
+mod member;
 mod names;
 mod new_user;
 mod outcome;
 mod protection;
-mod readiness;
-mod run_log;
 mod runs;
 mod signature;
-mod site;
 mod tally;
 mod waiting_room;
 mod writing;
 
-pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
+pub use calls::{Bells, Calls, NewUsers, PasswordScheme, WelcomeMail};
 pub use carry_out::provision;
 pub use error::ProvisionError;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
 pub use outcome::Outcome;
-pub use protection::Caller;
-pub use readiness::Readiness;
-pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
+pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
-pub use site::{LastRules, PasswordScheme, Site, VersionSource, WelcomeMail};
-pub use tally::{Tally, TallyTask};
-pub use waiting_room::WaitingRoom;
+use tally::Tally;
+pub use tally::TallyTask;
+use waiting_room::WaitingRoom;

@@ -1,33 +1,23 @@
 //! A call for an address that nobody has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use secrecy::ExposeSecret;
-use tracing::Instrument;
-
-use super::carry_out::Attempt;
+use super::attempt::Attempt;
 use super::claims::Claims;
 use super::facts::Facts;
+use super::member::Member;
 use super::names::{Names, NewUserNames, UsernameSource};
 use super::runs::Uncounted;
-use super::site::WelcomeMail;
-use super::writing::{Member, Writing};
-use super::{Email, Outcome, ProvisionError};
+use super::writing::Writing;
+use super::{Email, Outcome, ProvisionError, WelcomeMail};
 use crate::db::{Batch, Connection};
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, ProfileFacts};
-use crate::telemetry::phase;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
+use crate::wordpress::roles;
 use crate::wordpress::sanitize::{Rules, name};
 use crate::wordpress::usermeta::{self, NewUserMeta};
 use crate::wordpress::users::NewUser;
 use crate::wordpress::version::Version;
-use crate::wordpress::{password, roles};
-
-/// Longer ones WordPress could never verify.
-const LONGEST_PASSWORD: usize = 4096;
 
 /// Creates the user and everything that belongs to it in one transaction.
 pub(super) async fn create(
@@ -35,9 +25,9 @@ pub(super) async fn create(
     facts: &mut Facts,
     email: &Email,
 ) -> Result<(Uncounted, Outcome), ProvisionError> {
-    let site = attempt.site;
+    let (calls, site) = (attempt.calls, attempt.site());
     let statements = &site.statements;
-    let _place = site.lanes.enter()?;
+    let _place = calls.lanes.enter()?;
     let version = site
         .version
         .version(&facts.options)
@@ -48,8 +38,9 @@ pub(super) async fn create(
         version,
         multisite: site.tables.is_network(),
     };
-    site.last_rules.remember(rules);
-    let welcome_mail = facts.webhook.welcome_email && site.welcome_mail != WelcomeMail::Off;
+    calls.last_rules.remember(rules);
+    let welcome_mail =
+        facts.webhook.welcome_email && calls.new_users.welcome_mail != WelcomeMail::Off;
     let mut new = NewMember::from_call(attempt, rules);
     if welcome_mail {
         new.filter_again(version);
@@ -59,7 +50,7 @@ pub(super) async fn create(
         .choose(&site.pool, statements, std::mem::take(&mut facts.taken))
         .await?;
     let hash = attempt.password_hash(version).await?;
-    let _lane = site.lanes.connection().await;
+    let _lane = calls.lanes.connection().await;
     let _turn = attempt.turn(&guess.login.to_lowercase()).await?;
     let prepared = Prepared {
         email,
@@ -77,7 +68,7 @@ pub(super) async fn create(
 
 /// The names that the user of a call would probably get, if he is new and the site is what it was.
 pub(super) fn likely_names(attempt: &Attempt<'_>, email: &Email) -> Vec<String> {
-    attempt.site.last_rules.with(|rules| {
+    attempt.calls.last_rules.with(|rules| {
         let new = NewMember::from_call(attempt, rules);
         new.names(email, rules).first_questions()
     })
@@ -106,7 +97,7 @@ async fn write(
         welcome_mail,
         ..
     } = prepared;
-    let (site, options, rules) = (attempt.site, &facts.options, wanted.rules);
+    let (site, options, rules) = (attempt.site(), &facts.options, wanted.rules);
     let statements = &site.statements;
     let claims = Claims::of_call(attempt.call.id);
     let mut writing = Writing::new(attempt, facts, connection, claims);
@@ -167,7 +158,7 @@ async fn create_profile(
     username: Option<String>,
     rules: Rules<'_>,
 ) -> Result<(), ProvisionError> {
-    let statements = &writing.attempt.site.statements;
+    let statements = &writing.attempt.site().statements;
     let now = writing.local_now();
     let connection = &mut *writing.connection;
     let username = if let Some(username) = username {
@@ -235,7 +226,7 @@ impl NewMember {
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let (first, last) = (slashed(&call.first_name), slashed(&call.last_name));
         let (first_name, last_name) = (name::filter(&first, version), name::filter(&last, version));
-        let language = attempt.site.catalogues.of(rules.locale);
+        let language = attempt.site().catalogues.of(rules.locale);
         Self {
             wished_login: call.user_login.as_deref().map(loose::addslashes),
             given_first_name: text(&first),
@@ -285,40 +276,5 @@ impl NewMember {
 
     fn display_name(&self, login: &str, version: Version) -> String {
         name::display_name(&self.full_name, login, version)
-    }
-}
-
-impl Attempt<'_> {
-    /// The hash of the supplied password as wp-login.php will check it (slashed), or of one that nobody is told.
-    async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
-        let hash = self
-            .password_hash
-            .get_or_try_init(|| async {
-                let scheme = self.site.password_scheme.for_version(version);
-                let supplied = self.call.user_password.as_ref();
-                let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
-                let usable = slashed.filter(|password| password.len() <= LONGEST_PASSWORD);
-                let Some(plain) = usable else {
-                    return Ok(password::unmatched_hash(scheme));
-                };
-                let metrics = Arc::clone(&self.site.metrics);
-                let hash = async {
-                    metrics.waiting_for_hash.inc();
-                    let _slot = self.site.lanes.hash().await;
-                    metrics.waiting_for_hash.dec();
-                    let hash = tokio::task::spawn_blocking(move || {
-                        let started = Instant::now();
-                        let hash = password::hash(&plain, scheme);
-                        let took = started.elapsed().as_secs_f64();
-                        metrics.hash_seconds.observe(took);
-                        hash
-                    });
-                    hash.await
-                };
-                let span = phase!("internal", "password hash");
-                Ok::<_, ProvisionError>(hash.instrument(span).await??)
-            })
-            .await?;
-        Ok(hash)
     }
 }

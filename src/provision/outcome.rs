@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::writing::Member;
+use super::member::Member;
 use crate::fluentcommunity::memberships::{Change, ChangeKind};
 
 /// An executed call: everything it did is committed.

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::outcome::Changes;
-use super::{Caller, Idempotency, Outcome, Site};
+use super::{Caller, Idempotency, Outcome};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::site::Site;
 use crate::wordpress::time::{format, parse_mysql};
 
 /// A run to record.

@@ -12,13 +12,13 @@ use sqlx::{FromRow, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::Site;
 use super::claims::{self, Claims};
 use super::runs::{self, Uncounted};
 use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
+use crate::site::Site;
 use crate::telemetry::{self, Metrics};
-use crate::wordpress::options::SiteOptions;
+use crate::wordpress::options::{OptionRow, SiteOptions};
 use crate::wordpress::time::format;
 
 /// Runs that may wait; a call is only answered when its run is counted, so this bounds nothing else.
@@ -37,27 +37,53 @@ const LARGEST_USER_COUNT: i64 = 10_000;
 type Waiting = (Uncounted, oneshot::Sender<()>);
 
 /// Where calls hand in their runs.
-#[derive(Clone, Debug)]
-pub struct Tally(mpsc::Sender<Waiting>);
+pub(super) struct Tally {
+    queue: mpsc::Sender<Waiting>,
+    metrics: Arc<Metrics>,
+}
 
 /// The other end; [`TallyTask::run`] it.
-#[derive(Debug)]
-pub struct TallyTask(mpsc::Receiver<Waiting>);
+pub struct TallyTask {
+    queue: mpsc::Receiver<Waiting>,
+    counter: Counter,
+}
+
+/// Counts runs of a site.
+struct Counter {
+    site: Arc<Site>,
+    metrics: Arc<Metrics>,
+    /// Whether WordPress's `user_count` is ours to update.
+    counts_users: bool,
+}
 
 impl Tally {
     /// A tally and its task.
-    pub fn new() -> (Self, TallyTask) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), TallyTask(receiver))
+    pub(super) fn new(
+        site: Arc<Site>,
+        metrics: Arc<Metrics>,
+        counts_users: bool,
+    ) -> (Self, TallyTask) {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let tally = Self {
+            queue: sender,
+            metrics: Arc::clone(&metrics),
+        };
+        let counter = Counter {
+            site,
+            metrics,
+            counts_users,
+        };
+        (tally, TallyTask { queue, counter })
     }
 
     /// Returns when the run is counted, or when that takes so long that it is left to the sweep.
-    pub(super) async fn count(&self, run: Uncounted, metrics: &Metrics) {
+    pub(super) async fn count(&self, run: Uncounted) {
+        let metrics = &self.metrics;
         let committed = Instant::now();
         metrics.tally_waiting.inc();
         let (sender, counted) = oneshot::channel();
         let handed_in = async {
-            if self.0.send((run, sender)).await.is_ok() {
+            if self.queue.send((run, sender)).await.is_ok() {
                 // An error means that counting failed for now.
                 let _ = counted.await;
             }
@@ -77,32 +103,13 @@ impl Tally {
 
 impl TallyTask {
     /// Counts until `stop` is cancelled, and then what is still waiting.
-    pub async fn run(self, site: Arc<Site>, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { queue, counter } = self;
         tokio::join!(
-            count_as_they_come(self.0, &site, &stop),
-            sweep(&site, &stop)
+            counter.count_as_they_come(queue, &stop),
+            counter.sweep(&stop)
         );
     }
-}
-
-async fn count_as_they_come(
-    mut queue: mpsc::Receiver<Waiting>,
-    site: &Site,
-    stop: &CancellationToken,
-) {
-    let mut trouble = Trouble::default();
-    let mut waiting = Vec::with_capacity(BATCH);
-    while !stop.is_cancelled() {
-        tokio::select! {
-            _ = queue.recv_many(&mut waiting, BATCH) => {}
-            () = stop.cancelled() => {}
-        }
-        count_waiting(site, &mut waiting, &mut trouble).await;
-    }
-    while let Ok(run) = queue.try_recv() {
-        waiting.push(run);
-    }
-    count_waiting(site, &mut waiting, &mut trouble).await;
 }
 
 /// Webhooks that could not be counted, and when that was. The next of their runs are left to the sweep, so that the
@@ -122,172 +129,193 @@ impl Trouble {
     }
 }
 
-async fn count_waiting(site: &Site, waiting: &mut Vec<Waiting>, trouble: &mut Trouble) {
-    let runs = waiting.iter().map(|(run, _)| *run);
-    let runs: Vec<Uncounted> = runs.filter(|run| !trouble.has(run.webhook_id)).collect();
-    if !runs.is_empty() {
-        #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
-        let batch = runs.len() as f64;
-        site.metrics.tally_batch_runs.observe(batch);
-    }
-    for webhook_id in count_apart(site, &runs).await {
-        trouble.note(webhook_id);
-    }
-    for (_, counted) in waiting.drain(..) {
-        // The caller may have stopped waiting.
-        let _ = counted.send(());
-    }
-}
-
-/// Counts runs that an instance left behind, this one or another.
-async fn sweep(site: &Site, stop: &CancellationToken) {
-    let mut interval = tokio::time::interval(SWEEP);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        if let Err(error) = count_left_behind(site, stop).await {
-            tracing::debug!(error = %telemetry::chain(&error), "no sweep for now");
-        }
-    }
-}
-
-async fn count_left_behind(site: &Site, stop: &CancellationToken) -> Result<(), DatabaseError> {
-    let (statements, until) = (&site.statements, site.clock.now() - LEFT_BEHIND);
-    let mut after = 0;
-    while !stop.is_cancelled() {
-        let found = site
-            .pool
-            .work(async |connection| runs::uncounted(connection, statements, until, after).await)
-            .await?;
-        let Some(last) = found.last() else { break };
-        after = last.run_id;
-        let failed = count_apart(site, &found).await;
-        let left = found.iter().filter(|run| failed.contains(&run.webhook_id));
-        let counted = found.len() - left.count();
-        if counted > 0 {
-            tracing::info!("counted {counted} runs that were left behind");
-        }
-    }
-    Ok(())
-}
-
-/// Counts all runs together, or if that fails each webhook's by themselves. Returns the webhooks whose runs are still
-/// to be counted.
-async fn count_apart(site: &Site, runs: &[Uncounted]) -> Vec<u64> {
-    let mut by_webhook: BTreeMap<u64, Vec<Uncounted>> = BTreeMap::new();
-    for run in runs {
-        by_webhook.entry(run.webhook_id).or_default().push(*run);
-    }
-    let all_at_once = by_webhook.len() > 1;
-    if all_at_once && count_with_retries(site, &by_webhook).await.is_ok() {
-        return Vec::new();
-    }
-    let mut failed = Vec::new();
-    for (webhook_id, runs) in by_webhook {
-        let of_webhook = BTreeMap::from([(webhook_id, runs)]);
-        if let Err(error) = count_with_retries(site, &of_webhook).await {
-            tracing::warn!(
-                webhook.id = webhook_id,
-                error = %telemetry::chain(&error),
-                "could not count runs of webhook {webhook_id}; they will be counted later"
-            );
-            failed.push(webhook_id);
-        }
-    }
-    failed
-}
-
-async fn count_with_retries(
-    site: &Site,
-    runs: &BTreeMap<u64, Vec<Uncounted>>,
-) -> Result<(), DatabaseError> {
-    let count = || {
-        site.pool
-            .work(async |connection| count(connection, site, runs).await)
-    };
-    count
-        .retry(
-            ExponentialBuilder::default()
-                .with_min_delay(Duration::from_millis(5))
-                .with_max_delay(Duration::from_millis(200))
-                .with_max_times(8)
-                .with_jitter(),
-        )
-        .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
-        .await
-}
-
-/// One transaction in three round trips, a fourth to count users. Webhooks are locked in ascending id, the user count
-/// last, so that instances do not deadlock.
-async fn count(
-    connection: &mut Connection,
-    site: &Site,
-    runs: &BTreeMap<u64, Vec<Uncounted>>,
-) -> Result<(), DatabaseError> {
-    let statements = &site.statements;
-    let mut batch = Batch::begin(statements);
-    let options = batch.add(&statements.tally_options, "read the time zone", &[]);
-    for &webhook_id in runs.keys() {
-        let id = [webhook_id.into()];
-        batch.add(&statements.lock_webhook, "lock the webhook", &id);
-    }
-    let mut records = batch.run(connection).await?;
-    let options = read_options(site, &records[options])?;
-
-    let mut batch = Batch::of(statements);
-    for runs in runs.values() {
-        let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
-        batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
-    }
-    let marked = batch.run(connection).await?;
-    // With the relay on, WordPress counts its users itself: its own listener to `user_register` does.
-    let counts_users = site.relay_bell.is_none();
-    if counts_users && runs.values().flatten().any(|run| run.created) {
-        match count_users(connection, site, &options).await {
-            Err(error)
-                if error.is_deadlock()
-                    || error.leaves_commit_unknown()
-                    || statements.has_several_writers() =>
-            {
-                return Err(error);
+impl Counter {
+    async fn count_as_they_come(
+        &self,
+        mut queue: mpsc::Receiver<Waiting>,
+        stop: &CancellationToken,
+    ) {
+        let mut trouble = Trouble::default();
+        let mut waiting = Vec::with_capacity(BATCH);
+        while !stop.is_cancelled() {
+            tokio::select! {
+                _ = queue.recv_many(&mut waiting, BATCH) => {}
+                () = stop.cancelled() => {}
             }
-            // The statement is undone, the transaction goes on; the next new user counts them all.
-            Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
-            Ok(()) => {}
+            self.count_waiting(&mut waiting, &mut trouble).await;
+        }
+        while let Ok(run) = queue.try_recv() {
+            waiting.push(run);
+        }
+        self.count_waiting(&mut waiting, &mut trouble).await;
+    }
+
+    async fn count_waiting(&self, waiting: &mut Vec<Waiting>, trouble: &mut Trouble) {
+        let runs = waiting.iter().map(|(run, _)| *run);
+        let runs: Vec<Uncounted> = runs.filter(|run| !trouble.has(run.webhook_id)).collect();
+        if !runs.is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
+            let batch = runs.len() as f64;
+            self.metrics.tally_batch_runs.observe(batch);
+        }
+        for webhook_id in self.count_apart(&runs).await {
+            trouble.note(webhook_id);
+        }
+        for (_, counted) in waiting.drain(..) {
+            // The caller may have stopped waiting.
+            let _ = counted.send(());
         }
     }
 
-    let now = format(options.zone().local(site.clock.now()));
-    let mut batch = Batch::of(statements);
-    let records = records.split_off(2);
-    for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
-        if let Some(value) = counted(webhook_id, record, marked.affected)? {
-            // As bytes, as it was read: text would be converted to the column's character set.
-            let literals = [
-                Literal::Bytes(&value),
-                Literal::Text(&now),
-                webhook_id.into(),
-            ];
-            let doing = "count runs of the webhook";
-            batch.add(&statements.update_webhook, doing, &literals);
+    /// Counts runs that an instance left behind, this one or another.
+    async fn sweep(&self, stop: &CancellationToken) {
+        let mut interval = tokio::time::interval(SWEEP);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            if let Err(error) = self.count_left_behind(stop).await {
+                tracing::debug!(error = %telemetry::chain(&error), "no sweep for now");
+            }
         }
     }
-    batch.commit("commit counted runs");
-    batch.run(connection).await?;
-    Ok(())
+
+    async fn count_left_behind(&self, stop: &CancellationToken) -> Result<(), DatabaseError> {
+        let site = &self.site;
+        let (statements, until) = (&site.statements, site.clock.now() - LEFT_BEHIND);
+        let mut after = 0;
+        while !stop.is_cancelled() {
+            let found = site
+                .pool
+                .work(async |connection| {
+                    runs::uncounted(connection, statements, until, after).await
+                })
+                .await?;
+            let Some(last) = found.last() else { break };
+            after = last.run_id;
+            let failed = self.count_apart(&found).await;
+            let left = found.iter().filter(|run| failed.contains(&run.webhook_id));
+            let counted = found.len() - left.count();
+            if counted > 0 {
+                tracing::info!("counted {counted} runs that were left behind");
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts all runs together, or if that fails each webhook's by themselves. Returns the webhooks whose runs are still
+    /// to be counted.
+    async fn count_apart(&self, runs: &[Uncounted]) -> Vec<u64> {
+        let mut by_webhook: BTreeMap<u64, Vec<Uncounted>> = BTreeMap::new();
+        for run in runs {
+            by_webhook.entry(run.webhook_id).or_default().push(*run);
+        }
+        let all_at_once = by_webhook.len() > 1;
+        if all_at_once && self.count_with_retries(&by_webhook).await.is_ok() {
+            return Vec::new();
+        }
+        let mut failed = Vec::new();
+        for (webhook_id, runs) in by_webhook {
+            let of_webhook = BTreeMap::from([(webhook_id, runs)]);
+            if let Err(error) = self.count_with_retries(&of_webhook).await {
+                tracing::warn!(
+                    webhook.id = webhook_id,
+                    error = %telemetry::chain(&error),
+                    "could not count runs of webhook {webhook_id}; they will be counted later"
+                );
+                failed.push(webhook_id);
+            }
+        }
+        failed
+    }
+
+    async fn count_with_retries(
+        &self,
+        runs: &BTreeMap<u64, Vec<Uncounted>>,
+    ) -> Result<(), DatabaseError> {
+        let count = || {
+            let pool = &self.site.pool;
+            pool.work(async |connection| self.count(connection, runs).await)
+        };
+        count
+            .retry(
+                ExponentialBuilder::default()
+                    .with_min_delay(Duration::from_millis(5))
+                    .with_max_delay(Duration::from_millis(200))
+                    .with_max_times(8)
+                    .with_jitter(),
+            )
+            .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
+            .await
+    }
+
+    /// One transaction in three round trips, a fourth to count users. Webhooks are locked in ascending id, the user count
+    /// last, so that instances do not deadlock.
+    async fn count(
+        &self,
+        connection: &mut Connection,
+        runs: &BTreeMap<u64, Vec<Uncounted>>,
+    ) -> Result<(), DatabaseError> {
+        let site = &self.site;
+        let statements = &site.statements;
+        let mut batch = Batch::begin(statements);
+        let options = batch.add(&statements.tally_options, "read the time zone", &[]);
+        for &webhook_id in runs.keys() {
+            let id = [webhook_id.into()];
+            batch.add(&statements.lock_webhook, "lock the webhook", &id);
+        }
+        let mut records = batch.run(connection).await?;
+        let options = read_options(site, &records[options])?;
+
+        let mut batch = Batch::of(statements);
+        for runs in runs.values() {
+            let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
+            batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
+        }
+        let marked = batch.run(connection).await?;
+        if self.counts_users && runs.values().flatten().any(|run| run.created) {
+            match count_users(connection, site, &options).await {
+                Err(error)
+                    if error.is_deadlock()
+                        || error.leaves_commit_unknown()
+                        || statements.has_several_writers() =>
+                {
+                    return Err(error);
+                }
+                // The statement is undone, the transaction goes on; the next new user counts them all.
+                Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
+                Ok(()) => {}
+            }
+        }
+
+        let now = format(options.zone().local(site.clock.now()));
+        let mut batch = Batch::of(statements);
+        let records = records.split_off(2);
+        for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
+            if let Some(value) = counted(webhook_id, record, marked.affected)? {
+                // As bytes, as it was read: text would be converted to the column's character set.
+                let literals = [
+                    Literal::Bytes(&value),
+                    Literal::Text(&now),
+                    webhook_id.into(),
+                ];
+                let doing = "count runs of the webhook";
+                batch.add(&statements.update_webhook, doing, &literals);
+            }
+        }
+        batch.commit("commit counted runs");
+        batch.run(connection).await?;
+        Ok(())
+    }
 }
 
 fn read_options(site: &Site, answer: &Answer) -> Result<SiteOptions, DatabaseError> {
-    let mut options = SiteOptions::default();
-    for row in &answer.rows {
-        let (name, value): (Vec<u8>, Vec<u8>) =
-            FromRow::from_row(row).doing("read the time zone")?;
-        options.take(site.tables.prefix(), &name, value);
-    }
-    Ok(options)
+    let rows = answer.rows.iter().map(OptionRow::from_row);
+    let rows: Result<Vec<_>, _> = rows.collect();
+    let rows = rows.doing("read the time zone")?;
+    Ok(SiteOptions::read(site.tables.prefix(), rows, |_, _| {}))
 }
 
 /// The record with so many runs more. A webhook that was deleted or broken since has nothing to count in; its runs are

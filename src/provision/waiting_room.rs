@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 const PLACES: usize = 1024;
 
 /// Waits by name.
-pub struct WaitingRoom {
+pub(super) struct WaitingRoom {
     places: Vec<Mutex<()>>,
     hasher: RandomState,
 }

@@ -4,9 +4,10 @@
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
-use super::carry_out::Attempt;
+use super::attempt::Attempt;
 use super::claims::Claims;
 use super::facts::Facts;
+use super::member::Member;
 use super::outcome::Changes;
 use super::runs::{Run, Uncounted};
 use super::{Outcome, ProvisionError, WelcomeMail};
@@ -32,22 +33,6 @@ pub(super) struct Writing<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-/// The member whom a call is about.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is told apart in the run record"
-)]
-pub(super) struct Member {
-    pub(super) user_id: u64,
-    pub(super) created: bool,
-    pub(super) profile_created: bool,
-    /// A network's user, who was no member of its site.
-    pub(super) added_to_site: bool,
-    pub(super) welcome_mail: bool,
-    /// The webhook's spaces and courses, with the member's rows in them.
-    pub(super) targets: Vec<Target>,
-}
-
 impl<'a> Writing<'a> {
     /// On a connection on which the transaction begins with the first batch.
     pub(super) fn new(
@@ -62,7 +47,7 @@ impl<'a> Writing<'a> {
             connection,
             claims,
             zone: facts.options.zone(),
-            now: attempt.site.clock.now(),
+            now: attempt.site().clock.now(),
         }
     }
 
@@ -84,7 +69,7 @@ impl<'a> Writing<'a> {
             self.promise_welcome_mail(&mut batch, user_id).await?;
         }
         let attempt = self.attempt;
-        let (statements, webhook_id) = (&attempt.site.statements, self.facts.webhook.id);
+        let (statements, webhook_id) = (&attempt.site().statements, self.facts.webhook.id);
         let changes = Changes::new(&member, &memberships);
         let duration = attempt.started.elapsed().as_millis();
         let run = Run {
@@ -99,7 +84,7 @@ impl<'a> Writing<'a> {
             caller: &attempt.call.caller,
         };
         let run = run.insert_in(&mut batch, statements);
-        let relay_bell = attempt.site.relay_bell.as_ref();
+        let relay_bell = attempt.calls.bells.relay.as_ref();
         let events = match relay_bell {
             Some(_) => self.events(&member, &memberships),
             None => Vec::new(),
@@ -118,7 +103,7 @@ impl<'a> Writing<'a> {
         attempt.set_commit_unknown(lost.unwrap_or(false));
         let answers = committed?;
         if member.welcome_mail {
-            attempt.site.mail_bell.notify_one();
+            attempt.calls.bells.mail.notify_one();
         }
         if let Some(bell) = relay_bell.filter(|_| !events.is_empty()) {
             bell.notify_one();
@@ -145,10 +130,10 @@ impl<'a> Writing<'a> {
         user_id: u64,
         targets: Vec<Target>,
     ) -> Result<Vec<memberships::Change>, DatabaseError> {
-        let statements = &self.attempt.site.statements;
+        let statements = &self.attempt.site().statements;
         let (local_now, webhook) = (self.local_now(), &self.facts.webhook);
         // Their own listener hears of them while the relay is on.
-        let structured = match self.attempt.site.relay_bell {
+        let structured = match self.attempt.calls.bells.relay {
             Some(_) => Vec::new(),
             None => course_emails::structured_courses(&targets),
         };
@@ -183,7 +168,7 @@ impl<'a> Writing<'a> {
 
     /// The hooks that PHP would have fired, in its order.
     fn events(&self, member: &Member, memberships: &[memberships::Change]) -> Vec<Event<'a>> {
-        let by_wordpress = self.attempt.site.welcome_mail == WelcomeMail::WordPress;
+        let by_wordpress = self.attempt.calls.new_users.welcome_mail == WelcomeMail::WordPress;
         let role = self.facts.options.role();
         let mut events = if member.created {
             Event::of_new_user(role, member.welcome_mail && by_wordpress)
@@ -222,10 +207,10 @@ impl<'a> Writing<'a> {
             now,
             ..
         } = self;
-        let statements = &attempt.site.statements;
-        match attempt.site.welcome_mail {
+        let statements = &attempt.site().statements;
+        match attempt.calls.new_users.welcome_mail {
             WelcomeMail::Off => Ok(()),
-            WelcomeMail::WordPress if attempt.site.relay_bell.is_some() => Ok(()),
+            WelcomeMail::WordPress if attempt.calls.bells.relay.is_some() => Ok(()),
             WelcomeMail::Outbox => {
                 let (webhook_id, https) = (facts.webhook.id, attempt.call.https);
                 let promise = Promise {

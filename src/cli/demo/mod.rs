@@ -14,10 +14,10 @@ use super::terminal::say;
 use crate::config::{Config, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
-use crate::provision::Site;
 use crate::sample::machine::free_port;
 use crate::sample::mailbox::Mailbox;
 use crate::sample::mariadb::{Options, PrivateMariadb};
+use crate::site::Site;
 use crate::{app, telemetry};
 
 /// WordPress 7.1 with FluentCommunity 2.8.1, a dozen users, spaces, courses and webhooks.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::reply;
 use crate::db::{self, DatabaseError};
-use crate::http::server::Front;
-use crate::provision::Site;
+use crate::http::Front;
+use crate::site::Site;
 use crate::telemetry;
 
 /// How the daemon is.
@@ -59,14 +59,11 @@ async fn not_ready(front: &Front) -> Option<String> {
         return Some(format!("the database does not answer: {reason}"));
     }
     let site = front.site.clone();
-    // On the main runtime: a connection belongs to the runtime that opened it.
-    let asked = front
-        .site
-        .runtime
-        .spawn(async move { obstacle(&site).await });
-    match asked.await.ok()? {
-        Ok(obstacle) => obstacle,
-        Err(error) => Some(telemetry::chain(&error)),
+    let asked = front.on_main_runtime(async move { obstacle(&site).await });
+    match asked.await {
+        None => Some("asking the database broke off".to_owned()),
+        Some(Ok(obstacle)) => obstacle,
+        Some(Err(error)) => Some(telemetry::chain(&error)),
     }
 }
 

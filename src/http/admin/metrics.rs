@@ -3,18 +3,18 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
 
-use crate::http::server::Front;
+use crate::http::Front;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Everything that is counted and measured.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, description = "OpenMetrics")))]
 pub(super) async fn metrics(front: web::Data<Front>) -> HttpResponse {
-    let (site, metrics) = (&front.site, &front.site.metrics);
+    let (site, metrics) = (&front.site, &front.metrics);
     let pool = site.pool.status();
     metrics.set_connections(pool.open, pool.idle, pool.waiting);
     metrics.set_database_up(site.pool.absence().is_none());
-    metrics.set_calls_in_flight(front.max_calls, front.calls.available_permits());
+    metrics.set_calls_in_flight(front.max_places, front.places.available_permits());
     let Ok(text) = metrics.encode() else {
         return HttpResponse::InternalServerError().finish();
     };

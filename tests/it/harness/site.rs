@@ -1,15 +1,14 @@
 //! A sample site in a database of its own, and plain SQL on it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
-use fcom_sidecar::telemetry::Metrics;
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
@@ -63,8 +62,10 @@ static SERVER: OnceCell<Arc<PrivateMariadb>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// How every server of the tests is set up: its zone is far from UTC, so that a session that sets its own shows.
+/// `FCOM_TEST_SERVER` names a folder of `tests/servers` with another release than the machine's.
 pub(crate) fn server_options() -> Options {
     Options {
+        root: std::env::var_os("FCOM_TEST_SERVER").map(PathBuf::from),
         default_time_zone: Some("+03:00".to_owned()),
         ..Options::default()
     }
@@ -177,7 +178,7 @@ impl Site {
             overrides: vec![url],
             ..Sources::default()
         });
-        let pool = db::open(&config.unwrap().database, Metrics::new(Clock.now()).into()).unwrap();
+        let pool = db::open(&config.unwrap().database, Arc::new(db::Unobserved)).unwrap();
         db::migrate(&pool, tables).await.unwrap();
     }
 

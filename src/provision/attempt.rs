@@ -1,0 +1,134 @@
+//! What the attempts at one call share: it is tried again as a whole when another transaction was in the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use tokio::sync::{MutexGuard, OnceCell};
+use tracing::Instrument;
+
+use super::{Calls, ProvisionError, WebhookCall};
+use crate::db::RETRY_FOR;
+use crate::site::Site;
+use crate::telemetry::{fail, phase};
+use crate::wordpress::password;
+use crate::wordpress::php::loose;
+use crate::wordpress::version::Version;
+
+/// As long as nobody knows whether the call was committed, it is worth more patience.
+const ASK_FOR: Duration = Duration::from_secs(20);
+
+/// A call that is being carried out, in one attempt or several.
+pub(super) struct Attempt<'a> {
+    pub(super) calls: &'a Calls,
+    pub(super) call: &'a WebhookCall,
+    pub(super) started: Instant,
+    /// Hashed once, whatever happens.
+    password_hash: OnceCell<String>,
+    /// The server was told to commit, and its answer has not been heard.
+    commit_unknown: AtomicBool,
+}
+
+impl<'a> Attempt<'a> {
+    /// Begins now.
+    pub(super) fn new(calls: &'a Calls, call: &'a WebhookCall) -> Self {
+        Self {
+            calls,
+            call,
+            started: Instant::now(),
+            password_hash: OnceCell::new(),
+            commit_unknown: AtomicBool::new(false),
+        }
+    }
+
+    /// The site that the call is for.
+    pub(super) fn site(&self) -> &'a Site {
+        &self.calls.site
+    }
+}
+
+impl Attempt<'_> {
+    /// Waits for other calls of this process that are busy with the same user or login.
+    pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
+        let patience = RETRY_FOR.saturating_sub(self.started.elapsed());
+        let turn = self.calls.waiting_room.turn(name);
+        let turn = tokio::time::timeout(patience, turn).await;
+        turn.map_err(|_| ProvisionError::Busy)
+    }
+
+    /// Tells the collector of a transaction, with the wait for its connection.
+    pub(super) async fn transaction<T>(
+        &self,
+        work: impl Future<Output = Result<T, ProvisionError>>,
+    ) -> Result<T, ProvisionError> {
+        let span = phase!("client", "transaction", "db.system.name" = "mysql");
+        let result = work.instrument(span.clone()).await;
+        if let Err(error) = &result {
+            fail(&span, error.reason());
+        }
+        result
+    }
+
+    /// The hash of the supplied password as wp-login.php will check it (slashed), or of one that nobody is told.
+    pub(super) async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
+        let hash = self
+            .password_hash
+            .get_or_try_init(|| async {
+                let scheme = self.calls.new_users.password_scheme.for_version(version);
+                let supplied = self.call.user_password.as_ref();
+                let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
+                // Longer ones WordPress could never verify.
+                let usable = slashed.filter(|password| password.len() <= password::MAX_LENGTH);
+                let Some(plain) = usable else {
+                    return Ok(password::unmatched_hash(scheme));
+                };
+                let metrics = Arc::clone(&self.calls.metrics);
+                let hash = async {
+                    metrics.waiting_for_hash.inc();
+                    let _slot = self.calls.lanes.hash().await;
+                    metrics.waiting_for_hash.dec();
+                    let hash = tokio::task::spawn_blocking(move || {
+                        let started = Instant::now();
+                        let hash = password::hash(&plain, scheme);
+                        let took = started.elapsed().as_secs_f64();
+                        metrics.hash_seconds.observe(took);
+                        hash
+                    });
+                    hash.await
+                };
+                let span = phase!("internal", "password hash");
+                Ok::<_, ProvisionError>(hash.instrument(span).await??)
+            })
+            .await?;
+        Ok(hash)
+    }
+
+    /// To be called around a commit: its answer may be lost, or never come.
+    pub(super) fn set_commit_unknown(&self, unknown: bool) {
+        self.commit_unknown.store(unknown, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_commit_unknown(&self) -> bool {
+        self.commit_unknown.load(Ordering::Relaxed)
+    }
+
+    /// Whether the call is tried again after this error.
+    pub(super) fn is_worth_another(&self, error: &ProvisionError) -> bool {
+        if self.is_commit_unknown() {
+            error.is_unavailable() && self.started.elapsed() < ASK_FOR
+        } else {
+            error.is_transient() && self.started.elapsed() < RETRY_FOR
+        }
+    }
+
+    /// What the last attempt's error means for the call.
+    pub(super) fn last_word(&self, error: ProvisionError) -> ProvisionError {
+        match error {
+            ProvisionError::Database(error) if self.is_commit_unknown() => {
+                ProvisionError::CommitUnknown(error)
+            }
+            error => error,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The WordPress site that this process works on: how to reach its database, what its tables are called, which WordPress
+//! and which languages it runs. Everything here comes from the configuration, nothing from a call.
+
+mod readiness;
+mod version;
+
+use std::sync::Arc;
+
+pub use self::readiness::Readiness;
+pub use self::version::VersionSource;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::db::{self, InvalidTableName, Observer, Pool, Statements, TableNames};
+use crate::wordpress::catalogue::Catalogues;
+use crate::wordpress::version::InvalidVersion;
+
+/// One per process, shared by everything that reads or writes the site's tables.
+pub struct Site {
+    /// Connections to the site's database.
+    pub pool: Pool,
+    /// Every statement, with the site's table names in it.
+    pub statements: Statements,
+    /// The site's table names.
+    pub tables: TableNames,
+    /// Time of day.
+    pub clock: Clock,
+    /// Where the WordPress version comes from.
+    pub version: VersionSource,
+    /// The languages in which names are put together and mails are written.
+    pub catalogues: Catalogues,
+    /// Whether the database was found fit to be written to.
+    pub readiness: Readiness,
+}
+
+/// A configuration that leads to no site.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// A name that cannot stand in SQL.
+    #[error("wordpress.table_prefix, users_table or usermeta_table cannot be used")]
+    TableName(#[from] InvalidTableName),
+    /// `wordpress.version` is no version.
+    #[error("wordpress.version cannot be read")]
+    Version(#[from] InvalidVersion),
+    /// Not a URL of a MySQL or MariaDB database.
+    #[error("database.url cannot be used")]
+    Database(#[source] sqlx::Error),
+}
+
+impl Site {
+    /// The configured site, whose pool `observer` measures. Connects to nothing: the database need not be there yet.
+    ///
+    /// # Errors
+    /// See [`SiteError`].
+    pub fn new(config: &Config, observer: Arc<impl Observer + 'static>) -> Result<Self, SiteError> {
+        let wordpress = &config.wordpress;
+        let tables = table_names(wordpress)?;
+        Ok(Self {
+            pool: db::open(&config.database, observer).map_err(SiteError::Database)?,
+            statements: Statements::render(&tables),
+            tables,
+            clock: Clock,
+            version: VersionSource::new(wordpress)?,
+            catalogues: catalogues(wordpress),
+            readiness: Readiness::default(),
+        })
+    }
+}
+
+/// The names of the configured site's tables.
+///
+/// # Errors
+/// A name that cannot stand in SQL.
+pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteError> {
+    let names = TableNames::new(
+        &wordpress.table_prefix,
+        wordpress.users_table.as_deref(),
+        wordpress.usermeta_table.as_deref(),
+    )?;
+    Ok(match &wordpress.blog {
+        Some(blog) => names.of_blog(blog.id, &blog.prefix)?,
+        None => names,
+    })
+}
+
+/// WordPress's translations, from the configured folder or from the one in the site's files.
+pub fn catalogues(wordpress: &config::WordPress) -> Catalogues {
+    let of_site = || {
+        let root = wordpress.root.as_ref();
+        root.map(|root| root.join("wp-content/languages"))
+    };
+    Catalogues::in_folder(wordpress.languages.clone().or_else(of_site))
+}

@@ -1,0 +1,91 @@
+//! Where the WordPress version comes from: the configuration, WordPress's own file, or the database.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::config;
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::version::{InvalidVersion, Version};
+
+/// Where the WordPress version comes from.
+pub enum VersionSource {
+    /// The configuration says it outright.
+    Fixed(Version),
+    /// `wp-includes/version.php`, read again when the file changes, so that an upgrade counts at once.
+    File(VersionFile),
+    /// The database, with every call.
+    Database,
+}
+
+/// A version file with what it said last.
+pub struct VersionFile {
+    path: PathBuf,
+    /// When the file was modified last, and the version that it said then.
+    seen: Mutex<(Option<SystemTime>, Version)>,
+}
+
+impl VersionSource {
+    /// As configured.
+    ///
+    /// # Errors
+    /// `wordpress.version` is no version.
+    pub(super) fn new(wordpress: &config::WordPress) -> Result<Self, InvalidVersion> {
+        let Some(text) = &wordpress.version else {
+            return Ok(Self::Database);
+        };
+        let version = text.parse()?;
+        Ok(match &wordpress.version_file {
+            Some(path) => Self::File(VersionFile::new(path.clone(), version)),
+            None => Self::Fixed(version),
+        })
+    }
+
+    /// The version where it is known without asking the database.
+    pub fn known(&self) -> Option<Version> {
+        match self {
+            Self::Fixed(version) => Some(*version),
+            Self::File(file) => Some(file.version()),
+            Self::Database => None,
+        }
+    }
+
+    /// The version that new users are made for.
+    pub fn version(&self, options: &SiteOptions) -> Option<Version> {
+        self.known()
+            .or_else(|| options.version().map(|found| found.version))
+    }
+}
+
+impl VersionFile {
+    fn new(path: PathBuf, version: Version) -> Self {
+        let modified = modified(&path);
+        Self {
+            path,
+            seen: Mutex::new((modified, version)),
+        }
+    }
+
+    /// Keeps the last version while the file is being replaced and cannot be read.
+    fn version(&self) -> Version {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let modified = modified(&self.path);
+        if modified.is_some()
+            && modified != seen.0
+            && let Some(version) = read(&self.path)
+        {
+            *seen = (modified, version);
+        }
+        seen.1
+    }
+}
+
+fn read(path: &Path) -> Option<Version> {
+    config::read_version_file(path)?.parse().ok()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}
