@@ -1,49 +1,52 @@
-# Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
-# with sudo, on Debian and its relatives. `make help` shows the others.
+# `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
+# `make help` lists the other targets.
 
-.PHONY: help demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint advisories package package-test \
+.PHONY: help demo demo-serve test docs torture relay-run fuzz bench bench-scale openapi lint advisories package package-test \
 	tools-demo tools-test tools-fuzz tools-bench tools-openapi tools-lint tools-package
 
-# What is worked with: everything; all of these share one build.
+# For development: everything, so that all targets share one build.
 FEATURES = --features otlp
-# What is shipped: without the demo.
+# As shipped: without the demo.
 SHIPPED = --no-default-features --features otlp
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
 
-demo: tools-demo ## One webhook call on a private MariaDB: the answer, the rows, the mail
+demo: tools-demo ## One webhook call on a private MariaDB: the response, the rows, the mail
 	cargo run --locked --quiet $(FEATURES) -- demo
 
-demo-serve: tools-demo ## The same, and leaves it running
+demo-serve: tools-demo ## The same, and leaves the daemon running
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
-# Most tests wait for a server, not for a processor.
+# Most tests wait for a server, not for the processor.
 test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
-# Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
-torture: tools-test ## Long rounds of failures at random
+# Writes docs/configuration.md and docs/metrics.md.
+docs: ## The generated documents
+	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
+
+# Longer rounds of a test that `make test` runs briefly: everything fails at random, and nothing may be lost.
+torture: tools-test ## Long rounds of random failures
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
-# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
-# has others fail. Some five minutes after the build, for which the machine should have nothing else to do.
+# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs. FCOM_RELAY_SEED
+# selects other failures. About five minutes after the build, on an otherwise idle machine.
 relay-run: tools-test ## Thousands of hooks through a WordPress that fails
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
-# Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
-# BENCH=--help tells what else there is.
+# About ten minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
 bench: tools-bench ## Measures calls on this machine
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
-# The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
+# The same calls on sites of up to a million users. Slow, and needs gigabytes in target/ while it runs.
 bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
-# Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
+# Random requests to every route of the admin listener, generated from its OpenAPI description. About two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
-openapi: tools-openapi ## Tries what the description of the admin listener promises
+openapi: tools-openapi ## Tests what the admin listener's description promises
 	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked $(FEATURES) --test it -- --ignored openapi --nocapture
 
 lint: tools-lint ## Format, clippy, documentation, licences and banned crates
@@ -58,8 +61,8 @@ advisories: export ADVISORY_DB := $(ADVISORY_DB)
 advisories: tools-lint ## Known vulnerabilities and abandoned crates among the dependencies
 	.ci/advisories
 
-# In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. The dates in both are the
-# commit's.
+# In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. Both carry the date of the
+# commit.
 CARGO_DEB = SOURCE_DATE_EPOCH=$$(deploy/source-date) cargo deb --quiet --no-build --locked --maintainer "$$(deploy/deb/maintainer)"
 
 package: tools-package ## The Debian package
@@ -76,11 +79,11 @@ package-test: package tools-test ## Installs the package on this machine, upgrad
 	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
 	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb target/package/crates
 
-# Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
+# Runs each fuzz target from its corpus for FUZZ_SECONDS; findings go to tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
 
-fuzz: tools-fuzz ## Feeds random input to everything that parses strangers' bytes
+fuzz: tools-fuzz ## Random input for everything that parses untrusted bytes
 	$(FUZZ) build --fuzz-dir tests/fuzz
 	for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
 		mkdir -p tests/fuzz/target/corpus/$$target; \
@@ -91,8 +94,8 @@ fuzz: tools-fuzz ## Feeds random input to everything that parses strangers' byte
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
-# deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
+# Among them: a WordPress with its translations, which judges what the daemon wrote; the web servers of deploy/, which are never
+# started as system services; what Galera nodes need to copy their data; and an adjustable clock.
 tools-test:
 	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
 		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
@@ -103,7 +106,7 @@ tools-openapi: tools-demo
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
-# A program from crates.io, if it is not there yet: its name, its version.
+# Installs a program from crates.io unless it is there: name, version.
 define tool
 	@command -v $(1) >/dev/null || test -x $$HOME/.cargo/bin/$(1) || cargo install --locked --quiet $(1)@$(2)
 endef

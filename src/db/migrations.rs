@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use backon::{ConstantBuilder, Retryable};
+use md5::Md5;
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -58,9 +60,9 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
         return migrate_cluster(pool, tables).await;
     }
     pool.long_work(TIME_LIMIT, async |connection| {
-        lock(connection, tables).await?;
+        let name = lock(connection, tables).await?;
         let result = apply(connection, tables).await;
-        unlock(connection, tables).await?;
+        unlock(connection, &name).await?;
         result
     })
     .await
@@ -70,17 +72,16 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
 /// decides: two nodes cannot both note that they have begun a version.
 async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
     let started = Instant::now();
-    loop {
-        let applied = pool.long_work(TIME_LIMIT, async |connection| {
+    let applied = || {
+        pool.long_work(TIME_LIMIT, async |connection| {
             apply(connection, tables).await
-        });
-        match applied.await {
-            Err(error) if is_overtaken(&error) && started.elapsed() < TIME_LIMIT => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            result => return result,
-        }
-    }
+        })
+    };
+    let pauses = ConstantBuilder::default().with_delay(PAUSE);
+    applied
+        .retry(pauses.without_max_times())
+        .when(|error| is_overtaken(error) && started.elapsed() < TIME_LIMIT)
+        .await
 }
 
 /// Whether an instance at another node of a cluster is at it.
@@ -88,24 +89,38 @@ fn is_overtaken(error: &DatabaseError) -> bool {
     error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
 }
 
-/// The migrator's own lock waits with a negative time limit, which MariaDB takes for none: two instances that start
-/// together would both create everything.
-async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
+/// Takes the lock and returns its name. The migrator's own lock waits with a negative time limit, which MariaDB takes for
+/// none: two instances that start together would both create everything.
+async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<String, DatabaseError> {
+    const DOING: &str = "wait for other instances' migrations";
+    let database: String = sqlx::query_scalar(DATABASE)
+        .fetch_one(&mut *connection)
+        .await
+        .doing(DOING)?;
+    let name = lock_name(&database, tables);
     let locked: Option<i64> = sqlx::query_scalar(LOCK)
-        .bind(tables.base())
+        .bind(&name)
         .fetch_one(connection)
         .await
-        .doing("wait for other instances' migrations")?;
+        .doing(DOING)?;
     if locked == Some(1) {
-        return Ok(());
+        return Ok(name);
     }
-    Err(sqlx::Error::PoolTimedOut).doing("wait for other instances' migrations")
+    Err(sqlx::Error::PoolTimedOut).doing(DOING)
+}
+
+/// A named lock belongs to the whole server and has 64 characters at most. Older builds let the server make the same name
+/// with its `MD5()`, which MySQL lacks since 9.6, so an old and a new process exclude each other.
+fn lock_name(database: &str, tables: &TableNames) -> String {
+    let digest = Md5::digest(format!("{database}.{}", tables.base()));
+    let digits = |name, byte| format!("{name}{byte:02x}");
+    digest.iter().fold("fcom_sidecar_".to_owned(), digits)
 }
 
 /// A lock that is not given back is gone with its connection.
-async fn unlock(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
+async fn unlock(connection: &mut Connection, name: &str) -> Result<(), DatabaseError> {
     sqlx::query(UNLOCK)
-        .bind(tables.base())
+        .bind(name)
         .execute(connection)
         .await
         .doing("let other instances' migrations go on")?;
@@ -117,8 +132,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Twice the wait for the lock.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// One minute is ample for a few empty tables.
-const LOCK: &str = "SELECT GET_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))), 60)";
-const UNLOCK: &str = "DO RELEASE_LOCK(CONCAT('fcom_sidecar_', MD5(CONCAT(DATABASE(), '.', ?))))";
+const LOCK: &str = "SELECT GET_LOCK(?, 60)";
+const UNLOCK: &str = "DO RELEASE_LOCK(?)";
+const DATABASE: &str = "SELECT CAST(DATABASE() AS CHAR)";
 
 async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), DatabaseError> {
     let collation: Option<String> =
@@ -232,4 +248,17 @@ fn render(text: &str, tables: &TableNames, collation: &str) -> SqlStr {
         .replace("{charset}", charset)
         .replace("{collation}", collation);
     Statement::render(&text, tables).sql()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_has_the_name_that_the_servers_md5_gave_it() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        // SELECT MD5(CONCAT('wordpress', '.', 'wp_')) of MariaDB 10.11.
+        let expected = "fcom_sidecar_7c5fea81558c33aa5062f211c1e96081";
+        assert_eq!(lock_name("wordpress", &tables), expected);
+    }
 }

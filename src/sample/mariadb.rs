@@ -5,7 +5,9 @@
 //! kills the server and deletes the folder.
 
 mod error;
+mod options;
 mod processes;
+mod programs;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -20,8 +22,11 @@ use tempfile::TempDir;
 
 pub use self::error::MariadbError;
 use self::error::system;
+pub use self::options::Options;
 use self::processes::{install, last_lines, spawn_server, spawn_watchdog};
-use super::machine::{create_folder, find_program, free_port, random_text};
+pub use self::programs::Family;
+use self::programs::Programs;
+use super::machine::{create_folder, free_port, random_text};
 
 /// The account that [`PrivateMariadb::url`] names. It may do everything on this server.
 const ACCOUNT: &str = "sidecar";
@@ -29,40 +34,10 @@ const ACCOUNT: &str = "sidecar";
 /// How long a server may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// How a [`PrivateMariadb`] is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The server's time zone, as `+03:00`; `None` takes the machine's.
-    pub default_time_zone: Option<String>,
-    /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
-    pub flush_log_at_commit: u8,
-    /// Where the server's folder is made; `None` takes memory where there is enough.
-    pub folder: Option<PathBuf>,
-    /// More arguments for the server, after ours.
-    pub arguments: Vec<String>,
-    /// More lines for the server's option file, where programs that the server starts find them, too.
-    pub option_file: String,
-    /// Variables added to the server's environment, for example `TZ`.
-    pub environment: Vec<(String, String)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            default_time_zone: None,
-            flush_log_at_commit: 2,
-            folder: None,
-            arguments: Vec::new(),
-            option_file: String::new(),
-            environment: Vec::new(),
-        }
-    }
-}
-
 /// A running server. Dropping it kills the server and deletes its folder.
 pub struct PrivateMariadb {
     options: Options,
-    program: PathBuf,
+    programs: Programs,
     port: u16,
     password: String,
     server: Mutex<Option<Child>>,
@@ -72,16 +47,14 @@ pub struct PrivateMariadb {
 
 impl PrivateMariadb {
     /// Creates the folder and the system tables, starts the server, waits until it answers and makes the account.
-    /// Takes about a second.
+    /// Takes about a second, with MySQL four.
     ///
     /// # Errors
     /// The programs are missing, or the server does not come up.
     pub async fn start(options: Options) -> Result<Self, MariadbError> {
-        let installer = find_program(&["mariadb-install-db", "mysql_install_db"])
-            .ok_or(MariadbError::NotInstalled("mariadb-install-db"))?;
         let mut mariadb = Self::prepare(options, random_text())?;
-        let path = mariadb.folder.path().to_owned();
-        tokio::task::spawn_blocking(move || install(&installer, &path))
+        let (command, path) = (mariadb.programs.install(), mariadb.folder.path().to_owned());
+        tokio::task::spawn_blocking(move || install(command, &path))
             .await
             .map_err(|error| MariadbError::Install(error.to_string()))??;
         // Another process may take the port between the choice and the start; then the server says so and ends.
@@ -115,20 +88,25 @@ impl PrivateMariadb {
     }
 
     fn prepare(options: Options, password: String) -> Result<Self, MariadbError> {
-        let program =
-            find_program(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
+        let programs = Programs::find(options.root.as_deref())?;
         let folder = create_folder("fcom-sidecar-mariadb-", options.folder.as_deref())
             .map_err(system("create the server's folder"))?;
         let watchdog = spawn_watchdog(folder.path())?;
         Ok(Self {
             options,
-            program,
+            programs,
             port: free_port(),
             password,
             server: Mutex::new(None),
             watchdog: Mutex::new(watchdog),
             folder,
         })
+    }
+
+    /// Which of the two servers it is.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.programs.family
     }
 
     /// `mysql://user:password@127.0.0.1:port/database`, for an account with all rights.
@@ -235,7 +213,12 @@ impl PrivateMariadb {
         self.kill();
         {
             let mut server = lock(&self.server);
-            let server = server.insert(spawn_server(self)?);
+            let server = server.insert(spawn_server(
+                &self.programs,
+                self.folder.path(),
+                self.port,
+                &self.options,
+            )?);
             self.tell_watchdog(&server.id().to_string());
         }
         let deadline = Instant::now() + START_LIMIT;
@@ -258,10 +241,9 @@ impl PrivateMariadb {
     }
 
     async fn create_account(&self) -> Result<(), MariadbError> {
-        // The installer lets `root` in over TCP without a password, too.
+        let confine_root = self.family().confine_root();
         let sql = format!(
-            "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'; FLUSH PRIVILEGES; \
-             CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'",
+            "{confine_root}CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'",
             self.password
         );
         self.execute(None, sql, "create the account").await

@@ -29,9 +29,34 @@ pub struct SiteOptions {
     pub user_roles: Option<Vec<u8>>,
 }
 
+/// A row of options: name and value.
+pub type OptionRow = (Vec<u8>, Option<Vec<u8>>);
+
 impl SiteOptions {
-    /// Takes a row; names that are not wanted are ignored. Options of the network are called `network/…`.
+    /// Reads the rows of a statement; `others` gets what is none of these options. Options of the network are called
+    /// `network/…`.
+    pub fn read(
+        prefix: &str,
+        rows: impl IntoIterator<Item = OptionRow>,
+        mut others: impl FnMut(&[u8], Vec<u8>),
+    ) -> Self {
+        let mut options = Self::default();
+        for (name, value) in rows {
+            let left = options.take_known(prefix, &name, value.unwrap_or_default());
+            if let Some(value) = left {
+                others(&name, value);
+            }
+        }
+        options
+    }
+
+    /// Takes a row; names that are not wanted are ignored.
     pub fn take(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) {
+        let _ = self.take_known(prefix, name, value);
+    }
+
+    /// Returns the value of an option that is none of these.
+    fn take_known(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
         let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
         match name {
             b"default_role" => self.default_role = Some(text(value)),
@@ -46,8 +71,9 @@ impl SiteOptions {
             name if name.strip_prefix(prefix.as_bytes()) == Some(b"user_roles") => {
                 self.user_roles = Some(value);
             }
-            _ => {}
+            _ => return Some(value),
         }
+        None
     }
 
     /// The role of new users. An empty row is an empty role; a missing row is `subscriber`.

@@ -2,7 +2,24 @@
 //!
 //! One private MariaDB server serves the whole run, in a time zone that is not UTC, because the daemon must not notice.
 //! Every test gets a database of its own from a fixture, and every daemon its own ports. The daemon's harness
-//! ([`sidecar::Sidecar`]) records what was posted, so that each test also proves that none of it reached the log.
+//! ([`harness::sidecar::Sidecar`]) records what was posted, so that each test also proves that none of it reached the log.
+//!
+//! Cases are in folders by what they prove:
+//!
+//! * `admin`: the admin listener: access, `OpenAPI`, management of webhooks
+//! * `calls`: what a call answers and writes, compared with PHP
+//! * `database`: own tables, statements, round trips, the private server
+//! * `deploy`: listeners, sockets, units, web servers in front
+//! * `documents`: what people read in place of the code, against the program
+//! * `exactly_once`: collisions, repetitions, crashes, random faults
+//! * `faults`: something is broken or overloaded; one file per thing that breaks
+//! * `galera`: several nodes that write
+//! * `harness`: what the cases are written with; no cases
+//! * `mail`: the promise of a mail, and the SMTP server that gets it
+//! * `operator`: commands, `check`, grants, metrics, reload, run log
+//! * `otlp`: traces, and the collector that gets them
+//! * `security`: hostile callers
+//! * `wordpress`: a real WordPress judges what was written, and fires the hooks
 
 #![expect(
     clippy::unwrap_used,
@@ -17,64 +34,17 @@
     reason = "requests and statements are put together where they read best"
 )]
 
-mod admin_access;
-mod attacks;
-mod check;
-mod check_access;
-mod client;
-mod clock_faults;
-mod command_line;
-mod compare;
-mod contract;
-mod course_emails;
-mod crash;
-mod database_faults;
-mod differences;
+mod admin;
+mod calls;
+mod database;
+mod deploy;
+mod documents;
 mod exactly_once;
 mod faults;
 mod galera;
-mod grants;
-mod handover;
-mod http;
-mod idempotency;
-mod injection;
-mod invariants;
-mod listeners;
-mod mail_faults;
-mod mail_server;
-mod mails;
-mod mariadb;
-mod memberships;
-mod metrics;
-mod names;
-mod openapi;
-mod original;
+mod harness;
+mod mail;
+mod operator;
 mod otlp;
-mod overload;
-mod own_tables;
-mod passwords;
-mod process;
-mod protection;
-mod proxy;
-mod recording;
-mod reload;
-mod round_trips;
-mod runs;
-mod settings;
-mod sidecar;
-mod site;
-mod smtp_peer;
-mod snapshot;
-mod statements;
-mod storage_faults;
-mod systemd;
-mod time_zone;
-mod torture;
-mod user_count;
-mod vectors;
-mod web_servers;
-mod webhook_record;
-mod webhooks;
-mod welcome_mail;
+mod security;
 mod wordpress;
-mod wordpress_root;

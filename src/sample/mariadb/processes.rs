@@ -7,8 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::PrivateMariadb;
 use super::error::{MariadbError, system};
+use super::options::Options;
+use super::programs::Programs;
 
 /// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
 /// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
@@ -17,44 +18,46 @@ while read -r line; do server=$line; done
 if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
-/// What every server of ours is set to.
-const OPTION_FILE: &str = "[mysqld]\ninnodb_buffer_pool_size = 64M\ninnodb_log_file_size = 32M\n";
-
-/// Starts the server.
-pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbError> {
-    let folder = mariadb.folder.path().display();
+/// Starts the server of a folder.
+pub(super) fn spawn_server(
+    programs: &Programs,
+    folder: &Path,
+    port: u16,
+    options: &Options,
+) -> Result<Child, MariadbError> {
     // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
     // where it complains about its arguments.
-    let log = mariadb.log_file();
+    let log = folder.join("error.log");
     let _ = std::fs::remove_file(&log);
     let log = File::options().append(true).create(true).open(log);
     let log = log.map_err(system("create the server's log"))?;
-    let option_file = mariadb.folder.path().join("my.cnf");
-    let options = format!("{OPTION_FILE}{}\n", mariadb.options.option_file);
-    std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
-    let mut command = Command::new(&mariadb.program);
+    let option_file = folder.join("my.cnf");
+    let common = programs.family.option_file();
+    let set = format!("{common}{}\n", options.option_file);
+    std::fs::write(&option_file, set).map_err(system("write the server's option file"))?;
+    let (is_root, folder) = (is_root(folder), folder.display());
+    let mut command = programs.serve(&option_file);
     command
-        .arg(format!("--defaults-file={}", option_file.display()))
-        .arg(format!("--datadir={}", mariadb.data_folder().display()))
+        .arg(format!("--datadir={folder}/data"))
         .arg(format!("--tmpdir={folder}"))
         .arg(format!("--socket={folder}/socket"))
         .arg(format!("--pid-file={folder}/pid"))
         .arg(format!("--log-error={folder}/error.log"))
-        .arg(format!("--port={}", mariadb.port))
+        .arg(format!("--port={port}"))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
-        .args(["--max-connections=500", "--skip-log-bin"])
+        .args(["--max-connections=500"])
         .arg(format!(
             "--innodb-flush-log-at-trx-commit={}",
-            mariadb.options.flush_log_at_commit
+            options.flush_log_at_commit
         ));
-    if is_root(mariadb.folder.path()) {
+    if is_root {
         command.arg("--user=root");
     }
-    if let Some(zone) = &mariadb.options.default_time_zone {
+    if let Some(zone) = &options.default_time_zone {
         command.arg(format!("--default-time-zone={zone}"));
     }
-    command.args(&mariadb.options.arguments);
-    let environment = mariadb.options.environment.iter();
+    command.args(&options.arguments);
+    let environment = options.environment.iter();
     command.envs(environment.map(|(name, value)| (name, value)));
     // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
     command
@@ -66,25 +69,16 @@ pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbErr
 }
 
 /// Creates the system tables in the folder.
-pub(super) fn install(installer: &Path, folder: &Path) -> Result<(), MariadbError> {
-    let mut command = Command::new(installer);
+pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), MariadbError> {
     command
-        .arg("--no-defaults")
         .arg(format!("--datadir={}/data", folder.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        // Forced, or it wants to look up the machine's own name, which many a container has nowhere.
-        .args([
-            "--force",
-            "--skip-name-resolve",
-            "--innodb-log-file-size=32M",
-        ])
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
         .env("TMPDIR", folder)
         .stdin(Stdio::null());
     if is_root(folder) {
         command.arg("--user=root");
     }
-    let output = command.output().map_err(system("run mariadb-install-db"))?;
+    let output = command.output().map_err(system("run the installer"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -7,6 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use phpass::PhPass;
 use sha2::Sha384;
 
+use crate::wordpress::php::loose::trim;
+
 /// The longest password WordPress hashes, in bytes.
 pub const MAX_LENGTH: usize = 4096;
 
@@ -83,35 +85,10 @@ pub(super) fn prehash(password: &[u8]) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// PHP's `trim`: both ends lose space, tab, line feed, carriage return, NUL and vertical tab.
-pub(super) fn trim(password: &[u8]) -> &[u8] {
-    let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0 | 0x0b);
-    let start = password.iter().position(is_kept).unwrap_or(password.len());
-    let end = password
-        .iter()
-        .rposition(is_kept)
-        .map_or(start, |at| at + 1);
-    &password[start..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::verify;
     use super::*;
-
-    #[test]
-    fn trimming_follows_php() {
-        for (given, expected) in [
-            (&b" padded\t"[..], &b"padded"[..]),
-            (b"\0\x0b\r\n a b \n", b"a b"),
-            (b"\x0cform feed stays\x0c", b"\x0cform feed stays\x0c"),
-            (b"\xc2\xa0", b"\xc2\xa0"),
-            (b" \t ", b""),
-            (b"", b""),
-        ] {
-            assert_eq!(trim(given), expected);
-        }
-    }
 
     #[test]
     fn the_prehash_is_that_of_wordpress() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
 
-use crate::site::{Site, server_options};
+use crate::harness::site::{Site, server_options};
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 /// A state transfer alone takes more than ten seconds: its script sleeps.

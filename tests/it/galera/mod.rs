@@ -14,12 +14,12 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use self::cluster::{Cluster, synced};
-use crate::check;
-use crate::client::Client;
-use crate::invariants;
-use crate::sidecar::Sidecar;
-use crate::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site};
-use crate::torture::setting;
+use crate::harness::check_report;
+use crate::harness::client::Client;
+use crate::harness::environment::setting;
+use crate::harness::invariants;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -153,11 +153,9 @@ async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     let refused = refused.await;
     assert_eq!(refused.status, 503, "{}", refused.text());
     // What is secret is asked from a node that answers.
-    check::check_with(&nodes[0], &node.url(), &[]).await.assert(
-        "cluster",
-        "failed",
-        "calls get 503",
-    );
+    check_report::check_with(&nodes[0], &node.url(), &[])
+        .await
+        .assert("cluster", "failed", "calls get 503");
     load.succeed(&[0, 1], 10, "a node is alone").await;
     node.execute(&isolate(0)).await;
     synced(node).await;
@@ -188,7 +186,7 @@ async fn the_same_holds_on_the_three_nodes_of_a_galera_cluster() {
         invariants::wait_for_tally(node).await;
         invariants::assert_hold(node).await;
     }
-    check::check(&nodes[1])
+    check_report::check(&nodes[1])
         .await
         .assert("cluster", "ok", "3 nodes");
 

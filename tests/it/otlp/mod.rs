@@ -7,10 +7,10 @@ mod outages;
 #[cfg(feature = "otlp")]
 mod spans;
 
-use crate::client::FORM;
-use crate::http::Response;
-use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, Site, target};
+use crate::harness::client::FORM;
+use crate::harness::http::Response;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site, target};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::ENDPOINT;
 use super::collector::{Closed, Mood};
-use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, Site};
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site};
 
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -7,9 +7,9 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::collector::{Closed, Collector, Mood, attribute, one};
 use super::{ENDPOINT, PARENT, TRACE, TRUSTED_PROXIES, call_in_trace, line_about};
-use crate::http;
-use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, Site};
+use crate::harness::http;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site};
 
 const CALL: [&str; 6] = [
     "POST",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{PREFIX, RealSite};
-use crate::site::SPACES_HOOK;
+use crate::harness::site::SPACES_HOOK;
 
 fn meta<'a>(rows: &'a Value, key: &str) -> Vec<&'a str> {
     let all = rows["meta"].as_array().unwrap().iter();

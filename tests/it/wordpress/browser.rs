@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::client::FORM;
-use crate::http::{self, Response};
+use crate::harness::client::FORM;
+use crate::harness::http::{self, Response};
 
 /// One visitor.
 pub(super) struct Browser {

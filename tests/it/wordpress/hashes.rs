@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{RealSite, create_over_http};
-use crate::site::PLAIN_HOOK;
+use crate::harness::site::PLAIN_HOOK;
 
 #[tokio::test]
 async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {

@@ -1,7 +1,7 @@
 //! Users log in through `wp-login.php` with the passwords that were posted to the webhook.
 
 use super::RealSite;
-use crate::site::SPACES_HOOK;
+use crate::harness::site::SPACES_HOOK;
 
 /// Typed in the form exactly as posted.
 fn passwords() -> Vec<String> {

@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 use self::browser::Browser;
 use self::installation::Installation;
 use self::php::Server;
-use crate::client::Client;
-use crate::sidecar::Sidecar;
-use crate::site::Site;
+use crate::harness::client::Client;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::Site;
 
 /// The table prefix of every installation.
 const PREFIX: &str = "wpx_";
@@ -152,8 +152,8 @@ impl RealSite {
 /// Posts a form as a client without a web server in front, over plain HTTP. Returns the new user's id.
 async fn create_over_http(client: &Client, key: &str, fields: &[(&str, &str)]) -> u64 {
     let body = serde_urlencoded::to_string(fields).unwrap();
-    let headers = [("Content-Type", crate::client::FORM)];
-    let target = crate::site::target(key);
+    let headers = [("Content-Type", crate::harness::client::FORM)];
+    let target = crate::harness::site::target(key);
     let response = client
         .request("POST", &target, &headers, body.as_bytes())
         .await;

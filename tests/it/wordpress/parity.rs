@@ -9,10 +9,10 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use super::{PREFIX, RealSite, network};
-use crate::client::FORM;
-use crate::http::Response;
-use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK, target};
+use crate::harness::client::FORM;
+use crate::harness::http::Response;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, target};
 
 /// Another seed or number of forms, to try more than one run can: `SEED` or `SEED:NUMBER`.
 const SEED: &str = "FCOM_SIDECAR_TEST_PARITY";

@@ -10,7 +10,7 @@ use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::process::Process;
+use crate::harness::process::Process;
 
 /// How long a web server may take to listen before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use super::browser::field;
 use super::{RealSite, create_over_http};
-use crate::site::PLAIN_HOOK;
+use crate::harness::site::PLAIN_HOOK;
 
 #[tokio::test]
 async fn the_link_sets_a_password_once() {

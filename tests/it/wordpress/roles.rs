@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::parity::{comparable, forget_users};
 use super::{PREFIX, RealSite};
-use crate::site::SPACES_HOOK;
+use crate::harness::site::SPACES_HOOK;
 
 /// What plugins and people leave in `default_role`.
 const ROLES: [&str; 22] = [

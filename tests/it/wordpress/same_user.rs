@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{ADMIN_PASSWORD, RealSite};
-use crate::site::SPACES_HOOK;
+use crate::harness::site::SPACES_HOOK;
 
 const PASSWORD: &str = r#"it's \ a "pässword""#;
 

@@ -11,8 +11,8 @@ use fcom_sidecar::sample::machine::free_port;
 use tempfile::TempDir;
 
 use super::php::sent_mail;
-use crate::http;
-use crate::process::{PHP_FPM, Process, program};
+use crate::harness::http;
+use crate::harness::process::{PHP_FPM, Process, program};
 
 /// How long it may take to answer before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{PREFIX, RealSite};
-use crate::http;
-use crate::webhooks::PATH;
+use crate::harness::http;
+use crate::harness::management::PATH;
 
 const TITLES: [&str; 9] = [
     "Shop",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::php::sent_mail;
 use super::{RealSite, create_over_http};
-use crate::site::PLAIN_HOOK;
+use crate::harness::site::PLAIN_HOOK;
 
 /// What a recipient sees, decoded.
 pub(super) fn read(message: &[u8]) -> Value {

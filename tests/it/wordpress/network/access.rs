@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{BLOG_ID, PREFIX, TWO, described, network, serve};
-use crate::sidecar::Sidecar;
-use crate::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
 #[tokio::test]
 async fn super_admins_of_the_network_see_every_space() {

@@ -9,7 +9,7 @@ use super::super::create_over_http;
 use super::super::php::sent_mail;
 use super::super::welcome_mail::read;
 use super::{BLOG_ID, MAIN, PREFIX, TWO, network};
-use crate::site::PLAIN_HOOK;
+use crate::harness::site::PLAIN_HOOK;
 
 #[tokio::test]
 async fn wordpress_sends_the_same_mail_on_either_site() {

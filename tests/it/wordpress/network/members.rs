@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::parity::comparable;
 use super::super::same_user::anonymous;
 use super::{MAIN, PREFIX, TWO, described, form, make, network, serve, set_option, user_count};
-use crate::site::SPACES_HOOK;
+use crate::harness::site::SPACES_HOOK;
 
 #[tokio::test]
 async fn new_users_are_those_of_wp_insert_user_on_either_site() {

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{PREFIX, RealSite};
-use crate::sidecar::Sidecar;
+use crate::harness::sidecar::Sidecar;
 
 /// A site of the network: its id, where it begins, what its tables begin with.
 #[derive(Clone, Copy)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{BLOG_ID, Blog, MAIN, RealSite, TWO, described, form, make, network, set_option};
-use crate::sidecar::Sidecar;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
 
 const SECRET: &str = "a secret that the network knows";
 const ADDED: [&str; 3] = ["add_user_role", "set_user_role", "add_user_to_blog"];

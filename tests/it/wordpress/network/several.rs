@@ -12,7 +12,7 @@ use super::super::welcome_mail::read;
 use super::{
     BLOG_ID, Blog, PREFIX, RealSite, add_community, described, form, make, serve, set_option,
 };
-use crate::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
 const ONE: Blog = Blog {
     id: "1",

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{PREFIX, Relayed};
-use crate::client::{Client, FORM};
-use crate::http;
-use crate::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, target};
+use crate::harness::client::{Client, FORM};
+use crate::harness::http;
+use crate::harness::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, target};
 
 const CALLERS: usize = 16;
 /// Calls of a group of members: each is new, and the last one leaves again.

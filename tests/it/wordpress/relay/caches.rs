@@ -7,7 +7,7 @@ use fcom_sidecar::sample::mailbox::Mailbox;
 use serde_json::{Value, json};
 
 use super::{PREFIX, Relayed};
-use crate::site::{LEAVING_HOOK, PLAIN_HOOK};
+use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK};
 
 /// Is a member of several spaces.
 const MEMBER: u64 = 7;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{PREFIX, Relayed};
-use crate::recording::Recording;
-use crate::site::PLAIN_HOOK;
+use crate::harness::recording::Recording;
+use crate::harness::site::PLAIN_HOOK;
 
 /// Hooks that the relay fires.
 const RELAYED: [&str; 7] = [

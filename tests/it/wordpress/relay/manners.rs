@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::trouble::{ANN, BOB, hurry};
 use super::{PACE, PATIENCE, PREFIX, Relayed, SECRET, WAKE, php, signed};
-use crate::http;
-use crate::site::{PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::http;
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
 
 #[tokio::test]
 async fn a_mess_is_cleared_up_before_the_next_hook() {

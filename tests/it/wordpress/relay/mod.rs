@@ -19,9 +19,9 @@ use super::PREFIX;
 use super::installation::Installation;
 use super::php;
 use super::web_server::WebServer;
-use crate::http;
-use crate::sidecar::Sidecar;
-use crate::site::Site;
+use crate::harness::http;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::Site;
 
 /// Both sides know it.
 const SECRET: &str = "a secret that both sides know";

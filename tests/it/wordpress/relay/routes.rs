@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{PACE, PREFIX, Relayed, SECRET, WAKE, request, signed};
-use crate::metrics;
-use crate::sidecar::Sidecar;
-use crate::site::{MEMBERS_HOOK, SPACES_HOOK};
+use crate::harness::metrics;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{MEMBERS_HOOK, SPACES_HOOK};
 
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{PREFIX, Relayed, php};
-use crate::metrics;
-use crate::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::metrics;
+use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
 pub(super) const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 pub(super) const BOB: &[(&str, &str)] = &[("email", "bob@example.com")];

@@ -1,0 +1,7 @@
+//! What the daemon asks of the database: its own tables, its statements and their number; and the private server of the
+//! tests.
+
+mod own_tables;
+mod private_server;
+mod round_trips;
+mod statements;

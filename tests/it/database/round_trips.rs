@@ -1,0 +1,98 @@
+//! What a call asks of the database: how often, and how much. Databases are usually on another machine, where round trips
+//! are what a call costs.
+
+use std::sync::Arc;
+
+use fcom_sidecar::sample::mariadb::PrivateMariadb;
+
+use crate::harness::proxy::Proxy;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
+use crate::harness::tables::make_network;
+
+/// Calls of a kind; the least of what they cost is the call's own, the rest is the daemon's other work.
+const CALLS: u64 = 12;
+
+struct Cost {
+    round_trips: u64,
+    statements: u64,
+}
+
+async fn cost(
+    site: &Site,
+    proxy: &Proxy,
+    sidecar: &Sidecar,
+    hook: &str,
+    email: impl Fn(u64) -> String,
+) -> Cost {
+    let statements = async || {
+        let status = site.rows("SHOW GLOBAL STATUS LIKE 'Queries'").await;
+        status[0][1].clone().unwrap().parse::<u64>().unwrap()
+    };
+    let mut least = Cost {
+        round_trips: u64::MAX,
+        statements: u64::MAX,
+    };
+    for n in 0..CALLS {
+        let (trips, asked) = (proxy.round_trips(), statements().await);
+        let email = email(n);
+        sidecar.client.execute(hook, &[("email", &email)]).await;
+        least.round_trips = least.round_trips.min(proxy.round_trips() - trips);
+        least.statements = least.statements.min(statements().await - asked);
+    }
+    least
+}
+
+/// All of it counts: the call's transaction with its begin and commit, and the tally's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_asks_the_database_no_more_than_it_must() {
+    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let site = Site::on(server, "71").await;
+    assert_costs(&site, &[], 0).await;
+}
+
+/// A statement more, to see whether a user is a member of the site, but no round trip.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_of_a_network_waits_for_the_database_no_longer() {
+    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let site = Site::on(server, "71").await;
+    make_network(&site).await;
+    assert_costs(&site, &[("FCOM_SIDECAR__WORDPRESS__BLOG_ID", "1")], 3).await;
+}
+
+async fn assert_costs(site: &Site, more: &[(&str, &str)], more_statements: u64) {
+    let proxy = Proxy::start(site).await;
+    let url = proxy.url(site);
+    let mut environment = vec![
+        ("FCOM_SIDECAR__DATABASE__URL", url.as_str()),
+        // The senders ask on their own account, and shall be quiet.
+        ("FCOM_SIDECAR__MAIL__MAILS_PER_SECOND", "1"),
+    ];
+    environment.extend(more);
+    let sidecar = Sidecar::start_with(site, &environment).await;
+    let known = |_: u64| "existing@example.com".to_owned();
+    for (what, hook, is_new, round_trips, statements) in [
+        ("a known user", PLAIN_HOOK, false, 6, 12),
+        ("a known member", MEMBERS_HOOK, false, 6, 13),
+        ("a new user without a mail", SPACES_HOOK, true, 10, 21),
+        ("a new member with a mail", MEMBERS_HOOK, true, 10, 22),
+        ("a new user with a mail", PLAIN_HOOK, true, 10, 20),
+    ] {
+        let new = |n: u64| format!("{}{n}@example.com", what.replace(' ', ""));
+        let cost = if is_new {
+            cost(site, &proxy, &sidecar, hook, new).await
+        } else {
+            cost(site, &proxy, &sidecar, hook, known).await
+        };
+        assert!(
+            cost.round_trips <= round_trips,
+            "{what}: {} round trips",
+            cost.round_trips
+        );
+        assert!(
+            cost.statements <= statements + more_statements,
+            "{what}: {} statements",
+            cost.statements
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The units in `deploy/systemd`, as systemd's own tools judge them; nothing is started.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const UNITS: [(&str, &str); 3] = [
+    (
+        "fcom-sidecar.service",
+        include_str!("../../../deploy/systemd/fcom-sidecar.service"),
+    ),
+    (
+        "fcom-sidecar.socket",
+        include_str!("../../../deploy/systemd/fcom-sidecar.socket"),
+    ),
+    (
+        "fcom-sidecar-admin.socket",
+        include_str!("../../../deploy/systemd/fcom-sidecar-admin.socket"),
+    ),
+];
+
+/// What `systemd-analyze security` may say at most, of 100.
+const EXPOSURE: &str = "--threshold=15";
+
+/// A folder with the units, for the program that is being tested.
+fn units() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in UNITS {
+        let text = text.replace("/usr/bin/fcom-sidecar", env!("CARGO_BIN_EXE_fcom-sidecar"));
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn analyze(arguments: &[&str], folder: &Path, units: &[&str]) -> (bool, String) {
+    let output = Command::new("systemd-analyze")
+        .args(arguments)
+        .args(units.iter().map(|unit| folder.join(unit)))
+        .output()
+        .expect("systemd is not on this machine: `make test` installs it");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn systemd_understands_every_line() {
+    let folder = units();
+    let arguments = ["verify", "--man=no"];
+    let names = UNITS.map(|(name, _)| name);
+    assert_eq!(
+        analyze(&arguments, folder.path(), &names),
+        (true, String::new())
+    );
+    // It does complain, and not only about what it cannot parse.
+    let service = folder.path().join(names[0]);
+    let text = std::fs::read_to_string(&service).unwrap();
+    std::fs::write(&service, text.replace("WatchdogSec", "WatchDogSec")).unwrap();
+    let (_, said) = analyze(&arguments, folder.path(), &names);
+    assert!(said.contains("WatchDogSec"), "{said}");
+}
+
+#[test]
+fn the_service_may_do_little() {
+    let folder = units();
+    let arguments = ["security", "--offline=true", "--no-pager", EXPOSURE];
+    let (good, said) = analyze(&arguments, folder.path(), &["fcom-sidecar.service"]);
+    assert!(good, "{said}");
+}

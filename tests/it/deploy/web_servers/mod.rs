@@ -1,0 +1,353 @@
+//! The web servers of `deploy/` in front of the daemon and of PHP: who gets which request, with which client, who takes
+//! over when the daemon is down, and that no log holds a key.
+
+mod front;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use self::front::{Front, Portal, Server};
+use crate::harness::check_report::check;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn nginx_hands_over_calls_and_nothing_else() {
+    judge(Server::Nginx).await;
+}
+
+#[tokio::test]
+async fn nginx_hands_calls_to_whichever_of_two_sidecars_is_there() {
+    judge(Server::NginxOfTwo).await;
+}
+
+#[tokio::test]
+async fn apache_hands_over_calls_and_nothing_else() {
+    judge(Server::Apache).await;
+}
+
+#[tokio::test]
+async fn caddy_hands_over_calls_and_nothing_else() {
+    judge(Server::Caddy).await;
+}
+
+#[tokio::test]
+async fn haproxy_hands_over_calls_and_nothing_else() {
+    judge(Server::HaProxy).await;
+}
+
+#[tokio::test]
+async fn portals_of_other_names_and_on_the_front_page_are_found() {
+    let (site, sidecar) = daemon().await;
+    for server in [
+        Server::Nginx,
+        Server::Apache,
+        Server::Caddy,
+        Server::HaProxy,
+    ] {
+        for (portal, path, others) in [
+            (
+                Portal::Renamed,
+                "/forum/community/",
+                ["/portal/", "/forum/communityx/"],
+            ),
+            (Portal::Root, "/", ["/portal/", "/x"]),
+        ] {
+            let front = Front::start(server, sidecar.client.public, portal).await;
+            let call = target(PLAIN_HOOK);
+            let query = call.split_once('?').unwrap().1;
+            let at = |path: &str| format!("{path}?{query}");
+            let fields = ["--data", "email=existing@example.com"];
+            let executed = curl(&front, &at(path), &fields).await;
+            assert_eq!(executed.by(), "sidecar", "{server:?} {path}");
+            for other in others {
+                let answer = curl(&front, &at(other), &fields).await;
+                assert_eq!(answer.by(), "PHP", "{server:?} {other}");
+            }
+        }
+    }
+    drop(site);
+}
+
+/// A daemon that believes 127.0.0.1 only, as the servers call from there, and callers from elsewhere on this machine. The webhook of
+/// spaces is for 127.0.0.2.
+async fn daemon() -> (Site, Sidecar) {
+    let site = Site::new("71").await;
+    let id = site
+        .number(&format!(
+            "SELECT id FROM wp_fcom_meta WHERE meta_key = '{SPACES_HOOK}'"
+        ))
+        .await;
+    let sections = format!(
+        "trusted_proxies = [\"127.0.0.1\"]\n[wordpress]\ntable_prefix = \"wp_\"\nversion = \"{}\"\n[database]\n\
+         url = \"{}\"\n[protection.spaces]\nwebhook_id = {id}\nallowed_networks = [\"127.0.0.2/32\"]\n",
+        site.wordpress,
+        site.url()
+    );
+    let sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+    (site, sidecar)
+}
+
+async fn judge(server: Server) {
+    let (site, mut sidecar) = daemon().await;
+    let front = Front::start(server, sidecar.client.public, Portal::Usual).await;
+    site.execute(&format!(
+        "UPDATE wp_options SET option_value = 'http://{}' WHERE option_name = 'home'",
+        front.address
+    ))
+    .await;
+    let before = front.seen_by_php().len();
+    check(&site)
+        .await
+        .assert("web-server", "ok", "arrive at the sidecar");
+    assert_eq!(front.seen_by_php().len(), before);
+    calls_and_nothing_else(&front, &site).await;
+    the_client_is_told(&front, &site).await;
+    php_takes_over(&front, &site, &mut sidecar).await;
+    nothing_is_done_twice(&front, &mut sidecar).await;
+    no_log_holds_a_key(&front);
+}
+
+async fn calls_and_nothing_else(front: &Front, site: &Site) {
+    // As in the plugin's documentation.
+    let form = [
+        "--form",
+        "email=ann@example.com",
+        "--form",
+        "first_name=Ann",
+    ];
+    let call = target(PLAIN_HOOK);
+    let answer = curl(front, &call, &form).await;
+    assert_eq!((answer.status, answer.by()), (200, "sidecar"));
+    let user = "SELECT ID FROM wp_users WHERE user_email = 'ann@example.com'";
+    assert_eq!(answer.json["user_id"], site.number(user).await);
+    let encoded = ["--data", "email=ann@example.com"];
+    for path in [
+        call.clone(),
+        call.replace("/portal/", "/portal"),
+        call.replace("/portal/", "/portal/x/y"),
+    ] {
+        let answer = curl(front, &path, &encoded).await;
+        assert_eq!((answer.status, answer.by()), (200, "sidecar"), "{path}");
+    }
+    // The sidecar's own words about a wrong key.
+    let answer = curl(front, &target("00000000000000000000000000000000"), &encoded).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json["message"], "Webhook not found");
+
+    let referrer = format!("http://{}{call}", front.address);
+    for (path, arguments) in [
+        ("/portal/".to_owned(), vec![]),
+        (call.clone(), vec!["--referer", &referrer]),
+        ("/portal/".to_owned(), encoded.to_vec()),
+        (
+            call.replace("incoming_webhook", "another_action"),
+            encoded.to_vec(),
+        ),
+        (call.replace(PLAIN_HOOK, ""), encoded.to_vec()),
+        (call.replace(PLAIN_HOOK, "0"), encoded.to_vec()),
+        (call.replace("/portal/", "/portalx/"), encoded.to_vec()),
+        (call.replace("/portal/", "/PORTAL/"), encoded.to_vec()),
+        ("/wp-admin/admin-ajax.php".to_owned(), encoded.to_vec()),
+    ] {
+        let answer = curl(front, &path, &arguments).await;
+        assert_eq!(answer.by(), "PHP", "{path} {arguments:?}");
+        let seen = front.seen_by_php().pop().unwrap();
+        assert_eq!(seen["uri"], path);
+    }
+}
+
+async fn the_client_is_told(front: &Front, site: &Site) {
+    let call = target(SPACES_HOOK);
+    for (client, status) in [("127.0.0.2", 200), ("127.0.0.3", 403)] {
+        let arguments = [
+            "--interface",
+            client,
+            "--header",
+            "X-Forwarded-For: 127.0.0.2",
+            "--data",
+            "email=existing@example.com",
+        ];
+        let answer = curl(front, &call, &arguments).await;
+        assert_eq!(answer.status, status, "{client}: {}", answer.json);
+    }
+    let arguments = [
+        "--header",
+        "X-Forwarded-Proto: https",
+        "--data",
+        "email=scheme@example.com",
+    ];
+    assert_eq!(
+        curl(front, &target(PLAIN_HOOK), &arguments).await.status,
+        200
+    );
+    let https = "SELECT https FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+    assert_eq!(site.text(https).await.as_deref(), Some("0"));
+}
+
+/// With the body, from the first call on, and until the sidecar is back.
+async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
+    assert!(sidecar.terminate().unwrap().success());
+    let path = target(PLAIN_HOOK);
+    let long = format!("long={}", "x".repeat(900_000));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body");
+    std::fs::write(&file, format!("email=long@example.com&{long}")).unwrap();
+    let from_file = format!("@{}", file.display());
+    for (arguments, email) in [
+        (["--form", "email=down@example.com"], "down@example.com"),
+        (["--data", "email=down2@example.com"], "down2@example.com"),
+        (["--data-binary", &from_file], "long@example.com"),
+    ] {
+        let before = front.seen_by_php().len();
+        let answer = curl(front, &path, &arguments).await;
+        assert_eq!((answer.status, answer.by()), (200, "PHP"), "{email}");
+        let seen = front.seen_by_php();
+        assert_eq!(seen.len(), before + 1);
+        assert_eq!(seen[before]["fields"]["email"], email);
+        assert_eq!(seen[before]["uri"], path);
+        assert_eq!(seen[before]["method"], "POST");
+        let host = seen[before]["host"].as_str().unwrap();
+        assert!(host.starts_with("127.0.0.1"), "{host}");
+        let length = seen[before]["fields"]["long"].as_str().map(str::len);
+        assert_eq!(length, (email == "long@example.com").then_some(900_000));
+    }
+    let before = front.seen_by_php().len();
+    check(site)
+        .await
+        .assert("web-server", "warning", "arrive at PHP");
+    let seen = front.seen_by_php();
+    assert_eq!(seen.len(), before + 1);
+    assert_eq!(seen[before]["fields"], Value::Array(Vec::new()));
+    sidecar.restart().await;
+    let deadline = Instant::now() + PATIENCE;
+    while curl(front, &path, &["--data", "email=ann@example.com"])
+        .await
+        .by()
+        != "sidecar"
+    {
+        assert!(Instant::now() < deadline, "PHP keeps the calls");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Calls that reached a sidecar which then breaks off are not repeated by PHP.
+async fn nothing_is_done_twice(front: &Front, sidecar: &mut Sidecar) {
+    sidecar.kill();
+    let broken = Broken::listen(sidecar.client.public).await;
+    let deadline = Instant::now() + PATIENCE;
+    for number in 0.. {
+        assert!(Instant::now() < deadline, "no call reaches the sidecar");
+        let email = format!("broken{number}@example.com");
+        let fields = format!("email={email}");
+        let answer = curl(front, &target(PLAIN_HOOK), &["--data", &fields]).await;
+        if broken.has_seen(&email) {
+            assert_eq!(answer.status, 502);
+            let repeated = front.seen_by_php();
+            let repeated = repeated.iter().find(|one| one["fields"]["email"] == *email);
+            assert_eq!(repeated, None);
+            return;
+        }
+        // Not yet found to be back: such a call is PHP's alone.
+        assert_eq!(answer.by(), "PHP");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn no_log_holds_a_key(front: &Front) {
+    let logs = front.logs();
+    let all: String = logs.iter().map(|(_, text)| text.as_str()).collect();
+    for key in [PLAIN_HOOK, SPACES_HOOK] {
+        let holding: Vec<_> = logs.iter().filter(|(_, text)| text.contains(key)).collect();
+        assert!(holding.is_empty(), "{holding:#?}");
+    }
+    // They do log requests.
+    assert!(all.contains("/portal/x/y"), "{logs:#?}");
+}
+
+/// Reads what comes and closes the connection.
+struct Broken {
+    seen: Arc<Mutex<Vec<u8>>>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Broken {
+    async fn listen(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let all = seen.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let all = all.clone();
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 65_536];
+                    // The calls here end with their last field's host.
+                    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                        all.lock().unwrap().extend_from_slice(&buffer[..length]);
+                        if buffer[..length].ends_with(b"@example.com") {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { seen, accepting }
+    }
+
+    fn has_seen(&self, email: &str) -> bool {
+        String::from_utf8_lossy(&self.seen.lock().unwrap()).contains(email)
+    }
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+struct Answer {
+    status: u16,
+    json: Value,
+}
+
+impl Answer {
+    /// Who answered.
+    fn by(&self) -> &str {
+        match self.json["by"].as_str() {
+            Some(by) => by,
+            None if self.json["status"].is_string() => "sidecar",
+            None => "the server itself",
+        }
+    }
+}
+
+async fn curl(front: &Front, path: &str, arguments: &[&str]) -> Answer {
+    let mut command = Command::new("curl");
+    command
+        .args(["--silent", "--show-error", "--max-time", "30"])
+        .args(["--write-out", "\n%{http_code}", "--url"])
+        .arg(format!("http://{}{path}", front.address))
+        .args(arguments);
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let output = run.await.unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    assert!(
+        output.status.success(),
+        "{text} {:?}: {:#?}",
+        output.stderr,
+        front.logs()
+    );
+    Answer {
+        status: status.parse().unwrap(),
+        json: serde_json::from_str(body).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,207 @@
+//! A database that is there but does not do its part: silent connections, answers that are lost, rows that somebody else
+//! has locked.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::harness::invariants;
+use crate::harness::proxy::Proxy;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, target};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const DATABASE_URL: &str = "FCOM_SIDECAR__DATABASE__URL";
+const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
+const CONNECTIONS: &str = "FCOM_SIDECAR__DATABASE__MAX_CONNECTIONS";
+const IN_FLIGHT: &str = "FCOM_SIDECAR__LIMITS__MAX_CALLS_IN_FLIGHT";
+
+async fn behind(proxy: &Proxy, site: &Site) -> Sidecar {
+    let url = proxy.url(site);
+    Sidecar::start_with(site, &[(DATABASE_URL, &url), (LOCK_WAIT, "1")]).await
+}
+
+async fn wait_until(site: &Site, what: &str, condition: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while site.number(condition).await == 0 {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_get_over_connections_that_have_fallen_silent() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let url = proxy.url(&site);
+    // The senders would find some of them out.
+    let no_mail = ("FCOM_SIDECAR__MAIL__TRANSPORT", "off");
+    let environment = [(DATABASE_URL, url.as_str()), (LOCK_WAIT, "1"), no_mail];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let call = |n: u32| {
+        let client = &sidecar.client;
+        async move {
+            let email = format!("user{n}@example.com");
+            client.execute(PLAIN_HOOK, &[("email", &email)]).await
+        }
+    };
+    // All connections of the pool are open, and idle, when they fall silent.
+    join_all((0..32).map(call)).await;
+    invariants::wait_for_tally(&site).await;
+    proxy.fall_silent();
+    // One call cannot try them one by one.
+    call(0).await;
+    // Old members and new ones.
+    join_all((28..36).map(call)).await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+    assert_eq!(sidecar.client.admin_status("/readyz").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_found_once_the_database_is_back() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let sidecar = behind(&proxy, &site).await;
+    let fields = [("email", "lost@example.com")];
+    let call = sidecar.client.execute(PLAIN_HOOK, &fields);
+    let fault = async {
+        proxy.lose_the_next_commit().await;
+        let committed = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'lost@example.com'";
+        wait_until(&site, "the server has not committed", committed).await;
+        // Longer than a call that was not committed would be tried again.
+        tokio::time::sleep(Duration::from_secs(16)).await;
+        proxy.come_back().await;
+    };
+    let (id, ()) = tokio::join!(call, fault);
+    let newest = "SELECT MAX(ID) FROM wp_users";
+    assert_eq!(site.number(newest).await, id);
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let mut sidecar = behind(&proxy, &site).await;
+    let fields = [("email", "unknown@example.com")];
+    let call = sidecar.client.call(PLAIN_HOOK, &fields);
+    let (response, ()) = tokio::join!(call, proxy.lose_the_next_commit());
+    assert_eq!(response.status, 503);
+    let said = response.text();
+    assert!(said.contains("Nobody can say whether"), "{said}");
+    proxy.come_back().await;
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
+    // As the answer says.
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn a_locked_user_keeps_nobody_else_waiting() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start_with(&site, &[(CONNECTIONS, "3"), (LOCK_WAIT, "2")]).await;
+    let blocker = site.lock(KNOWN_USER).await;
+    let locked: Vec<_> = (0..20)
+        .map(|_| {
+            let client = sidecar.client.clone();
+            tokio::spawn(async move {
+                let known = [("email", "existing@example.com")];
+                client.call(PLAIN_HOOK, &known).await
+            })
+        })
+        .collect();
+    site.a_call_waits().await;
+    for n in 0..20 {
+        let email = format!("other{n}@example.com");
+        sidecar
+            .client
+            .execute(PLAIN_HOOK, &[("email", &email)])
+            .await;
+    }
+    assert!(locked.iter().all(|call| !call.is_finished()));
+    for call in locked {
+        let response = call.await.unwrap();
+        assert_eq!(response.status, 503);
+        let said = response.text();
+        assert!(said.contains("nothing was changed"), "{said}");
+    }
+    blocker.rollback().await.unwrap();
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_counted_keeps_no_other_from_it() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    site.execute(&format!(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON wp_fcom_meta FOR EACH ROW \
+         IF NEW.meta_key = '{PLAIN_HOOK}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    ))
+    .await;
+    let call = |n: u32| {
+        let client = &sidecar.client;
+        async move {
+            let email = format!("user{n}@example.com");
+            let key = [PLAIN_HOOK, SPACES_HOOK][n as usize % 2];
+            client.execute(key, &[("email", &email)]).await;
+        }
+    };
+    join_all((0..20).map(call)).await;
+    let uncounted = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs r \
+        JOIN wp_fcom_meta w ON w.id = r.webhook_id WHERE tallied = 0 AND w.meta_key =";
+    assert_eq!(
+        site.number(&format!("{uncounted} '{SPACES_HOOK}'")).await,
+        0
+    );
+    assert_eq!(
+        site.number(&format!("{uncounted} '{PLAIN_HOOK}'")).await,
+        10
+    );
+    site.execute("DROP TRIGGER refuse").await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_gives_its_place_back_only_when_its_call_has_ended() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start_with(&site, &[(IN_FLIGHT, "1")]).await;
+    let blocker = site.lock(KNOWN_USER).await;
+    let body = "email=existing%40example.com";
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        target(PLAIN_HOOK),
+        body.len()
+    );
+    let mut client = TcpStream::connect(sidecar.client.public).await.unwrap();
+    client
+        .write_all(format!("{head}{body}").as_bytes())
+        .await
+        .unwrap();
+    site.a_call_waits().await;
+    // A reset, so that the daemon hears of it while the call is waiting.
+    client.set_zero_linger().unwrap();
+    drop(client);
+    for _ in 0..50 {
+        let refused = sidecar
+            .client
+            .call(PLAIN_HOOK, &[("email", "next@example.com")])
+            .await;
+        assert_eq!(refused.status, 503, "{}", refused.text());
+    }
+    blocker.rollback().await.unwrap();
+    wait_until(
+        &site,
+        "the call is not carried out",
+        "SELECT COUNT(*) FROM wp_fcom_sidecar_runs",
+    )
+    .await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}

@@ -1,0 +1,205 @@
+//! A database that answers but cannot do what it should: no room, tables that are not what they should be, no connection
+//! to be had. Its operator has to act, and then nothing but time is needed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use sqlx::{ConnectOptions, Connection, MySqlConnection};
+
+use crate::harness::http::Response;
+use crate::harness::invariants;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[track_caller]
+fn assert_refused(response: &Response) {
+    assert_eq!(response.status, 503, "{}", response.text());
+    assert!(response.header("retry-after").is_some());
+    let said = response.text();
+    assert!(said.contains("nothing was changed"), "{said}");
+}
+
+/// Calls until the daemon executes it, which it does by itself once the fault is mended.
+async fn heals(sidecar: &Sidecar, email: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let response = sidecar.client.call(PLAIN_HOOK, &[("email", email)]).await;
+        if response.status == 200 {
+            return;
+        }
+        assert_refused(&response);
+        assert!(
+            Instant::now() < deadline,
+            "it does not heal: {}",
+            sidecar.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What the daemon's log says at level ERROR.
+fn errors(sidecar: &Sidecar) -> Vec<String> {
+    let log = sidecar.log();
+    let errors = log.lines().filter(|line| line.contains("ERROR"));
+    errors.map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn assert_says(sidecar: &Sidecar, words: &str) {
+    let errors = errors(sidecar);
+    let says = errors.iter().any(|line| line.contains(words));
+    assert!(says, "{errors:#?}");
+}
+
+/// A server whose tables share files that cannot grow.
+fn small_server() -> Options {
+    let arguments = [
+        "--innodb-file-per-table=0",
+        "--innodb-data-file-path=ibdata1:12M;ibdata2:24M",
+    ];
+    Options {
+        arguments: arguments.map(str::to_owned).to_vec(),
+        ..server_options()
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
+    let server = Arc::new(PrivateMariadb::start(small_server()).await.unwrap());
+    let site = Site::on(server, "71").await;
+    let sidecar = Sidecar::start(&site).await;
+    heals(&sidecar, "before@example.com").await;
+    // Rows that stay in their pages: the server does not survive a larger one that finds no room.
+    site.execute("CREATE TABLE ballast (data VARCHAR(3000))")
+        .await;
+    for rows in [500, 20, 1] {
+        let insert = format!("INSERT INTO ballast SELECT REPEAT('x', 3000) FROM seq_1_to_{rows}");
+        while site.try_execute(&insert).await.is_ok() {}
+    }
+    // There is a little room in the tables' own pages.
+    let mut executed = 0;
+    let name = "n".repeat(200);
+    let refused = loop {
+        let email = format!("user{executed}@example.com");
+        let fields = [("email", email.as_str()), ("first_name", &name)];
+        let response = sidecar.client.call(MEMBERS_HOOK, &fields).await;
+        if response.status != 200 {
+            break response;
+        }
+        executed += 1;
+        assert!(executed < 2000, "the disk is never full");
+    };
+    assert_refused(&refused);
+    let users = "SELECT COUNT(*) FROM wp_users WHERE ID > 12";
+    assert_eq!(site.number(users).await, executed + 1);
+    assert_says(&sidecar, "make room for the database");
+    site.execute("DROP TABLE ballast").await;
+    heals(&sidecar, "after@example.com").await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn a_table_that_lacks_a_column_is_named_and_needs_no_restart() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    for (table, column) in [
+        ("wp_fcom_sidecar_runs", "changes"),
+        ("wp_fcom_xprofile", "short_description"),
+    ] {
+        let rename = |from, to| format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}");
+        site.execute(&rename(column, "gone")).await;
+        let fields = [("email", "new@example.com")];
+        assert_refused(&sidecar.client.call(MEMBERS_HOOK, &fields).await);
+        assert_says(&sidecar, &format!("Unknown column '{column}'"));
+        assert_says(&sidecar, "Remedy: the tables are not what they should be");
+        let nobody = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'new@example.com'";
+        assert_eq!(site.number(nobody).await, 0);
+        site.execute(&rename("gone", column)).await;
+    }
+    heals(&sidecar, "new@example.com").await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_release_serve_this_one_too() {
+    let site = Site::new("71").await;
+    drop(Sidecar::start(&site).await);
+    let mut newer = "INSERT INTO wp_fcom_sidecar_schema (version, description, success, checksum, execution_time) \
+        VALUES (9001, 'later', TRUE, 'x', 1)"
+        .to_owned();
+    for table in ["claims", "runs", "mail"] {
+        newer.push_str(&format!(
+            "; ALTER TABLE wp_fcom_sidecar_{table} ADD COLUMN later INT NOT NULL DEFAULT 7, ADD INDEX later (later)"
+        ));
+    }
+    site.execute(&newer).await;
+    let sidecar = Sidecar::start(&site).await;
+    for hook in [MEMBERS_HOOK, SPACES_HOOK] {
+        let fields = [("email", "new@example.com")];
+        sidecar.client.execute(hook, &fields).await;
+    }
+    assert_eq!(sidecar.client.admin_status("/readyz").await, 200);
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+/// Connections of other programs, until the server takes no more.
+async fn take_all(site: &Site) -> Vec<MySqlConnection> {
+    let options: sqlx::mysql::MySqlConnectOptions = site.url().parse().unwrap();
+    let mut taken = Vec::new();
+    while let Ok(connection) = options.connect().await {
+        taken.push(connection);
+    }
+    taken
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_free_connections_is_waited_for() {
+    let few = Options {
+        arguments: vec!["--max-connections=30".to_owned()],
+        ..server_options()
+    };
+    let server = Arc::new(PrivateMariadb::start(few).await.unwrap());
+    let site = Site::on(server, "71").await;
+    // An administrator would have a connection in reserve; and the test has one.
+    site.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM sidecar@'%'")
+        .await;
+    let taken = take_all(&site).await;
+    assert!(!taken.is_empty());
+    let mut sidecar = Sidecar::start_unready(&site).await;
+    assert_says(&sidecar, "Too many connections");
+    let fields = [("email", "early@example.com")];
+    let response = sidecar.client.call(PLAIN_HOOK, &fields).await;
+    assert_eq!(response.status, 503, "{}", response.text());
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(sidecar.client.admin_status("/readyz").await, 503);
+    for connection in taken {
+        connection.close().await.unwrap();
+    }
+    assert!(sidecar.becomes_ready().await);
+    heals(&sidecar, "early@example.com").await;
+
+    // While it works, others take what it does not have.
+    let taken = take_all(&site).await;
+    let calls = (0..60).map(|n| {
+        let client = &sidecar.client;
+        async move {
+            let email = format!("user{n}@example.com");
+            client.call(SPACES_HOOK, &[("email", &email)]).await.status
+        }
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(
+        answers.iter().all(|status| [200, 503].contains(status)),
+        "{answers:?}"
+    );
+    drop(taken);
+    heals(&sidecar, "late@example.com").await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}

@@ -1,0 +1,9 @@
+//! What callers see while something is broken or overloaded, and that the way back needs no operator unless the cause
+//! does.
+
+mod clock_jumps;
+mod database_away;
+mod database_unresponsive;
+mod database_unusable;
+mod mail_server_misbehaves;
+mod overload;

@@ -1,0 +1,27 @@
+//! What the cases are written with.
+//!
+//! A case starts from [`site::Site`] (a database from a fixture) and [`sidecar::Sidecar`] (the daemon on it, with a
+//! [`client::Client`]). [`invariants`] says what holds for any site at rest.
+
+pub(crate) mod check_report;
+pub(crate) mod client;
+pub(crate) mod compare;
+pub(crate) mod environment;
+pub(crate) mod http;
+pub(crate) mod invariants;
+pub(crate) mod management;
+pub(crate) mod metrics;
+pub(crate) mod original;
+pub(crate) mod outbox;
+pub(crate) mod passwords;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod received_mails;
+pub(crate) mod recording;
+pub(crate) mod replay;
+pub(crate) mod sidecar;
+pub(crate) mod site;
+pub(crate) mod smtp_peer;
+pub(crate) mod snapshot;
+pub(crate) mod tables;
+pub(crate) mod webhook_record;

@@ -1,0 +1,57 @@
+//! Daemons that send mail, and what the outbox says about it.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Retries follow each other quickly here.
+pub(crate) const PACE: [(&str, &str); 4] = [
+    ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ("FCOM_SIDECAR__MAIL__LONGEST_RETRY_SECONDS", "1"),
+    ("FCOM_SIDECAR__MAIL__LEASE_SECONDS", "4"),
+    ("FCOM_SIDECAR__SMTP__TIMEOUT_SECONDS", "1"),
+];
+
+pub(crate) async fn start(site: &Site, url: &str) -> Sidecar {
+    let mut environment = PACE.to_vec();
+    environment.push(("FCOM_SIDECAR__SMTP__URL", url));
+    Sidecar::start_with(site, &environment).await
+}
+
+pub(crate) async fn create(sidecar: &Sidecar, email: &str) {
+    sidecar
+        .client
+        .execute(PLAIN_HOOK, &[("email", email)])
+        .await;
+}
+
+/// Waits until a query gives this text.
+pub(crate) async fn becomes(site: &Site, query: &str, expected: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = site.text(query).await;
+        if found.as_deref() == Some(expected) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{query}: {found:?} instead of {expected}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) const LAST_STATE: &str =
+    "SELECT state FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+pub(crate) const LAST_WORDS: &str =
+    "SELECT last_error FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
+pub(crate) const STATES: &str = "SELECT GROUP_CONCAT(DISTINCT state) FROM wp_fcom_sidecar_mail";
+
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
+    let mut lines = message.lines().take_while(|line| !line.is_empty());
+    lines
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .unwrap()
+}

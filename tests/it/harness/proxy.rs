@@ -1,0 +1,177 @@
+//! A way to the database that fails as networks do: it falls silent, or breaks just when a commit's answer is due.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fcom_sidecar::sample::machine::free_port;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::harness::site::Site;
+
+/// The last statement of a batch, at the end of its packet.
+const COMMIT: &[u8] = b"COMMIT";
+/// The command that the pool greets the server with.
+const PING: u8 = 0x0e;
+
+/// Passes bytes on between the daemon and the database server.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct State {
+    server: SocketAddr,
+    opened: AtomicU64,
+    /// Connections up to this number are silent: open, but nothing passes.
+    silent: watch::Sender<u64>,
+    /// Connections up to this number are cut.
+    cut: watch::Sender<u64>,
+    /// Whether the next commit loses its answer, and all connections break with it.
+    cuts_at_commit: AtomicBool,
+    commit_lost: watch::Sender<bool>,
+    round_trips: AtomicU64,
+}
+
+impl Proxy {
+    /// In front of the site's server.
+    pub(crate) async fn start(site: &Site) -> Self {
+        let proxy = Self {
+            address: ([127, 0, 0, 1], free_port()).into(),
+            state: Arc::new(State {
+                server: ([127, 0, 0, 1], site.server.port()).into(),
+                opened: AtomicU64::new(0),
+                silent: watch::Sender::new(0),
+                cut: watch::Sender::new(0),
+                cuts_at_commit: AtomicBool::new(false),
+                commit_lost: watch::Sender::new(false),
+                round_trips: AtomicU64::new(0),
+            }),
+            accepting: Mutex::default(),
+        };
+        proxy.come_back().await;
+        proxy
+    }
+
+    /// The site's database URL, by this way.
+    pub(crate) fn url(&self, site: &Site) -> String {
+        let direct = format!(":{}/", site.server.port());
+        site.url()
+            .replace(&direct, &format!(":{}/", self.address.port()))
+    }
+
+    /// How often the daemon has asked the server so far; greetings of idle connections do not count.
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.state.round_trips.load(Ordering::SeqCst)
+    }
+
+    /// All connections there are stay open, but nothing passes any more. New ones work.
+    pub(crate) fn fall_silent(&self) {
+        let opened = self.state.opened.load(Ordering::SeqCst);
+        self.state.silent.send_replace(opened);
+    }
+
+    /// All connections there are break. New ones work.
+    pub(crate) fn cut(&self) {
+        let opened = self.state.opened.load(Ordering::SeqCst);
+        self.state.cut.send_replace(opened);
+    }
+
+    /// Waits for the next commit, lets it reach the server and be answered, and breaks all connections before the answer
+    /// arrives. New ones are refused from then on.
+    pub(crate) async fn lose_the_next_commit(&self) {
+        self.state.cuts_at_commit.store(true, Ordering::SeqCst);
+        let mut lost = self.state.commit_lost.subscribe();
+        lost.wait_for(|lost| *lost).await.unwrap();
+        if let Some(accepting) = self.accepting.lock().unwrap().take() {
+            accepting.abort();
+        }
+        self.state.cut.send_replace(u64::MAX);
+    }
+
+    /// New connections are taken again.
+    pub(crate) async fn come_back(&self) {
+        self.fall_silent();
+        self.cut();
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        let accept = accept(listener, self.state.clone());
+        *self.accepting.lock().unwrap() = Some(tokio::spawn(accept));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(accepting) = self.accepting.lock().unwrap().take() {
+            accepting.abort();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let number = 1 + state.opened.fetch_add(1, Ordering::SeqCst);
+        let state = state.clone();
+        tokio::spawn(async move {
+            let mut cut = state.cut.subscribe();
+            tokio::select! {
+                _ = pass(client, number, &state) => {}
+                _ = cut.wait_for(|up_to| number <= *up_to) => {}
+            }
+        });
+    }
+}
+
+async fn pass(client: TcpStream, number: u64, state: &State) -> io::Result<()> {
+    let server = TcpStream::connect(state.server).await?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        ended = forward(from_client, to_server, number, state, true) => ended,
+        ended = forward(from_server, to_client, number, state, false) => ended,
+    }
+}
+
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    number: u64,
+    state: &State,
+    is_request: bool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        until_heard(number, state).await;
+        if length == 0 {
+            return Ok(());
+        }
+        let bytes = &buffer[..length];
+        // The driver waits for each answer before it asks again. The fifth byte of a packet is the command.
+        if is_request && bytes[4] != PING {
+            state.round_trips.fetch_add(1, Ordering::SeqCst);
+        }
+        let is_commit = is_request && bytes.ends_with(COMMIT);
+        if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
+            // Nothing of the answer passes: it may come before the next line is done.
+            state.silent.send_replace(u64::MAX);
+            to.write_all(bytes).await?;
+            // The server reads what is sent before it sees the end; only then is the connection gone.
+            to.shutdown().await?;
+            state.commit_lost.send_replace(true);
+            return std::future::pending().await;
+        }
+        to.write_all(bytes).await?;
+    }
+}
+
+/// Never returns for a silent connection.
+async fn until_heard(number: u64, state: &State) {
+    let mut silent = state.silent.subscribe();
+    let _ = silent.wait_for(|up_to| number > *up_to).await;
+}

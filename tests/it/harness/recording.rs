@@ -1,0 +1,75 @@
+//! The format of the recordings, as their README describes it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::harness::client::Client;
+use crate::harness::http::Response;
+
+/// One file of cases.
+#[derive(Deserialize)]
+pub(crate) struct Recording {
+    pub(crate) wordpress: String,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// A case: what is changed first, what is sent, and what PHP did.
+#[derive(Deserialize)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) setup: Vec<String>,
+    /// The plain password that was posted, where the stored hash is to be verified.
+    pub(crate) password: Option<String>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) expected: Expected,
+}
+
+/// One request.
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    pub(crate) target: String,
+    pub(crate) method: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) body_b64: Option<String>,
+}
+
+/// What PHP did.
+#[derive(Deserialize)]
+pub(crate) struct Expected {
+    pub(crate) responses: Vec<Value>,
+    pub(crate) diff: Value,
+    pub(crate) mails: Vec<Value>,
+}
+
+/// How the daemon is better than PHP in one case.
+#[derive(Deserialize)]
+pub(crate) struct Deviation {
+    pub(crate) statuses: Vec<u16>,
+    #[serde(default)]
+    /// No row may change.
+    pub(crate) unchanged: bool,
+    /// The new user's login.
+    pub(crate) login: Option<String>,
+    /// How many mails are promised.
+    pub(crate) mails: Option<u64>,
+}
+
+impl Request {
+    /// Sends it as the proxy of the recording did.
+    pub(crate) async fn send(&self, client: &Client) -> Response {
+        let body = match (&self.body, &self.body_b64) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(encoded)) => STANDARD.decode(encoded).unwrap(),
+            (None, None) => Vec::new(),
+        };
+        let mut headers = vec![("X-Forwarded-Proto", "https")];
+        if let Some(content_type) = &self.content_type {
+            headers.push(("Content-Type", content_type));
+        }
+        let method = self.method.as_deref().unwrap_or("POST");
+        client.request(method, &self.target, &headers, &body).await
+    }
+}

@@ -1,0 +1,389 @@
+//! Runs the daemon and watches what it says.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fcom_sidecar::sample::machine::free_port;
+use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+
+use crate::harness::client::Client;
+use crate::harness::site::Site;
+
+/// Sections of the configuration that every daemon of the tests gets. The place to raise limits on callers, which tests
+/// of concurrency must not meet.
+const COMMON_SETTINGS: &str = "";
+
+/// More than an operator would ask for, so that a secret in a debug line is found, too.
+const LOG_FILTER: &str = "debug";
+
+/// How long the daemon may take to become ready, or to end after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running daemon. Dropping it stops it and asserts that no claim is left and no secret reached its log.
+pub(crate) struct Sidecar {
+    pub(crate) client: Client,
+    process: Option<Child>,
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+    server: Arc<PrivateMariadb>,
+    database: String,
+    claims_table: String,
+    /// Bound but not listening, so that mail finds nobody.
+    _mail_port: TcpSocket,
+}
+
+impl Sidecar {
+    /// Migrates the site's database and serves it.
+    pub(crate) async fn start(site: &Site) -> Self {
+        Self::start_with(site, &[]).await
+    }
+
+    /// The same with variables in its environment, which override the configuration file.
+    pub(crate) async fn start_with(site: &Site, environment: &[(&str, &str)]) -> Self {
+        Self::start_configured(site, &sections(site), environment).await
+    }
+
+    /// The same with these sections beside `[server]` in its configuration file.
+    pub(crate) async fn start_configured(
+        site: &Site,
+        sections: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        loop {
+            let mut sidecar = Self::prepare(site, sections, environment).await;
+            sidecar.migrate();
+            sidecar.spawn();
+            if sidecar.becomes_ready().await {
+                return sidecar;
+            }
+            let log = sidecar.log();
+            // Somebody else was faster: other ports, then.
+            assert!(
+                log.to_lowercase().contains("address already in use"),
+                "the daemon does not become ready; its log:\n{log}"
+            );
+        }
+    }
+
+    /// Serves a database that cannot be written to, and returns when the daemon has said so.
+    pub(crate) async fn start_unready(site: &Site) -> Self {
+        let mut sidecar = Self::unstarted(site, &[]).await;
+        sidecar.client.record(&webhook_keys(site).await);
+        sidecar.spawn();
+        let deadline = Instant::now() + PATIENCE;
+        while !sidecar.log().contains("not ready: ") {
+            assert!(Instant::now() < deadline, "its log:\n{}", sidecar.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        sidecar
+    }
+
+    /// A daemon that is not running yet; nothing is migrated.
+    pub(crate) async fn unstarted(site: &Site, environment: &[(&str, &str)]) -> Self {
+        Self::prepare(site, &sections(site), environment).await
+    }
+
+    async fn prepare(site: &Site, sections: &str, environment: &[(&str, &str)]) -> Self {
+        let mail_port = TcpSocket::new_v4().unwrap();
+        mail_port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mail = mail_port.local_addr().unwrap();
+        let [public, admin] =
+            [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let client = Client::new(public, admin);
+        client.record(&[site.server.password().to_owned()]);
+        client.record(&webhook_keys(site).await);
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = format!(
+            r#"[server]
+listen = "{public}"
+admin_listen = "{admin}"
+{sections}
+[smtp]
+url = "smtp://{mail}"
+{COMMON_SETTINGS}
+"#
+        );
+        fs::write(folder.path().join("c.toml"), configuration).unwrap();
+        Self {
+            client,
+            process: None,
+            folder,
+            environment: environment
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            server: site.server.clone(),
+            database: site.database.clone(),
+            claims_table: format!("{}fcom_sidecar_claims", site.prefix),
+            _mail_port: mail_port,
+        }
+    }
+
+    /// Runs a subcommand to its end; its output goes to the log, too.
+    pub(crate) fn run(&self, arguments: &[&str]) -> ExitStatus {
+        self.command(arguments).status().unwrap()
+    }
+
+    /// Runs a subcommand to its end: whether it succeeded, what it answered, and what it said about errors. Answers may hold
+    /// secrets, so they do not go to the log.
+    pub(crate) fn output(&self, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = self.command(arguments);
+        let output = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let succeeded = output.status.success();
+        (succeeded, text(output.stdout), text(output.stderr))
+    }
+
+    fn migrate(&self) {
+        let status = self.run(&["migrate"]);
+        assert!(status.success(), "migrate: {status}\n{}", self.log());
+    }
+
+    pub(crate) fn spawn(&mut self) {
+        self.process = Some(self.command(&["serve"]).spawn().unwrap());
+    }
+
+    /// The same by another command that ends up as this one, with its output in the log.
+    pub(crate) fn spawn_as(&mut self, wrap: impl FnOnce(&Command) -> Command) {
+        let log = || self.open_log();
+        let mut command = wrap(&self.command(&["serve"]));
+        let started = command.stdout(log()).stderr(log()).spawn();
+        self.process = Some(started.unwrap());
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let log = self.open_log();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.path().join("c.toml"))
+            .env("RUST_LOG", LOG_FILTER)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        command
+    }
+
+    /// Adds to the configuration file; the daemon does not know yet.
+    pub(crate) fn append_configuration(&mut self, sections: &str) {
+        let file = self.folder.path().join("c.toml");
+        let configuration = fs::read_to_string(&file).unwrap() + sections;
+        fs::write(file, configuration).unwrap();
+    }
+
+    /// Puts another mail server into the configuration file.
+    pub(crate) fn set_mail_server(&mut self, url: &str) {
+        let file = self.folder.path().join("c.toml");
+        let configuration = fs::read_to_string(&file).unwrap();
+        let before = configuration
+            .lines()
+            .find(|line| line.starts_with("url = \"smtp:"));
+        let after = format!("url = \"{url}\"");
+        fs::write(&file, configuration.replace(before.unwrap(), &after)).unwrap();
+    }
+
+    /// Sends SIGHUP: the daemon reads its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until the daemon ends by itself.
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                process.kill().unwrap();
+                process.wait().unwrap();
+                panic!("the daemon does not end; its log:\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until `/readyz` says 200. `false` when the daemon has ended instead.
+    pub(crate) async fn becomes_ready(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while self.client.admin_status("/readyz").await != 200 {
+            let process = self.process.as_mut().unwrap();
+            if process.try_wait().unwrap().is_some() {
+                self.process = None;
+                return false;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not ready in time; the log:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// Ends the daemon as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn tell_to_stop(&self) {
+        if let Some(process) = &self.process {
+            let id = process.id().to_string();
+            // The standard library knows SIGKILL only.
+            Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        }
+    }
+
+    /// Ends the daemon with SIGTERM and waits for it. It is killed when it takes too long, and then `None` is returned.
+    pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
+        self.tell_to_stop();
+        let mut process = self.process.take()?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = process.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        None
+    }
+
+    /// Starts the daemon again, on the same ports, after [`kill`](Self::kill) or [`terminate`](Self::terminate).
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        assert!(
+            self.becomes_ready().await,
+            "the daemon does not come back; its log:\n{}",
+            self.log()
+        );
+    }
+
+    /// Everything the daemon and its subcommands have written so far.
+    pub(crate) fn log(&self) -> String {
+        let bytes = fs::read(self.log_file()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn open_log(&self) -> File {
+        let mut options = File::options();
+        let options = options.append(true).create(true);
+        options.open(self.log_file()).unwrap()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn leaks(&self) -> Vec<String> {
+        found_in(&self.log(), &self.client.secrets())
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.kill();
+            let log = self.log();
+            let tail = log.lines().rev().take(20).collect::<Vec<_>>();
+            let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+            eprintln!("the daemon's log ends with:\n{tail}");
+            return;
+        }
+        let was_running = self.process.is_some();
+        let status = self.terminate();
+        assert!(
+            !was_running || status.is_some_and(|status| status.success()),
+            "SIGTERM ends the daemon with {status:?}; its log:\n{}",
+            self.log()
+        );
+        if let Some(claims) = claims_left(
+            self.server.clone(),
+            self.database.clone(),
+            self.claims_table.clone(),
+        ) {
+            assert_eq!(claims, 0, "claims are left at rest");
+        }
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "secrets in the log: {leaks:?}");
+    }
+}
+
+/// How many claims there are; `None` when the database or the table is away. Asked from a thread with a runtime of its own, since
+/// this is for `drop`.
+fn claims_left(server: Arc<PrivateMariadb>, database: String, table: String) -> Option<i64> {
+    let ask = async move {
+        let options = server.connect_options(Some(&database));
+        let mut connection = options.connect().await.ok()?;
+        let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        let claims = sqlx::query(sql).fetch_one(&mut connection).await.ok()?;
+        let _ = connection.close().await;
+        Some(claims.get(0))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    std::thread::spawn(move || runtime.block_on(ask))
+        .join()
+        .unwrap()
+}
+
+/// What the configuration says of a site where nothing is left to be found out.
+fn sections(site: &Site) -> String {
+    let (prefix, wordpress, url) = (&site.prefix, site.wordpress, site.url());
+    format!(
+        "[wordpress]\ntable_prefix = \"{prefix}\"\nversion = \"{wordpress}\"\n[database]\nurl = \"{url}\""
+    )
+}
+
+async fn webhook_keys(site: &Site) -> Vec<String> {
+    let prefix = &site.prefix;
+    let sql = format!("SELECT meta_key FROM {prefix}fcom_meta WHERE object_type = 'webhook'");
+    site.column(&sql).await
+}
+
+/// Which of these texts the log contains, whatever the case.
+fn found_in(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
+    let log = log.to_lowercase();
+    let found = secrets
+        .iter()
+        .filter(|secret| log.contains(&secret.to_lowercase()));
+    found.cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_any_case() {
+        let secrets = BTreeSet::from(["Ann@Example.com".to_owned(), "absent-one".to_owned()]);
+        let log = "INFO created ann@example.com";
+        assert_eq!(found_in(log, &secrets), ["Ann@Example.com"]);
+    }
+}

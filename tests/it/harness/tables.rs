@@ -1,0 +1,51 @@
+//! Table names of a single site and of a network, and the statements that run on them.
+
+use fcom_sidecar::db::{Statement, Statements, TableNames};
+
+use crate::harness::site::{PREFIX, Site};
+
+/// The tables that a network has beside those of its sites, from `wp_get_db_schema( 'global' )` of WordPress 6.1, with its
+/// second site; it has all tables of the fixture, too.
+const NETWORK: &str = "
+    ALTER TABLE wp_users ADD spam tinyint(2) NOT NULL DEFAULT 0, ADD deleted tinyint(2) NOT NULL DEFAULT 0;
+    CREATE TABLE wp_blogs (blog_id bigint(20) NOT NULL auto_increment, site_id bigint(20) NOT NULL default '0',
+        domain varchar(200) NOT NULL default '', path varchar(100) NOT NULL default '',
+        registered datetime NOT NULL default '2026-01-01', last_updated datetime NOT NULL default '2026-01-01',
+        public tinyint(2) NOT NULL default '1', archived tinyint(2) NOT NULL default '0',
+        mature tinyint(2) NOT NULL default '0', spam tinyint(2) NOT NULL default '0',
+        deleted tinyint(2) NOT NULL default '0', lang_id int(11) NOT NULL default '0', PRIMARY KEY (blog_id),
+        KEY domain (domain(50), path(5)), KEY lang_id (lang_id));
+    CREATE TABLE wp_site (id bigint(20) NOT NULL auto_increment, domain varchar(200) NOT NULL default '',
+        path varchar(100) NOT NULL default '', PRIMARY KEY (id), KEY domain (domain(140), path(51)));
+    CREATE TABLE wp_sitemeta (meta_id bigint(20) NOT NULL auto_increment, site_id bigint(20) NOT NULL default '0',
+        meta_key varchar(255) default NULL, meta_value longtext, PRIMARY KEY (meta_id), KEY meta_key (meta_key(191)),
+        KEY site_id (site_id));
+    INSERT INTO wp_site (domain, path) VALUES ('example.org', '/');
+    INSERT INTO wp_blogs (site_id, domain, path) VALUES (1, 'example.org', '/'), (1, 'example.org', '/two/');";
+
+/// Makes a single site of the fixture the main site of a network, and returns the tables of a second one.
+pub(crate) async fn make_network(site: &Site) -> TableNames {
+    site.execute(NETWORK).await;
+    let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+    for table in site.column(tables).await {
+        let shared = ["users", "usermeta", "blogs", "site", "sitemeta"];
+        if !shared.contains(&&table[PREFIX.len()..]) {
+            let copy = table.replacen(PREFIX, "wp_2_", 1);
+            let sql = format!(
+                "CREATE TABLE {copy} LIKE {table}; INSERT INTO {copy} SELECT * FROM {table}"
+            );
+            site.execute(&sql).await;
+        }
+    }
+    let tables = TableNames::new(PREFIX, None, None).unwrap();
+    tables.of_blog(2, "wp_2_").unwrap()
+}
+
+/// Those that are run on such a site.
+pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statement)> {
+    let statements = Statements::render(tables);
+    let all = statements.all().into_iter();
+    all.filter(|(name, _)| tables.is_network() || !name.contains("network"))
+        .map(|(name, statement)| (name, statement.clone()))
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! What every command has in common, whatever it does.
+
+use std::process::{Command, ExitStatus, Stdio};
+
+/// A command for which nothing is configured, and its answer goes to `output`.
+fn check(output: impl Into<Stdio>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
+    command
+        .args(["check", "--config", "/dev/null"])
+        .env_clear()
+        .stdout(output);
+    command
+}
+
+/// A daemon for which nothing is configured, and its complaints go to `errors`.
+fn serve(errors: impl Into<Stdio>) -> ExitStatus {
+    Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"))
+        .args(["serve", "--config", "/dev/null"])
+        .env_clear()
+        .stderr(errors)
+        .status()
+        .unwrap()
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_no_command() {
+    let (reader, output) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = check(output).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(1));
+    // Nor one that listens to no complaint.
+    let (reader, output) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(serve(output).code(), Some(78));
+}
+
+#[test]
+fn a_refused_configuration_is_told_from_a_daemon_that_failed() {
+    let refused = serve(Stdio::null()).code().unwrap();
+    let unit = include_str!("../../../deploy/systemd/fcom-sidecar.service");
+    let prevented = format!("\nRestartPreventExitStatus={refused}\n");
+    assert!(unit.contains(&prevented), "{prevented}");
+}

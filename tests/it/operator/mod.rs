@@ -1,0 +1,9 @@
+//! What an operator runs, reads and configures: commands, preconditions, metrics, the run log, reloads.
+
+mod check;
+mod command_line;
+mod discovery;
+mod grants;
+mod metrics;
+mod reload;
+mod runs;

@@ -1,0 +1,79 @@
+//! SIGHUP: what changes at once, what waits for a restart, and what is refused as a whole.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site};
+use crate::harness::smtp_peer::Closed;
+
+const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn wait_for_log(sidecar: &Sidecar, words: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !sidecar.log().contains(words) {
+        assert!(Instant::now() < deadline, "{words}: {}", sidecar.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn limits_protections_and_the_log_change_without_a_restart() {
+    let site = Site::new("71").await;
+    let mut sidecar = Sidecar::start(&site).await;
+    sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+    sidecar.append_configuration(
+        "[limits]\nmax_fields = 1\nmax_calls_in_flight = 7\n[log]\nfilter = \"trace\"\n\
+         [protection.all]\nwebhook_id = 3\nallowed_networks = [\"192.0.2.0/24\"]\n",
+    );
+    sidecar.hang_up();
+    wait_for_log(&sidecar, "configuration reloaded; changed: ").await;
+    let log = sidecar.log();
+    let said = log
+        .lines()
+        .find(|line| line.contains("only change with a restart"));
+    assert!(
+        said.unwrap().contains("limits.max_calls_in_flight"),
+        "{log}"
+    );
+    assert!(!said.unwrap().contains("max_fields"), "{log}");
+    assert!(log.contains("protection.all.webhook_id"), "{log}");
+
+    let many = [("email", "existing@example.com"), ("first_name", "x")];
+    assert_eq!(sidecar.client.call(PLAIN_HOOK, &many).await.status, 400);
+    assert_eq!(sidecar.client.call(PLAIN_HOOK, KNOWN).await.status, 403);
+    wait_for_log(&sidecar, "TRACE").await;
+}
+
+#[tokio::test]
+async fn a_bad_configuration_changes_nothing() {
+    let site = Site::new("71").await;
+    let mut sidecar = Sidecar::start(&site).await;
+    sidecar.append_configuration("[limits]\nmax_fields = 0\nmax_body_bytes = 1\n");
+    sidecar.hang_up();
+    wait_for_log(&sidecar, "configuration not reloaded, the one before stays").await;
+    assert!(sidecar.log().contains("limits.max_fields"));
+    sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+}
+
+#[tokio::test]
+async fn mails_that_wait_leave_through_a_server_that_is_configured_later() {
+    let site = Site::new("71").await;
+    let mut sidecar = Sidecar::start(&site).await;
+    sidecar
+        .client
+        .execute(PLAIN_HOOK, &[("email", "ann@example.com")])
+        .await;
+    wait_for_log(&sidecar, "waits until").await;
+    let closed = Closed::new();
+    sidecar.set_mail_server(&format!("smtp://{}", closed.address()));
+    let peer = closed.open();
+    sidecar.hang_up();
+    wait_for_log(&sidecar, "configuration reloaded; changed: smtp.url").await;
+    assert!(sidecar.run(&["outbox", "retry", "1"]).success());
+    let deadline = Instant::now() + PATIENCE;
+    while peer.seen().mails.is_empty() {
+        assert!(Instant::now() < deadline, "no mail: {}", sidecar.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

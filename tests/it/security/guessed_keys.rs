@@ -1,0 +1,152 @@
+//! Guessing keys: how often, and what a guess tells.
+
+use std::sync::Arc;
+
+use fcom_sidecar::sample::mariadb::PrivateMariadb;
+
+use crate::harness::client::FORM;
+use crate::harness::http::Response;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site, server_options, target};
+
+const GUESS: &str = "99999999999999999999999999999999";
+
+async fn call_from(sidecar: &Sidecar, forwarded: &[(&str, &str)], hook: &str) -> Response {
+    let mut headers = vec![("Content-Type", FORM)];
+    headers.extend(forwarded);
+    let body = b"email=existing%40example.com";
+    sidecar
+        .client
+        .request("POST", &target(hook), &headers, body)
+        .await
+}
+
+/// Guesses from addresses of one client until it is told to wait.
+async fn guesses_until_limited(
+    sidecar: &Sidecar,
+    forwarded: impl Fn(u32) -> (&'static str, String),
+) -> u32 {
+    for guess in 0..40 {
+        let (header, value) = forwarded(guess);
+        let key = format!("{guess:032x}");
+        let response = call_from(sidecar, &[(header, &value)], &key).await;
+        if response.status != 404 {
+            assert_eq!(response.status, 429, "{}", response.text());
+            let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+            assert_eq!(response.json()["status"], "error");
+            return guess;
+        }
+    }
+    panic!("no guess is refused");
+}
+
+#[tokio::test]
+async fn a_client_that_guesses_keys_is_told_to_wait_whatever_it_calls() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    let guesses = guesses_until_limited(&sidecar, |guess| {
+        // What stands before the address that the proxy appends is the client's own invention.
+        let address = format!("198.51.100.{guess}, 203.0.113.1");
+        ("X-Forwarded-For", address)
+    });
+    assert!(guesses.await >= 30);
+    // The right key, too: otherwise it would be told apart.
+    let same = [("X-Forwarded-For", "203.0.113.1")];
+    assert_eq!(call_from(&sidecar, &same, PLAIN_HOOK).await.status, 429);
+    for other in ["203.0.113.2", "198.51.100.1"] {
+        let other = [("X-Forwarded-For", other)];
+        assert_eq!(call_from(&sidecar, &other, PLAIN_HOOK).await.status, 200);
+        assert_eq!(call_from(&sidecar, &other, GUESS).await.status, 404);
+    }
+    // A network of IPv6 addresses is one client.
+    let guesses = guesses_until_limited(&sidecar, |guess| {
+        ("X-Forwarded-For", format!("2001:db8:1:2:{guess:x}::1"))
+    });
+    assert!(guesses.await >= 30);
+    let neighbour = [("X-Forwarded-For", "2001:db8:1:3::1")];
+    assert_eq!(call_from(&sidecar, &neighbour, GUESS).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
+    let site = Site::new("71").await;
+    let guesses_setting = "FCOM_SIDECAR__LIMITS__UNKNOWN_KEYS_PER_MINUTE_PER_CLIENT";
+    let environment = [
+        (guesses_setting, "2"),
+        ("FCOM_SIDECAR__SERVER__FORWARDING_HEADER", "forwarded"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let guesses = guesses_until_limited(&sidecar, |guess| {
+        (
+            "Forwarded",
+            format!("for=\"198.51.100.{guess}, for=203.0.113.1;proto=https"),
+        )
+    });
+    assert!((2..10).contains(&guesses.await));
+    let other = [
+        ("Forwarded", "for=203.0.113.2"),
+        ("X-Forwarded-For", "203.0.113.1"),
+    ];
+    assert_eq!(call_from(&sidecar, &other, PLAIN_HOOK).await.status, 200);
+    drop(sidecar);
+
+    let sidecar = Sidecar::start_with(&site, &[(guesses_setting, "0")]).await;
+    for guess in 0..40 {
+        let response = sidecar.client.call(&format!("{guess:032x}"), &[]).await;
+        assert_eq!(response.status, 404);
+    }
+}
+
+/// A proxy that does not say whom it calls for would make everybody wait for one who guesses.
+#[tokio::test]
+async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    for guess in 0..40 {
+        let response = sidecar.client.call(&format!("{guess:032x}"), &[]).await;
+        assert_eq!(response.status, 404);
+    }
+    let fields = [("email", "member@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+}
+
+/// The work for a wrong key is that for a right one up to the answer, which tells them apart anyway: one statement, the
+/// same, which also looks up the user.
+#[tokio::test]
+async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
+    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let site = Site::on(server, "71").await;
+    let sidecar = Sidecar::start(&site).await;
+    site.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")
+        .await;
+    let mut statements = Vec::new();
+    // A right key whose call is refused as early as it can be: its record is not readable.
+    site.execute("UPDATE wp_fcom_meta SET value = 'x' WHERE id = 3")
+        .await;
+    for (key, email, status) in [
+        (GUESS, "nobody@example.com", 404),
+        (GUESS, "existing@example.com", 404),
+        (PLAIN_HOOK, "nobody@example.com", 423),
+        (PLAIN_HOOK, "existing@example.com", 423),
+    ] {
+        site.execute("TRUNCATE mysql.general_log").await;
+        let response = sidecar.client.call(key, &[("email", email)]).await;
+        assert_eq!(response.status, status, "{}", response.text());
+        // What the daemon does beside calls concerns its own tables.
+        let of_the_call = format!(
+            "SELECT REGEXP_REPLACE(REGEXP_REPLACE( \
+                GROUP_CONCAT(REPLACE(REPLACE(argument, '{key}', 'KEY'), '{email}', 'EMAIL') ORDER BY event_time), \
+                'UNHEX[(].[0-9a-f]+.[)]', 'HASH'), 'TIMESTAMP.[0-9: -]+', 'NOW') \
+             FROM mysql.general_log WHERE command_type = 'Execute' AND (argument LIKE '%{key}%' OR argument NOT LIKE '%fcom_sidecar_%') \
+             AND thread_id IN (SELECT thread_id FROM mysql.general_log \
+                WHERE command_type = 'Execute' AND argument LIKE '%{key}%')"
+        );
+        statements.push(site.text(&of_the_call).await.unwrap());
+    }
+    assert!(statements[0].contains("EMAIL"), "{}", statements[0]);
+    // The statement also asks for the login that this address would get.
+    for (wrong, right) in [(0, 2), (1, 3)] {
+        assert_eq!(statements[wrong], statements[right]);
+    }
+}
