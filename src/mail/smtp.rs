@@ -18,6 +18,9 @@ use crate::config;
 /// Shorter than a mail server keeps idle connections, so that none is used that the server has just closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long the server may take to answer a good-bye, on which nothing depends.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// The way to the mail server.
 pub struct Smtp {
     host: String,
@@ -232,7 +235,7 @@ impl Line<'_> {
             if used.elapsed() < IDLE_TIMEOUT {
                 self.open = Some((connection, used));
             } else {
-                let _ = tokio::time::timeout(self.smtp.timeout, connection.quit()).await;
+                let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
             }
         }
     }

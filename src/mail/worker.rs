@@ -103,7 +103,8 @@ impl Worker {
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                () = stop.cancelled() => {}
+                // Without a good-bye: a silent mail server would hold up the end.
+                () = stop.cancelled() => break,
             }
             line.close_when_idle().await;
         }
