@@ -110,8 +110,8 @@ impl Worker {
         }
     }
 
-    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if there was none, what
-    /// was taken from the rate is given back.
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if not, the permit of the
+    /// rate limit is returned.
     async fn send_next(
         &self,
         rate: Option<&Rate<()>>,
