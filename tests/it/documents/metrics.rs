@@ -49,8 +49,8 @@ fn labels(scrape: &str, name: &str) -> String {
 }
 
 pub(super) fn reference() -> String {
-    let errors = ErrorKind::ALL.map(ErrorKind::word);
-    let metrics = Metrics::new(DateTime::UNIX_EPOCH, &errors).with_relay();
+    let metrics =
+        Metrics::new(DateTime::UNIX_EPOCH, &ErrorKind::ALL.map(ErrorKind::word)).with_relay();
     // Without these their series do not exist yet.
     metrics.set_connections(1, 0, 0);
     let scrape = metrics.encode().unwrap();
