@@ -1,8 +1,9 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve test docs torture relay-run fuzz bench bench-scale openapi lint advisories package package-test \
-	tools-demo tools-test tools-fuzz tools-bench tools-openapi tools-lint tools-package
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 docs torture relay-run fuzz bench bench-scale openapi lint \
+	advisories package package-test tools-demo tools-test tools-debian13 tools-fuzz tools-bench tools-openapi tools-lint \
+	tools-package
 
 # For development: everything, so that all targets share one build.
 FEATURES = --features otlp
@@ -10,7 +11,7 @@ FEATURES = --features otlp
 SHIPPED = --no-default-features --features otlp
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
 
 demo: tools-demo ## One webhook call on a private MariaDB: the response, the rows, the mail
 	cargo run --locked --quiet $(FEATURES) -- demo
@@ -21,6 +22,17 @@ demo-serve: tools-demo ## The same, and leaves the daemon running
 # Most tests wait for a server, not for the processor.
 test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
+
+# The same tests with the packages of another Debian release, in a folder made by debootstrap. Needs root or sudo, and the right
+# to mount.
+DEBIAN13 = target/debian13
+ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
+
+test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+
+demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
+	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
 
 # Writes docs/configuration.md and docs/metrics.md.
 docs: ## The generated documents
@@ -96,10 +108,16 @@ tools-demo:
 
 # Among them: a WordPress with its translations, which judges what the daemon wrote; the web servers of deploy/, which are never
 # started as system services; what Galera nodes need to copy their data; and an adjustable clock.
+TEST_TOOLS = curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+	/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
+	/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+
 tools-test:
-	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
-		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
-		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+	@deploy/install-tools cargo cc $(TEST_TOOLS)
+
+tools-debian13:
+	@deploy/install-tools cargo cc debootstrap
+	@tests/releases/debian make $(DEBIAN13) trixie $(TEST_TOOLS)
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv

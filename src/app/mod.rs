@@ -158,7 +158,9 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
     let new_users = NewUserPolicy {
         password_scheme: match config.wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
-            PasswordHash::WordPress => PasswordScheme::WordPress,
+            PasswordHash::WordPress => PasswordScheme::WordPress {
+                bcrypt_cost: config.wordpress.bcrypt_cost,
+            },
         },
         welcome_mail: match config.mail.transport {
             Transport::Smtp => WelcomeMail::Outbox,

@@ -144,6 +144,7 @@ pub(super) mod tests {
             version_source: None,
             version_file: None,
             password_hash: crate::config::PasswordHash::Phpass,
+            bcrypt_cost: 10,
             users_table: None,
             usermeta_table: None,
             languages: None,

@@ -103,14 +103,15 @@ impl Worker {
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                () = stop.cancelled() => {}
+                // Without a good-bye: a silent mail server would hold up the end.
+                () = stop.cancelled() => break,
             }
             line.close_when_idle().await;
         }
     }
 
-    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if there was none, what
-    /// was taken from the rate is given back.
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if not, the permit of the
+    /// rate limit is returned.
     async fn send_next(
         &self,
         rate: Option<&Rate<()>>,

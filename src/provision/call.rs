@@ -39,8 +39,7 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
-    /// The fields that a repetition has again. The password is left out: nobody may try passwords on a hash that is quick
-    /// to make.
+    /// The fields that identify a repeated call. Not the password: a fast hash of it would allow guessing.
     pub fn repeated_fields(&self) -> [&[u8]; 4] {
         let email = self.email.as_ref().map(|email| email.given().as_bytes());
         [

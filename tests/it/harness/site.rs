@@ -33,9 +33,9 @@ pub(crate) const SPACES_HOOK: &str = "33333333333333333333333333333333";
 pub(crate) const LEAVING_HOOK: &str = "44444444444444444444444444444444";
 
 /// A fixture: its name, the release it is of, and the dump.
-struct Fixture {
-    name: &'static str,
-    wordpress: &'static str,
+pub(crate) struct Fixture {
+    pub(crate) name: &'static str,
+    pub(crate) wordpress: &'static str,
     sql: &'static str,
 }
 
@@ -49,7 +49,7 @@ macro_rules! fixture {
     };
 }
 
-static FIXTURES: [Fixture; 5] = [
+pub(crate) static FIXTURES: [Fixture; 5] = [
     fixture!("61", "6.1.12"),
     fixture!("67", "6.7.7"),
     fixture!("68", "6.8.8"),

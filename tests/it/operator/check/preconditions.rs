@@ -22,7 +22,14 @@ async fn a_healthy_site_passes_whatever_its_release() {
             outcome.output
         );
         outcome.assert("wordpress-version", "ok", site.wordpress);
-        outcome.assert("database", "ok", "MariaDB 10.");
+        let server = site.text("SELECT VERSION()").await.unwrap();
+        outcome.assert("database", "ok", &format!("MariaDB {server} ("));
+        let have_ssl = site.text("SELECT @@have_ssl").await.unwrap();
+        let encryption = match have_ssl.as_str() {
+            "YES" => "TLS with ",
+            _ => "none needed",
+        };
+        outcome.assert("encryption", "ok", encryption);
         outcome.assert("session", "ok", "READ-COMMITTED");
         outcome.assert(
             "server-time-zone",
