@@ -1,12 +1,11 @@
 //! Runs the daemon and watches what it says.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::mariadb::PrivateMariadb;
@@ -15,16 +14,14 @@ use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::harness::client::Client;
+use crate::harness::eventually::{blocks_until, eventually, within};
+use crate::harness::leaks;
 use crate::harness::site::Site;
 
-/// Sections of the configuration that every daemon of the tests gets. The place to raise limits on callers, which tests
-/// of concurrency must not meet.
-const COMMON_SETTINGS: &str = "";
+/// All that can be asked for, so that a secret in any line is found.
+const LOG_FILTER: &str = "trace";
 
-/// More than an operator would ask for, so that a secret in a debug line is found, too.
-const LOG_FILTER: &str = "debug";
-
-/// How long the daemon may take to become ready, or to end after SIGTERM.
+/// How long the daemon may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running daemon. Dropping it stops it and asserts that no claim is left and no secret reached its log.
@@ -78,11 +75,7 @@ impl Sidecar {
         let mut sidecar = Self::unstarted(site, &[]).await;
         sidecar.client.record(&webhook_keys(site).await);
         sidecar.spawn();
-        let deadline = Instant::now() + PATIENCE;
-        while !sidecar.log().contains("not ready: ") {
-            assert!(Instant::now() < deadline, "its log:\n{}", sidecar.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        sidecar.says("not ready: ").await;
         sidecar
     }
 
@@ -108,7 +101,8 @@ admin_listen = "{admin}"
 {sections}
 [smtp]
 url = "smtp://{mail}"
-{COMMON_SETTINGS}
+[log]
+filter = "{LOG_FILTER}"
 "#
         );
         fs::write(folder.path().join("c.toml"), configuration).unwrap();
@@ -170,7 +164,6 @@ url = "smtp://{mail}"
             .args(arguments)
             .arg("--config")
             .arg(self.folder.path().join("c.toml"))
-            .env("RUST_LOG", LOG_FILTER)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -187,13 +180,21 @@ url = "smtp://{mail}"
 
     /// Puts another mail server into the configuration file.
     pub(crate) fn set_mail_server(&mut self, url: &str) {
+        self.replace_line("url = \"smtp:", &format!("url = \"{url}\""));
+    }
+
+    /// Puts another filter of the log into the configuration file.
+    pub(crate) fn set_log_filter(&mut self, filter: &str) {
+        self.replace_line("filter = ", &format!("filter = \"{filter}\""));
+    }
+
+    /// Replaces the line of the configuration file that begins with this.
+    fn replace_line(&mut self, beginning: &str, after: &str) {
         let file = self.folder.path().join("c.toml");
         let configuration = fs::read_to_string(&file).unwrap();
-        let before = configuration
-            .lines()
-            .find(|line| line.starts_with("url = \"smtp:"));
-        let after = format!("url = \"{url}\"");
-        fs::write(&file, configuration.replace(before.unwrap(), &after)).unwrap();
+        let mut lines = configuration.lines();
+        let before = lines.find(|line| line.starts_with(beginning)).unwrap();
+        fs::write(&file, configuration.replace(before, after)).unwrap();
     }
 
     /// Sends SIGHUP: the daemon reads its configuration again.
@@ -206,37 +207,29 @@ url = "smtp://{mail}"
     /// Waits until the daemon ends by itself.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                return status;
-            }
-            if Instant::now() > deadline {
-                process.kill().unwrap();
-                process.wait().unwrap();
-                panic!("the daemon does not end; its log:\n{}", self.log());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let ended = within(PATIENCE, async || process.try_wait().unwrap().is_some()).await;
+        if !ended {
+            process.kill().unwrap();
         }
+        let status = process.wait().unwrap();
+        assert!(ended, "the daemon does not end; its log:\n{}", self.log());
+        status
     }
 
     /// Waits until `/readyz` says 200. `false` when the daemon has ended instead.
     pub(crate) async fn becomes_ready(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while self.client.admin_status("/readyz").await != 200 {
+        eventually(async || {
+            if self.client.admin_status("/readyz").await == 200 {
+                return Ok(true);
+            }
             let process = self.process.as_mut().unwrap();
             if process.try_wait().unwrap().is_some() {
                 self.process = None;
-                return false;
+                return Ok(false);
             }
-            assert!(
-                Instant::now() < deadline,
-                "not ready in time; the log:\n{}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        true
+            Err(format!("not ready; the log:\n{}", self.log()))
+        })
+        .await
     }
 
     /// Ends the daemon as a power cut does.
@@ -260,16 +253,12 @@ url = "smtp://{mail}"
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
         self.tell_to_stop();
         let mut process = self.process.take()?;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(status) = process.try_wait().unwrap() {
-                return Some(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let ended = blocks_until(|| process.try_wait().unwrap().is_some());
+        if !ended {
+            process.kill().unwrap();
         }
-        process.kill().unwrap();
-        process.wait().unwrap();
-        None
+        let status = process.wait().unwrap();
+        ended.then_some(status)
     }
 
     /// Starts the daemon again, on the same ports, after [`kill`](Self::kill) or [`terminate`](Self::terminate).
@@ -281,6 +270,18 @@ url = "smtp://{mail}"
             "the daemon does not come back; its log:\n{}",
             self.log()
         );
+    }
+
+    /// Waits until the log contains these words.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) -> impl Future<Output = ()> {
+        eventually(async move || {
+            let log = self.log();
+            let is_said = log.contains(words);
+            is_said
+                .then_some(())
+                .ok_or_else(|| format!("{words}: {log}"))
+        })
     }
 
     /// Everything the daemon and its subcommands have written so far.
@@ -300,7 +301,7 @@ url = "smtp://{mail}"
     }
 
     fn leaks(&self) -> Vec<String> {
-        found_in(&self.log(), &self.client.secrets())
+        leaks::found_in(&self.log(), &self.client.secrets())
     }
 }
 
@@ -329,7 +330,11 @@ impl Drop for Sidecar {
             assert_eq!(claims, 0, "claims are left at rest");
         }
         let leaks = self.leaks();
-        assert!(leaks.is_empty(), "secrets in the log: {leaks:?}");
+        assert!(
+            leaks.is_empty(),
+            "secrets in the log:\n{}",
+            leaks.join("\n")
+        );
     }
 }
 
@@ -365,25 +370,4 @@ async fn webhook_keys(site: &Site) -> Vec<String> {
     let prefix = &site.prefix;
     let sql = format!("SELECT meta_key FROM {prefix}fcom_meta WHERE object_type = 'webhook'");
     site.column(&sql).await
-}
-
-/// Which of these texts the log contains, whatever the case.
-fn found_in(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
-    let log = log.to_lowercase();
-    let found = secrets
-        .iter()
-        .filter(|secret| log.contains(&secret.to_lowercase()));
-    found.cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_found_in_any_case() {
-        let secrets = BTreeSet::from(["Ann@Example.com".to_owned(), "absent-one".to_owned()]);
-        let log = "INFO created ann@example.com";
-        assert_eq!(found_in(log, &secrets), ["Ann@Example.com"]);
-    }
 }

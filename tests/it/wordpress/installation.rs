@@ -7,7 +7,7 @@ use std::path::Path;
 use fcom_sidecar::sample::mariadb::PrivateMariadb;
 use tempfile::TempDir;
 
-use super::PREFIX;
+use super::{PREFIX, programs};
 
 const PACKAGE: &str = "/usr/share/wordpress";
 const LANGUAGES: &str = "wp-content/languages";
@@ -21,15 +21,8 @@ impl Installation {
     /// A folder whose `wp-config.php` names this database, and defines these constants too. WordPress takes the folder of its configuration for that
     /// of the file which runs, links resolved; so these files are copies, and the folders that hold no entry points links.
     pub(super) fn on(server: &PrivateMariadb, database: &str, constants: &str) -> Self {
-        for (file, package) in [
-            (&*format!("{PACKAGE}/wp-load.php"), "wordpress"),
-            (TRANSLATION, "wordpress-l10n"),
-        ] {
-            assert!(
-                Path::new(file).exists(),
-                "{file} is not on this machine: install it with `apt-get install --no-install-recommends {package}`"
-            );
-        }
+        programs::file(&format!("{PACKAGE}/wp-load.php"));
+        programs::file(TRANSLATION);
         let folder = tempfile::tempdir().unwrap();
         let (package, root) = (Path::new(PACKAGE), folder.path());
         fs::create_dir(root.join("wp-admin")).unwrap();

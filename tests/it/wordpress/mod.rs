@@ -24,6 +24,7 @@ use self::browser::Browser;
 use self::installation::Installation;
 use self::php::Server;
 use crate::harness::client::Client;
+use crate::harness::programs;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 
