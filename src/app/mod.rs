@@ -156,7 +156,7 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
         password_scheme: match config.wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress {
-                bcrypt_cost: wordpress.bcrypt_cost,
+                bcrypt_cost: config.wordpress.bcrypt_cost,
             },
         },
         welcome_mail: match config.mail.transport {
