@@ -51,7 +51,7 @@ impl<K: Hash + Eq> Rate<K> {
         })
     }
 
-    /// Undoes a [`take`](Self::take): in the end it was not done.
+    /// Undoes a [`take`](Self::take) that was not used.
     pub fn give_back(&self, key: K) {
         self.with(|keys| {
             let even = keys.even_at(&key);

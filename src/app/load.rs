@@ -1,9 +1,9 @@
-//! The configuration, with what only those can judge whom an option is for.
+//! Loading the configuration, with the checks that need rules of WordPress.
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::mail::{NotAddresses, Sender};
 
-/// Loads the configuration of a command.
+/// Loads the configuration and checks the addresses in `[mail]`.
 ///
 /// # Errors
 /// All problems found, each with its option and a remedy.

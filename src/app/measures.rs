@@ -1,4 +1,4 @@
-//! What the pool does, as metrics.
+//! The measurements of the connection pool as metrics.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The runtime that a command's work runs on.
+//! The runtime of a command.
 
 /// Runs a command's future on a runtime of its own: the one that database connections belong to.
 pub(super) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -61,7 +61,7 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// What each option was given as.
     pub(super) given: Fingerprints,
-    /// Where each option was given.
+    /// Where each option was set.
     pub(super) origins: Origins,
 }
 
@@ -94,7 +94,7 @@ impl Config {
         self.given.differ_from(&before.given)
     }
 
-    /// That an option's value is refused by what it is for, which knows better than the configuration.
+    /// A problem with an option that code outside the configuration found, with the place where the option was set.
     pub fn refuse(&self, key: &str, value: &str, what: &str, remedy: &str) -> Problem {
         let what = format!("{value:?} {what}{}", self.origins.of(key));
         Problem::new(key, what, remedy)

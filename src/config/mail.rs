@@ -28,7 +28,7 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Mail {
     /// How mail leaves.
     pub transport: Transport,
-    /// The sender's address; `None` for WordPress's default. Whether it is an address, `mail` judges, as of the other two.
+    /// The sender's address; `None` for WordPress's default. `mail::Sender` validates it and the other two addresses.
     pub from: Option<String>,
     /// The sender's name; `None` for WordPress's default.
     pub from_name: Option<String>,

@@ -39,7 +39,7 @@ impl Fingerprints {
     }
 }
 
-/// Where options were given, built-in defaults left out.
+/// Where options were set, without built-in defaults.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins(BTreeMap<String, String>);
 
@@ -104,7 +104,7 @@ impl Settings {
         all
     }
 
-    /// Where every option was given.
+    /// Where each option was set.
     pub(super) fn origins(&self) -> Origins {
         let given = self.values.iter();
         let given =

@@ -27,16 +27,16 @@ pub struct Pool {
     observer: Arc<dyn Observer>,
 }
 
-/// Measures what the pool does.
+/// Receives the measurements of the pool.
 pub trait Observer: Send + Sync {
-    /// A piece of work got a connection, or none, after so long.
+    /// The wait for a connection ended, with or without one.
     fn waited(&self, wait: Duration);
 
-    /// A piece of work failed, whether or not it is tried again.
+    /// Work failed; it may be retried.
     fn failed(&self, kind: ErrorKind);
 }
 
-/// Measures nothing: for commands that do one thing and end.
+/// Discards them, for short-lived commands.
 pub struct Unobserved;
 
 impl Observer for Unobserved {

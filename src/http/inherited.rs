@@ -13,7 +13,7 @@ pub struct Inherited {
     pub(super) admin: Option<Socket>,
 }
 
-/// Why what we were given cannot be used.
+/// Why the passed sockets cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InheritedError {
     /// More than two sockets, or two of a kind.
@@ -22,7 +22,7 @@ pub enum InheritedError {
          \"admin\" (FileDescriptorName=), one each"
     )]
     TooMany,
-    /// Something else than a stream socket.
+    /// A file descriptor that is not a stream socket.
     #[error("the service manager passes something that is no stream socket: use ListenStream=")]
     NoStream,
 }

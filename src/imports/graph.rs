@@ -1,23 +1,23 @@
-//! Who leads to whom, and the circles among them.
+//! A directed graph and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
 
-/// The nodes that each node leads to.
+/// The successors of each node.
 pub(super) type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// A shortest way back to itself for each node that has one; those through the same nodes once.
-pub(super) fn circles(arrows: &Arrows) -> impl Iterator<Item = String> {
+/// For each node on a cycle, the shortest cycle through it. Cycles through the same nodes are listed once.
+pub(super) fn cycles(arrows: &Arrows) -> impl Iterator<Item = String> {
     let mut seen = BTreeSet::new();
     arrows.keys().filter_map(move |start| {
-        let circle = circle(arrows, start)?;
-        let nodes: BTreeSet<&str> = circle.iter().copied().collect();
-        seen.insert(nodes).then(|| circle.join(" → "))
+        let cycle = cycle(arrows, start)?;
+        let nodes: BTreeSet<&str> = cycle.iter().copied().collect();
+        seen.insert(nodes).then(|| cycle.join(" → "))
     })
 }
 
-/// A shortest way from a node back to it.
-fn circle<'a>(arrows: &'a Arrows, start: &'a str) -> Option<Vec<&'a str>> {
+/// The shortest cycle through a node, which stands at both ends.
+fn cycle<'a>(arrows: &'a Arrows, start: &'a str) -> Option<Vec<&'a str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);
     while let Some(node) = waiting.pop_front() {

@@ -1,5 +1,5 @@
-//! Holds the source files to the table of rooms in `ARCHITECTURE.md`: a room is a top-level module, and imports exactly
-//! what its row names. Mirrors nothing in PHP.
+//! Compares the imports in the source files with the table of rooms in `ARCHITECTURE.md`. A room is a top-level module; it
+//! imports exactly the rooms that its row lists. Mirrors nothing in PHP.
 
 mod graph;
 mod tree;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use self::graph::{Arrows, circles};
+use self::graph::{Arrows, cycles};
 use self::tree::{Reference, Tree};
 
 /// The header of the table.
@@ -24,7 +24,7 @@ fn rooms_import_what_the_table_in_the_architecture_says() {
 }
 
 /// Rooms and what they may import, from the rows below [`HEADER`].
-fn table(text: &str) -> Arrows {
+fn table(text: &str) -> Vec<(String, BTreeSet<String>)> {
     let rows = text.lines().skip_while(|line| *line != HEADER).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.map(|row| {
@@ -39,15 +39,21 @@ fn table(text: &str) -> Arrows {
     .collect()
 }
 
-/// What is not as the table has it, a line each.
-fn flaws(tree: &Tree, table: &Arrows) -> Vec<String> {
+/// The differences between code and table, and the cycles, one per line.
+fn flaws(tree: &Tree, rows: &[(String, BTreeSet<String>)]) -> Vec<String> {
     let mut flaws = Vec::new();
     let (rooms, references) = (tree.rooms(), tree.references());
+    let table: Arrows = rows.iter().cloned().collect();
+    for (index, (room, allowed)) in rows.iter().enumerate() {
+        let is_above = |other: &&String| rows[..index].iter().any(|(above, _)| above == *other);
+        let below = allowed.iter().filter(|other| !is_above(other));
+        flaws.extend(below.map(|other| format!("{other} is not above {room} in the table")));
+    }
     for room in rooms.iter().filter(|room| !table.contains_key(*room)) {
         flaws.push(format!("{room} is not in the table"));
     }
     for room in table.keys().filter(|room| !rooms.contains(*room)) {
-        flaws.push(format!("{room} is in the table, and there is no such room"));
+        flaws.push(format!("{room} is in the table, but does not exist"));
     }
     let (mut arrows, mut files) = (Arrows::new(), Arrows::new());
     let mut forbidden = BTreeMap::new();
@@ -71,13 +77,13 @@ fn flaws(tree: &Tree, table: &Arrows) -> Vec<String> {
         ));
     }
     let nothing = BTreeSet::new();
-    for (room, allowed) in table {
+    for (room, allowed) in &table {
         let used = arrows.get(room).unwrap_or(&nothing);
         let unused = allowed.difference(used);
-        flaws.extend(unused.map(|other| format!("{room} may import {other}, and does not")));
+        flaws.extend(unused.map(|other| format!("{room} may import {other}, but does not")));
     }
-    flaws.extend(circles(&arrows).map(|circle| format!("rooms in a circle: {circle}")));
-    flaws.extend(circles(&files).map(|circle| format!("files in a circle: {circle}")));
+    flaws.extend(cycles(&arrows).map(|cycle| format!("rooms in a cycle: {cycle}")));
+    flaws.extend(cycles(&files).map(|cycle| format!("files in a cycle: {cycle}")));
     flaws
 }
 
@@ -85,16 +91,27 @@ fn flaws(tree: &Tree, table: &Arrows) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "Rooms:\n\n| room | holds | may import |\n| --- | --- | --- |\n\
-        | `low` | what is below | nothing |\n| `high` | what is above | `low` |\n\nMore.\n";
+    const LOW: &str = "| `low` | what is below | nothing |\n";
+    const HIGH: &str = "| `high` | what is above | `low` |\n";
 
-    fn found(files: &[(&str, &str)]) -> Vec<String> {
+    fn found_with(rows: [&str; 2], files: &[(&str, &str)]) -> Vec<String> {
         let root = ("lib.rs", "pub mod high;\npub mod low;\nuse high::Up;");
         let files = [&[root], files].concat();
         let files = files
             .iter()
             .map(|&(name, text)| (name.to_owned(), text.to_owned()));
-        flaws(&Tree::of_files(&files.collect::<Vec<_>>()), &table(TABLE))
+        let document = format!(
+            "Rooms:\n\n{HEADER}\n| --- | --- | --- |\n{}\nMore.\n",
+            rows.concat()
+        );
+        flaws(
+            &Tree::of_files(&files.collect::<Vec<_>>()),
+            &table(&document),
+        )
+    }
+
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        found_with([LOW, HIGH], files)
     }
 
     #[test]
@@ -120,7 +137,7 @@ mod tests {
             let flaws = found(&[("high.rs", "use crate::low::Down;"), ("low.rs", low)]);
             let forbidden = "low may not import high: low.rs names high";
             assert!(flaws[0].starts_with(forbidden), "{low}: {flaws:?}");
-            assert_eq!(flaws[1], "rooms in a circle: high → low → high", "{low}");
+            assert_eq!(flaws[1], "rooms in a cycle: high → low → high", "{low}");
         }
     }
 
@@ -130,10 +147,17 @@ mod tests {
         let flaws = found(&[root, ("high.rs", ""), ("middle/mod.rs", "")]);
         let expected = [
             "middle is not in the table",
-            "low is in the table, and there is no such room",
-            "high may import low, and does not",
+            "low is in the table, but does not exist",
+            "high may import low, but does not",
         ];
         assert_eq!(flaws, expected);
+    }
+
+    #[test]
+    fn rows_list_rooms_above_them() {
+        let files = [("high.rs", "use crate::low::Down;"), ("low.rs", "")];
+        let flaws = found_with([HIGH, LOW], &files);
+        assert_eq!(flaws, ["low is not above high in the table"]);
     }
 
     #[test]
@@ -147,10 +171,10 @@ mod tests {
         let one_way = found(&[high, ("low.rs", ""), (a, "pub struct A;"), there]);
         assert_eq!(one_way, [""; 0]);
         for back in ["use super::b::B;", "fn f() { crate::high::b::g() }"] {
-            let circle = found(&[high, ("low.rs", ""), (a, back), there]);
+            let cycle = found(&[high, ("low.rs", ""), (a, back), there]);
             assert_eq!(
-                circle,
-                ["files in a circle: high/a.rs → high/b.rs → high/a.rs"]
+                cycle,
+                ["files in a cycle: high/a.rs → high/b.rs → high/a.rs"]
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The crate's modules and the paths that they name, read from the tokens of their files, in which there are neither
-//! comments nor texts. What is behind `#[cfg(test)]` is left out: tests may look anywhere.
+//! The modules of the crate and the paths that they refer to, read from the tokens of the source files, so that comments and
+//! string literals do not count. Code behind `#[cfg(test)]` is skipped: tests may import anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::{fs, iter};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A path from the crate's root, as `["db", "pool", "Pool"]`.
+/// A path from the crate root: `["db", "pool", "Pool"]`.
 pub(super) type Names = Vec<String>;
 
-/// Modules by their path; the root's is empty.
+/// Modules by path; the path of the root is empty.
 #[derive(Default)]
 pub(super) struct Tree {
     modules: BTreeMap<Names, Module>,
@@ -18,25 +18,25 @@ pub(super) struct Tree {
 
 #[derive(Default)]
 struct Module {
-    /// Below `src`.
+    /// Relative to `src`.
     file: String,
     children: BTreeSet<String>,
-    /// What `use` brings in, re-exports among it: the name here and the path that it stands for.
+    /// Names that `use` declarations bring into scope, re-exports included, with their paths.
     brought: BTreeMap<String, Names>,
-    /// Every path that the code depends on.
+    /// Every path in the code, as written.
     named: Vec<Names>,
 }
 
-/// One place that names something in another file.
+/// A path in one file to an item in another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Reference {
     pub(super) from: Place,
     pub(super) to: Place,
-    /// As it is written, made absolute.
+    /// From the crate root.
     pub(super) path: String,
 }
 
-/// A file and the room that it belongs to.
+/// A file and its room.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) room: String,
@@ -44,7 +44,7 @@ pub(super) struct Place {
 }
 
 impl Tree {
-    /// Everything below a folder but `main.rs`, which is another crate.
+    /// Reads all files below a folder except `main.rs`, which is another crate.
     pub(super) fn of_folder(folder: &Path) -> Self {
         let mut files = Vec::new();
         let mut folders = vec![folder.to_path_buf()];
@@ -64,7 +64,7 @@ impl Tree {
         Self::of_files(&files)
     }
 
-    /// Of names below `src` and texts.
+    /// Reads files given as path and content.
     pub(super) fn of_files(files: &[(String, String)]) -> Self {
         let mut tree = Self::default();
         let mut tests = BTreeSet::new();
@@ -98,7 +98,7 @@ impl Tree {
         self.modules[&Vec::new()].children.clone()
     }
 
-    /// Who names what in another file. The root's own names are none of these.
+    /// All references between files, except those in `lib.rs`.
     pub(super) fn references(&self) -> BTreeSet<Reference> {
         let mut references = BTreeSet::new();
         for (path, module) in self.modules.iter().filter(|(path, _)| !path.is_empty()) {
@@ -130,7 +130,7 @@ impl Tree {
         }
     }
 
-    /// From the root; `None` for what another crate has.
+    /// Resolves a path as written in a module; `None` for paths into other crates.
     fn absolute(&self, module: &[String], named: &[String]) -> Option<Names> {
         let mut base = module.to_vec();
         let mut rest = named;
@@ -144,7 +144,7 @@ impl Tree {
             child if self.modules[module].children.contains(child) => {}
             brought => {
                 let target = self.modules[module].brought.get(brought)?;
-                // Behind a `use` of this module the path goes on; that of the same name is itself.
+                // `use url;` would resolve to itself.
                 if target.first().map(String::as_str) == Some(brought) {
                     return None;
                 }
@@ -161,7 +161,7 @@ impl Tree {
         Some(base)
     }
 
-    /// The module that defines what a path names, through re-exports; `None` where these lead to another crate.
+    /// The module that defines the item, behind re-exports; `None` if these lead into another crate.
     fn defining(&self, absolute: &[String], depth: usize) -> Option<Names> {
         let end = (0..=absolute.len())
             .rev()
@@ -179,7 +179,7 @@ impl Tree {
     }
 }
 
-/// `db/pool.rs` is `db::pool`, `db/mod.rs` is `db`, `lib.rs` the root.
+/// `db/pool.rs` is `db::pool`, `db/mod.rs` is `db`, `lib.rs` is the root.
 fn module_of(file: &str) -> Names {
     let mut names: Names = file
         .trim_end_matches(".rs")
@@ -235,7 +235,7 @@ impl Reader<'_> {
                     }
                     (at, is_test, is_public) = (at + length + 2, false, false);
                 }
-                // What else is for tests only: to its body's end, or to its semicolon.
+                // Another item for tests ends with its body or a semicolon.
                 _ if is_test => {
                     let is_last = |token: &&TokenTree| {
                         is_sign(token, ';') || is_group(Some(token), Delimiter::Brace)
@@ -268,8 +268,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes what a `use` brings. To re-export what is below is no dependence: whoever names it depends on what is behind
-    /// it.
+    /// Records a `use` declaration. A re-export from a child module is not a dependency: references to it resolve to the
+    /// module that defines the item.
     fn bring(&mut self, path: &Names, tree: &[TokenTree], is_public: bool) {
         let mut brought = Vec::new();
         if !tree.first().is_some_and(|token| is_sign(token, ':')) {
@@ -289,7 +289,7 @@ impl Reader<'_> {
     }
 }
 
-/// The paths of a `use` and the names that they get here; of `a::*` the path is `a`, and the name nobody's.
+/// The paths of a `use` tree with the names that they declare; `a::*` is the path `a` with the name `*`.
 fn leaves(prefix: &[String], tree: &[TokenTree], found: &mut Vec<(Names, String)>) {
     for branch in tree.split(|token| is_sign(token, ',')) {
         let mut path = prefix.to_vec();

@@ -27,11 +27,11 @@ pub struct Sender {
     pub network: Option<Network>,
 }
 
-/// Addresses in `[mail]` that WordPress would not send to.
+/// Options in `[mail]` whose values are not e-mail addresses.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not e-mail addresses: {}", words(.0))]
 pub struct NotAddresses(
-    /// The options and what they say.
+    /// Keys and values.
     pub Vec<(&'static str, String)>,
 );
 
@@ -46,7 +46,7 @@ impl Sender {
     /// As configured.
     ///
     /// # Errors
-    /// Every address that `is_email` refuses.
+    /// One or more addresses that `is_email` rejects.
     pub fn new(mail: &config::Mail, wordpress: &config::WordPress) -> Result<Self, NotAddresses> {
         let addresses = [
             ("mail.from", &mail.from),

@@ -31,16 +31,16 @@ pub struct Smtp {
     timeout: Duration,
 }
 
-/// Why there is no way to the mail server.
+/// Why the connection to the mail server cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    /// No URL.
+    /// `smtp.url` is not a URL.
     #[error("smtp.url cannot be read")]
     Url(#[source] url::ParseError),
-    /// A URL without a host.
+    /// `smtp.url` has no host.
     #[error("smtp.url names no host")]
     NoHost,
-    /// The certificate authority's file is missing, or may not be read.
+    /// `smtp.ca_file` is missing or not readable.
     #[error("smtp.ca_file {} cannot be read", path.display())]
     Unreadable {
         /// The file.
@@ -48,7 +48,7 @@ pub enum SmtpError {
         /// What the system said.
         source: io::Error,
     },
-    /// The certificate authority's file is something else.
+    /// `smtp.ca_file` is not a PEM certificate.
     #[error("smtp.ca_file {} holds no PEM certificate", path.display())]
     NoCertificate {
         /// The file.
@@ -56,7 +56,7 @@ pub enum SmtpError {
         /// What is wrong.
         source: Error,
     },
-    /// The system has no certificates to trust, or the host's name cannot stand in one.
+    /// The system has no trusted certificates, or the host is not a valid server name.
     #[error("TLS for smtp.url cannot start")]
     Tls(#[source] Error),
 }

@@ -10,10 +10,10 @@ use super::text::{Links, Text, Welcome};
 const SUBJECT: &str = "welcome.subject.txt";
 const BODY: &str = "welcome.body.txt";
 
-/// Why the operator's texts cannot be used.
+/// Why the templates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplatesError {
-    /// A file is missing, or may not be read.
+    /// A file is missing or not readable.
     #[error("mail.templates: {} cannot be read", path.display())]
     Unreadable {
         /// The file.

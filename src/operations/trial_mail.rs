@@ -23,16 +23,16 @@ pub enum TrialError {
     /// The site's address makes no sender; in words.
     #[error("{0}")]
     NoSender(String),
-    /// The configured addresses are none.
+    /// Addresses in `[mail]` are invalid.
     #[error(transparent)]
     Addresses(#[from] NotAddresses),
     /// The templates cannot be used.
     #[error(transparent)]
     Templates(#[from] TemplatesError),
-    /// A template asks for something that there is not.
+    /// A template cannot be rendered.
     #[error("mail.templates cannot be rendered")]
     Rendering(#[from] minijinja::Error),
-    /// There is no way to the server.
+    /// The connection cannot be prepared.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
     /// The server refused it, or was not reached; in its words.

@@ -39,8 +39,7 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
-    /// The fields that a repetition has again. The password is left out: nobody may try passwords on a hash that is quick
-    /// to make.
+    /// The fields that identify a repeated call. Not the password: a fast hash of it would allow guessing.
     pub fn repeated_fields(&self) -> [&[u8]; 4] {
         let email = self.email.as_ref().map(|email| email.given().as_bytes());
         [
@@ -171,6 +170,30 @@ impl Email {
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email(…)")
+    }
+}
+
+/// A call of an address alone.
+#[cfg(test)]
+pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
+    WebhookCall {
+        id: [1; 16],
+        key: WebhookKey(b"key".to_vec()),
+        email: Email::parse(email),
+        first_name: Vec::new(),
+        last_name: Vec::new(),
+        user_login: None,
+        user_password: None,
+        https: true,
+        idempotency: None,
+        caller: Caller {
+            address: None,
+            arrived: chrono::DateTime::UNIX_EPOCH,
+            signed: None,
+            protections: [].into(),
+            request_id: None,
+            is_address_recorded: false,
+        },
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Idempotency {
 pub struct InvalidKey;
 
 impl Idempotency {
-    /// From the header as it came in, and the fields that a repetition has again.
+    /// From the header as received, and the fields that identify a repeated call.
     ///
     /// # Errors
     /// Empty, too long, or with other characters than visible ASCII.

@@ -1,4 +1,4 @@
-//! Errors in words.
+//! Errors as text.
 
 use std::error::Error;
 

@@ -23,7 +23,7 @@ pub struct FilterError {
     source: ParseError,
 }
 
-/// Why there is no log.
+/// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The filter cannot be read.

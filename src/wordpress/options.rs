@@ -33,8 +33,7 @@ pub struct SiteOptions {
 pub type OptionRow = (Vec<u8>, Option<Vec<u8>>);
 
 impl SiteOptions {
-    /// Reads the rows of a statement; `others` gets what is none of these options. Options of the network are called
-    /// `network/…`.
+    /// Reads rows of options; all other options are passed to `others`. Options of the network are named `network/…`.
     pub fn read(
         prefix: &str,
         rows: impl IntoIterator<Item = OptionRow>,
@@ -55,7 +54,7 @@ impl SiteOptions {
         let _ = self.take_known(prefix, name, value);
     }
 
-    /// Returns the value of an option that is none of these.
+    /// Returns the value if the option is not one of these.
     fn take_known(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
         let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
         match name {

@@ -1,4 +1,4 @@
-//! What credentials may manage, as configured, and who was refused of late.
+//! The credentials that the admin listener accepts, as configured, and the rate of failures per client.
 
 use std::net::IpAddr;
 use std::sync::Arc;

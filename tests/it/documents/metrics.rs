@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use fcom_sidecar::db::ErrorKind;
 use fcom_sidecar::telemetry::Metrics;
 use sqlx::types::chrono::DateTime;
 
@@ -48,7 +49,8 @@ fn labels(scrape: &str, name: &str) -> String {
 }
 
 pub(super) fn reference() -> String {
-    let metrics = Metrics::new(DateTime::UNIX_EPOCH).with_relay();
+    let metrics =
+        Metrics::new(DateTime::UNIX_EPOCH, &ErrorKind::ALL.map(ErrorKind::word)).with_relay();
     // Without these their series do not exist yet.
     metrics.set_connections(1, 0, 0);
     let scrape = metrics.encode().unwrap();

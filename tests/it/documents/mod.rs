@@ -10,8 +10,11 @@ mod said;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Documents that are written by a test, with the function that makes their text.
-const GENERATED: [(&str, fn() -> String); 2] = [
+/// The path of a document, and the function that makes its text.
+type Generated = (&'static str, fn() -> String);
+
+/// Documents that `make docs` writes.
+const GENERATED: [Generated; 2] = [
     ("docs/configuration.md", configuration::reference),
     ("docs/metrics.md", metrics::reference),
 ];
