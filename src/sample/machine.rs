@@ -41,16 +41,16 @@ pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/usr/libexec"].map(PathBuf::from));
-    find_in(folders.collect(), names)
+    find_in(&folders.collect::<Vec<_>>(), names)
 }
 
 /// The same below one folder, which has the layout of a system's root.
 pub(super) fn find_program_below(root: &Path, names: &[&str]) -> Option<PathBuf> {
     let folders = ["usr/sbin", "usr/bin"].map(|folder| root.join(folder));
-    find_in(folders.into(), names)
+    find_in(&folders, names)
 }
 
-fn find_in(folders: Vec<PathBuf>, names: &[&str]) -> Option<PathBuf> {
+fn find_in(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
     names
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::site::{Site, server_options};
 
@@ -21,7 +21,7 @@ impl Cluster {
     /// The nodes start with the same data, so that none has to ask another for it. `prepare` is executed on the site.
     pub(super) async fn start(prepare: &str) -> Self {
         let ports: [u16; 3] = std::array::from_fn(|_| free_port());
-        let first = PrivateMariadb::start(options(0, ports)).await.unwrap();
+        let first = PrivateServer::start(options(0, ports)).await.unwrap();
         let first = Arc::new(first);
         let mut site = Site::on(first.clone(), "71").await;
         site.execute(prepare).await;

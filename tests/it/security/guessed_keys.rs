@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::client::FORM;
 use crate::harness::http::Response;
@@ -115,7 +115,7 @@ async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
 /// same, which also looks up the user.
 #[tokio::test]
 async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server, "71").await;
     let sidecar = Sidecar::start(&site).await;
     site.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fcom_sidecar::db::{self, OWN_TABLES, Privilege, TableNames};
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Executor};
 
@@ -253,7 +253,7 @@ async fn a_binary_log_of_statements_is_refused_by_check_and_by_serve() {
         arguments: vec![log, "--binlog-format=ROW".to_owned()],
         ..server_options()
     };
-    let server = Arc::new(PrivateMariadb::start(options).await.unwrap());
+    let server = Arc::new(PrivateServer::start(options).await.unwrap());
     let site = Site::on(server, "71").await;
     migrate(&site).await;
     check(&site).await.assert("binary-log", "ok", "");

@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::PrivateMariadb;
-use super::error::{MariadbError, system};
+use super::PrivateServer;
+use super::error::{ServerError, system};
 
 /// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
 /// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
@@ -18,40 +18,40 @@ if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
 /// Starts the server.
-pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbError> {
-    let folder = mariadb.folder.path().display();
+pub(super) fn spawn_server(server: &PrivateServer) -> Result<Child, ServerError> {
+    let folder = server.folder.path().display();
     // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
     // where it complains about its arguments.
-    let log = mariadb.log_file();
+    let log = server.log_file();
     let _ = std::fs::remove_file(&log);
     let log = File::options().append(true).create(true).open(log);
     let log = log.map_err(system("create the server's log"))?;
-    let option_file = mariadb.folder.path().join("my.cnf");
-    let common = mariadb.family().option_file();
-    let options = format!("{common}{}\n", mariadb.options.option_file);
+    let option_file = server.folder.path().join("my.cnf");
+    let common = server.family().option_file();
+    let options = format!("{common}{}\n", server.options.option_file);
     std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
-    let mut command = mariadb.programs.serve(&option_file);
+    let mut command = server.programs.serve(&option_file);
     command
-        .arg(format!("--datadir={}", mariadb.data_folder().display()))
+        .arg(format!("--datadir={}", server.data_folder().display()))
         .arg(format!("--tmpdir={folder}"))
         .arg(format!("--socket={folder}/socket"))
         .arg(format!("--pid-file={folder}/pid"))
         .arg(format!("--log-error={folder}/error.log"))
-        .arg(format!("--port={}", mariadb.port))
+        .arg(format!("--port={}", server.port))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
         .args(["--max-connections=500"])
         .arg(format!(
             "--innodb-flush-log-at-trx-commit={}",
-            mariadb.options.flush_log_at_commit
+            server.options.flush_log_at_commit
         ));
-    if is_root(mariadb.folder.path()) {
+    if is_root(server.folder.path()) {
         command.arg("--user=root");
     }
-    if let Some(zone) = &mariadb.options.default_time_zone {
+    if let Some(zone) = &server.options.default_time_zone {
         command.arg(format!("--default-time-zone={zone}"));
     }
-    command.args(&mariadb.options.arguments);
-    let environment = mariadb.options.environment.iter();
+    command.args(&server.options.arguments);
+    let environment = server.options.environment.iter();
     command.envs(environment.map(|(name, value)| (name, value)));
     // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
     command
@@ -59,11 +59,11 @@ pub(super) fn spawn_server(mariadb: &PrivateMariadb) -> Result<Child, MariadbErr
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
-    command.spawn().map_err(system("start mariadbd"))
+    command.spawn().map_err(system("start the server"))
 }
 
 /// Creates the system tables in the folder.
-pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), MariadbError> {
+pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), ServerError> {
     command
         .arg(format!("--datadir={}/data", folder.display()))
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
@@ -82,13 +82,13 @@ pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), Mariadb
     } else {
         &output.stderr
     };
-    Err(MariadbError::Install(
+    Err(ServerError::Install(
         String::from_utf8_lossy(said).into_owned(),
     ))
 }
 
 /// Starts the shell that outlives the owner.
-pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
+pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, ServerError> {
     Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog"])
         .arg(folder)
@@ -100,7 +100,7 @@ pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
         .map_err(system("start the watchdog"))
 }
 
-/// Whether we are `root`, told by the owner of a folder that we made: `mariadbd` refuses to run as `root` unasked.
+/// Whether we are `root`, told by the owner of a folder that we made: servers refuse to run as `root` unasked.
 fn is_root(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
 }
