@@ -1,71 +1,101 @@
-# Two commands: `make demo` shows the main job, `make test` passes the tests. Both install what is missing, as root or
-# with sudo, on Debian and its relatives.
+# `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
+# `make help` lists the other targets.
 
-.PHONY: demo demo-serve test torture relay-run fuzz bench bench-scale openapi lint package package-test tools-demo tools-test \
-	tools-fuzz tools-bench tools-openapi tools-package
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 docs torture relay-run fuzz bench bench-scale openapi lint \
+	advisories package package-test tools-demo tools-test tools-debian13 tools-fuzz tools-bench tools-openapi tools-lint \
+	tools-package
 
-# What is shipped has it; all of these share one build.
+# For development: everything, so that all targets share one build.
 FEATURES = --features otlp
+# As shipped: without the demo.
+SHIPPED = --no-default-features --features otlp
 
-demo: tools-demo
+help: ## Lists the targets
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
+
+demo: tools-demo ## One webhook call on a private MariaDB: the response, the rows, the mail
 	cargo run --locked --quiet $(FEATURES) -- demo
 
-demo-serve: tools-demo
+demo-serve: tools-demo ## The same, and leaves the daemon running
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
-# Most tests wait for a server, not for a processor.
-test: tools-test
+# Most tests wait for a server, not for the processor.
+test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
-# Long rounds of what `make test` does shortly: everything fails at random, and nothing may be lost.
-torture: tools-test
+# The same tests with the packages of another Debian release, in a folder made by debootstrap. Needs root or sudo, and the right
+# to mount.
+DEBIAN13 = target/debian13
+ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
+
+test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+
+demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
+	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
+
+# Writes docs/configuration.md and docs/metrics.md.
+docs: ## The generated documents
+	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
+
+# Longer rounds of a test that `make test` runs briefly: everything fails at random, and nothing may be lost.
+torture: tools-test ## Long rounds of random failures
 	FCOM_TORTURE_ROUNDS=100 cargo test --locked $(FEATURES) --test it -- torture --nocapture
 
-# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs them. FCOM_RELAY_SEED
-# has others fail. Some five minutes after the build, for which the machine should have nothing else to do.
-relay-run: tools-test
+# Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs. FCOM_RELAY_SEED
+# selects other failures. About five minutes after the build, on an otherwise idle machine.
+relay-run: tools-test ## Thousands of hooks through a WordPress that fails
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
-# Some ten minutes, for which the machine should have nothing else to do. BENCH="--seconds 10" measures for longer, and
-# BENCH=--help tells what else there is.
-bench: tools-bench
+# About ten minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
+bench: tools-bench ## Measures calls on this machine
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
-# The same calls on sites of up to a million users. Takes long, and gigabytes in target/ while it runs.
-bench-scale: tools-demo
+# The same calls on sites of up to a million users. Slow, and needs gigabytes in target/ while it runs.
+bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 
-# Strangers' requests to every route of the admin listener, made up from its own description. Some two minutes.
+# Random requests to every route of the admin listener, generated from its OpenAPI description. About two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis
 
-openapi: tools-openapi
+openapi: tools-openapi ## Tests what the admin listener's description promises
 	SCHEMATHESIS=$(CURDIR)/$(SCHEMATHESIS) cargo test --locked $(FEATURES) --test it -- --ignored openapi --nocapture
 
-lint:
+lint: tools-lint ## Format, clippy, documentation, licences and banned crates
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(FEATURES) -- -D warnings
-	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(FEATURES)
 	cargo deny check licenses bans sources
 
-# The Debian package, in target/debian.
-package: tools-package
-	cargo build --release --locked $(FEATURES)
-	target/release/fcom-sidecar packaging target/package
-	cargo deb --no-build --locked
+# Needs RustSec's database, from GitHub or from a clone: make advisories ADVISORY_DB=…
+advisories: export ADVISORY_DB := $(ADVISORY_DB)
+advisories: tools-lint ## Known vulnerabilities and abandoned crates among the dependencies
+	.ci/advisories
 
-# Installs it on this machine, upgrades and purges it: as root, on a machine for tests.
-package-test: package tools-test
-	@deploy/install-tools adduser
+# In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. Both carry the date of the
+# commit.
+CARGO_DEB = SOURCE_DATE_EPOCH=$$(deploy/source-date) cargo deb --quiet --no-build --locked --maintainer "$$(deploy/deb/maintainer)"
+
+package: tools-package ## The Debian package
+	cargo auditable build --release --locked $(SHIPPED) --bin fcom-sidecar
+	cargo run --quiet --locked $(SHIPPED) --example packaging -- target/package
+	deploy/sbom target/package/sbom.cdx.json $(SHIPPED)
+	deb=$$($(CARGO_DEB)) && cp target/package/sbom.cdx.json "$${deb%.deb}.cdx.json" && echo "$$deb"
+
+# As root, on a machine for tests.
+package-test: package tools-test ## Installs the package on this machine, upgrades and purges it
+	@deploy/install-tools adduser python3
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
-	cargo deb --quiet --fast --no-build --locked --deb-version 99.0.0 --output target/package/upgrade.deb
-	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb
+	$(CARGO_DEB) --fast --deb-version 99.0.0 --output target/package/upgrade.deb
+	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
+	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb target/package/crates
 
-# Each fuzz target from its corpus for so many seconds; what it finds is kept in tests/fuzz/artifacts.
+# Runs each fuzz target from its corpus for FUZZ_SECONDS; findings go to tests/fuzz/artifacts.
 FUZZ_SECONDS = 20
 FUZZ = cargo +nightly fuzz
 
-fuzz: tools-fuzz
+fuzz: tools-fuzz ## Random input for everything that parses untrusted bytes
 	$(FUZZ) build --fuzz-dir tests/fuzz
 	for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
 		mkdir -p tests/fuzz/target/corpus/$$target; \
@@ -76,25 +106,42 @@ fuzz: tools-fuzz
 tools-demo:
 	@deploy/install-tools cargo cc curl mariadbd
 
-# Among them a WordPress with its translations, which judges what the tests make the daemon write, the web servers of
-# deploy/, none of which is started as the machine's own, what a cluster needs to copy its data, and a clock that can be set.
+# Among them: a WordPress with its translations, which judges what the daemon wrote; the web servers of deploy/, which are never
+# started as system services; what Galera nodes need to copy their data; and an adjustable clock.
+TEST_TOOLS = curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+	/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
+	/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+
 tools-test:
-	@deploy/install-tools cargo cc curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
-		/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
-		/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
+	@deploy/install-tools cargo cc $(TEST_TOOLS)
+
+tools-debian13:
+	@deploy/install-tools cargo cc debootstrap
+	@tests/releases/debian make $(DEBIAN13) trixie $(TEST_TOOLS)
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv
 	@test -x $(SCHEMATHESIS) || python3 -m venv target/schemathesis
 	@test -x $(SCHEMATHESIS) || target/schemathesis/bin/pip install --quiet schemathesis==4.32.5
 
+# Installs a program from crates.io unless it is there: name, version.
+define tool
+	@command -v $(1) >/dev/null || test -x $$HOME/.cargo/bin/$(1) || cargo install --locked --quiet $(1)@$(2)
+endef
+
+tools-lint:
+	@deploy/install-tools cargo cc
+	$(call tool,cargo-deny,0.20.2)
+
 tools-package:
 	@deploy/install-tools cargo cc dpkg-shlibdeps
-	@command -v cargo-deb >/dev/null || test -x $$HOME/.cargo/bin/cargo-deb || cargo install --locked --quiet cargo-deb@3.8.0
+	$(call tool,cargo-auditable,0.7.7)
+	$(call tool,cargo-cyclonedx,0.5.9)
+	$(call tool,cargo-deb,3.8.0)
 
 tools-fuzz:
 	@deploy/install-tools cargo c++
 	@cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
-	@command -v cargo-fuzz >/dev/null || test -x $$HOME/.cargo/bin/cargo-fuzz || cargo install --locked cargo-fuzz@0.13.2
+	$(call tool,cargo-fuzz,0.13.2)
 
 tools-bench: tools-test

@@ -1,12 +1,12 @@
--- The least privileges for fcom-sidecar: an account that only serves calls, and one that creates the sidecar's own tables and
+-- The least privileges for fcom-sidecar: one account that only serves calls, and one that creates the sidecar's own tables and
 -- is needed when a release is installed. Adapt the database "wordpress", the prefix "wp_", the two passwords, and
 -- 'localhost' (the sidecar's machine as the database sees it). To be executed by an administrator of the server.
 
--- Part 1, before "fcom-sidecar migrate", which is given this account: FCOM_SIDECAR__DATABASE__URL=mysql://…
+-- Part 1, before "fcom-sidecar migrate", which uses this account: FCOM_SIDECAR__DATABASE__URL=mysql://…
 CREATE USER IF NOT EXISTS 'fcom_sidecar_migrate'@'localhost' IDENTIFIED BY 'a password';
 GRANT CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE ON `wordpress`.* TO 'fcom_sidecar_migrate'@'localhost';
 
--- Part 2, after it: a privilege can be granted only on tables that are there. This account goes into database.url.
+-- Part 2, after it, because a privilege can be granted only on an existing table. This account goes into database.url.
 CREATE USER IF NOT EXISTS 'fcom_sidecar'@'localhost' IDENTIFIED BY 'another password';
 GRANT SELECT (ID, user_login, user_nicename, user_email, user_url, user_registered, display_name), INSERT (user_login, user_pass, user_nicename, user_email, user_url, user_registered, user_activation_key, display_name), UPDATE (user_activation_key) ON `wordpress`.`wp_users` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT (umeta_id, user_id, meta_key, meta_value), INSERT (user_id, meta_key, meta_value), UPDATE (meta_value) ON `wordpress`.`wp_usermeta` TO 'fcom_sidecar'@'localhost';

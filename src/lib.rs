@@ -2,10 +2,10 @@
 //! so that a burst of sign-ups costs milliseconds instead of a PHP boot each, and PHP cannot tell its users from its own.
 //!
 //! Data flows one way: bytes are parsed into a call, the facts about it are loaded, it is decided, written in one
-//! transaction, and answered. Imports do the same: `cli`, `app` → `http` → `provision` → `mail`, `events` →
-//! `fluentcommunity` → `site` → `wordpress` → `db`.
+//! transaction, and answered. Imports do the same, as the table in `ARCHITECTURE.md` has it.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -16,10 +16,15 @@ pub mod fluentcommunity;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+#[cfg(test)]
+mod imports;
 pub mod lifecycle;
 pub mod mail;
+pub mod operations;
 pub mod provision;
+pub mod rate;
 pub mod reload;
+#[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;
 pub mod systemd;

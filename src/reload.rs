@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::Live;
+use crate::app::{self, Live};
 use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
@@ -71,7 +71,7 @@ pub async fn at_signals(
 
 /// Returns the configuration as it is now: with what did not change as it was.
 fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
-    let mut new = Config::load(sources)?;
+    let mut new = app::load(sources)?;
     let changed = new.changed_since(before);
     // What is not taken over is compared again the next time, so that it is said again.
     let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));
@@ -100,7 +100,8 @@ fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyho
     Ok(new)
 }
 
-fn is_reloaded(key: &str) -> bool {
+/// Whether a change of this option, as `section.key`, takes effect at a reload.
+pub fn is_reloaded(key: &str) -> bool {
     let covers =
         |option: &&str| key == *option || option.ends_with('.') && key.starts_with(*option);
     key != NOT_RELOADED && RELOADED.iter().any(covers)

@@ -1,26 +1,26 @@
 <?php
 /**
  * Plugin Name: fcom-sidecar
- * Description: Lets plugins hear of the users and memberships that fcom-sidecar writes, and drops stale copies of them from the object cache.
+ * Description: Fires the hooks for users and memberships that fcom-sidecar writes, and drops stale copies of them from the object cache.
  * Version: 0.1.0
  * Requires at least: 6.0
  * Requires PHP: 7.4
  * License: MIT OR Apache-2.0
  *
  * Copy this file to wp-content/mu-plugins. In wp-config.php, define FCOM_SIDECAR_SECRET with the value of the daemon's
- * relay.secret, so that the daemon may wake the plugin; without it, WP-Cron looks once a minute.
+ * relay.secret, so that the daemon can wake the plugin. Without it, WP-Cron checks the queue once a minute.
  *
- * The table {prefix}fcom_sidecar_events is the queue: one row per hook, written in the transaction of the call that it is
- * about. Any number of PHP processes, on any number of web servers, take events from it. Only the first pending event of a
- * user is ever taken, and it stays the first until it has ended, so each user's hooks are fired in their order. An event
- * is fired once, unless PHP dies or a listener fails in its middle: then all listeners of that hook hear of it again.
+ * The table {prefix}fcom_sidecar_events is the queue: one row per hook, written in the transaction of the call that causes
+ * it. Any number of PHP processes, on any number of web servers, take events from it. Only the first pending event of a
+ * user can be taken, and it stays the first until it has ended, so each user's hooks fire in order. An event fires once,
+ * unless PHP dies or a listener fails in the middle: then the hook fires again, for all of its listeners.
  *
- * Nothing is stored outside of that table: no option, no transient, no scheduled event. Delete the file, and it is gone.
- * It costs pages that look at WP-Cron's list one query by an index.
+ * Nothing is stored outside of that table: no option, no transient, no scheduled event. To uninstall, delete the file.
+ * Pages that read WP-Cron's schedule cost one more query, by an index.
  *
- * Constants that change its pace, all in seconds but the first:
+ * Constants that change its pace, all in seconds except the first:
  * FCOM_SIDECAR_ATTEMPTS (10), FCOM_SIDECAR_FIRST_RETRY (10, doubled each time up to an hour), FCOM_SIDECAR_BUDGET (20, for
- * one run), FCOM_SIDECAR_LEASE (300: longer than any listener takes), FCOM_SIDECAR_GRACE (10, before WP-Cron looks).
+ * one run), FCOM_SIDECAR_LEASE (300: longer than any listener takes), FCOM_SIDECAR_GRACE (10, before WP-Cron steps in).
  */
 
 namespace FcomSidecar;
@@ -35,9 +35,9 @@ defined( 'ABSPATH' ) || exit;
 const VERSION = '0.1.0';
 /** The action that WP-Cron fires. */
 const CRON_HOOK = 'fcom_sidecar_relay';
-/** How far the daemon's clock may be from ours, in seconds. */
+/** Maximum difference between the daemon's clock and ours, in seconds. */
 const TOLERANCE = 300;
-/** Events looked up at once. */
+/** Number of events read at once. */
 const HEADS         = 20;
 const LONGEST_RETRY = 3600;
 const LONGEST_ERROR = 1000;
@@ -46,11 +46,11 @@ const SPACE  = 'FluentCommunity\App\Models\Space';
 const COURSE = 'FluentCommunity\Modules\Course\Model\Course';
 const MEMBER = 'FluentCommunity\App\Models\SpaceUserPivot';
 
-/** Hooks of WordPress that we fire. */
+/** WordPress's own hooks that we fire. */
 const CORE_HOOKS = array( 'add_user_role', 'set_user_role', 'user_register', 'add_user_to_blog' );
-/** Kinds of events that need no FluentCommunity. */
+/** Kinds of events that do not need FluentCommunity. */
 const CORE_KINDS = array( ...CORE_HOOKS, 'welcome_mail', 'user_changed' );
-/** The other kinds: hook and class of its first argument. */
+/** The other kinds, each with its hook and the class of the first argument. */
 const COMMUNITY_KINDS = array(
 	'space_joined'    => array( 'fluent_community/space/joined', SPACE ),
 	'course_enrolled' => array( 'fluent_community/course/enrolled', COURSE ),
@@ -59,14 +59,14 @@ const COMMUNITY_KINDS = array(
 );
 
 refuse_strangers();
-// Behind everybody who adds listeners, and before the REST API and those who close it, or the site, to visitors.
+// After all plugins have added listeners, and before the REST API and plugins that close it, or the site, to visitors.
 add_action( 'wp_loaded', __NAMESPACE__ . '\answer_daemon', PHP_INT_MAX );
 add_action( CRON_HOOK, __NAMESPACE__ . '\run' );
 add_filter( 'option_cron', __NAMESPACE__ . '\show_in_cron' );
 add_filter( 'pre_update_option_cron', __NAMESPACE__ . '\keep_out_of_cron' );
 add_filter( 'pre_unschedule_event', __NAMESPACE__ . '\unschedule', 10, 3 );
 
-/** A number that wp-config.php may set. */
+/** A number that wp-config.php can set. */
 function setting( string $name, int $default ): int {
 	$constant = 'FCOM_SIDECAR_' . $name;
 	return defined( $constant ) ? max( 1, (int) constant( $constant ) ) : $default;
@@ -76,20 +76,20 @@ function has_community(): bool {
 	return class_exists( SPACE ) && class_exists( COURSE ) && class_exists( MEMBER );
 }
 
-/** Fires the hooks that are due, for so many seconds at most; tells how many. */
+/** Fires the hooks that are due, for at most this many seconds; returns how many. */
 function run( $seconds = 0 ): array {
 	$budget = setting( 'BUDGET', 20 );
 	return ( new Run() )->until_done( (int) $seconds > 0 ? min( (int) $seconds, $budget ) : $budget );
 }
 
 /*
- * The daemon's requests: POST to ?rest_route=/fcom-sidecar/v1/wake or …/status, or to the same below wp-json. They look
- * like requests to the REST API, which web servers and firewalls let through, but do not depend on it.
+ * The daemon's requests: POST to ?rest_route=/fcom-sidecar/v1/wake or …/status, or to the same path below wp-json. They look
+ * like requests to the REST API, which web servers and firewalls admit, but do not depend on it.
  */
 
-/** What a request of the daemon is for; an empty text for any other request. */
+/** The purpose of a request from the daemon; an empty string for any other request. */
 function purpose(): string {
-	// It stays what the signature was checked for, whatever plugins make of the request.
+	// Fixed when the signature is checked, whatever plugins make of the request later.
 	static $purpose = null;
 	if ( null !== $purpose ) {
 		return $purpose;
@@ -104,7 +104,7 @@ function purpose(): string {
 	return $purpose;
 }
 
-/** Sends strangers away before any other plugin is loaded. */
+/** Rejects unsigned requests before any other plugin is loaded. */
 function refuse_strangers(): void {
 	$purpose = purpose();
 	if ( '' === $purpose ) {
@@ -123,7 +123,7 @@ function refuse_strangers(): void {
 	}
 }
 
-/** Whether the request has the daemon's signature of time and purpose. Sent again, it only says "look" again. */
+/** Whether the request has the daemon's signature of time and purpose. A replay only makes the plugin check the queue again. */
 function is_signed( string $purpose, string $secret ): bool {
 	$given = static function ( string $header ): string {
 		return isset( $_SERVER[ $header ] ) && is_string( $_SERVER[ $header ] ) ? $_SERVER[ $header ] : '';
@@ -135,18 +135,18 @@ function is_signed( string $purpose, string $secret ): bool {
 	return hash_equals( hash_hmac( 'sha256', "$time.$purpose", $secret ), $given( 'HTTP_X_FCOM_SIDECAR_SIGNATURE' ) );
 }
 
-/** The request was found to be signed when this file was loaded. */
+/** Answers the daemon. The signature was verified when this file was loaded. */
 function answer_daemon(): void {
 	$purpose = purpose();
 	if ( '' !== $purpose ) {
-		// The daemon, which knows how busy the machine is, says for how long.
+		// The daemon knows how busy the machine is and determines how long to work.
 		$seconds = isset( $_GET['seconds'] ) ? $_GET['seconds'] : 0;
 		reply( 200, 'wake' === $purpose ? run( $seconds ) : status() );
 		exit;
 	}
 }
 
-/** Sends this, and nothing that anybody else has put into the answer so far. */
+/** Sends this, and nothing that other code has added to the response so far. */
 function reply( int $status, array $body ): void {
 	while ( ob_get_level() > 0 && ob_end_clean() ) {
 		continue;
@@ -160,7 +160,7 @@ function reply( int $status, array $body ): void {
 	echo json_encode( $body );
 }
 
-/** What the daemon's `check` shows. */
+/** What the daemon's `check` displays. */
 function status(): array {
 	global $wpdb, $wp_version;
 	return array(
@@ -173,7 +173,7 @@ function status(): array {
 	);
 }
 
-/** Who listens to the hooks that we fire, WordPress itself left out. */
+/** The plugins that listen to the hooks that we fire, WordPress itself excluded. */
 function listeners(): array {
 	global $wp_filter;
 	$found = array();
@@ -189,7 +189,7 @@ function listeners(): array {
 	return array_values( $found );
 }
 
-/** The folder of the plugin or theme that a callback is part of; empty for WordPress itself. */
+/** The directory of the plugin or theme that a callback belongs to; empty for WordPress itself. */
 function home_of( $callback ): string {
 	try {
 		if ( is_string( $callback ) && false !== strpos( $callback, '::' ) ) {
@@ -212,7 +212,7 @@ function home_of( $callback ): string {
 	if ( '' === $file || 0 === strpos( $file, $core ) ) {
 		return '';
 	}
-	// Knows symbolic links, too.
+	// Resolves symbolic links, too.
 	$path = plugin_basename( $file );
 	foreach ( array( get_theme_root(), ABSPATH ) as $folder ) {
 		$folder = wp_normalize_path( trailingslashit( $folder ) );
@@ -224,14 +224,14 @@ function home_of( $callback ): string {
 }
 
 /*
- * WP-Cron, for what no wake-up has reached: it sees an event of ours while something has been due for a while. That event
+ * WP-Cron, as the fallback for lost wake-ups: it sees an event of ours while something has been due for a while. That event
  * is never stored.
  */
 
-/** Adds our event to what is read. */
+/** Adds our event to the schedule when it is read. */
 function show_in_cron( $cron ) {
 	static $is_due = array();
-	// Before all plugins are there, nobody knows whether FluentCommunity's hooks can be fired.
+	// Until all plugins are loaded it is unknown whether FluentCommunity's hooks can be fired.
 	if ( ! is_array( $cron ) || '' !== purpose() || wp_installing() || ! did_action( 'plugins_loaded' ) ) {
 		return $cron;
 	}
@@ -239,13 +239,13 @@ function show_in_cron( $cron ) {
 	if ( ! isset( $is_due[ $blog_id ] ) ) {
 		$queue = new Queue();
 		$grace = setting( 'GRACE', 10 );
-		// Nothing of FluentCommunity is loaded for pages, as long as nothing is due.
+		// Do not load FluentCommunity's classes on pages unless something is due.
 		$is_due[ $blog_id ] = $queue->heads( 1, true, $grace ) && ( has_community() || $queue->heads( 1, false, $grace ) );
 	}
 	if ( ! $is_due[ $blog_id ] ) {
 		return $cron;
 	}
-	// Events stand in the order of their times, and what is due is due.
+	// The schedule is ordered by time, and only due events run.
 	$first              = min( array_merge( array( time() ), array_filter( array_keys( $cron ), 'is_int' ) ) );
 	$hooks              = isset( $cron[ $first ] ) ? $cron[ $first ] : array();
 	$hooks[ CRON_HOOK ] = array(
@@ -258,7 +258,7 @@ function show_in_cron( $cron ) {
 	return array( $first => $hooks ) + $cron;
 }
 
-/** Takes our event out of what is stored. */
+/** Removes our event from the schedule before it is stored. */
 function keep_out_of_cron( $cron ) {
 	if ( ! is_array( $cron ) ) {
 		return $cron;
@@ -274,16 +274,16 @@ function keep_out_of_cron( $cron ) {
 	return $cron;
 }
 
-/** There is nothing to take out. */
+/** Our event is not stored, so there is nothing to remove. */
 function unschedule( $pre, $time, $hook ) {
 	return CRON_HOOK === $hook ? true : $pre;
 }
 
-/** Something that will not change by trying again. */
+/** A condition that a retry will not change. */
 final class Skip extends RuntimeException {
 }
 
-/** The queue does not take what is to be written. */
+/** The queue cannot be written to. */
 final class Unavailable extends RuntimeException {
 }
 
@@ -297,11 +297,11 @@ final class Queue {
 		$this->table = $wpdb->prefix . 'fcom_sidecar_events';
 	}
 
-	/** Ids of events that may be taken: due for that long, and the first of their users. */
+	/** Ids of events that can be taken: due for that long, and the first of their users. */
 	public function heads( int $limit, bool $has_community, int $since = 0 ): array {
 		global $wpdb;
 		$kinds = $has_community ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
-		// The daemon may not have made its tables yet.
+		// The daemon may not have created its tables yet.
 		$quiet = $wpdb->suppress_errors();
 		try {
 			return $wpdb->get_col(
@@ -312,18 +312,18 @@ final class Queue {
 				ORDER BY e.due_at, e.id LIMIT $limit"
 			);
 		} catch ( Throwable $e ) {
-			// Some have mysqli throw.
+			// Some sites configure mysqli to throw.
 			return array();
 		} finally {
 			$wpdb->suppress_errors( $quiet );
 		}
 	}
 
-	/** The event, if nobody was faster. */
+	/** Leases the event, unless another process was faster. */
 	public function take( int $id ): ?array {
 		global $wpdb;
 		$lease = bin2hex( random_bytes( 16 ) );
-		// The order matters: a lease that is still there is of a process that died.
+		// The order matters: a lease that is still there belongs to a process that died.
 		$taken = $this->write(
 			$wpdb->prepare(
 				"UPDATE $this->table SET interrupted = interrupted + (lease IS NOT NULL), attempts = attempts + 1,
@@ -337,15 +337,15 @@ final class Queue {
 		if ( 1 !== $taken ) {
 			return null;
 		}
-		// Reads that lock are never answered by a replica.
+		// Locking reads never go to a replica.
 		$read  = $wpdb->prepare( "SELECT * FROM $this->table WHERE id = %d FOR UPDATE", $id );
 		$event = $wpdb->get_row( $read, ARRAY_A );
 		return is_array( $event ) ? array( 'lease' => $lease ) + $event : null;
 	}
 
 	/**
-	 * Records how an attempt has ended: `state`, `why`, whether PHP `died` in it, the `pause` before the next one, and how
-	 * many `ms` it took. Whether it counts: another process has the event once the lease has run out.
+	 * Records the end of an attempt: `state`, `why`, whether PHP `died`, the `pause` before the next attempt, and the duration
+	 * in `ms`. Returns whether it counts: once the lease has expired, another process has the event.
 	 */
 	public function record( array $event, array $end ): bool {
 		global $wpdb;
@@ -366,7 +366,7 @@ final class Queue {
 		return 1 === $this->write( $sql );
 	}
 
-	/** The number of rows. What is not written is fired again, so a deadlock or a lost connection is not the end. */
+	/** Returns the number of rows. Retries after a deadlock or a lost connection: a hook that is not recorded fires again. */
 	private function write( string $sql ): int {
 		global $wpdb;
 		for ( $try = 0; $try < 5; $try++ ) {
@@ -376,7 +376,7 @@ final class Queue {
 					return (int) $rows;
 				}
 				usleep( 100000 );
-				// Of a listener.
+				// A listener may have locked tables.
 				$wpdb->query( 'UNLOCK TABLES' );
 			} catch ( Throwable $e ) {
 				usleep( 100000 );
@@ -386,17 +386,17 @@ final class Queue {
 	}
 }
 
-/** One run through the queue. While listeners run, `$event` says whose. */
+/** One run through the queue. While listeners run, `$event` is the event. */
 final class Run {
 	/** @var Queue */
 	private $queue;
-	/** @var Surroundings What listeners find, each of them. */
+	/** @var Surroundings The state that each listener finds. */
 	private $surroundings;
 	/** @var array<string,mixed>|null The event whose listeners are running. */
 	private $event = null;
-	/** @var float Since when. */
+	/** @var float When they started. */
 	private $since = 0.0;
-	/** @var string Memory for the record, if a listener takes all of it. */
+	/** @var string Memory for the record, in case a listener exhausts it. */
 	private $reserve = '';
 	/** @var array<string,int|bool> */
 	private $ended = array(
@@ -405,10 +405,10 @@ final class Run {
 		'more'   => false,
 	);
 
-	/** Takes events until there is none, or the time is up. */
+	/** Takes events until there is none left, or the time is up. */
 	public function until_done( int $seconds ): array {
 		ignore_user_abort( true );
-		// Ahead of what plugins do then, which may be long, or end PHP.
+		// Before plugins' own shutdown functions, which may take long or end PHP.
 		add_action( 'shutdown', array( $this, 'cut_short' ), PHP_INT_MIN );
 		$this->reserve      = str_repeat( ' ', 1 << 18 );
 		$this->surroundings = new Surroundings();
@@ -416,7 +416,7 @@ final class Run {
 		try {
 			$this->ended['more'] = ! $this->empty_queue( microtime( true ) + $seconds );
 		} catch ( Unavailable $e ) {
-			// WordPress has logged why. Somebody looks again later.
+			// WordPress has logged the reason. The next run tries again.
 			$this->event = null;
 		}
 		$this->surroundings->leave();
@@ -424,11 +424,11 @@ final class Run {
 		return $this->ended;
 	}
 
-	/** Whether nothing is left that this process may take. */
+	/** Returns whether nothing is left that this process can take. */
 	private function empty_queue( float $deadline ): bool {
 		do {
 			$heads = $this->queue->heads( HEADS, has_community() );
-			// Processes that look at the same time shall not stand in each other's way.
+			// Keeps concurrent processes from competing for the same event.
 			shuffle( $heads );
 			$taken = 0;
 			foreach ( $heads as $id ) {
@@ -442,7 +442,7 @@ final class Run {
 				}
 			}
 			if ( 0 === $taken && array() !== $heads ) {
-				// Others were faster, or a replica shows what is done already.
+				// Other processes were faster, or a replica lags.
 				usleep( 100000 );
 			}
 		} while ( array() !== $heads );
@@ -473,7 +473,7 @@ final class Run {
 		}
 	}
 
-	/** A listener has ended PHP, or an error has. */
+	/** A listener or an error has ended PHP. */
 	public function cut_short(): void {
 		if ( null === $this->event ) {
 			return;
@@ -496,7 +496,7 @@ final class Run {
 		}
 	}
 
-	/** Another try later, or none. */
+	/** Schedules a retry, or gives up. */
 	private function fail( string $why, string $file, int $line, bool $has_died = false ): void {
 		$why      = legible( '' === $file ? $why : "$why in $file:$line" );
 		$attempts = (int) $this->event['attempts'];
@@ -524,7 +524,7 @@ final class Run {
 	}
 }
 
-/** What each listener finds as it would in a request of its own, whatever the one before it has left. */
+/** Restores what a listener would find in a request of its own, whatever the previous one has left behind. */
 final class Surroundings {
 	/** @var int */
 	private $buffers;
@@ -547,7 +547,7 @@ final class Surroundings {
 		$this->error_handler = self::error_handler();
 		$this->memory        = memory_get_usage( true );
 		$this->filter( 'add_filter' );
-		// Of plugins that read from replicas. One that lags knows nothing of the users whom we tell of.
+		// For plugins that read from replicas: one that lags does not have the new users yet.
 		if ( method_exists( $GLOBALS['wpdb'], 'send_reads_to_masters' ) ) {
 			$GLOBALS['wpdb']->send_reads_to_masters();
 		}
@@ -564,7 +564,7 @@ final class Surroundings {
 			continue;
 		}
 		if ( ! headers_sent() ) {
-			// A visitor may have caused WP-Cron to run.
+			// A visitor's request may have started WP-Cron.
 			header_remove( 'Set-Cookie' );
 			header_remove( 'Location' );
 			status_header( 200 );
@@ -587,13 +587,13 @@ final class Surroundings {
 		}
 	}
 
-	/** Whether what listeners have kept takes half of the memory that was left for them. */
+	/** Whether listeners have used up half of the memory that was available to them. */
 	public function is_short_of_memory(): bool {
 		$limit = wp_convert_hr_to_bytes( (string) ini_get( 'memory_limit' ) );
 		return $limit > $this->memory && memory_get_usage( true ) - $this->memory > ( $limit - $this->memory ) / 2;
 	}
 
-	/** What a listener has begun and not ended would be undone at PHP's end, and what we record with it. */
+	/** A transaction that a listener left open would be rolled back when PHP ends, together with what we record. */
 	private static function end_transaction(): void {
 		global $wpdb;
 		try {
@@ -608,14 +608,14 @@ final class Surroundings {
 		return is_multisite() && ms_is_switched() ? count( (array) $GLOBALS['_wp_switched_stack'] ) : 0;
 	}
 
-	/** The one that is in force. */
+	/** The current error handler. */
 	private static function error_handler(): ?callable {
 		$handler = set_error_handler( null );
 		restore_error_handler();
 		return $handler;
 	}
 
-	/** For a listener, `wp_die` is an error like any other, not the end of the run. And nobody is logged in here. */
+	/** Makes `wp_die` in a listener an ordinary error instead of the end of the run, and sends no login cookies. */
 	private function filter( string $change ): void {
 		foreach ( array( '', '_json', '_jsonp', '_ajax', '_xml', '_xmlrpc' ) as $kind ) {
 			$change( "wp_die{$kind}_handler", array( $this, 'instead_of_dying' ), PHP_INT_MAX );
@@ -635,7 +635,7 @@ final class Surroundings {
  * The hooks.
  */
 
-/** Drops what is stale, and fires the event's hook as PHP would have. */
+/** Drops stale copies of the user, and fires the event's hook as PHP would have. */
 function fire( array $event ): void {
 	$id   = (int) $event['user_id'];
 	$role = (string) $event['role'];
@@ -695,12 +695,12 @@ function fire_of_community( array $event, int $user_id ): void {
 	do_action( $hook, ...$arguments );
 }
 
-/** The row of a new membership, whose id its call has not asked for; 0 if there is none. The column of users is a VARCHAR. */
+/** The row of a new membership, whose id the call did not query; 0 if there is none. The user_id column is a VARCHAR. */
 function new_membership( int $space_id, int $user_id ): int {
 	global $wpdb;
 	$sql = "SELECT MAX(id) FROM {$wpdb->prefix}fcom_space_user WHERE space_id = %d AND user_id = %s";
 	$sql = $wpdb->prepare( $sql, $space_id, (string) $user_id );
-	// Again where every row is, before it counts as gone.
+	// Before it counts as gone, look on the primary server.
 	$id = $wpdb->get_var( $sql ) ?: $wpdb->get_var( "$sql FOR UPDATE" );
 	if ( '' !== $wpdb->last_error ) {
 		throw new RuntimeException( 'the database does not tell the membership' );
@@ -708,7 +708,7 @@ function new_membership( int $space_id, int $user_id ): int {
 	return (int) $id;
 }
 
-/** A row that WordPress does not find may be one that a replica does not have yet; reads that lock never go there. */
+/** A row that WordPress does not find may be missing on a lagging replica only. Locking reads never go to a replica. */
 function gone( string $table, int $id, string $reason ): RuntimeException {
 	global $wpdb;
 	$found = $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM $table WHERE id = %d FOR UPDATE", $id ) );
@@ -718,7 +718,7 @@ function gone( string $table, int $id, string $reason ): RuntimeException {
 	return new RuntimeException( 'the database from which WordPress reads does not have the row yet' );
 }
 
-/** What PHP hands to wp_insert_user, slashed as there; the hash stands for the password, which nobody knows. */
+/** What PHP passes to wp_insert_user, with slashes as there. The hash replaces the password, which is not known here. */
 function userdata( WP_User $user, string $role ): array {
 	$data = array(
 		'role'       => $role,
@@ -747,7 +747,7 @@ function send_welcome_mail( int $user_id ): void {
 	}
 }
 
-/** Copies in a persistent object cache are of the time before the call. */
+/** Drops copies from a persistent object cache, which predate the call. */
 function forget_user( int $id ): void {
 	wp_cache_delete( $id, 'users' );
 	wp_cache_delete( $id, 'user_meta' );
@@ -758,7 +758,7 @@ function forget_user( int $id ): void {
 	}
 }
 
-/** A listener's words: short, without anybody's address, and in characters that the connection to the database has. */
+/** A listener's message: short, without e-mail addresses, and in characters that the database connection supports. */
 function legible( string $words ): string {
 	$words = str_replace( ABSPATH, '', wp_check_invalid_utf8( $words, true ) );
 	$words = (string) preg_replace( '/[^\s@<>()\[\]"\',;:]+@/', '…@', $words );

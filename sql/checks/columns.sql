@@ -1,4 +1,4 @@
--- needs_value: an INSERT must name it, or a strict session refuses.
+-- needs_value: a strict session rejects an INSERT that does not name the column.
 SELECT CAST(TABLE_NAME AS CHAR) AS table_name, CAST(COLUMN_NAME AS CHAR) AS name,
     CAST(CHARACTER_SET_NAME AS CHAR) AS charset, CAST(EXTRA AS CHAR) AS extra,
     IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL AS needs_value

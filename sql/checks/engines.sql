@@ -1,4 +1,4 @@
--- A table without transactions among the names, if any.
+-- The first of these tables that does not support transactions.
 SELECT CAST(TABLE_NAME AS CHAR) AS table_name, CAST(ENGINE AS CHAR) AS engine
 FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE() AND ENGINE <> 'InnoDB' AND TABLE_NAME IN ({each: ?})

@@ -1,2 +1,2 @@
--- Without FOR, the server adds what the session's active roles may do.
+-- Without FOR, the server includes the privileges of the session's active roles.
 SHOW GRANTS

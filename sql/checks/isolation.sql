@@ -1,2 +1,2 @@
--- One of the two names, depending on the server and its version.
+-- One of the two exists, depending on the server and its version.
 SHOW SESSION VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')

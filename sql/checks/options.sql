@@ -1,4 +1,4 @@
--- Options by which the site decides what calls do, and where they come in.
+-- Options that determine what calls do and where they arrive.
 SELECT CAST(option_name AS BINARY) AS name, CAST(option_value AS BINARY) AS value
 FROM {prefix}options
 WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles',

@@ -1,4 +1,4 @@
--- What the server says of itself and of this session.
+-- Properties of the server and of this session.
 SELECT CAST(VERSION() AS CHAR) AS version, CAST(@@version_comment AS CHAR) AS comment,
     CAST(@@global.time_zone AS CHAR) AS global_zone, CAST(@@system_time_zone AS CHAR) AS system_zone,
     CAST(@@session.time_zone AS CHAR) AS session_zone, CAST(@@session.sql_mode AS CHAR) AS sql_mode,

@@ -1,7 +1,7 @@
--- One row per executed call. `tallied` tells whether running_count has heard of it. Times are UTC.
--- `idempotency_key` is a hash of what the caller sent under that name, `fields_hash` of the form; both only if he did. It
--- stands for one call of the webhook, whichever of its keys the callers have.
--- `client_address` is where the call came from, if the operator wants that kept, `request_id` its name in the logs.
+-- One row per executed call. `tallied`: whether running_count includes it. Times are UTC.
+-- `idempotency_key` is a hash of the caller's Idempotency-Key, `fields_hash` of the form; both only if the caller sent the header.
+-- The key identifies one call of the webhook, whichever of the webhook's keys callers use.
+-- `client_address` is the origin of the call, if the operator wants it stored; `request_id` identifies the call in the logs.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
     call_id binary(16) NOT NULL,

@@ -1,6 +1,6 @@
--- Promised welcome mails. No text and no reset key is kept here: both are made when the mail is sent.
--- While a worker has a mail, `lease` names the worker's attempt and `next_attempt_at` is when the mail is free again.
--- A mail is given up some time after `tried_since`. Times are UTC.
+-- Promised welcome mails. Neither text nor reset key is stored: both are generated when the mail is sent.
+-- While a worker has a mail, `lease` identifies the attempt and `next_attempt_at` is when the lease expires.
+-- A mail is given up a configured time after `tried_since`. Times are UTC.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_mail (
     id bigint unsigned NOT NULL AUTO_INCREMENT,
     user_id bigint unsigned NOT NULL,

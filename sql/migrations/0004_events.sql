@@ -1,6 +1,6 @@
--- Hooks that WordPress is to fire, in the order of the ids for each user. `run_id` is NULL for what no call did.
--- While a PHP process has an event, `lease` names its attempt and `due_at` is when the event is free again; a lease that
--- is found then belonged to a process that died, which `interrupted` counts. Of an ended one, `due_at` is when it ended.
+-- Hooks that WordPress has to fire, for each user in the order of the ids. `run_id` is NULL for what no call caused.
+-- While a PHP process has an event, `lease` identifies the attempt and `due_at` is when the lease expires. A lease that is
+-- still there then belonged to a process that died; `interrupted` counts these. After the end, `due_at` is the time of the end.
 -- Times are UTC.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_events (
     id bigint unsigned NOT NULL AUTO_INCREMENT,

@@ -1,5 +1,4 @@
--- Keys of webhooks that were replaced and are valid for a while longer: hashes, from which no key can be told. Times are
--- UTC.
+-- Replaced webhook keys that are still valid for a while, as hashes, from which no key can be recovered. Times are UTC.
 CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_old_keys (
     key_hash binary(32) NOT NULL,
     webhook_id bigint unsigned NOT NULL,

@@ -1,4 +1,4 @@
--- The user whom a name stands for, by login before e-mail, with the application passwords. A user without any is a row,
+-- The user with this login, or else with this e-mail address, and the application passwords. A user without any is a row,
 -- too.
 SELECT 1 AS place, u.ID AS user_id, CAST(m.meta_value AS BINARY) AS passwords
 FROM {users} u

@@ -1,5 +1,5 @@
--- What waits, for the metrics, counted as far as 10,000 of a kind so that a large backlog does not become larger by being
--- looked at. Of more mails than that the oldest may be another one.
+-- The backlog, for the metrics. Counts at most 10,000 of each kind, so that reading a large backlog does not make it larger.
+-- Beyond 10,000 mails, the oldest one may be missed.
 SELECT 'uncounted' AS kind, COUNT(*) AS waiting, MIN(created_at) AS oldest
 FROM (SELECT created_at FROM {prefix}fcom_sidecar_runs WHERE tallied = 0 ORDER BY id LIMIT 10000) runs
 UNION ALL

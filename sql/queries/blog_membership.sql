@@ -1,4 +1,4 @@
--- What add_user_to_blog looks at and writes; the first row of a key counts.
+-- What add_user_to_blog reads and writes; the first row of each key counts.
 SELECT CAST(meta_key AS BINARY) AS name, CAST(meta_value AS BINARY) AS value
 FROM {usermeta}
 WHERE user_id = ? AND meta_key IN ('{prefix}capabilities', '{prefix}user_level', 'primary_blog', 'source_domain')

@@ -1,5 +1,5 @@
--- What may make a user an administrator or moderator of the whole community. A super admin of a network may do everything
--- on all of its sites.
+-- Everything that can make a user an administrator or moderator of the whole community. A super admin of a network may do
+-- everything on all of its sites.
 SELECT 'capabilities' AS kind, CAST(meta_value AS BINARY) AS value
 FROM {usermeta}
 WHERE user_id = ? AND meta_key = '{prefix}capabilities'

@@ -1,5 +1,5 @@
--- For how many seconds the hook that WordPress may fire next has been waiting; no row if there is nothing to do. A user's
--- events wait for the first of them.
+-- How long the hook that WordPress may fire next has been waiting, in seconds; no row if nothing is due. A user's events wait
+-- for that user's first one.
 SELECT CAST(TIMESTAMPDIFF(SECOND, e.created_at, UTC_TIMESTAMP()) AS SIGNED)
 FROM {prefix}fcom_sidecar_events e
 WHERE e.state = 'pending' AND e.due_at <= UTC_TIMESTAMP(3)

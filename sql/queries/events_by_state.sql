@@ -1,4 +1,4 @@
--- What is not ended well: how many, and how old the oldest is.
+-- Pending and dead events: how many, and the age of the oldest.
 SELECT state, COUNT(*) AS events,
     CAST(TIMESTAMPDIFF(SECOND, MIN(created_at), UTC_TIMESTAMP()) AS SIGNED) AS oldest_seconds
 FROM {prefix}fcom_sidecar_events

@@ -1,10 +1,10 @@
--- Everything a call has to know before it decides, in one round trip, read outside any transaction. Values are cast to
--- bytes, so that tables of different collations may meet in one result and broken text is not an error.
+-- Everything that a call has to know before it decides, in one round trip, read outside any transaction. Values are cast to
+-- bytes, so that tables of different collations can share one result and invalid text is not an error.
 SELECT 'webhook' AS kind, id, CAST(meta_key AS BINARY) AS name, CAST(value AS BINARY) AS value
 FROM {prefix}fcom_meta
 WHERE object_type = 'webhook' AND meta_key = ?
 UNION ALL
--- By the hash of a key that was replaced, while that is still valid.
+-- By the hash of a replaced key, while it is still valid.
 SELECT 'webhook of old key', m.id, '', CAST(m.value AS BINARY)
 FROM {prefix}fcom_sidecar_old_keys k
 JOIN {prefix}fcom_meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
@@ -37,12 +37,12 @@ SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}
 WHERE user_email IN (?, ?, ?)
 UNION ALL
--- Of each webhook with whose calls the key came.
+-- One row for each webhook that was called with this Idempotency-Key.
 SELECT 'run', user_id, fields_hash, CAST(CONCAT_WS('|', webhook_id, outcome, created_at) AS BINARY)
 FROM {prefix}fcom_sidecar_runs
 WHERE idempotency_key = ?
 UNION ALL
--- As names_taken, in a list, for the names that a new user would probably get; a known user costs nothing here.
+-- As names_taken, as a list, for the names that a new user would probably get; costs nothing for an existing user.
 SELECT 'taken', CAST(0 AS UNSIGNED), '', CONCAT_WS(',', {each: CAST(
     EXISTS (SELECT 1 FROM {users} WHERE user_login = ?)
     + 2 * EXISTS (SELECT 1 FROM {users} WHERE user_nicename = ?)

@@ -1,5 +1,5 @@
--- What the relay has before it, for the metrics: counted as far as 10,000 of a kind, as what else waits is. Of more than
--- that the oldest may be another one. `delay_ms` is of the hook that was fired last, found as in last_done_event.
+-- The relay's backlog, for the metrics. Counts at most 10,000 of each kind, like backlog.sql; beyond that, the oldest one may
+-- be missed. `delay_ms` belongs to the hook that was fired last, found as in last_done_event.
 SELECT 'pending' AS kind, COUNT(*) AS events, MIN(created_at) AS oldest, NULL AS delay_ms
 FROM (SELECT created_at FROM {prefix}fcom_sidecar_events WHERE state = 'pending' ORDER BY due_at LIMIT 10000) pending
 UNION ALL

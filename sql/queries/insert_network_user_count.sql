@@ -1,4 +1,4 @@
--- Where the network has no count yet; no unique key keeps a second one out.
+-- If the network has no count yet. No unique key prevents a second one, so the caller holds a claim.
 INSERT INTO {base}sitemeta (site_id, meta_key, meta_value)
 SELECT b.site_id, 'user_count', (SELECT COUNT(*) FROM {users} WHERE spam = 0 AND deleted = 0)
 FROM {base}blogs b

@@ -1,2 +1,2 @@
--- In how many events a PHP process has died.
+-- Events during which a PHP process died.
 SELECT COUNT(*) FROM {prefix}fcom_sidecar_events WHERE interrupted > 0

@@ -1,4 +1,4 @@
--- Takes the mail that has been due for longest. A worker that dies gives it back by the lease's end.
+-- Leases the mail that has been due for longest. If the worker dies, the lease expires and another one takes the mail.
 UPDATE {prefix}fcom_sidecar_mail
 SET lease = ?, next_attempt_at = ?, attempts = attempts + 1
 WHERE state = 'pending' AND next_attempt_at <= ?

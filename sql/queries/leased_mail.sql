@@ -1,4 +1,4 @@
--- The mail of a lease with its recipient as WordPress knows him now; no login means that the user was deleted.
+-- The leased mail with its recipient as WordPress knows the user now; no login means that the user was deleted.
 SELECT m.id, m.user_id, m.https, m.attempts, m.created_at, m.tried_since,
     u.user_login, u.user_email, u.display_name,{network: u.spam = 1 AS is_spammer,}
     (SELECT l.meta_value FROM {usermeta} l WHERE l.user_id = m.user_id AND l.meta_key = 'locale'

@@ -1,4 +1,4 @@
--- Two calls for one user never interleave: the second waits here. The profile is looked up without a lock.
+-- Calls for the same user never interleave: the second one waits here. The profile is read without a lock.
 SELECT ID AS id, user_login, user_nicename, user_url, CAST(user_registered AS CHAR) AS user_registered, display_name,
     EXISTS (SELECT 1 FROM {prefix}fcom_xprofile x WHERE x.user_id = u.ID) AS has_profile
 FROM {users} u

@@ -1,4 +1,4 @@
--- What WordPress makes a mail from.
+-- The options from which WordPress composes a mail.
 SELECT CAST(option_name AS BINARY) AS name, CAST(LEFT(option_value, 4096) AS BINARY) AS value
 FROM {prefix}options
 WHERE option_name IN ('siteurl', 'home', 'blogname', 'WPLANG', 'db_version', '_transient_wp_core_block_css_files')

@@ -1,5 +1,5 @@
--- For each string: 1 if another user logs in with it, + 2 if it is a nicename, + 4 if it is another user's profile
--- username, + 8 if it is somebody's e-mail address. Equality is the columns' collation's.
+-- For each string: 1 if it is another user's login, + 2 if it is a nicename, + 4 if it is another user's profile username,
+-- + 8 if it is an e-mail address. The columns' collations decide about equality.
 -- Binds per string: string, own id, string, string, own id, string.
 SELECT {each: CAST(
     EXISTS (SELECT 1 FROM {users} WHERE user_login = ? AND ID <> ?)

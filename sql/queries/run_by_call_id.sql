@@ -1,2 +1,2 @@
--- Did the commit whose answer was lost take place?
+-- Whether a commit took place whose response was lost.
 SELECT id, webhook_id, user_id, outcome FROM {prefix}fcom_sidecar_runs WHERE call_id = ?

@@ -1,2 +1,2 @@
--- The newest runs before one; keyset pagination, so that a page costs the same however far back it is.
+-- The newest runs before a given one. Keyset pagination: every page costs the same.
 SELECT id FROM {prefix}fcom_sidecar_runs WHERE id < ? ORDER BY id DESC LIMIT ?

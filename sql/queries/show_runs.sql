@@ -1,4 +1,4 @@
--- Runs with what is there of their webhooks and users today, newest first.
+-- Runs with their webhooks and users as they are now, newest first.
 SELECT r.id, r.created_at, r.webhook_id, CAST(w.value AS BINARY) AS webhook, r.user_id, u.user_login, r.outcome, r.changes,
     r.duration_ms, r.client_address, r.request_id, r.tallied
 FROM {prefix}fcom_sidecar_runs r

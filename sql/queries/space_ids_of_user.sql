@@ -1,4 +1,4 @@
--- For user meta `_fcom_space_ids`; primary key order, as PHP gets them.
+-- For the user meta `_fcom_space_ids`, in the order of the primary key, as PHP reads them.
 SELECT s.id AS space_id, COALESCE(s.privacy = 'public', FALSE) AS is_public,
     EXISTS (
         SELECT 1 FROM {prefix}fcom_space_user m

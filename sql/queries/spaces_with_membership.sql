@@ -1,5 +1,5 @@
--- The spaces and courses among the ids, each with the user's memberships (duplicates that PHP made included). user_id is
--- a VARCHAR: it is bound as text, or the index is not used.
+-- The spaces and courses with these ids, each with the user's memberships, including duplicates that PHP created. user_id is a
+-- VARCHAR: bind it as text, or the index is not used.
 SELECT s.id AS space_id, s.type = 'course' AS is_course,
     IF(s.type = 'course', CAST(s.settings AS BINARY), NULL) AS settings,
     m.id AS membership_id, m.status, m.role, CAST(m.created_at AS CHAR) AS created_at

@@ -1,2 +1,2 @@
--- As update_metadata: every row of that key.
+-- As update_metadata: all rows of that key.
 UPDATE {usermeta} SET meta_value = ? WHERE user_id = ? AND meta_key = ?

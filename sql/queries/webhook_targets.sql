@@ -1,4 +1,4 @@
--- All spaces and courses, which have no index that helps; a site has some dozens.
+-- All spaces and courses. No index helps; a site has a few dozen.
 SELECT id, COALESCE(title, '') AS title, COALESCE(slug, '') AS slug, logo, CAST(settings AS BINARY) AS settings,
     type = 'course' AS is_course
 FROM {prefix}fcom_spaces

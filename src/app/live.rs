@@ -30,7 +30,7 @@ impl Live {
     /// Makes of a configuration what is needed to take it over; changes nothing.
     ///
     /// # Errors
-    /// The mail server's certificates or the operator's texts cannot be used.
+    /// An address, the mail server's certificates or the operator's texts cannot be used.
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
         Ok(Prepared {
             senders: self.mail_room.senders(config)?,

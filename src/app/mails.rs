@@ -56,9 +56,10 @@ impl MailRoom {
     /// wait in the outbox.
     ///
     /// # Errors
-    /// The mail server's certificates or the operator's texts cannot be used.
+    /// An address, the mail server's certificates or the operator's texts cannot be used.
     pub(super) fn senders(&self, config: &Config) -> anyhow::Result<Option<Senders>> {
         let mail = &config.mail;
+        let sender = Sender::new(mail, &config.wordpress)?;
         let Some(url) = config
             .smtp
             .url
@@ -73,7 +74,7 @@ impl MailRoom {
         let worker = Worker {
             site: Arc::clone(&self.site),
             smtp: Smtp::new(url, &config.smtp)?,
-            sender: Sender::new(mail, &config.wordpress),
+            sender,
             templates: Templates::read(mail.templates.as_deref())?,
             pace: Pace {
                 first_retry: mail.first_retry,

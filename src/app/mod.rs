@@ -1,7 +1,9 @@
 //! The composition root: configuration in, running daemon out.
 
 mod live;
+mod load;
 mod mails;
+mod measures;
 mod upkeep;
 
 use std::sync::Arc;
@@ -14,13 +16,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::live::{Live, Prepared};
+pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 use self::upkeep::{keep_house, prepare_database, watch_backlog};
 use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
+use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
-use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
+use crate::operations::webhooks::portal_overrides;
 use crate::provision::{Bells, Calls, Lanes, NewUsers, PasswordScheme, TallyTask, WelcomeMail};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -67,10 +71,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         max_places: limits.max_calls_in_flight,
         runtime: calls.runtime.clone(),
         tasks: calls.tasks.clone(),
-        portal: PortalOverrides {
-            slug: wordpress.portal_slug.clone(),
-            home: wordpress.home_url.clone(),
-        },
+        portal: portal_overrides(wordpress),
         refusals: Occasionally::default(),
         draining: draining.clone(),
         hands_over,
@@ -137,7 +138,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 }
 
 fn metrics(config: &Config) -> Metrics {
-    let metrics = Metrics::new(Clock.now());
+    let metrics = Metrics::new(Clock.now(), &ErrorKind::ALL.map(ErrorKind::word));
     let metrics = if config.relay.enabled {
         metrics.with_relay()
     } else {
@@ -154,7 +155,9 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
     let new_users = NewUsers {
         password_scheme: match config.wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
-            PasswordHash::WordPress => PasswordScheme::WordPress,
+            PasswordHash::WordPress => PasswordScheme::WordPress {
+                bcrypt_cost: config.wordpress.bcrypt_cost,
+            },
         },
         welcome_mail: match config.mail.transport {
             Transport::Smtp => WelcomeMail::Outbox,
@@ -189,7 +192,8 @@ fn poker(config: &Config, calls: &Calls) -> anyhow::Result<Option<Poker>> {
     };
     Ok(Some(Poker {
         site: Arc::clone(&calls.site),
-        wordpress: WordPress::new(wake).context("relay.url cannot be used")?,
+        wordpress: WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout)
+            .context("relay.url cannot be used")?,
         bell: Arc::clone(bell),
         calls: calls.tasks.clone(),
         metrics: Arc::clone(&calls.metrics),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::fluentcommunity::webhooks::old_keys;
+use crate::operations::backlog;
 use crate::provision::{self, Chore};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -89,13 +90,15 @@ pub(super) async fn watch_backlog(
             () = draining.cancelled() => return,
         }
         let looked = async {
-            let backlog = provision::backlog(&site).await?;
+            let statements = &site.statements;
+            let backlog = site
+                .pool
+                .work(async |connection| backlog::runs_and_mails(connection, statements).await)
+                .await?;
             if has_relay {
                 let hooks = site
                     .pool
-                    .work(async |connection| {
-                        events::queue::backlog(connection, &site.statements).await
-                    })
+                    .work(async |connection| backlog::hooks(connection, statements).await)
                     .await?;
                 metrics.set_hooks(&hooks, site.clock.now());
             }

@@ -1,19 +1,20 @@
-//! The site's database, for commands that ask a few things of it and end.
+//! The site and its database, for commands that ask a few things of it and end.
+
+use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::block_on;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{self, Connection, Pool, Statements, TableNames};
-use crate::site;
-use crate::telemetry::Metrics;
+use crate::db::{self, Connection, Unobserved};
+use crate::site::Site;
 
-/// A connection with the site's statements.
+/// The site, with a connection to its database.
 pub(super) struct Database {
+    /// Its pool is for work that may have to be done again.
+    pub(super) site: Site,
+    /// Waits for an answer as long as it takes, unlike the pool's.
     pub(super) connection: Connection,
-    pub(super) statements: Statements,
-    pub(super) tables: TableNames,
 }
 
 /// Opens the configured database and does the command's work with it.
@@ -22,14 +23,18 @@ pub(super) fn with_database<T>(
     work: impl AsyncFnOnce(&mut Database) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     block_on(async {
-        let tables = site::table_names(&config.wordpress)?;
+        let connection = connect(config).await?;
         let mut database = Database {
-            connection: connect(config).await?,
-            statements: Statements::render(&tables),
-            tables,
+            site: site(config)?,
+            connection,
         };
         work(&mut database).await
     })
+}
+
+/// The configured site; nothing is connected yet.
+pub(super) fn site(config: &Config) -> anyhow::Result<Site> {
+    Ok(Site::new(config, Arc::new(Unobserved))?)
 }
 
 /// # Errors
@@ -38,10 +43,4 @@ pub(super) async fn connect(config: &Config) -> anyhow::Result<Connection> {
     db::connect(&config.database).await.context(
         "could not connect to the database: \"fcom-sidecar check\" tells what is in the way",
     )
-}
-
-/// A pool, for commands whose work may have to be done again.
-pub(super) fn pool(config: &Config) -> anyhow::Result<Pool> {
-    db::open(&config.database, Metrics::new(Clock.now()).into())
-        .context("database.url cannot be used")
 }

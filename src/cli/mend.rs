@@ -4,12 +4,13 @@ use anyhow::{bail, ensure};
 use clap::Args;
 
 use super::terminal::say;
+use crate::operations::Retried;
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Retry {
     /// Its number
     #[arg(required_unless_present = "all_dead")]
-    pub(super) id: Option<u64>,
+    id: Option<u64>,
     /// Every one that was given up
     #[arg(long, conflicts_with = "id")]
     all_dead: bool,
@@ -22,6 +23,11 @@ pub(super) struct Drop {
 }
 
 impl Retry {
+    /// Which are meant; the command line has made sure that one of the two is said.
+    pub(super) fn which(self) -> Retried {
+        self.id.map_or(Retried::AllDead, Retried::One)
+    }
+
     /// Says how many are `due` now; `thing` is what they are, `done` what those are that need no other try.
     pub(super) fn tell(self, thing: &str, done: &str, due: u64) -> anyhow::Result<()> {
         if let Some(id) = self.id.filter(|_| due == 0) {

@@ -1,25 +1,23 @@
 //! `fcom-sidecar migrate`: creates or updates our tables, for an account that may, before one that may not serves.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 
 use super::block_on;
-use super::database::pool;
+use super::database::site;
 use super::terminal::say;
 use crate::config::Config;
-use crate::{db, site};
+use crate::db;
 
-pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     block_on(async {
-        let tables = site::table_names(&config.wordpress)?;
-        db::migrate(&pool(config)?, &tables).await.context(
+        let site = site(config)?;
+        db::migrate(&site.pool, &site.tables).await.context(
             "the account needs CREATE, ALTER, INDEX, SELECT, INSERT and UPDATE on the site's database for this",
         )?;
         say(&format!(
             "The tables {}fcom_sidecar_* are up to date.",
-            tables.prefix()
+            site.tables.prefix()
         ));
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     })
 }

@@ -2,14 +2,15 @@
 
 mod check;
 mod database;
+#[cfg(feature = "demo")]
 mod demo;
 mod mail;
 mod mend;
 mod migrate;
 mod outbox;
-mod packaging;
 mod relay;
 mod runs;
+mod runtime;
 mod serve;
 mod terminal;
 mod webhook;
@@ -19,7 +20,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use self::runtime::block_on;
 use self::terminal::complain;
+use crate::app;
 use crate::config::{Config, ConfigError, Sources};
 
 /// Read when no --config is given.
@@ -74,14 +77,12 @@ enum Command {
     #[command(subcommand)]
     Mail(mail::Mail),
     /// Shows one webhook call on a private MariaDB with a sample site
+    #[command(hide = cfg!(not(feature = "demo")))]
     Demo {
         /// Leaves the daemon running until Ctrl-C
         #[arg(long)]
         serve: bool,
     },
-    /// Writes manual pages and shell completions
-    #[command(hide = true)]
-    Packaging(packaging::Packaging),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -117,33 +118,38 @@ impl Cli {
         match self.command {
             Command::Check { json } => {
                 let sources = self.sources(environment);
-                check::run(Config::load(sources.clone()), &sources, json)
+                return check::run(app::load(sources.clone()), &sources, json);
             }
             // Of this machine's configuration the demo takes nothing.
-            Command::Demo { serve } => demo::run(serve),
-            Command::Packaging(ref command) => packaging::run(command),
-            Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?),
-            Command::Runs(ref command) => runs::run(command, &self.config(environment)?),
-            Command::Relay(ref command) => relay::run(command, &self.config(environment)?),
-            Command::Mail(ref command) => mail::run(command, &self.config(environment)?),
+            #[cfg(feature = "demo")]
+            Command::Demo { serve } => return demo::run(serve),
+            #[cfg(not(feature = "demo"))]
+            Command::Demo { .. } => anyhow::bail!(
+                "this binary is built without the demo: `make demo` in its source builds one and runs it"
+            ),
+            Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
+            Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
+            Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,
+            Command::Relay(ref command) => relay::run(command, &self.config(environment)?)?,
             Command::Serve => {
                 let names = environment
                     .iter()
                     .find(|(name, _)| name == "LISTEN_FDNAMES");
                 let names = names.map(|(_, value)| value.clone());
                 let sources = self.sources(environment);
-                let config = Config::load(sources.clone())?;
-                serve::run(&config, sources, names.as_deref())
+                let config = app::load(sources.clone())?;
+                return serve::run(&config, sources, names.as_deref());
             }
             Command::Webhook(ref command) => {
-                webhook::run(command.clone(), &self.config(environment)?)
+                webhook::run(command.clone(), &self.config(environment)?)?;
             }
-            Command::Migrate => migrate::run(&self.config(environment)?),
+            Command::Migrate => migrate::run(&self.config(environment)?)?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn config(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
-        Ok(Config::load(self.sources(environment))?)
+        Ok(app::load(self.sources(environment))?)
     }
 
     fn sources(&self, environment: Vec<(String, String)>) -> Sources {
@@ -163,12 +169,4 @@ impl Cli {
             overrides,
         }
     }
-}
-
-/// Runs a command's future on a runtime of its own: the one that database connections belong to.
-fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
 }

@@ -1,16 +1,14 @@
 //! `fcom-sidecar outbox`: the promised mails, and what became of them.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 
-use super::database::{Database, with_database};
+use super::database::with_database;
 use super::mend;
 use super::terminal::{answer, printable};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::mail::outbox::{self, Listed};
+use crate::operations::mails::{self, OutboxMail};
 
 /// What to do with the outbox.
 #[derive(Debug, Subcommand)]
@@ -50,46 +48,42 @@ pub(super) enum State {
     Dead,
 }
 
-pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<()> {
     with_database(config, async |database| {
-        carry_out(command, database).await?;
-        Ok(ExitCode::SUCCESS)
+        let (connection, statements) = (&mut database.connection, &database.site.statements);
+        match *command {
+            Outbox::List { state, limit, json } => {
+                let state = state.and_then(|state| state.to_possible_value());
+                let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
+                let mails = mails::list(connection, statements, state, limit).await?;
+                answer(json, &mails[..], table)
+            }
+            Outbox::Show { id, json } => {
+                let mail = mails::show(connection, statements, id).await?;
+                answer(json, &mail.with_context(|| no_mail(id))?, card)
+            }
+            Outbox::Retry(retry) => {
+                let which = retry.which();
+                let due = mails::retry(connection, statements, which, Clock.now()).await?;
+                retry.tell("mail", "sent", due)
+            }
+            Outbox::Drop(drop) => {
+                let is_dropped = mails::remove(connection, statements, drop.id).await?;
+                drop.tell("mail", is_dropped)
+            }
+        }
     })
-}
-
-async fn carry_out(command: &Outbox, database: &mut Database) -> anyhow::Result<()> {
-    let (connection, statements) = (&mut database.connection, &database.statements);
-    match *command {
-        Outbox::List { state, limit, json } => {
-            let state = state.and_then(|state| state.to_possible_value());
-            let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
-            let mails = outbox::list(connection, statements, state, limit).await?;
-            answer(json, &mails[..], table)
-        }
-        Outbox::Show { id, json } => {
-            let mail = outbox::show(connection, statements, id).await?;
-            answer(json, &mail.with_context(|| no_mail(id))?, card)
-        }
-        Outbox::Retry(retry) => {
-            let due = outbox::retry(connection, statements, retry.id, Clock.now()).await?;
-            retry.tell("mail", "sent", due)
-        }
-        Outbox::Drop(drop) => {
-            let is_dropped = outbox::drop_mail(connection, statements, drop.id).await?;
-            drop.tell("mail", is_dropped)
-        }
-    }
 }
 
 fn no_mail(id: u64) -> String {
     format!("there is no mail {id}: \"fcom-sidecar outbox list\" shows those there are")
 }
 
-fn login(mail: &Listed) -> &str {
-    mail.user_login.as_deref().unwrap_or("(deleted)")
+fn login(mail: &OutboxMail) -> String {
+    printable(mail.user_login.as_deref().unwrap_or("(deleted)"))
 }
 
-fn table(mails: &[Listed]) -> String {
+fn table(mails: &[OutboxMail]) -> String {
     let mut lines = vec![format!(
         "{:>8}  {:<8} {:>8}  {:<20} {:<20} {}",
         "mail", "state", "attempts", "promised (UTC)", "next or finished", "user"
@@ -109,7 +103,7 @@ fn table(mails: &[Listed]) -> String {
     lines.join("\n")
 }
 
-fn card(mail: &Listed) -> String {
+fn card(mail: &OutboxMail) -> String {
     let mut lines = vec![
         format!("mail:      {}", mail.id),
         format!("user:      {} {}", mail.user_id, login(mail)),

@@ -1,14 +1,12 @@
 //! `fcom-sidecar relay`: what WordPress has heard of, and what it has not.
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
-use super::database::{Database, with_database};
+use super::database::with_database;
 use super::mend;
 use super::terminal::{answer, printable};
 use crate::config::Config;
-use crate::events::queue::{self, Standing, Troubled};
+use crate::operations::hooks::{self, RelayStatus, TroubledEvent};
 
 /// What to do with the hooks that wait for WordPress.
 #[derive(Debug, Subcommand)]
@@ -29,72 +27,63 @@ pub(super) enum Relay {
 }
 
 #[derive(serde::Serialize)]
-struct Status {
+struct Shown {
     enabled: bool,
     #[serde(flatten)]
-    standing: Standing,
-    troubled: Vec<Troubled>,
+    status: RelayStatus,
+    troubled: Vec<TroubledEvent>,
 }
 
-pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<()> {
     with_database(config, async |database| {
-        carry_out(command, config, database).await?;
-        Ok(ExitCode::SUCCESS)
+        let (connection, statements) = (&mut database.connection, &database.site.statements);
+        match *command {
+            Relay::Status { limit, json } => {
+                let shown = Shown {
+                    enabled: config.relay.enabled,
+                    status: hooks::status(connection, statements).await?,
+                    troubled: hooks::troubled(connection, statements, limit).await?,
+                };
+                answer(json, &shown, card)
+            }
+            Relay::Retry(retry) => {
+                let due = hooks::retry(connection, statements, retry.which()).await?;
+                retry.tell("event", "done", due)
+            }
+            Relay::Drop(drop) => {
+                let is_dropped = hooks::remove(connection, statements, drop.id).await?;
+                drop.tell("event", is_dropped)
+            }
+        }
     })
 }
 
-async fn carry_out(
-    command: &Relay,
-    config: &Config,
-    database: &mut Database,
-) -> anyhow::Result<()> {
-    let (connection, statements) = (&mut database.connection, &database.statements);
-    match *command {
-        Relay::Status { limit, json } => {
-            let status = Status {
-                enabled: config.relay.enabled,
-                standing: queue::standing(connection, statements).await?,
-                troubled: queue::troubled(connection, statements, limit).await?,
-            };
-            answer(json, &status, card)
-        }
-        Relay::Retry(retry) => {
-            let due = queue::retry(connection, statements, retry.id).await?;
-            retry.tell("event", "done", due)
-        }
-        Relay::Drop(drop) => {
-            let is_dropped = queue::drop_event(connection, statements, drop.id).await?;
-            drop.tell("event", is_dropped)
-        }
-    }
-}
-
-fn card(status: &Status) -> String {
-    let standing = &status.standing;
+fn card(shown: &Shown) -> String {
+    let status = &shown.status;
     let mut lines = vec![
-        format!(
-            "relay:        {}",
-            if status.enabled { "on" } else { "off" }
-        ),
-        format!("pending:      {}", standing.pending),
-        format!("oldest:       {} s", standing.oldest_pending_seconds),
-        format!("dead:         {}", standing.dead),
-        format!("interrupted:  {}", standing.interrupted),
+        format!("relay:        {}", if shown.enabled { "on" } else { "off" }),
+        format!("pending:      {}", status.pending),
+        format!("oldest:       {} s", status.oldest_pending_seconds),
+        format!("dead:         {}", status.dead),
+        format!("interrupted:  {}", status.interrupted),
     ];
-    lines.push(match &standing.last {
+    lines.push(match &status.last {
         Some(last) => format!(
             "last fired:   {} at {} UTC, {} ms after the call (event {})",
-            last.kind, last.finished_at, last.delay_ms, last.id
+            printable(&last.kind),
+            last.finished_at,
+            last.delay_ms,
+            last.id
         ),
         None => "last fired:   none that is remembered".to_owned(),
     });
-    if !status.troubled.is_empty() {
+    if !shown.troubled.is_empty() {
         lines.push(format!(
             "\n{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {}",
             "event", "state", "attempts", "user", "kind", "due (UTC)", "last error"
         ));
     }
-    lines.extend(status.troubled.iter().map(|event| {
+    lines.extend(shown.troubled.iter().map(|event| {
         let words = printable(event.last_error.as_deref().unwrap_or_default());
         format!(
             "{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {words}",
@@ -102,7 +91,7 @@ fn card(status: &Status) -> String {
             event.state,
             event.attempts,
             event.user_id,
-            event.kind,
+            printable(&event.kind),
             event.due_at.to_string(),
         )
     }));

@@ -1,14 +1,12 @@
 //! `fcom-sidecar runs`: which calls were executed, and what they did.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use clap::Subcommand;
 
-use super::database::{Database, with_database};
+use super::database::with_database;
 use super::terminal::{answer, printable};
 use crate::config::Config;
-use crate::provision::{self, LONGEST_PAGE, LoggedRun, RunPage, RunQuery};
+use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunPage, RunQuery};
 
 /// What to show of the run log.
 #[derive(Debug, Subcommand)]
@@ -41,40 +39,35 @@ pub(super) enum Runs {
     },
 }
 
-pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<()> {
     with_database(config, async |database| {
-        carry_out(command, database).await?;
-        Ok(ExitCode::SUCCESS)
+        let (connection, statements) = (&mut database.connection, &database.site.statements);
+        match command {
+            Runs::List {
+                user,
+                webhook,
+                before,
+                limit,
+                json,
+            } => {
+                let query = RunQuery {
+                    user: user.clone(),
+                    webhook: webhook.clone(),
+                    before: *before,
+                    limit: *limit,
+                };
+                let page = runs::list(connection, statements, &query).await?;
+                answer(*json, &page, table)
+            }
+            Runs::Show { id, json } => {
+                let run = runs::show(connection, statements, *id).await?;
+                let run = run.with_context(|| {
+                    format!("there is no run {id}: runs are kept for runs.retention_days")
+                })?;
+                answer(*json, &run, card)
+            }
+        }
     })
-}
-
-async fn carry_out(command: &Runs, database: &mut Database) -> anyhow::Result<()> {
-    let (connection, statements) = (&mut database.connection, &database.statements);
-    match command {
-        Runs::List {
-            user,
-            webhook,
-            before,
-            limit,
-            json,
-        } => {
-            let query = RunQuery {
-                user: user.clone(),
-                webhook: webhook.clone(),
-                before: *before,
-                limit: *limit,
-            };
-            let page = provision::list_runs(connection, statements, &query).await?;
-            answer(*json, &page, table)
-        }
-        Runs::Show { id, json } => {
-            let run = provision::show_run(connection, statements, *id).await?;
-            let run = run.with_context(|| {
-                format!("there is no run {id}: runs are kept for runs.retention_days")
-            })?;
-            answer(*json, &run, card)
-        }
-    }
 }
 
 fn user(run: &LoggedRun) -> String {
@@ -135,7 +128,7 @@ fn table(page: &RunPage) -> String {
 }
 
 fn card(run: &LoggedRun) -> String {
-    let unknown = || "not recorded".to_owned();
+    let recorded = |text: &Option<String>| printable(text.as_deref().unwrap_or("not recorded"));
     [
         format!("run:       {}", run.id),
         format!(
@@ -147,14 +140,8 @@ fn card(run: &LoggedRun) -> String {
         format!("outcome:   {}", run.outcome),
         format!("changed:   {}", changes(run)),
         format!("took:      {} ms", run.duration_ms),
-        format!(
-            "from:      {}",
-            run.client_address.clone().unwrap_or_else(unknown)
-        ),
-        format!(
-            "request:   {}",
-            run.request_id.clone().unwrap_or_else(unknown)
-        ),
+        format!("from:      {}", recorded(&run.client_address)),
+        format!("request:   {}", recorded(&run.request_id)),
         format!("counted:   {}", if run.counted { "yes" } else { "not yet" }),
     ]
     .join("\n")

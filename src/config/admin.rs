@@ -20,6 +20,9 @@ pub(super) const KEYS: &[&str] = &[
 /// Shorter ones could be guessed.
 const SHORTEST_TOKEN: usize = 32;
 
+/// The longest time, in hours, for which a webhook's key may stay valid after it was replaced.
+pub const LONGEST_OLD_KEY_HOURS: u32 = 8760;
+
 /// Resolved `[admin]` options.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -39,7 +42,7 @@ impl Admin {
         let choices = [("on", true), ("off", false)];
         let application_passwords = settings.one_of("admin.application_passwords", &choices);
         let failures = settings.number("admin.failures_per_minute_per_client", 1..=1_000_000);
-        let old_key_hours = settings.number("admin.old_key_hours", 0..=8760_u32);
+        let old_key_hours = settings.number("admin.old_key_hours", 0..=LONGEST_OLD_KEY_HOURS);
         Ok(Self {
             token: token?,
             application_passwords: application_passwords?,

@@ -11,7 +11,7 @@ use ::config::{FileFormat, Format, Value, ValueKind};
 
 use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
-use super::settings::{Fingerprints, Settings};
+use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
     Admin, Database, Limits, Log, Mail, Otlp, Protection, Relay, Runs, Server, Smtp, WordPress,
@@ -61,6 +61,8 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// What each option was given as.
     pub(super) given: Fingerprints,
+    /// Where each option was set.
+    pub(super) origins: Origins,
 }
 
 impl Config {
@@ -90,6 +92,12 @@ impl Config {
     /// The options that differ from another configuration's, files of secrets included.
     pub fn changed_since(&self, before: &Self) -> Vec<String> {
         self.given.differ_from(&before.given)
+    }
+
+    /// A problem with an option that code outside the configuration found, with the place where the option was set.
+    pub fn refuse(&self, key: &str, value: &str, what: &str, remedy: &str) -> Problem {
+        let what = format!("{value:?} {what}{}", self.origins.of(key));
+        Problem::new(key, what, remedy)
     }
 
     /// Pretends that these options were given as in another configuration.
@@ -130,6 +138,7 @@ impl Config {
             log: log?,
             otlp: otlp?,
             given: settings.fingerprints(),
+            origins: settings.origins(),
         })
     }
 }

@@ -4,9 +4,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::problem::{Flaw, Reported};
+use super::problem::Reported;
 use super::settings::Settings;
-use crate::wordpress::sanitize::email::is_email;
 
 pub(super) const KEYS: &[&str] = &[
     "mail.transport",
@@ -29,7 +28,7 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Mail {
     /// How mail leaves.
     pub transport: Transport,
-    /// The sender's address; `None` for WordPress's default.
+    /// The sender's address; `None` for WordPress's default. `mail::Sender` validates it and the other two addresses.
     pub from: Option<String>,
     /// The sender's name; `None` for WordPress's default.
     pub from_name: Option<String>,
@@ -66,17 +65,6 @@ pub enum Transport {
     Off,
 }
 
-fn address(text: &str) -> Result<String, Flaw> {
-    if is_email(text.as_bytes()) {
-        Ok(text.to_owned())
-    } else {
-        Err(Flaw::new(
-            "is not an e-mail address",
-            "write it like \"community@example.com\"",
-        ))
-    }
-}
-
 impl Mail {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let transports = [
@@ -85,10 +73,10 @@ impl Mail {
             ("off", Transport::Off),
         ];
         let transport = settings.one_of("mail.transport", &transports);
-        let from = settings.optional_parsed("mail.from", address);
+        let from = settings.optional("mail.from");
         let from_name = settings.optional("mail.from_name");
-        let reply_to = settings.optional_parsed("mail.reply_to", address);
-        let envelope_from = settings.optional_parsed("mail.envelope_from", address);
+        let reply_to = settings.optional("mail.reply_to");
+        let envelope_from = settings.optional("mail.envelope_from");
         let https_links = settings.one_of("mail.https_links", &[("auto", false), ("always", true)]);
         let templates = settings.optional("mail.templates");
         let connections = settings.number("mail.connections", 1..=100);

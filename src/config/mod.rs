@@ -28,7 +28,7 @@ mod wordpress;
 mod wp_config;
 mod wp_version;
 
-pub use admin::Admin;
+pub use admin::{Admin, LONGEST_OLD_KEY_HOURS};
 pub use database::{Database, Target};
 pub use db_host::Host;
 pub use limits::Limits;

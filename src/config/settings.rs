@@ -39,6 +39,18 @@ impl Fingerprints {
     }
 }
 
+/// Where options were set, without built-in defaults.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    /// ` (from …)`, or nothing for a built-in default.
+    pub(super) fn of(&self, key: &str) -> String {
+        let origin = self.0.get(key);
+        origin.map_or_else(String::new, |origin| format!(" (from {origin})"))
+    }
+}
+
 fn fingerprint(value: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -90,6 +102,14 @@ impl Settings {
         let mut all = Fingerprints(given.collect());
         all.0.extend(self.from_files.0.clone());
         all
+    }
+
+    /// Where each option was set.
+    pub(super) fn origins(&self) -> Origins {
+        let given = self.values.iter();
+        let given =
+            given.filter_map(|(key, value)| Some((key.clone(), value.origin()?.to_owned())));
+        Origins(given.collect())
     }
 
     /// Notes what was read from elsewhere for an option.

@@ -13,6 +13,7 @@ pub(super) const KEYS: &[&str] = &[
     "wordpress.blog_id",
     "wordpress.version",
     "wordpress.password_hash",
+    "wordpress.bcrypt_cost",
     "wordpress.users_table",
     "wordpress.usermeta_table",
     "wordpress.languages",
@@ -39,6 +40,9 @@ pub struct WordPress {
     pub version_file: Option<PathBuf>,
     /// How supplied passwords are stored.
     pub password_hash: PasswordHash,
+    /// Cost of the bcrypt hashes among them, 10 to 16. The database does not tell PHP's version, which decides it for
+    /// WordPress, and the hashes that are there do not either: the daemon's own are among them.
+    pub bcrypt_cost: u32,
     /// Full name of the users table, if it is not the prefix and `users` (`CUSTOM_USER_TABLE`).
     pub users_table: Option<String>,
     /// Full name of the usermeta table, if it is not the prefix and `usermeta` (`CUSTOM_USER_META_TABLE`).
@@ -113,6 +117,7 @@ impl WordPress {
             ("wordpress", PasswordHash::WordPress),
         ];
         let password_hash = settings.one_of("wordpress.password_hash", &hashes);
+        let bcrypt_cost = settings.number("wordpress.bcrypt_cost", 10..=16);
         let users_table = user_table(settings, "wordpress.users_table", site, "CUSTOM_USER_TABLE");
         let usermeta_table = user_table(
             settings,
@@ -149,6 +154,7 @@ impl WordPress {
                 .map(PathBuf::from),
             version_source,
             password_hash: password_hash?,
+            bcrypt_cost: bcrypt_cost?,
             users_table: users_table?,
             usermeta_table: usermeta_table?,
             languages: languages?.map(PathBuf::from),

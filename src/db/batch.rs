@@ -1,14 +1,12 @@
 //! Several statements in one round trip. The database is usually another machine, and then round trips are what a call
 //! costs.
 
-use std::fmt::Write;
-
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlQueryResult, MySqlRow};
 use sqlx::{Either, Executor};
 
 use super::statements::safe;
-use super::{Connection, DatabaseError, Doing, Statement, Statements};
+use super::{Connection, DatabaseError, Doing, Literal, Statement, Statements};
 
 /// Statements that go to the server together, in its text protocol, which has no parameters: values are written as
 /// literals that cannot be taken for anything else. The server stops at the first that fails. No `Debug`: it holds names,
@@ -20,19 +18,6 @@ use super::{Connection, DatabaseError, Doing, Statement, Statements};
 pub struct Batch {
     statements: Vec<(String, &'static str)>,
     is_sent_together: bool,
-}
-
-/// A value of a statement in a [`Batch`].
-#[derive(Clone, Copy)]
-pub enum Literal<'a> {
-    /// A whole number.
-    Number(u64),
-    /// Text, in the connection's character set.
-    Text(&'a str),
-    /// Bytes that no character set converts.
-    Bytes(&'a [u8]),
-    /// NULL.
-    Null,
 }
 
 /// What the server said to one statement.
@@ -138,47 +123,6 @@ fn answer(rows: Vec<MySqlRow>, done: &MySqlQueryResult) -> Answer {
         rows,
         affected: done.rows_affected(),
         last_insert_id: done.last_insert_id(),
-    }
-}
-
-impl Literal<'_> {
-    /// Hexadecimal digits can hold any text and end none; the introducer keeps them from being taken for bytes.
-    pub(super) fn write(self, sql: &mut String) {
-        let (before, bytes) = match self {
-            Self::Number(number) => {
-                let _ = write!(sql, "{number}");
-                return;
-            }
-            Self::Null => {
-                sql.push_str("NULL");
-                return;
-            }
-            Self::Text(text) => ("_utf8mb4 x'", text.as_bytes()),
-            Self::Bytes(bytes) => ("x'", bytes),
-        };
-        sql.push_str(before);
-        for byte in bytes {
-            let _ = write!(sql, "{byte:02x}");
-        }
-        sql.push('\'');
-    }
-}
-
-impl From<u64> for Literal<'_> {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl<'a> From<&'a str> for Literal<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a String> for Literal<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(text)
     }
 }
 

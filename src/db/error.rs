@@ -77,6 +77,8 @@ mod number {
     pub(super) const IDLE_DISCONNECT: u16 = 4031;
     pub(super) const INCORRECT_STRING: u16 = 1366;
     pub(super) const DATA_TOO_LONG: u16 = 1406;
+    /// `MySQL`'s words for characters that a column's character set lacks, in a literal and in a parameter.
+    pub(super) const NO_CONVERSION: [u16; 2] = [3854, 3988];
     pub(super) const READ_ONLY_OPTION: u16 = 1290;
     pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
     pub(super) const READ_ONLY_SERVER: u16 = 1836;
@@ -299,10 +301,10 @@ impl DatabaseError {
 
     /// A column cannot hold a value: characters that its character set lacks, or too many of them.
     pub fn is_unstorable(&self) -> bool {
-        matches!(
-            self.number(),
-            Some(number::INCORRECT_STRING | number::DATA_TOO_LONG)
-        )
+        self.number().is_some_and(|number| {
+            matches!(number, number::INCORRECT_STRING | number::DATA_TOO_LONG)
+                || number::NO_CONVERSION.contains(&number)
+        })
     }
 
     /// A table is missing: for one of ours, the migrations have not run.

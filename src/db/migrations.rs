@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use backon::{ConstantBuilder, Retryable};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
@@ -71,17 +72,16 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
 /// decides: two nodes cannot both note that they have begun a version.
 async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
     let started = Instant::now();
-    loop {
-        let applied = pool.long_work(TIME_LIMIT, async |connection| {
+    let applied = || {
+        pool.long_work(TIME_LIMIT, async |connection| {
             apply(connection, tables).await
-        });
-        match applied.await {
-            Err(error) if is_overtaken(&error) && started.elapsed() < TIME_LIMIT => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            result => return result,
-        }
-    }
+        })
+    };
+    let pauses = ConstantBuilder::default().with_delay(PAUSE);
+    applied
+        .retry(pauses.without_max_times())
+        .when(|error| is_overtaken(error) && started.elapsed() < TIME_LIMIT)
+        .await
 }
 
 /// Whether an instance at another node of a cluster is at it.

@@ -14,9 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
-use super::{Connection, DatabaseError, Doing};
+use super::{Connection, DatabaseError, Doing, ErrorKind};
 use crate::config::Database;
-use crate::telemetry::Metrics as Gauges;
 
 /// The connection pool. Its connections belong to the runtime that uses them, so work with the database is spawned on
 /// the main runtime and never runs on a web worker.
@@ -25,7 +24,25 @@ pub struct Pool {
     connections: managed::Pool<Sessions>,
     time_limit: Duration,
     pulse: Arc<Pulse>,
-    gauges: Arc<Gauges>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Receives the measurements of the pool.
+pub trait Observer: Send + Sync {
+    /// The wait for a connection ended, with or without one.
+    fn waited(&self, wait: Duration);
+
+    /// Work failed; it may be retried.
+    fn failed(&self, kind: ErrorKind);
+}
+
+/// Discards them, for short-lived commands.
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn waited(&self, _: Duration) {}
+
+    fn failed(&self, _: ErrorKind) {}
 }
 
 /// How many connections there are, and how many wait for one.
@@ -97,7 +114,10 @@ impl Manager for Sessions {
 ///
 /// # Errors
 /// As [`connect_options`].
-pub fn open(database: &Database, gauges: Arc<Gauges>) -> Result<Pool, sqlx::Error> {
+pub fn open(
+    database: &Database,
+    observer: Arc<impl Observer + 'static>,
+) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
     let pulse = Arc::new(Pulse::of(options.clone()));
@@ -119,7 +139,7 @@ pub fn open(database: &Database, gauges: Arc<Gauges>) -> Result<Pool, sqlx::Erro
         connections,
         time_limit: lock_wait + TIME_LIMIT,
         pulse,
-        gauges,
+        observer,
     })
 }
 
@@ -145,16 +165,15 @@ impl Pool {
     ) -> Result<T, E> {
         let asked = Instant::now();
         let connection = self.connection().await;
-        let wait = &self.gauges.connection_wait_seconds;
-        wait.observe(asked.elapsed().as_secs_f64());
-        let connection = connection.inspect_err(|error| self.gauges.database_failed(error.kind()));
+        self.observer.waited(asked.elapsed());
+        let connection = connection.inspect_err(|error| self.observer.failed(error.kind()));
         let mut lent = Lent(Some(connection?));
         let in_time = tokio::time::timeout(time_limit, work(lent.connection())).await;
         let result =
             in_time.unwrap_or_else(|_| Ok(Err(silence()).doing("hear from the database")?));
         let cause = result.as_ref().err().and_then(Cause::database);
         if let Some(error) = cause {
-            self.gauges.database_failed(error.kind());
+            self.observer.failed(error.kind());
         }
         if cause.is_some_and(DatabaseError::spoils_connection) {
             self.connections.manager().note_loss();

@@ -1,8 +1,6 @@
 //! How the plugin knows that it is us: an HMAC-SHA256 of the time and of what is asked, with the shared secret. A
 //! recorded request can be sent again for a while; it only says "look".
 
-use std::fmt::Write;
-
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,11 +12,7 @@ pub(super) fn sign(secret: &SecretString, now: DateTime<Utc>, purpose: &str) -> 
     let key = secret.expose_secret().trim().as_bytes();
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(format!("{time}.{purpose}").as_bytes());
-    let mut signature = String::with_capacity(64);
-    for byte in mac.finalize().into_bytes() {
-        let _ = write!(signature, "{byte:02x}");
-    }
-    (time, signature)
+    (time, hex::encode(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The plugin's two routes, asked over HTTP: one wakes it, one tells what is installed.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, redirect};
 use secrecy::SecretString;
@@ -7,7 +9,6 @@ use serde::Deserialize;
 use url::Url;
 
 use super::signature;
-use crate::config::Wake;
 
 /// The plugin's routes begin like this, in WordPress's own notation, which needs no permalinks.
 const ROUTE: &str = "/fcom-sidecar/v1/";
@@ -105,23 +106,23 @@ impl WordPressError {
 }
 
 impl WordPress {
-    /// Does not connect yet.
+    /// The site at this address, which has this secret and may take so long for an answer. Does not connect yet.
     ///
     /// # Errors
     /// The system has no certificates to trust.
-    pub fn new(wake: &Wake) -> Result<Self, reqwest::Error> {
+    pub fn new(url: Url, secret: SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
         // reqwest asks for a provider of cryptography of the process; the first one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .user_agent(concat!("fcom-sidecar/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
-            .timeout(wake.timeout)
+            .timeout(timeout)
             .build()?;
         Ok(Self {
             client,
-            url: wake.url.clone(),
-            secret: wake.secret.clone(),
+            url,
+            secret,
         })
     }
 

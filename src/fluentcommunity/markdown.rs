@@ -10,9 +10,8 @@
 mod kses;
 mod parsedown;
 
-/// Stands for the `&` of a character reference while the HTML passes through the sanitiser, which
-/// would decode the reference; PHP keeps it as it was typed. A code point that is no character.
-const REFERENCE: char = '\u{FDD0}';
+use self::kses::REFERENCE;
+use crate::wordpress::php::loose;
 
 /// The longest biography read as Markdown, in bytes. Deeply nested quotes take quadratic time to
 /// clean: about a second at this length.
@@ -25,11 +24,8 @@ const MAX_MARKDOWN: usize = 20_000;
 /// hostile text, so call it on the blocking pool.
 #[must_use]
 pub fn render_description(description: &str) -> String {
-    // PHP's trim knows these only; a line of no-break spaces is a paragraph.
-    let is_blank = description
-        .chars()
-        .all(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\0' | '\x0b'));
-    if is_blank || description == "0" {
+    // A line of no-break spaces is a paragraph.
+    if loose::trim(description.as_bytes()).is_empty() || description == "0" {
         return String::new();
     }
     let markdown = prepare(description);

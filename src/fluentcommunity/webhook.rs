@@ -101,22 +101,16 @@ fn ids(list: &Value) -> Vec<u64> {
 /// An element compared with a BIGINT column by MySQL: `"4.0"` and `"1e0"` are ids, `"4.5"` matches none.
 fn id(element: &Value) -> Option<u64> {
     let number = match element {
-        Value::Int(id) => return u64::try_from(*id).ok().filter(|&id| id > 0),
-        Value::Float(float) => float.to_f64(),
-        Value::String(text) => match loose::numeric_value(text)? {
-            Number::Int(id) => return u64::try_from(id).ok().filter(|&id| id > 0),
-            Number::Float(number) => number,
-        },
+        Value::Int(id) => Number::Int(*id),
+        Value::Float(float) => Number::Float(float.to_f64()),
+        Value::String(text) => loose::numeric_value(text)?,
         _ => return None,
     };
-    // Beyond 2^53 a float no longer names one id.
-    let is_id = number.fract() == 0.0 && (1.0..9_007_199_254_740_992.0).contains(&number);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a positive integer under 2^53, as just checked"
-    )]
-    is_id.then_some(number as u64)
+    let id = match number {
+        Number::Int(id) => u64::try_from(id).ok(),
+        Number::Float(id) => loose::whole(id),
+    };
+    id.filter(|&id| id > 0)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode;
 
-use self::name::Name;
+pub(in crate::http) use self::name::Name;
 
 /// The value of one form field.
 #[derive(Clone, PartialEq, Eq)]

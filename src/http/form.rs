@@ -14,10 +14,8 @@ use super::fields::Fields;
 use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::Replies;
 use super::rules::Rules;
+use crate::check::FORM_WANTED;
 
-/// The answer to a body of another type; "check" knows the sidecar by it.
-pub const FORM_WANTED: &str =
-    "Send form data: application/x-www-form-urlencoded or multipart/form-data";
 /// Signatures of a call, after the Standard Webhooks specification.
 pub(super) const SIGNATURE: &str = "webhook-signature";
 /// A body that has not arrived by then is given up.

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::{Occasionally, Rules};
 use crate::fluentcommunity::webhooks::PortalOverrides;
@@ -41,4 +42,15 @@ pub struct Front {
     pub rules: watch::Receiver<Arc<Rules>>,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
+}
+
+impl Front {
+    /// Does work with the database to its end, even when the client has gone: on the main runtime, to which connections
+    /// belong. `None`: the work has panicked, or the process ends.
+    pub(super) async fn on_main_runtime<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.runtime.spawn(work.in_current_span()).await.ok()
+    }
 }

@@ -4,7 +4,6 @@
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
-use anyhow::Context;
 use listenfd::ListenFd;
 
 /// What we were given, by its purpose.
@@ -12,6 +11,20 @@ use listenfd::ListenFd;
 pub struct Inherited {
     pub(super) calls: Option<Socket>,
     pub(super) admin: Option<Socket>,
+}
+
+/// Why the passed sockets cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InheritedError {
+    /// More than two sockets, or two of a kind.
+    #[error(
+        "the service manager passes more sockets than one for calls and one for operators: name them \"calls\" and \
+         \"admin\" (FileDescriptorName=), one each"
+    )]
+    TooMany,
+    /// A file descriptor that is not a stream socket.
+    #[error("the service manager passes something that is no stream socket: use ListenStream=")]
+    NoStream,
 }
 
 /// A listening socket.
@@ -26,8 +39,8 @@ impl Inherited {
     /// `calls` and `admin` say what a socket is for; of sockets with other names the first is for calls.
     ///
     /// # Errors
-    /// More than two sockets, two of a kind, or something else than a stream socket.
-    pub fn receive(names: Option<&str>) -> anyhow::Result<Self> {
+    /// See [`InheritedError`].
+    pub fn receive(names: Option<&str>) -> Result<Self, InheritedError> {
         let mut given = ListenFd::from_env();
         let names: Vec<&str> = names.unwrap_or_default().split(':').collect();
         let mut inherited = Self::default();
@@ -36,11 +49,9 @@ impl Inherited {
                 Purpose::Calls => &mut inherited.calls,
                 Purpose::Admin => &mut inherited.admin,
             };
-            anyhow::ensure!(
-                place.is_none() && index < 2,
-                "the service manager passes more sockets than one for calls and one for operators: name them \
-                 \"calls\" and \"admin\" (FileDescriptorName=), one each"
-            );
+            if place.is_some() || index >= 2 {
+                return Err(InheritedError::TooMany);
+            }
             let socket = match given.take_tcp_listener(index) {
                 Ok(Some(socket)) => Socket::Tcp(socket),
                 _ => given
@@ -48,7 +59,7 @@ impl Inherited {
                     .ok()
                     .flatten()
                     .map(Socket::Unix)
-                    .context("the service manager passes something that is no stream socket: use ListenStream=")?,
+                    .ok_or(InheritedError::NoStream)?,
             };
             *place = Some(socket);
         }

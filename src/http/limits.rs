@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::rate::Rate;
 use crate::provision::WebhookKey;
+use crate::rate::Rate;
 
 /// All rates; a call that is over one is told how long to wait.
 pub struct Limiter {

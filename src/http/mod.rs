@@ -10,7 +10,6 @@ mod inherited;
 mod limits;
 mod multipart;
 mod occasionally;
-mod rate;
 mod reply;
 mod request_id;
 mod rules;
@@ -20,12 +19,11 @@ mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
-pub use form::FORM_WANTED;
 pub use front::Front;
-pub use inherited::Inherited;
+pub use inherited::{Inherited, InheritedError};
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::Rules;
-pub use server::{Bound, bind};
+pub use server::{Bound, ListenError, bind};

@@ -142,7 +142,7 @@ mod tests {
         parts + "--XX--\r\n"
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn text_parts_become_fields_however_the_body_is_cut() {
         let body = body(&[
             ("name=\"first.name\"", "Ada"),
@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn files_are_skipped() {
         let body = body(&[
             ("name=\"photo\"; filename=\"a.png\"", "not kept"),
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(fields.text("email"), Some(&b"a@b.co"[..]));
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn values_keep_bytes_that_are_no_text() {
         let mut body = b"--XX\r\ncontent-disposition: form-data; name=p\r\n\r\n".to_vec();
         body.extend_from_slice(b"\0\xff\r\n--XX--");
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(fields.text("p"), Some(&b"\0\xff"[..]));
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_body_over_the_limits_is_refused() {
         let long = "x".repeat(600);
         for name in ["name=a", "name=a; filename=f"] {
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(fields.text("a"), Some(exact.as_bytes()));
     }
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_broken_body_is_malformed() {
         let whole = body(&[("name=a", "1"), ("name=b", "2")]);
         let cut_in_value = &whole[..whole.len() - 12];

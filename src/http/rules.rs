@@ -10,7 +10,8 @@ use ipnet::IpNet;
 
 use super::Limiter;
 use super::admin::Access;
-use crate::config::{Config, ForwardingHeader, Protection};
+use crate::config::{self, Config, ForwardingHeader};
+use crate::provision::{ProtectedWebhook, Protection};
 
 /// Rules for callers.
 pub struct Rules {
@@ -55,7 +56,7 @@ impl Rules {
             rates,
             trusted_proxies: config.server.trusted_proxies.clone(),
             forwarding_header: config.server.forwarding_header,
-            protections: config.protections.clone().into(),
+            protections: config.protections.iter().map(Protection::from).collect(),
             max_body_bytes: limits.max_body_bytes,
             max_fields: limits.max_fields,
             records_addresses: config.runs.client_addresses,
@@ -86,5 +87,19 @@ impl Rules {
 
     fn is_proxy(&self, address: &IpAddr) -> bool {
         self.trusted_proxies.iter().any(|n| n.contains(address))
+    }
+}
+
+impl From<&config::Protection> for Protection {
+    fn from(configured: &config::Protection) -> Self {
+        Self {
+            name: configured.name.clone(),
+            webhook: match &configured.webhook {
+                config::ProtectedWebhook::Id(id) => ProtectedWebhook::Id(*id),
+                config::ProtectedWebhook::Title(title) => ProtectedWebhook::Title(title.clone()),
+            },
+            allowed_networks: configured.allowed_networks.clone(),
+            secrets: configured.secrets.clone(),
+        }
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use anyhow::Context;
 
 use super::inherited::Socket;
 use super::request_id::name_request;
@@ -21,6 +20,17 @@ pub struct Bound {
     pub public: Server,
     /// Health, metrics and management.
     pub admin: Server,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {key} = \"{listen}\": is another process there, or is the port reserved?"
+)]
+pub struct ListenError {
+    key: &'static str,
+    listen: Listen,
+    source: io::Error,
 }
 
 /// A head that has not arrived by then is given up.
@@ -42,26 +52,25 @@ macro_rules! configured {
             (None, Listen::Unix(path)) => bind_unix(path, $listeners.socket_mode)
                 .and_then(|listener| server.listen_uds(listener)),
         };
-        let server = bound.with_context(|| {
-            format!(
-                "cannot listen on {} = \"{}\": is another process there, or is the port reserved?",
-                $key, $listen
-            )
-        })?;
-        server.run()
+        let refused = |source| ListenError {
+            key: $key,
+            listen: $listen.clone(),
+            source,
+        };
+        bound.map_err(refused)?.run()
     }};
 }
 
 /// Binds both listeners, unless their sockets are inherited. So many connections may be open on the public one.
 ///
 /// # Errors
-/// An address is taken or not allowed, in words that name it.
+/// An address is taken or not allowed.
 pub fn bind(
     front: web::Data<Front>,
     listeners: &Listeners,
     max_connections: usize,
     inherited: Inherited,
-) -> anyhow::Result<Bound> {
+) -> Result<Bound, ListenError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
     let public = HttpServer::new(move || {

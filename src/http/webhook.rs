@@ -168,7 +168,7 @@ async fn receive(
     };
     let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
-        let idempotency = Idempotency::of(header.as_bytes(), &call);
+        let idempotency = Idempotency::of(header.as_bytes(), call.repeated_fields());
         let refused =
             |error: InvalidKey| replies.error(StatusCode::BAD_REQUEST, &error.to_string());
         call.idempotency = Some(idempotency.map_err(refused)?);

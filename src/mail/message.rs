@@ -1,6 +1,6 @@
 //! A mail as it goes over the wire. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) makes `PHPMailer` write.
 
-use lettre::address::Envelope;
+use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{ContentTransferEncoding, ContentType, MIME_VERSION_1_0};
 use lettre::message::{Body, Mailbox};
 use lettre::{Address, Message};
@@ -24,12 +24,20 @@ pub struct Header<'a> {
     pub message_id: &'a str,
 }
 
+/// Why a mail cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MessageError {
+    /// An address that SMTP cannot carry.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Something else in its head or body.
+    #[error(transparent)]
+    Content(#[from] lettre::error::Error),
+}
+
 /// Puts a mail together, with its envelope.
-///
-/// # Errors
-/// An address that SMTP cannot carry.
-pub(super) fn message(header: &Header<'_>, text: &Text) -> anyhow::Result<Message> {
-    let mailbox = |address: &str, name: Option<&str>| -> anyhow::Result<Mailbox> {
+pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, MessageError> {
+    let mailbox = |address: &str, name: Option<&str>| -> Result<Mailbox, AddressError> {
         Ok(Mailbox::new(
             name.map(ToOwned::to_owned),
             address.parse::<Address>()?,

@@ -1,17 +1,21 @@
 //! Welcome mails. A call writes the promise of one in its own transaction; a worker sends it, as often as needed.
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
+mod compose;
 mod message;
 pub mod outbox;
+mod sender;
 mod settings;
 mod smtp;
 mod templates;
 mod text;
 mod worker;
 
+pub use compose::compose;
 pub use message::Header;
-pub use settings::{MailOptions, Network, Sender};
-pub use smtp::{Failure, Line, Smtp};
-pub use templates::Templates;
-pub use text::{Text, Welcome, compose};
+pub use sender::{NotAddresses, Sender};
+pub use settings::{MailOptions, Network};
+pub use smtp::{Failure, Line, Smtp, SmtpError};
+pub use templates::{Templates, TemplatesError};
+pub use text::{Text, Welcome};
 pub use worker::{Pace, Worker};

@@ -1,8 +1,9 @@
 //! Sending: the SMTP server that `smtp.url` names.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
@@ -17,6 +18,9 @@ use crate::config;
 /// Shorter than a mail server keeps idle connections, so that none is used that the server has just closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long the server may take to answer a good-bye, on which nothing depends.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// The way to the mail server.
 pub struct Smtp {
     host: String,
@@ -25,6 +29,36 @@ pub struct Smtp {
     credentials: Option<Credentials>,
     hello: ClientId,
     timeout: Duration,
+}
+
+/// Why the connection to the mail server cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpError {
+    /// `smtp.url` is not a URL.
+    #[error("smtp.url cannot be read")]
+    Url(#[source] url::ParseError),
+    /// `smtp.url` has no host.
+    #[error("smtp.url names no host")]
+    NoHost,
+    /// `smtp.ca_file` is missing or not readable.
+    #[error("smtp.ca_file {} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `smtp.ca_file` is not a PEM certificate.
+    #[error("smtp.ca_file {} holds no PEM certificate", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Error,
+    },
+    /// The system has no trusted certificates, or the host is not a valid server name.
+    #[error("TLS for smtp.url cannot start")]
+    Tls(#[source] Error),
 }
 
 /// How long somebody at a terminal waits for a server that may not be there.
@@ -49,25 +83,26 @@ impl Smtp {
     /// Prepares the way; nothing is connected yet.
     ///
     /// # Errors
-    /// The certificate authority's file cannot be used, or TLS cannot start.
-    pub fn new(url: &SecretString, smtp: &config::Smtp) -> anyhow::Result<Self> {
-        let url = Url::parse(url.expose_secret()).context("smtp.url cannot be read")?;
-        let host = url.host_str().context("smtp.url names no host")?;
+    /// See [`SmtpError`].
+    pub fn new(url: &SecretString, smtp: &config::Smtp) -> Result<Self, SmtpError> {
+        let url = Url::parse(url.expose_secret()).map_err(SmtpError::Url)?;
+        let host = url.host_str().ok_or(SmtpError::NoHost)?;
         // In an address an IPv6 host has brackets, as a name it has none.
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
         let mut tls = TlsParameters::builder(host.clone());
-        if let Some(file) = &smtp.ca_file {
-            let shown = file.display();
-            let pem = std::fs::read(file)
-                .with_context(|| format!("smtp.ca_file {shown} cannot be read"))?;
-            let authority = Certificate::from_pem(&pem)
-                .with_context(|| format!("smtp.ca_file {shown} holds no PEM certificate"))?;
+        if let Some(path) = smtp.ca_file.clone() {
+            let authority = match std::fs::read(&path) {
+                Ok(pem) => Certificate::from_pem(&pem),
+                Err(source) => return Err(SmtpError::Unreadable { path, source }),
+            };
+            let authority =
+                authority.map_err(|source| SmtpError::NoCertificate { path, source })?;
             tls = tls.add_root_certificate(authority);
         }
-        let tls = tls.build().context("TLS for smtp.url cannot start")?;
+        let tls = tls.build().map_err(SmtpError::Tls)?;
         let (tls, port) = match url.scheme() {
             "smtps" => (Tls::Wrapper(tls), 465),
             "smtp+starttls" => (Tls::Required(tls), 587),
@@ -200,7 +235,7 @@ impl Line<'_> {
             if used.elapsed() < IDLE_TIMEOUT {
                 self.open = Some((connection, used));
             } else {
-                let _ = tokio::time::timeout(self.smtp.timeout, connection.quit()).await;
+                let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
             }
         }
     }

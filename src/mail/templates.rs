@@ -3,13 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use anyhow::Context;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::text::{Links, Text, Welcome};
 
 const SUBJECT: &str = "welcome.subject.txt";
 const BODY: &str = "welcome.body.txt";
+
+/// Why the templates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplatesError {
+    /// A file is missing or not readable.
+    #[error("mail.templates: {} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is no template.
+    #[error("mail.templates: {} is no template", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: minijinja::Error,
+    },
+}
 
 /// Both templates, or none.
 pub struct Templates(Option<Environment<'static>>);
@@ -18,20 +38,23 @@ impl Templates {
     /// Reads the two files of `mail.templates`; without it, WordPress's own text it is.
     ///
     /// # Errors
-    /// A file is missing or is no template, in words that name it.
-    pub fn read(folder: Option<&Path>) -> anyhow::Result<Self> {
+    /// A file is missing or is no template.
+    pub fn read(folder: Option<&Path>) -> Result<Self, TemplatesError> {
         let Some(folder) = folder else {
             return Ok(Self(None));
         };
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for name in [SUBJECT, BODY] {
-            let path: PathBuf = folder.join(name);
-            let source = read(&path)
-                .with_context(|| format!("mail.templates: {} cannot be read", path.display()))?;
+            let path = folder.join(name);
+            let unreadable = |source| TemplatesError::Unreadable {
+                path: path.clone(),
+                source,
+            };
+            let text = fs::read_to_string(&path).map_err(unreadable)?;
             environment
-                .add_template_owned(name, source)
-                .with_context(|| format!("mail.templates: {} is no template", path.display()))?;
+                .add_template_owned(name, text)
+                .map_err(|source| TemplatesError::Invalid { path, source })?;
         }
         Ok(Self(Some(environment)))
     }
@@ -63,8 +86,4 @@ impl Templates {
             body: body.replace("\r\n", "\n").replace('\n', "\r\n"),
         }))
     }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path)
 }

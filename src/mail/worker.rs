@@ -5,8 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use backon::{ConstantBuilder, Retryable};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -16,6 +15,7 @@ use super::outbox::{self, Ended, Leased};
 use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::db::DatabaseError;
 use crate::events::note_changed_user;
+use crate::rate::Rate;
 use crate::site::Site;
 use crate::telemetry::{self, Metrics, fail, phase};
 use crate::wordpress::reset_key;
@@ -25,7 +25,7 @@ use crate::wordpress::sanitize::email::is_email;
 const POLL: Duration = Duration::from_secs(2);
 /// Between two tries to record what happened to a mail: forgetting it would send it twice.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
-const MOST_RECORD_TRIES: u32 = 240;
+const MOST_RECORD_TRIES: usize = 240;
 
 /// When a mail that did not leave is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -73,32 +73,29 @@ pub struct Worker {
 impl Worker {
     /// Runs `tasks` senders until `stop` is cancelled; each ends the mail that it has.
     pub async fn run(self, tasks: u32, stop: CancellationToken) {
-        let limiter = self
-            .pace
-            .per_second
-            .map(|rate| RateLimiter::direct(Quota::per_second(rate)));
-        let (worker, limiter) = (Arc::new(self), Arc::new(limiter));
+        let per_second = self.pace.per_second;
+        let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
+        let (worker, rate) = (Arc::new(self), Arc::new(rate));
         let senders = tokio_util::task::TaskTracker::new();
         for _ in 0..tasks {
-            let (worker, limiter, stop) = (worker.clone(), limiter.clone(), stop.clone());
+            let (worker, rate, stop) = (worker.clone(), rate.clone(), stop.clone());
             senders.spawn(async move {
-                worker
-                    .send_while_there_is_some(Option::as_ref(&limiter), &stop)
-                    .await;
+                let rate = Option::as_ref(&rate);
+                worker.send_while_there_is_some(rate, &stop).await;
             });
         }
         senders.close();
         senders.wait().await;
     }
 
-    async fn send_while_there_is_some(
-        &self,
-        limiter: Option<&DefaultDirectRateLimiter>,
-        stop: &CancellationToken,
-    ) {
+    async fn send_while_there_is_some(&self, rate: Option<&Rate<()>>, stop: &CancellationToken) {
         let mut line = self.smtp.line();
         while !stop.is_cancelled() {
-            match self.send_next(limiter, &mut line).await {
+            if let Some(Err(wait)) = rate.map(|rate| rate.take((), Instant::now())) {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                continue;
+            }
+            match self.send_next(rate, &mut line).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::debug!("no mail for now: {}", telemetry::chain(&error)),
@@ -106,21 +103,20 @@ impl Worker {
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                () = stop.cancelled() => {}
+                // Without a good-bye: a silent mail server would hold up the end.
+                () = stop.cancelled() => break,
             }
             line.close_when_idle().await;
         }
     }
 
-    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one.
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if not, the permit of the
+    /// rate limit is returned.
     async fn send_next(
         &self,
-        limiter: Option<&DefaultDirectRateLimiter>,
+        rate: Option<&Rate<()>>,
         line: &mut Line<'_>,
     ) -> Result<bool, DatabaseError> {
-        if let Some(limiter) = limiter {
-            limiter.until_ready().await;
-        }
         let started = Instant::now();
         let now = self.site.clock.now();
         let (statements, until) = (&self.site.statements, now + self.pace.lease);
@@ -128,7 +124,11 @@ impl Worker {
             .site
             .pool
             .work(async |connection| outbox::lease(connection, statements, now, until).await);
-        let Some(mail) = leased.await? else {
+        let leased = leased.await;
+        if let (Some(rate), Ok(None) | Err(_)) = (rate, &leased) {
+            rate.give_back(());
+        }
+        let Some(mail) = leased? else {
             return Ok(false);
         };
         let span = phase!(
@@ -258,18 +258,17 @@ impl Worker {
 
     /// Insists: a mail that has left and is not recorded would be sent again.
     async fn record(&self, mail: &Leased, ended: &Ended) -> Result<(), DatabaseError> {
-        let mut tries = 0;
-        loop {
-            let now: DateTime<Utc> = self.site.clock.now();
-            let finished = self.site.pool.work(async |connection| {
-                outbox::finish(connection, &self.site.statements, mail, ended, now).await
-            });
-            match finished.await {
-                Err(_) if tries < MOST_RECORD_TRIES => tries += 1,
-                done => return done,
-            }
-            tokio::time::sleep(RECORD_PAUSE).await;
-        }
+        let site = &self.site;
+        let record = || {
+            let now = site.clock.now();
+            site.pool.work(async move |connection| {
+                outbox::finish(connection, &site.statements, mail, ended, now).await
+            })
+        };
+        let pauses = ConstantBuilder::default()
+            .with_delay(RECORD_PAUSE)
+            .with_max_times(MOST_RECORD_TRIES);
+        record.retry(pauses).await
     }
 }
 

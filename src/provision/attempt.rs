@@ -18,8 +18,6 @@ use crate::wordpress::version::Version;
 
 /// As long as nobody knows whether the call was committed, it is worth more patience.
 const ASK_FOR: Duration = Duration::from_secs(20);
-/// Longer ones WordPress could never verify.
-const LONGEST_PASSWORD: usize = 4096;
 
 /// A call that is being carried out, in one attempt or several.
 pub(super) struct Attempt<'a> {
@@ -80,7 +78,8 @@ impl Attempt<'_> {
                 let scheme = self.calls.new_users.password_scheme.for_version(version);
                 let supplied = self.call.user_password.as_ref();
                 let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
-                let usable = slashed.filter(|password| password.len() <= LONGEST_PASSWORD);
+                // Longer ones WordPress could never verify.
+                let usable = slashed.filter(|password| password.len() <= password::MAX_LENGTH);
                 let Some(plain) = usable else {
                     return Ok(password::unmatched_hash(scheme));
                 };

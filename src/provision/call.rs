@@ -39,6 +39,17 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
+    /// The fields that identify a repeated call. Not the password: a fast hash of it would allow guessing.
+    pub fn repeated_fields(&self) -> [&[u8]; 4] {
+        let email = self.email.as_ref().map(|email| email.given().as_bytes());
+        [
+            email.unwrap_or_default(),
+            &self.first_name,
+            &self.last_name,
+            self.user_login.as_deref().unwrap_or_default(),
+        ]
+    }
+
     /// The same call, with names that fit into columns which hold no character above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
         let basic = |name: &[u8]| {
@@ -77,9 +88,7 @@ impl WebhookKey {
 
     /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
-        let hash = old_keys::hash(&self.0);
-        let digits = |hex, byte| format!("{hex}{byte:02x}");
-        hash.into_iter().fold(String::new(), digits)
+        hex::encode(old_keys::hash(&self.0))
     }
 
     /// Eight hexadecimal digits that tell keys apart in a log.

@@ -123,14 +123,19 @@ pub enum PasswordScheme {
     /// `$P$B`: every WordPress verifies it.
     Phpass,
     /// What the running version writes itself.
-    WordPress,
+    WordPress {
+        /// Of [`password::Scheme::Bcrypt`].
+        bcrypt_cost: u32,
+    },
 }
 
 impl PasswordScheme {
     /// The hash for a version.
     pub fn for_version(self, version: Version) -> password::Scheme {
         match self {
-            Self::WordPress if version.uses_bcrypt() => password::Scheme::Bcrypt,
+            Self::WordPress { bcrypt_cost: cost } if version.uses_bcrypt() => {
+                password::Scheme::Bcrypt { cost }
+            }
             _ => password::Scheme::Phpass,
         }
     }

@@ -4,8 +4,6 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::WebhookCall;
-
 /// Characters of a key.
 const LONGEST: usize = 255;
 
@@ -14,8 +12,7 @@ const LONGEST: usize = 255;
 pub struct Idempotency {
     /// Of the caller's key. It stands for a call of one webhook: see the run record's unique index.
     pub(super) key: [u8; 32],
-    /// Of the form's fields, under the caller's key. The password is left out: nobody may try passwords on a hash that
-    /// is quick to make.
+    /// Of the form's fields, under the caller's key.
     pub(super) fields: [u8; 32],
 }
 
@@ -25,23 +22,20 @@ pub struct Idempotency {
 pub struct InvalidKey;
 
 impl Idempotency {
-    /// From the header as it came in, for a call that has everything else.
+    /// From the header as received, and the fields that identify a repeated call.
     ///
     /// # Errors
     /// Empty, too long, or with other characters than visible ASCII.
-    pub fn of(header: &[u8], call: &WebhookCall) -> Result<Self, InvalidKey> {
+    pub fn of<'a>(
+        header: &[u8],
+        repeated: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, InvalidKey> {
         let is_visible = header.iter().all(|byte| (b' '..=b'~').contains(byte));
         if header.trim_ascii().is_empty() || header.len() > LONGEST || !is_visible {
             return Err(InvalidKey);
         }
         let mut fields = Hmac::<Sha256>::new_from_slice(header).map_err(|_| InvalidKey)?;
-        let email = call.email.as_ref().map(|email| email.given().as_bytes());
-        for field in [
-            email.unwrap_or_default(),
-            &call.first_name,
-            &call.last_name,
-            call.user_login.as_deref().unwrap_or_default(),
-        ] {
+        for field in repeated {
             fields.update(&(field.len() as u64).to_be_bytes());
             fields.update(field);
         }

@@ -4,7 +4,6 @@
 //! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
 
 mod attempt;
-mod backlog;
 mod call;
 mod calls;
 mod carry_out;
@@ -19,14 +18,12 @@ mod names;
 mod new_user;
 mod outcome;
 mod protection;
-mod run_log;
 mod runs;
 mod signature;
 mod tally;
 mod waiting_room;
 mod writing;
 
-pub use backlog::backlog;
 pub use call::{Email, WebhookCall, WebhookKey};
 pub use calls::{Bells, Calls, NewUsers, PasswordScheme, WelcomeMail};
 pub use carry_out::provision;
@@ -34,8 +31,7 @@ pub use error::ProvisionError;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
 pub use outcome::Outcome;
-pub use protection::Caller;
-pub use run_log::{LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery, list_runs, show_run};
+pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
 use tally::Tally;

@@ -4,11 +4,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
+use secrecy::SecretSlice;
 
 use super::ProvisionError;
 use super::signature::{SignatureFlaw, Signed};
-use crate::config::{ProtectedWebhook, Protection};
 use crate::fluentcommunity::webhook::Webhook;
+
+/// What callers of one webhook have to fulfil; of several protections of one webhook, all.
+#[derive(Clone, Debug)]
+pub struct Protection {
+    /// As the operator calls it.
+    pub name: String,
+    /// Whose callers.
+    pub webhook: ProtectedWebhook,
+    /// Where calls may come from; `None` is anywhere.
+    pub allowed_networks: Option<Vec<IpNet>>,
+    /// Keys of which one must have signed the call; `None` asks for no signature.
+    pub secrets: Option<Vec<SecretSlice<u8>>>,
+}
+
+/// How a webhook is named: never by its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtectedWebhook {
+    /// Row id in `fcom_meta`.
+    Id(u64),
+    /// As FluentCommunity shows it; all that are called so.
+    Title(String),
+}
 
 /// What is known about the caller.
 pub struct Caller {

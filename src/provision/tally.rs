@@ -18,7 +18,7 @@ use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 use crate::site::Site;
 use crate::telemetry::{self, Metrics};
-use crate::wordpress::options::SiteOptions;
+use crate::wordpress::options::{OptionRow, SiteOptions};
 use crate::wordpress::time::format;
 
 /// Runs that may wait; a call is only answered when its run is counted, so this bounds nothing else.
@@ -312,13 +312,10 @@ impl Counter {
 }
 
 fn read_options(site: &Site, answer: &Answer) -> Result<SiteOptions, DatabaseError> {
-    let mut options = SiteOptions::default();
-    for row in &answer.rows {
-        let (name, value): (Vec<u8>, Vec<u8>) =
-            FromRow::from_row(row).doing("read the time zone")?;
-        options.take(site.tables.prefix(), &name, value);
-    }
-    Ok(options)
+    let rows = answer.rows.iter().map(OptionRow::from_row);
+    let rows: Result<Vec<_>, _> = rows.collect();
+    let rows = rows.doing("read the time zone")?;
+    Ok(SiteOptions::read(site.tables.prefix(), rows, |_, _| {}))
 }
 
 /// The record with so many runs more. A webhook that was deleted or broken since has nothing to count in; its runs are

@@ -39,9 +39,10 @@ pub fn free_port() -> u16 {
 /// not in the search path of ordinary users.
 pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/usr/libexec"].map(PathBuf::from));
-    find_in(&folders.collect::<Vec<_>>(), names)
+    let folders: Vec<PathBuf> = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/usr/libexec"].map(PathBuf::from))
+        .collect();
+    find_in(&folders, names)
 }
 
 /// The same below one folder, which has the layout of a system's root.

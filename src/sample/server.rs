@@ -5,6 +5,7 @@
 //! kills the server and deletes the folder.
 
 mod error;
+mod options;
 mod processes;
 mod programs;
 
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 
 pub use self::error::ServerError;
 use self::error::system;
+pub use self::options::Options;
 use self::processes::{install, last_lines, spawn_server, spawn_watchdog};
 pub use self::programs::Family;
 use self::programs::Programs;
@@ -31,40 +33,6 @@ const ACCOUNT: &str = "sidecar";
 
 /// How long a server may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_mins(1);
-
-/// How a [`PrivateServer`] is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Another release than the machine's, in a folder with the layout of a system's root; `tests/servers` makes such
-    /// folders.
-    pub root: Option<PathBuf>,
-    /// The server's time zone, as `+03:00`; `None` takes the machine's.
-    pub default_time_zone: Option<String>,
-    /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
-    pub flush_log_at_commit: u8,
-    /// Where the server's folder is made; `None` takes memory where there is enough.
-    pub folder: Option<PathBuf>,
-    /// More arguments for the server, after ours.
-    pub arguments: Vec<String>,
-    /// More lines for the server's option file, where programs that the server starts find them, too.
-    pub option_file: String,
-    /// Variables added to the server's environment, for example `TZ`.
-    pub environment: Vec<(String, String)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            root: None,
-            default_time_zone: None,
-            flush_log_at_commit: 2,
-            folder: None,
-            arguments: Vec::new(),
-            option_file: String::new(),
-            environment: Vec::new(),
-        }
-    }
-}
 
 /// A running server. Dropping it kills the server and deletes its folder.
 pub struct PrivateServer {
@@ -245,7 +213,12 @@ impl PrivateServer {
         self.kill();
         {
             let mut server = lock(&self.server);
-            let server = server.insert(spawn_server(self)?);
+            let server = server.insert(spawn_server(
+                &self.programs,
+                self.folder.path(),
+                self.port,
+                &self.options,
+            )?);
             self.tell_watchdog(&server.id().to_string());
         }
         let deadline = Instant::now() + START_LIMIT;

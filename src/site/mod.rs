@@ -10,8 +10,7 @@ pub use self::readiness::Readiness;
 pub use self::version::VersionSource;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::db::{self, InvalidTableName, Pool, Statements, TableNames};
-use crate::telemetry::Metrics;
+use crate::db::{self, InvalidTableName, Observer, Pool, Statements, TableNames};
 use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::version::InvalidVersion;
 
@@ -48,15 +47,15 @@ pub enum SiteError {
 }
 
 impl Site {
-    /// The configured site. Connects to nothing: the database need not be there yet.
+    /// The configured site, whose pool `observer` measures. Connects to nothing: the database need not be there yet.
     ///
     /// # Errors
     /// See [`SiteError`].
-    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Result<Self, SiteError> {
+    pub fn new(config: &Config, observer: Arc<impl Observer + 'static>) -> Result<Self, SiteError> {
         let wordpress = &config.wordpress;
         let tables = table_names(wordpress)?;
         Ok(Self {
-            pool: db::open(&config.database, metrics).map_err(SiteError::Database)?,
+            pool: db::open(&config.database, observer).map_err(SiteError::Database)?,
             statements: Statements::render(&tables),
             tables,
             clock: Clock,

@@ -25,16 +25,25 @@ impl Exporter {
 
 pub(super) type SpanLayer = Identity;
 
-pub(super) fn start(_: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
-    anyhow::bail!("this binary was built without OpenTelemetry")
+/// There is no way to a collector.
+#[derive(Debug, thiserror::Error)]
+#[error("this binary was built without OpenTelemetry")]
+pub struct OtlpError;
+
+pub(super) fn start(_: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
+    Err(OtlpError)
 }
 
 /// Nobody could be told anything.
 ///
 /// # Errors
 /// Always.
-pub async fn try_collector(_: &Otlp) -> anyhow::Result<()> {
-    anyhow::bail!("this binary was built without OpenTelemetry")
+#[expect(
+    clippy::unused_async,
+    reason = "so that it is called as the real one is"
+)]
+pub async fn try_collector(_: &Otlp) -> Result<(), OtlpError> {
+    Err(OtlpError)
 }
 
 pub(super) fn follow(_: &Span, _: &TraceContext) {}

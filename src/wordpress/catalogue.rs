@@ -1,16 +1,17 @@
 //! WordPress's translations: `LOCALE.mo` files of the default text domain, in `wp-content/languages`.
 
+mod mo;
+
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use gettext::Catalog;
+use self::mo::Texts;
 
 /// One language; the English original where there is no translation.
 #[derive(Clone, Default)]
-pub struct Catalogue(Option<Arc<Catalog>>);
+pub struct Catalogue(Option<Arc<Texts>>);
 
 impl Catalogue {
     /// Whether there are translations.
@@ -20,15 +21,17 @@ impl Catalogue {
 
     /// The translation, or the text itself.
     pub fn translate<'a>(&'a self, text: &'a str) -> &'a str {
-        let translated = self.0.as_ref().map(|catalog| catalog.gettext(text));
-        translated.filter(|text| !text.is_empty()).unwrap_or(text)
+        self.find(text).unwrap_or(text)
     }
 
     /// The same of a text that means different things in different places, of which `context` is one.
-    pub fn translate_in<'a>(&'a self, context: &'a str, text: &'a str) -> &'a str {
-        let catalog = self.0.as_ref();
-        let translated = catalog.map(|catalog| catalog.pgettext(context, text));
-        translated.filter(|text| !text.is_empty()).unwrap_or(text)
+    pub fn translate_in<'a>(&'a self, context: &str, text: &'a str) -> &'a str {
+        self.find(&format!("{context}\u{4}{text}")).unwrap_or(text)
+    }
+
+    fn find(&self, original: &str) -> Option<&str> {
+        let translation = self.0.as_ref()?.get(original)?;
+        Some(translation.as_str()).filter(|translation| !translation.is_empty())
     }
 }
 
@@ -76,18 +79,15 @@ impl Catalogues {
         {
             return catalogue.clone();
         }
-        let parsed = File::open(&path).ok().map(Catalog::parse);
-        let catalogue = match parsed {
-            Some(Ok(catalog)) => Catalogue(Some(Arc::new(catalog))),
-            Some(Err(error)) => {
-                tracing::warn!(
-                    "{} is no catalogue ({error}): texts are in English",
-                    path.display()
-                );
-                Catalogue::default()
-            }
-            None => Catalogue::default(),
-        };
+        let file = std::fs::read(&path).ok();
+        let texts = file.as_deref().and_then(mo::parse);
+        if file.is_some() && texts.is_none() {
+            tracing::warn!(
+                "{} is no catalogue in UTF-8: texts are in English",
+                path.display()
+            );
+        }
+        let catalogue = Catalogue(texts.map(Arc::new));
         read.insert(locale.to_owned(), (modified, catalogue.clone()));
         catalogue
     }

@@ -29,9 +29,33 @@ pub struct SiteOptions {
     pub user_roles: Option<Vec<u8>>,
 }
 
+/// A row of options: name and value.
+pub type OptionRow = (Vec<u8>, Option<Vec<u8>>);
+
 impl SiteOptions {
-    /// Takes a row; names that are not wanted are ignored. Options of the network are called `network/…`.
+    /// Reads rows of options; all other options are passed to `others`. Options of the network are named `network/…`.
+    pub fn read(
+        prefix: &str,
+        rows: impl IntoIterator<Item = OptionRow>,
+        mut others: impl FnMut(&[u8], Vec<u8>),
+    ) -> Self {
+        let mut options = Self::default();
+        for (name, value) in rows {
+            let left = options.take_known(prefix, &name, value.unwrap_or_default());
+            if let Some(value) = left {
+                others(&name, value);
+            }
+        }
+        options
+    }
+
+    /// Takes a row; names that are not wanted are ignored.
     pub fn take(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) {
+        let _ = self.take_known(prefix, name, value);
+    }
+
+    /// Returns the value if the option is not one of these.
+    fn take_known(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
         let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
         match name {
             b"default_role" => self.default_role = Some(text(value)),
@@ -46,8 +70,9 @@ impl SiteOptions {
             name if name.strip_prefix(prefix.as_bytes()) == Some(b"user_roles") => {
                 self.user_roles = Some(value);
             }
-            _ => {}
+            _ => return Some(value),
         }
+        None
     }
 
     /// The role of new users. An empty row is an empty role; a missing row is `subscriber`.

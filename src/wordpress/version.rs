@@ -159,11 +159,16 @@ impl Version {
         self.since(6, 9)
     }
 
-    /// 7.0: `&#0;` in a name is escaped; before, it was removed. (Late security releases of 6.8 and 6.9 have the new
-    /// behaviour too; which one brought it is not known.)
+    /// 7.0, and security releases of 6.8 and 6.9, of which 6.8.8 and 6.9.7 are the oldest that were tried: `&#0;` in a name
+    /// is escaped; before, it was removed.
     #[must_use]
     pub fn keeps_null_reference(self) -> bool {
-        self.since(7, 0)
+        let oldest_patch = match (self.major, self.minor) {
+            (6, 8) => 8,
+            (6, 9) => 7,
+            _ => return self.since(7, 0),
+        };
+        self.patch >= oldest_patch
     }
 
     /// The usermeta `admin_color` of a new user.
@@ -312,5 +317,14 @@ mod tests {
         );
         assert_eq!([v70, v71].map(Version::mails_user_name), [true, false]);
         assert!(Version::new(6, 8, 1).uses_bcrypt());
+        for (old, new) in [
+            ((6, 7, 99), (6, 8, 8)),
+            ((6, 8, 7), (6, 8, 12)),
+            ((6, 9, 6), (6, 9, 7)),
+        ] {
+            let [old, new] = [old, new].map(|(a, b, c)| Version::new(a, b, c));
+            let keep = [old, new, v70].map(Version::keeps_null_reference);
+            assert_eq!(keep, [false, true, true], "{old} {new}");
+        }
     }
 }

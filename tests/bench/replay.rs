@@ -6,13 +6,12 @@
 //! daemon does it: by one task, once for all calls that wait for it at that moment, and a call has ended when its run is
 //! counted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
-use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, DatabaseError, Pool};
-use fcom_sidecar::telemetry::Metrics;
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlArguments;
 use sqlx::{AssertSqlSafe, Either, Executor, MySql, MySqlConnection, SqlSafeStr, SqlStr};
@@ -300,10 +299,7 @@ fn open_pool(site: &Site) -> anyhow::Result<Pool> {
         overrides: vec![("database.url".to_owned(), url)],
         ..Sources::default()
     })?;
-    Ok(db::open(
-        &config.database,
-        Metrics::new(Clock.now()).into(),
-    )?)
+    Ok(db::open(&config.database, Arc::new(db::Unobserved))?)
 }
 
 fn replaced(value: &Value, noted: &Differences, own: &Differences) -> Value {

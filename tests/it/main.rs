@@ -10,6 +10,7 @@
 //! * `calls`: what a call answers and writes, compared with PHP
 //! * `database`: own tables, statements, round trips, the private server
 //! * `deploy`: listeners, sockets, units, web servers in front
+//! * `documents`: what people read in place of the code, against the program
 //! * `exactly_once`: collisions, repetitions, crashes, random faults
 //! * `faults`: something is broken or overloaded; one file per thing that breaks
 //! * `galera`: several nodes that write
@@ -37,6 +38,7 @@ mod admin;
 mod calls;
 mod database;
 mod deploy;
+mod documents;
 mod exactly_once;
 mod faults;
 mod galera;

@@ -2,20 +2,16 @@
 
 mod show;
 
-use std::process::ExitCode;
-
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, Subcommand};
 
-use super::database::{Database, pool, with_database};
+use super::database::{Database, with_database};
 use super::terminal::{answer, say};
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::db::{self, Connection, Pool, Statements};
-use crate::fluentcommunity::webhooks::{
-    self, Drafted, Environment, Kind, PortalOverrides, Rotated, Row, Settings, Targets,
-};
+use crate::config::{Config, LONGEST_OLD_KEY_HOURS};
+use crate::db;
+use crate::fluentcommunity::webhooks::{Kind, SpacesAndCourses, WebhookSettings};
+use crate::operations::webhooks::{ManagedWebhook, Webhooks, portal_overrides};
 
 /// What to do with webhooks.
 #[derive(Clone, Debug, Subcommand)]
@@ -43,7 +39,7 @@ pub(super) enum Webhook {
         #[arg(long)]
         title: String,
         #[command(flatten)]
-        targets: Lists,
+        lists: Lists,
         /// Whether new users get WordPress's welcome mail
         #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = yes_or_no, action = ArgAction::Set)]
         welcome_email: bool,
@@ -59,7 +55,7 @@ pub(super) enum Webhook {
         #[arg(long)]
         title: Option<String>,
         #[command(flatten)]
-        targets: Lists,
+        lists: Lists,
         /// Whether new users get WordPress's welcome mail
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
         welcome_email: Option<bool>,
@@ -77,7 +73,7 @@ pub(super) enum Webhook {
         /// The webhook's number
         id: u64,
         /// How long, in hours [default: `admin.old_key_hours`]
-        #[arg(long, value_parser = clap::value_parser!(u32).range(..=8760))]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(LONGEST_OLD_KEY_HOURS)))]
         grace_hours: Option<u32>,
         /// Prints JSON
         #[arg(long)]
@@ -108,14 +104,6 @@ pub(super) struct Lists {
     remove_courses: Vec<String>,
 }
 
-/// Ids instead of names; `None` where nothing was given.
-struct Found {
-    spaces: Option<Vec<u64>>,
-    remove_spaces: Option<Vec<u64>>,
-    courses: Option<Vec<u64>>,
-    remove_courses: Option<Vec<u64>>,
-}
-
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {
         "yes" => Ok(true),
@@ -124,59 +112,45 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<ExitCode> {
-    with_database(config, async |database| {
-        let Database {
-            connection,
-            statements,
-            tables,
-        } = database;
+pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<()> {
+    with_database(config, async |Database { site, connection }| {
         let cluster = db::Cluster::read(connection).await?;
-        statements.set_several_writers(cluster.has_several_writers());
-        let missing = db::missing_migrations(connection, tables).await?;
+        site.statements
+            .set_several_writers(cluster.has_several_writers());
+        let missing = db::missing_migrations(connection, &site.tables).await?;
         if missing != Some(0) {
             bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
         }
-        let overrides = PortalOverrides {
-            slug: config.wordpress.portal_slug.clone(),
-            home: config.wordpress.home_url.clone(),
+        let portal = portal_overrides(&config.wordpress);
+        let webhooks = Webhooks {
+            site,
+            portal: &portal,
         };
-        let environment =
-            Environment::read(connection, statements, tables.prefix(), &overrides).await?;
-        let site = Drafted {
-            statements,
-            environment: &environment,
-            now: Clock.now(),
-        };
-        let pool = pool(config)?;
-        carry_out(command, connection, &pool, site, config.admin.old_keys).await?;
-        Ok(ExitCode::SUCCESS)
+        carry_out(command, webhooks, config.admin.old_keys).await
     })
 }
 
 async fn carry_out(
     command: Webhook,
-    connection: &mut Connection,
-    pool: &Pool,
-    site: Drafted<'_>,
+    webhooks: Webhooks<'_>,
     old_keys: TimeDelta,
 ) -> anyhow::Result<()> {
-    let (statements, portal) = (site.statements, &site.environment.portal);
     match command {
         Webhook::List { search, json } => {
             let search = search.unwrap_or_default();
-            let rows = webhooks::list(connection, statements, &search).await?;
-            let shown: Vec<_> = rows.iter().map(show::json).collect();
-            answer(json, &shown, |_| show::table(&rows))
+            let list = webhooks.list(search, false).await?.webhooks;
+            let shown: Vec<_> = list.iter().map(show::json).collect();
+            answer(json, &shown, |_| show::table(&list))
         }
         Webhook::Show { id, json } => {
-            let row = find(connection, statements, id).await?;
-            let targets = Targets::read(connection, statements).await?;
-            answer(json, &show::json(&row), |_| show::card(&row, &targets))
+            let (webhook, spaces) = find(webhooks, id).await?;
+            answer(json, &show::json(&webhook), |_| {
+                show::card(&webhook, &spaces)
+            })
         }
         Webhook::Create {
             title,
-            targets,
+            lists,
             welcome_email,
             json,
         } => {
@@ -184,42 +158,37 @@ async fn carry_out(
                 !title.trim().is_empty(),
                 "--title is empty: give the webhook a name"
             );
-            let found = targets.find(connection, statements).await?;
-            let settings = found.edit(Settings::default(), Some(&title), Some(welcome_email));
-            let row = db::insist(|| {
-                pool.work(async |connection| webhooks::create(connection, site, &settings).await)
-            })
-            .await?;
-            let (id, url) = (row.id, portal.webhook_url(&row.meta_key));
-            answer(json, &show::json_with_url(&row, &url), |_| {
+            let ids = lists.ids(&webhooks.spaces().await?)?;
+            let settings = |_| {
+                let new = WebhookSettings::default();
+                ids.edit(new, Some(&title), Some(welcome_email))
+            };
+            let webhook = webhooks.create(settings).await?;
+            answer(json, &show::json_with_url(&webhook), |_| {
+                let ManagedWebhook { row, url } = &webhook;
+                let id = row.id;
                 format!("Webhook {id} is created. Its address, which is a secret:\n{url}")
             })
         }
         Webhook::Update {
             id,
             title,
-            targets,
+            lists,
             welcome_email,
             json,
         } => {
             if title.as_ref().is_some_and(|title| title.trim().is_empty()) {
                 bail!("--title is empty: give the webhook a name, or leave the option out");
             }
-            let found = targets.find(connection, statements).await?;
-            let edit = |before| found.edit(before, title.as_deref(), welcome_email);
-            let row = db::insist(|| {
-                pool.work(async |connection| webhooks::update(connection, site, id, &edit).await)
-            })
-            .await?;
-            answer(json, &show::json(&row), |_| {
+            let ids = lists.ids(&webhooks.spaces().await?)?;
+            let edit = |before, _| ids.edit(before, title.as_deref(), welcome_email);
+            let webhook = webhooks.update(id, edit).await?;
+            answer(json, &show::json(&webhook), |_| {
                 format!("Webhook {id} is changed.")
             })
         }
         Webhook::Delete { id } => {
-            db::insist(|| {
-                pool.work(async |connection| webhooks::delete(connection, statements, id).await)
-            })
-            .await?;
+            webhooks.delete(id).await?;
             say(&format!("Webhook {id} is deleted."));
             Ok(())
         }
@@ -229,59 +198,58 @@ async fn carry_out(
             json,
         } => {
             let grace = grace_hours.map_or(old_keys, |hours| TimeDelta::hours(hours.into()));
-            let Rotated {
-                row,
-                old_key_valid_until,
-            } = db::insist(|| {
-                pool.work(async |connection| webhooks::rotate(connection, site, id, grace).await)
-            })
-            .await?;
-            let url = portal.webhook_url(&row.meta_key);
-            let until = format!("{} UTC", old_key_valid_until.naive_utc());
-            let mut shown = show::json_with_url(&row, &url);
+            let (webhook, until) = webhooks.rotate(id, grace).await?;
+            let until = format!("{} UTC", until.naive_utc());
+            let mut shown = show::json_with_url(&webhook);
             shown["old_key_valid_until"] = until.as_str().into();
             answer(json, &shown, |_| {
                 format!(
                     "Webhook {id} has a new key. The old one is valid until {until}, here and not in WordPress. Its \
-                     address, which is a secret:\n{url}"
+                     address, which is a secret:\n{}",
+                    webhook.url
                 )
             })
         }
         Webhook::Url { id } => {
-            let row = find(connection, statements, id).await?;
-            say(&portal.webhook_url(&row.meta_key));
+            let (webhook, _) = find(webhooks, id).await?;
+            say(&webhook.url);
             Ok(())
         }
     }
 }
 
 async fn find(
-    connection: &mut Connection,
-    statements: &Statements,
+    webhooks: Webhooks<'_>,
     id: u64,
-) -> anyhow::Result<Row> {
-    let row = webhooks::find(connection, statements, id).await?;
-    row.with_context(|| {
+) -> anyhow::Result<(ManagedWebhook, SpacesAndCourses)> {
+    let found = webhooks.find(id).await?;
+    found.with_context(|| {
         format!("there is no webhook {id}: \"fcom-sidecar webhook list\" shows those there are")
     })
 }
 
+/// Ids instead of names; `None` where nothing was given.
+struct ListedIds {
+    spaces: Option<Vec<u64>>,
+    remove_spaces: Option<Vec<u64>>,
+    courses: Option<Vec<u64>>,
+    remove_courses: Option<Vec<u64>>,
+}
+
 impl Lists {
     /// # Errors
-    /// A name that is nobody's or several's, in words that help.
-    async fn find(
-        &self,
-        connection: &mut Connection,
-        statements: &Statements,
-    ) -> anyhow::Result<Found> {
-        let targets = Targets::read(connection, statements).await?;
+    /// A name that none or several have, in words that help.
+    fn ids(&self, spaces: &SpacesAndCourses) -> anyhow::Result<ListedIds> {
         let ids = |kind, names: &[String]| -> anyhow::Result<Option<Vec<u64>>> {
             let given = names.iter().filter(|name| !name.is_empty());
-            let ids = given.map(|name| targets.named(kind, name).map_err(anyhow::Error::msg));
+            let ids = given.map(|name| {
+                let id = spaces.named(kind, name);
+                id.map_err(|why| anyhow!(show::unclear(kind, name, &why)))
+            });
             let ids: Vec<u64> = ids.collect::<Result<_, _>>()?;
             Ok((!names.is_empty()).then_some(ids))
         };
-        Ok(Found {
+        Ok(ListedIds {
             spaces: ids(Kind::Space, &self.spaces)?,
             remove_spaces: ids(Kind::Space, &self.remove_spaces)?,
             courses: ids(Kind::Course, &self.courses)?,
@@ -290,11 +258,16 @@ impl Lists {
     }
 }
 
-impl Found {
+impl ListedIds {
     /// The settings with what was given, and as they were where nothing was.
-    fn edit(&self, before: Settings, title: Option<&str>, welcome_email: Option<bool>) -> Settings {
+    fn edit(
+        &self,
+        before: WebhookSettings,
+        title: Option<&str>,
+        welcome_email: Option<bool>,
+    ) -> WebhookSettings {
         let ids = |given: &Option<Vec<u64>>, before| given.clone().unwrap_or(before);
-        Settings {
+        WebhookSettings {
             title: title.map_or(before.title, ToOwned::to_owned),
             space_ids: ids(&self.spaces, before.space_ids),
             remove_space_ids: ids(&self.remove_spaces, before.remove_space_ids),

@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::terminal::printable;
 use crate::fluentcommunity::webhook::Webhook;
-use crate::fluentcommunity::webhooks::{self, Kind, Row, Targets};
+use crate::fluentcommunity::webhooks::{
+    self, Kind, SpaceOrCourse, SpacesAndCourses, UnclearName, WebhookRow,
+};
+use crate::operations::webhooks::ManagedWebhook;
 
 /// What a program gets.
-pub(super) fn json(row: &Row) -> Value {
+pub(super) fn json(ManagedWebhook { row, .. }: &ManagedWebhook) -> Value {
     json!({
         "id": row.id,
         "value": webhooks::json(row.value.as_deref()),
@@ -16,19 +20,19 @@ pub(super) fn json(row: &Row) -> Value {
 }
 
 /// The same with the address.
-pub(super) fn json_with_url(row: &Row, url: &str) -> Value {
-    let mut shown = json(row);
-    shown["webhook_url"] = url.into();
+pub(super) fn json_with_url(webhook: &ManagedWebhook) -> Value {
+    let mut shown = json(webhook);
+    shown["webhook_url"] = webhook.url.as_str().into();
     shown
 }
 
 /// One line each.
-pub(super) fn table(rows: &[Row]) -> String {
+pub(super) fn table(webhooks: &[ManagedWebhook]) -> String {
     let line = |id: &str, runs: &str, joins: &str, leaves: &str, mail: &str, title: &str| {
         format!("{id:>8}  {runs:>8}  {joins:>5}  {leaves:>6}  {mail:<4}  {title}")
     };
     let mut lines = vec![line("webhook", "runs", "joins", "leaves", "mail", "title")];
-    lines.extend(rows.iter().map(|row| {
+    lines.extend(webhooks.iter().map(|ManagedWebhook { row, .. }| {
         let id = row.id.to_string();
         let Some(webhook) = read(row) else {
             return line(&id, "", "", "", "", "(not readable)");
@@ -48,13 +52,13 @@ pub(super) fn table(rows: &[Row]) -> String {
 }
 
 /// Everything about one.
-pub(super) fn card(row: &Row, targets: &Targets) -> String {
+pub(super) fn card(ManagedWebhook { row, .. }: &ManagedWebhook, all: &SpacesAndCourses) -> String {
     let mut lines = vec![format!("webhook:         {}", row.id)];
     match read(row) {
         None => lines
             .push("                 its record is not readable, its calls are refused".to_owned()),
         Some(webhook) => {
-            let names = |kind, ids: &[u64]| names(targets, kind, ids);
+            let names = |kind, ids: &[u64]| names(all, kind, ids);
             let (spaces, left_spaces) = (&webhook.space_ids, &webhook.remove_space_ids);
             let (courses, left_courses) = (&webhook.course_ids, &webhook.remove_course_ids);
             lines.extend([
@@ -76,11 +80,11 @@ pub(super) fn card(row: &Row, targets: &Targets) -> String {
     lines.join("\n")
 }
 
-fn read(row: &Row) -> Option<Webhook> {
+fn read(row: &WebhookRow) -> Option<Webhook> {
     Webhook::read(row.id, row.value.as_deref()?).ok()
 }
 
-fn runs(row: &Row) -> String {
+fn runs(row: &WebhookRow) -> String {
     match &webhooks::json(row.value.as_deref())["running_count"] {
         Value::Null => "0".to_owned(),
         Value::String(count) => count.clone(),
@@ -88,27 +92,49 @@ fn runs(row: &Row) -> String {
     }
 }
 
-/// On one line, whatever characters stand in it.
 fn title(webhook: &Webhook) -> String {
-    let title = String::from_utf8_lossy(&webhook.title);
-    title
-        .chars()
-        .filter(|character| !character.is_control())
-        .collect()
+    printable(&String::from_utf8_lossy(&webhook.title))
 }
 
 fn yes_or_no(flag: bool) -> &'static str {
     if flag { "yes" } else { "no" }
 }
 
-fn names(targets: &Targets, kind: Kind, ids: &[u64]) -> String {
+fn names(all: &SpacesAndCourses, kind: Kind, ids: &[u64]) -> String {
     let name = |id: &u64| {
-        let target = targets.of(kind).find(|target| target.id == *id);
-        let title = target.map_or("no such one", |target| &target.title);
-        format!("{id} ({title})")
+        let found = all.of(kind).find(|one| one.id == *id);
+        let title = found.map_or("no such one", |one| &one.title);
+        format!("{id} ({})", printable(title))
     };
     if ids.is_empty() {
         return "-".to_owned();
     }
     ids.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// Why `name` means no single one, with those that may have been meant.
+pub(super) fn unclear(kind: Kind, name: &str, why: &UnclearName<'_>) -> String {
+    let what = match kind {
+        Kind::Space => "space",
+        Kind::Course => "course",
+    };
+    let list = |all: &[&SpaceOrCourse]| {
+        let lines = all.iter().map(|one| {
+            let (slug, title) = (printable(&one.slug), printable(&one.title));
+            format!("\n  {:>5}  {slug}  {title}", one.id)
+        });
+        lines.collect::<String>()
+    };
+    match why {
+        UnclearName::Several(several) => format!(
+            "several {what}s are called {name:?}, name one by its id:{}",
+            list(several)
+        ),
+        UnclearName::Unknown(others) if others.is_empty() => {
+            format!("there is no {what} {name:?}, and no other {what} either")
+        }
+        UnclearName::Unknown(others) => {
+            format!("there is no {what} {name:?}; there are:{}", list(others))
+        }
+    }
 }

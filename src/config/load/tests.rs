@@ -64,6 +64,7 @@ fn the_defaults_are_complete_and_as_documented() {
     assert_eq!(config.wordpress.table_prefix, "wp_");
     assert_eq!(config.wordpress.version, None);
     assert_eq!(config.wordpress.password_hash, PasswordHash::Phpass);
+    assert_eq!(config.wordpress.bcrypt_cost, 10);
     assert_eq!(config.database.max_connections, 16);
     assert_eq!(config.database.acquire_timeout, Duration::from_secs(5));
     assert_eq!(config.database.lock_wait_timeout, Duration::from_secs(5));
@@ -216,6 +217,7 @@ trusted_proxies = [\"10.0.0.0/99\", \"::1\", \"x\"]
 [wordpress]
 version = 7.10
 password_hash = \"md5\"
+bcrypt_cost = 9
 [limits]
 max_fields = -1
 max_body_bytes = 1.5
@@ -247,6 +249,7 @@ filter = \"\"
             "\"md5\" is not a known choice",
             "\"phpass\", \"wordpress\"",
         ),
+        ("wordpress.bcrypt_cost", "9 is not", "from 10 to 16"),
         ("limits.max_fields", "-1 is not", "from 1 to 1000000"),
         ("limits.max_body_bytes", "1.5 is not", "whole number"),
         ("log.filter", "\"\" is empty", "give it a value"),
@@ -259,7 +262,7 @@ filter = \"\"
         assert!(shown.contains(remedy), "{remedy}\n{shown}");
     }
     assert!(
-        shown.starts_with("the configuration has 10 problems:\n"),
+        shown.starts_with("the configuration has 11 problems:\n"),
         "{shown}"
     );
     assert!(shown.contains("(from FCOM_SIDECAR__RUNS__RETENTION_DAYS)"));

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use ammonia::Builder;
 
-use super::REFERENCE;
+/// Stands for the `&` of a character reference while the HTML passes through the sanitiser, which
+/// would decode the reference; PHP keeps it as it was typed. A code point that is no character.
+pub(super) const REFERENCE: char = '\u{FDD0}';
 
 /// The tags a rendered description may have.
 const TAGS: [&str; 28] = [

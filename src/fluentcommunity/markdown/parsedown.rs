@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
 
-use super::{REFERENCE, kses};
+use super::kses::{self, REFERENCE};
 
 /// Renders Markdown. The result still has whatever HTML the text contains: it must be cleaned.
 pub(super) fn render(markdown: &str) -> String {

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Row as _;
 
-use super::rows::{self, Environment, Row};
-use super::{Kind, Settings, Targets, key};
+use super::rows::{self, Environment, WebhookRow};
+use super::{Kind, SpacesAndCourses, WebhookSettings, key};
 use crate::db::{Batch, Cause, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::fluentcommunity::webhook::{UnreadableWebhook, Webhook};
 use crate::wordpress::time::format;
@@ -27,9 +27,6 @@ pub enum ChangeError {
     /// A statement failed.
     #[error(transparent)]
     Database(DatabaseError),
-    /// The work broke off.
-    #[error("the work broke off")]
-    Aborted,
 }
 
 impl From<DatabaseError> for ChangeError {
@@ -53,7 +50,7 @@ impl Cause for ChangeError {
 
 /// What a change needs beside its connection.
 #[derive(Clone, Copy)]
-pub struct Drafted<'a> {
+pub struct ChangeContext<'a> {
     /// The site's statements.
     pub statements: &'a Statements,
     /// The site.
@@ -62,7 +59,7 @@ pub struct Drafted<'a> {
     pub now: DateTime<Utc>,
 }
 
-impl Drafted<'_> {
+impl ChangeContext<'_> {
     fn local_now(&self) -> String {
         format(self.environment.options.zone().local(self.now))
     }
@@ -74,11 +71,11 @@ impl Drafted<'_> {
 /// The database failed, or cannot store the title.
 pub async fn create(
     connection: &mut Connection,
-    site: Drafted<'_>,
-    settings: &Settings,
-) -> Result<Row, ChangeError> {
-    let targets = Targets::read(connection, site.statements).await?;
-    let value = existing(settings.clone(), &targets).write();
+    site: ChangeContext<'_>,
+    settings: &WebhookSettings,
+) -> Result<WebhookRow, ChangeError> {
+    let known = SpacesAndCourses::read(connection, site.statements).await?;
+    let value = existing(settings.clone(), &known).write();
     let (key, now) = (key::generate(), site.local_now());
     let mut batch = Batch::begin(site.statements);
     let literals = [
@@ -101,14 +98,14 @@ pub async fn create(
 /// There is no such webhook, its record is corrupt, or as [`create`].
 pub async fn update(
     connection: &mut Connection,
-    site: Drafted<'_>,
+    site: ChangeContext<'_>,
     id: u64,
-    edit: impl FnOnce(Settings) -> Settings,
-) -> Result<Row, ChangeError> {
-    let targets = Targets::read(connection, site.statements).await?;
+    edit: impl FnOnce(WebhookSettings) -> WebhookSettings,
+) -> Result<WebhookRow, ChangeError> {
+    let known = SpacesAndCourses::read(connection, site.statements).await?;
     let before = lock(connection, site.statements, id).await?;
-    let settings = edit(Settings::from(&Webhook::read(id, &before)?));
-    let value = existing(settings, &targets).rewrite(id, &before)?;
+    let settings = edit(WebhookSettings::from(&Webhook::read(id, &before)?));
+    let value = existing(settings, &known).rewrite(id, &before)?;
     let now = site.local_now();
     let literals = [text(&value), Literal::Text(&now), id.into()];
     let mut batch = Batch::of(site.statements);
@@ -126,7 +123,7 @@ pub async fn update(
 /// A webhook with its new key, and when the old one ceases to be valid.
 pub struct Rotated {
     /// The webhook as it is now.
-    pub row: Row,
+    pub row: WebhookRow,
     /// The old key is valid until then.
     pub old_key_valid_until: DateTime<Utc>,
 }
@@ -137,7 +134,7 @@ pub struct Rotated {
 /// There is no such webhook, or the database failed.
 pub async fn rotate(
     connection: &mut Connection,
-    site: Drafted<'_>,
+    site: ChangeContext<'_>,
     id: u64,
     grace: TimeDelta,
 ) -> Result<Rotated, ChangeError> {
@@ -218,12 +215,12 @@ async fn lock(
     Ok(value.unwrap_or_default())
 }
 
-fn existing(settings: Settings, targets: &Targets) -> Settings {
-    Settings {
-        course_ids: targets.existing(Kind::Course, &settings.course_ids),
-        space_ids: targets.existing(Kind::Space, &settings.space_ids),
-        remove_course_ids: targets.existing(Kind::Course, &settings.remove_course_ids),
-        remove_space_ids: targets.existing(Kind::Space, &settings.remove_space_ids),
+fn existing(settings: WebhookSettings, known: &SpacesAndCourses) -> WebhookSettings {
+    WebhookSettings {
+        course_ids: known.existing(Kind::Course, &settings.course_ids),
+        space_ids: known.existing(Kind::Space, &settings.space_ids),
+        remove_course_ids: known.existing(Kind::Course, &settings.remove_course_ids),
+        remove_space_ids: known.existing(Kind::Space, &settings.remove_space_ids),
         ..settings
     }
 }

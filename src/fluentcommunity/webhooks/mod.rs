@@ -1,5 +1,5 @@
 //! Management of webhook records: what the plugin's admin API and its page do. Mirrors `ProAdminController` of
-//! FluentCommunity Pro 2.1.0; where that loses data or shows too much, see `change` and the README.
+//! FluentCommunity Pro 2.1.0; where that loses data or shows too much, see `change` and docs/differences.md.
 //!
 //! `record` is the serialised value, `rows` reads, `change` writes, `old_keys` remembers keys that were replaced.
 
@@ -10,11 +10,11 @@ mod permission;
 mod portal;
 mod record;
 mod rows;
-mod targets;
+mod spaces;
 
-pub use change::{ChangeError, Drafted, Rotated, create, delete, rotate, update};
+pub use change::{ChangeContext, ChangeError, Rotated, create, delete, rotate, update};
 pub use permission::may_manage;
-pub use portal::{Portal, PortalOverrides};
-pub use record::{Settings, json};
-pub use rows::{Environment, Row, find, list};
-pub use targets::{Kind, Target, Targets};
+pub use portal::{Portal, PortalOptions, PortalOverrides};
+pub use record::{WebhookSettings, json};
+pub use rows::{Environment, WebhookRow, find, list};
+pub use spaces::{Kind, SpaceOrCourse, SpacesAndCourses, UnclearName};

@@ -1,5 +1,9 @@
-//! The address of the portal. Mirrors `Helper::getPortalSlug`, `Helper::baseUrl` and `home_url`.
+//! The address of the portal. Mirrors `Helper::getPortalSlug`, `Helper::baseUrl` and `home_url`, and of `get_option` that an
+//! empty `home` is `siteurl`.
 
+use url::Url;
+
+use crate::db::TableNames;
 use crate::wordpress::php::{self, Value, loose};
 
 /// What `wp-config.php` says over the options.
@@ -9,32 +13,71 @@ pub struct PortalOverrides {
     pub slug: Option<String>,
     /// `WP_HOME`.
     pub home: Option<String>,
+    /// `WP_SITEURL`.
+    pub site_url: Option<String>,
 }
 
-/// The portal's base address, with one slash at its end.
+/// The options that say where the portal is, as they stand; empty where there is no such row.
+#[derive(Clone, Debug, Default)]
+pub struct PortalOptions {
+    /// `home`.
+    pub home: Vec<u8>,
+    /// `siteurl`.
+    pub site_url: Vec<u8>,
+    /// `fluent_community_settings`, serialised.
+    pub settings: Vec<u8>,
+}
+
+/// The portal of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Portal(String);
+pub struct Portal {
+    /// The site's address.
+    home: String,
+    /// Without slashes around it; empty where the portal is the front page.
+    slug: String,
+}
 
 impl Portal {
-    /// From the options `home` and `fluent_community_settings`.
-    pub fn new(overrides: &PortalOverrides, home: &[u8], settings: &[u8]) -> Self {
-        let of_option = || String::from_utf8_lossy(home).into_owned();
-        let home = overrides.home.clone().unwrap_or_else(of_option);
+    /// From the site's options, and from the constants where they count: on a network WordPress takes the filters away by
+    /// which `WP_HOME` and `WP_SITEURL` win over the options of each site.
+    pub fn new(overrides: &PortalOverrides, tables: &TableNames, options: &PortalOptions) -> Self {
+        let address = |constant: &Option<String>, option: &[u8]| {
+            let constant = constant.clone().filter(|_| !tables.is_network());
+            let of_option = || String::from_utf8_lossy(option).into_owned();
+            let address = constant.unwrap_or_else(of_option);
+            Some(address).filter(|address| !address.is_empty())
+        };
+        let home = address(&overrides.home, &options.home)
+            .or_else(|| address(&overrides.site_url, &options.site_url))
+            .unwrap_or_default();
         let slug = overrides.slug.clone();
-        let slug = slug.unwrap_or_else(|| slug_in(settings));
-        let (home, slug) = (home.trim_end_matches('/'), slug.trim_matches('/'));
-        Self(if slug.is_empty() {
-            format!("{home}/")
-        } else {
-            format!("{home}/{slug}/")
-        })
+        let slug = slug.unwrap_or_else(|| slug_in(&options.settings));
+        Self {
+            home,
+            slug: slug.trim_matches('/').to_owned(),
+        }
     }
 
     /// The address that callers of a webhook use; it holds the key.
     pub fn webhook_url(&self, key: &[u8]) -> String {
+        let (home, slug) = (self.home.trim_end_matches('/'), &self.slug);
         // Keys of the plugin are hexadecimal; what else stands there must not end the parameter.
         let key = percent_encoding::percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
-        format!("{}?fcom_action=incoming_webhook&webhook={key}", self.0)
+        let slash = if slug.is_empty() { "" } else { "/" };
+        format!("{home}/{slug}{slash}?fcom_action=incoming_webhook&webhook={key}")
+    }
+
+    /// The portal's base address, with one slash at its end.
+    ///
+    /// # Errors
+    /// What stands in place of the site's address, if that is no URL.
+    pub fn url(&self) -> Result<Url, &str> {
+        let home = self.home.trim_end_matches('/');
+        let mut url = Url::parse(home).map_err(|_| self.home.as_str())?;
+        let path = [url.path().trim_end_matches('/'), &self.slug].join("/");
+        url.set_path(&format!("{}/", path.trim_end_matches('/')));
+        url.set_query(None);
+        Ok(url)
     }
 }
 
@@ -52,30 +95,97 @@ fn slug_in(settings: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const HOME: &str = "https://example.org";
+
+    fn options(home: &str, settings: &str) -> PortalOptions {
+        PortalOptions {
+            home: home.into(),
+            site_url: b"https://example.org/wp".to_vec(),
+            settings: settings.into(),
+        }
+    }
+
+    fn overrides(
+        slug: Option<&str>,
+        home: Option<&str>,
+        site_url: Option<&str>,
+    ) -> PortalOverrides {
+        PortalOverrides {
+            slug: slug.map(ToOwned::to_owned),
+            home: home.map(ToOwned::to_owned),
+            site_url: site_url.map(ToOwned::to_owned),
+        }
+    }
+
+    #[track_caller]
+    fn assert_is_at(portal: &Portal, url: &str) {
+        let expected = format!("{url}?fcom_action=incoming_webhook&webhook=abc123");
+        assert_eq!(portal.webhook_url(b"abc123"), expected);
+        assert_eq!(portal.url().unwrap().as_str(), url);
+    }
+
     #[test]
     fn the_address_follows_constant_setting_and_default() {
-        let settings = br#"a:1:{s:4:"slug";s:3:"a/b";}"#;
-        let root = br#"a:1:{s:4:"slug";s:0:"";}"#;
-        let constant = |slug: &str| PortalOverrides {
-            slug: Some(slug.to_owned()),
-            home: None,
-        };
-        let other_home = PortalOverrides {
-            slug: None,
-            home: Some("https://other.example/sub/".to_owned()),
-        };
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let settings = r#"a:1:{s:4:"slug";s:3:"a/b";}"#;
+        let root = r#"a:1:{s:4:"slug";s:0:"";}"#;
+        let other_home = overrides(None, Some("https://other.example/sub/"), None);
+        let other_site = overrides(None, None, Some("https://other.example/core"));
         let none = PortalOverrides::default();
-        for (overrides, settings, url) in [
-            (&none, &b""[..], "https://example.org/portal/"),
-            (&none, settings, "https://example.org/a/b/"),
-            (&none, root, "https://example.org/"),
-            (&constant(""), settings, "https://example.org/"),
-            (&constant("c"), settings, "https://example.org/c/"),
-            (&other_home, settings, "https://other.example/sub/a/b/"),
+        for (overrides, home, settings, url) in [
+            (&none, HOME, "", "https://example.org/portal/"),
+            (&none, HOME, settings, "https://example.org/a/b/"),
+            (&none, HOME, root, "https://example.org/"),
+            (
+                &overrides(Some(""), None, None),
+                HOME,
+                settings,
+                "https://example.org/",
+            ),
+            (
+                &overrides(Some("c"), None, None),
+                HOME,
+                settings,
+                "https://example.org/c/",
+            ),
+            (
+                &other_home,
+                HOME,
+                settings,
+                "https://other.example/sub/a/b/",
+            ),
+            (&other_home, "", "", "https://other.example/sub/portal/"),
+            (&other_site, HOME, "", "https://example.org/portal/"),
+            (&other_site, "", "", "https://other.example/core/portal/"),
+            (&none, "", "", "https://example.org/wp/portal/"),
         ] {
-            let portal = Portal::new(overrides, b"https://example.org", settings);
-            let expected = format!("{url}?fcom_action=incoming_webhook&webhook=abc123");
-            assert_eq!(portal.webhook_url(b"abc123"), expected);
+            let portal = Portal::new(overrides, &tables, &options(home, settings));
+            assert_is_at(&portal, url);
         }
+    }
+
+    #[test]
+    fn on_a_network_the_sites_own_address_wins_over_the_constants() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let tables = tables.of_blog(2, "wp_2_").unwrap();
+        let main = "https://main.example/";
+        let overrides = overrides(Some("c"), Some(main), Some(main));
+        for (home, url) in [
+            ("https://two.example/", "https://two.example/c/"),
+            ("", "https://example.org/wp/c/"),
+        ] {
+            assert_is_at(&Portal::new(&overrides, &tables, &options(home, "")), url);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let portal = Portal::new(
+            &PortalOverrides::default(),
+            &tables,
+            &options("example", ""),
+        );
+        assert_eq!(portal.url(), Err("example"));
     }
 }

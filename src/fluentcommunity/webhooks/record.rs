@@ -17,7 +17,7 @@ const KEYS: [&str; 6] = [
 
 /// What an administrator sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct WebhookSettings {
     /// Sanitised when it is written.
     pub title: String,
     /// Courses to enrol in.
@@ -32,7 +32,7 @@ pub struct Settings {
     pub welcome_email: bool,
 }
 
-impl From<&Webhook> for Settings {
+impl From<&Webhook> for WebhookSettings {
     fn from(webhook: &Webhook) -> Self {
         Self {
             title: String::from_utf8_lossy(&webhook.title).into_owned(),
@@ -45,7 +45,7 @@ impl From<&Webhook> for Settings {
     }
 }
 
-impl Settings {
+impl WebhookSettings {
     /// The value of a new record.
     pub(super) fn write(&self) -> Vec<u8> {
         Value::Array(self.array()).write()
@@ -131,8 +131,8 @@ mod tests {
     /// As in the sample site, whose records the plugin's own code wrote.
     const WRITTEN_BY_THE_PLUGIN: &str = r#"a:6:{s:5:"title";s:4:"Hook";s:10:"course_ids";a:2:{i:0;i:5;i:1;i:6;}s:9:"space_ids";a:2:{i:0;i:1;i:1;i:2;}s:17:"remove_course_ids";a:1:{i:0;i:7;}s:16:"remove_space_ids";a:2:{i:0;i:3;i:1;i:4;}s:21:"send_wp_welcome_email";s:3:"yes";}"#;
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> WebhookSettings {
+        WebhookSettings {
             title: "Hook".to_owned(),
             course_ids: vec![5, 6],
             space_ids: vec![1, 2],
@@ -146,7 +146,7 @@ mod tests {
     fn a_new_record_is_the_plugins() {
         assert_eq!(settings().write(), WRITTEN_BY_THE_PLUGIN.as_bytes());
         let read = Webhook::read(1, WRITTEN_BY_THE_PLUGIN.as_bytes()).unwrap();
-        assert_eq!(Settings::from(&read), settings());
+        assert_eq!(WebhookSettings::from(&read), settings());
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
             ("a < b", "a &lt; b"),
             ("", ""),
         ] {
-            let settings = Settings {
+            let settings = WebhookSettings {
                 title: given.to_owned(),
-                ..Settings::default()
+                ..WebhookSettings::default()
             };
             let title = Webhook::read(1, &settings.write()).unwrap().title;
             assert_eq!(String::from_utf8(title).unwrap(), stored);

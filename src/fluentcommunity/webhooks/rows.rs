@@ -2,14 +2,15 @@
 
 use sqlx::FromRow;
 
+use super::portal::PortalOptions;
 use super::{Portal, PortalOverrides};
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Statements, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
-use crate::wordpress::options::SiteOptions;
+use crate::wordpress::options::{OptionRow, SiteOptions};
 
 /// A row of `{prefix}fcom_meta` that is a webhook. No `Debug`: it holds the key.
 #[derive(Clone, FromRow)]
-pub struct Row {
+pub struct WebhookRow {
     /// The webhook's id.
     pub id: u64,
     /// `webhook`.
@@ -35,7 +36,7 @@ pub async fn list(
     connection: &mut Connection,
     statements: &Statements,
     search: &str,
-) -> Result<Vec<Row>, DatabaseError> {
+) -> Result<Vec<WebhookRow>, DatabaseError> {
     let mut pattern = String::from("%");
     for character in search.chars() {
         // The plugin leaves wildcards as they are, so that "_" finds everything.
@@ -58,7 +59,7 @@ pub async fn find(
     connection: &mut Connection,
     statements: &Statements,
     id: u64,
-) -> Result<Option<Row>, DatabaseError> {
+) -> Result<Option<WebhookRow>, DatabaseError> {
     let row = sqlx::query_as(statements.show_webhook.sql()).bind(id);
     row.fetch_optional(connection)
         .await
@@ -76,35 +77,31 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// `prefix` is the tables'.
+    /// As the site's options say now, and as `wp-config.php` says over them.
     ///
     /// # Errors
     /// The statement failed.
     pub async fn read(
         connection: &mut Connection,
         statements: &Statements,
-        prefix: &str,
+        tables: &TableNames,
         overrides: &PortalOverrides,
     ) -> Result<Self, DatabaseError> {
-        let rows: Vec<(String, Vec<u8>, Option<Vec<u8>>)> =
-            sqlx::query_as(statements.webhook_environment.sql())
-                .fetch_all(connection)
-                .await
-                .doing("read the site's options")?;
-        let (mut home, mut settings, mut features) = (Vec::new(), Vec::new(), None);
-        let mut options = SiteOptions::default();
-        for (kind, name, value) in rows {
-            let value = value.unwrap_or_default();
-            match (kind.as_str(), name.as_slice()) {
-                ("features", _) => features = Some(value),
-                (_, b"home") => home = value,
-                (_, b"fluent_community_settings") => settings = value,
-                (_, name) => options.take(prefix, name, value),
-            }
-        }
+        let rows: Vec<OptionRow> = sqlx::query_as(statements.webhook_environment.sql())
+            .fetch_all(connection)
+            .await
+            .doing("read the site's options")?;
+        let (mut portal, mut features) = (PortalOptions::default(), None);
+        let options = SiteOptions::read(tables.prefix(), rows, |name, value| match name {
+            b"home" => portal.home = value,
+            b"siteurl" => portal.site_url = value,
+            b"fluent_community_settings" => portal.settings = value,
+            b"fluent_community_features" => features = Some(value),
+            _ => {}
+        });
         Ok(Self {
             options,
-            portal: Portal::new(overrides, &home, &settings),
+            portal: Portal::new(overrides, tables, &portal),
             course_module: course_module_is_on(features.as_deref()),
         })
     }

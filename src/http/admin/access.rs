@@ -18,12 +18,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
 use super::super::Front;
-use super::super::rate::Rate;
-use super::reply::{self, on_main_runtime};
-use crate::config;
+use super::credentials::Access;
+use super::reply;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::{Environment, may_manage};
 use crate::telemetry;
@@ -36,15 +34,6 @@ const HOW: &str = "Send \"Authorization: Bearer TOKEN\" with admin.token of the 
     application password if admin.application_passwords is on.";
 const CLOSED: &str = "Nobody may do this yet: set admin.token, or admin.application_passwords = \"on\", in the sidecar's \
     configuration.";
-
-/// Who is let in.
-pub(in crate::http) struct Access {
-    token: Option<[u8; 32]>,
-    application_passwords: bool,
-    failures: Arc<Rate<IpAddr>>,
-    /// One password at a time: whoever sends many must not take the processors from calls.
-    verifying: Arc<Semaphore>,
-}
 
 /// Who was let in, for the log.
 #[derive(Clone, Copy, Debug)]
@@ -72,28 +61,6 @@ enum Refusal {
     /// A user who may not.
     NotAllowed(u64),
     Database(DatabaseError),
-}
-
-impl Access {
-    /// As configured. Nobody's failures are forgiven by a reload, and how many there may be stays.
-    pub(in crate::http) fn new(config: &config::Admin, before: Option<&Self>) -> Self {
-        let (token, most) = (&config.token, config.failures_per_minute_per_client);
-        let token = token.as_ref();
-        let fresh = || Arc::new(Rate::new(most, Duration::from_mins(1)));
-        Self {
-            token: token.map(|token| Sha256::digest(token.expose_secret()).into()),
-            application_passwords: config.application_passwords,
-            failures: before.map_or_else(fresh, |before| Arc::clone(&before.failures)),
-            verifying: before.map_or_else(
-                || Arc::new(Semaphore::new(1)),
-                |before| Arc::clone(&before.verifying),
-            ),
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.token.is_none() && !self.application_passwords
-    }
 }
 
 /// Lets a request pass, or answers it.
@@ -192,15 +159,13 @@ async fn user(
     password: SecretString,
 ) -> Result<u64, Refusal> {
     let permit = Arc::clone(&access.verifying).acquire_owned().await;
-    let front = front.clone().into_inner();
-    let runtime = front.runtime.clone();
-    on_main_runtime(&runtime, async move {
+    let inside = front.clone().into_inner();
+    let verified = front.on_main_runtime(async move {
         let _permit = permit;
-        let (site, overrides) = (&front.site, &front.portal);
+        let (site, overrides) = (&inside.site, &inside.portal);
         let found = site.pool.work(async |connection| {
-            let prefix = site.tables.prefix();
             let environment =
-                Environment::read(connection, &site.statements, prefix, overrides).await?;
+                Environment::read(connection, &site.statements, &site.tables, overrides).await?;
             let candidate = candidate(connection, &site.statements, &name).await?;
             Ok::<_, DatabaseError>((environment, candidate))
         });
@@ -220,9 +185,8 @@ async fn user(
             Ok(false) => Err(Refusal::NotAllowed(user_id)),
             Err(error) => Err(Refusal::Database(error)),
         }
-    })
-    .await
-    .unwrap_or(Err(Refusal::Wrong))
+    });
+    verified.await.unwrap_or(Err(Refusal::Wrong))
 }
 
 impl Refusal {

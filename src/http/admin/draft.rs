@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::fluentcommunity::webhooks::Settings;
+use crate::fluentcommunity::webhooks::WebhookSettings;
+use crate::http::fields::Name;
+use crate::wordpress::php::loose;
 
 /// Larger than any id: PHP's largest integer.
 pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
@@ -45,17 +47,18 @@ pub(super) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).ok()?;
     let mut fields = Map::new();
     for (name, value) in pairs {
-        match name.split_once('[') {
-            None => {
-                fields.insert(name, value.into());
+        let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
+        match Name::parse(name.as_bytes()) {
+            Name::Ignored => {}
+            Name::Scalar(name) => {
+                fields.insert(text(name), value.into());
             }
-            Some((name, _)) => {
-                let list = fields
-                    .entry(name)
-                    .or_insert_with(|| Value::Array(Vec::new()));
-                if let Value::Array(list) = list {
-                    list.push(value.into());
-                }
+            Name::Element(name) => match fields.entry(text(name)).or_insert(Value::Null) {
+                Value::Array(list) => list.push(value.into()),
+                scalar => *scalar = vec![value].into(),
+            },
+            Name::TooDeep(name) => {
+                fields.remove(&text(name));
             }
         }
     }
@@ -103,13 +106,13 @@ impl Draft {
 
     /// The settings to store instead of those `before`. What was not sent is empty, as the plugin has it; but while courses
     /// are off, when its page does not show them, a webhook keeps its courses.
-    pub(super) fn settings(&self, before: Settings, course_module: bool) -> Settings {
+    pub(super) fn settings(&self, before: WebhookSettings, course_module: bool) -> WebhookSettings {
         let courses = |sent: &Option<Vec<u64>>, before: Vec<u64>| match sent {
             Some(sent) => sent.clone(),
             None if course_module => Vec::new(),
             None => before,
         };
-        Settings {
+        WebhookSettings {
             title: self.title.clone(),
             course_ids: courses(&self.course_ids, before.course_ids),
             space_ids: self.space_ids.clone().unwrap_or_default(),
@@ -144,18 +147,7 @@ fn number(value: &Value) -> Option<u64> {
 
 /// A whole number in JSON, which may be written as `2.0`.
 pub(super) fn whole(value: &Value) -> Option<u64> {
-    let float = || {
-        let float = value.as_f64()?;
-        // Beyond 2^53 a float no longer names one number.
-        let is_whole = float.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&float);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number under 2^53, as just checked"
-        )]
-        is_whole.then_some(float as u64)
-    };
-    value.as_u64().or_else(float)
+    value.as_u64().or_else(|| loose::whole(value.as_f64()?))
 }
 
 #[cfg(test)]
@@ -179,10 +171,19 @@ mod tests {
             send_wp_welcome_email=yes&unknown=x";
         let form = Draft::read(&fields(form, false).unwrap());
         assert_eq!(json, form);
-        let settings = json.unwrap().settings(Settings::default(), true);
+        let settings = json.unwrap().settings(WebhookSettings::default(), true);
         assert_eq!(settings.space_ids, [1, 2]);
         assert_eq!(settings.remove_space_ids, [3]);
         assert!(settings.course_ids.is_empty() && settings.welcome_email);
+    }
+
+    #[test]
+    fn a_form_s_names_are_read_as_php_reads_them() {
+        let form = b"title=x&space.ids[]=1&space_ids[a][b]=2&course_ids=3&course_ids[]=4&course_ids[]=5&[title]=y&id[=6";
+        let fields = fields(form, false).unwrap();
+        let expected =
+            json!({"title": "x", "space_ids": ["1", "2"], "course_ids": ["4", "5"], "id_": "6"});
+        assert_eq!(Value::Object(fields), expected);
     }
 
     #[test]
@@ -218,11 +219,11 @@ mod tests {
 
     #[test]
     fn courses_survive_while_they_are_off() {
-        let before = Settings {
+        let before = WebhookSettings {
             course_ids: vec![5],
             remove_course_ids: vec![6],
             space_ids: vec![1],
-            ..Settings::default()
+            ..WebhookSettings::default()
         };
         let draft = || read(&json!({"title": "x"})).unwrap();
         let off = draft().settings(before.clone(), false);

@@ -59,11 +59,11 @@ async fn not_ready(front: &Front) -> Option<String> {
         return Some(format!("the database does not answer: {reason}"));
     }
     let site = front.site.clone();
-    // On the main runtime: a connection belongs to the runtime that opened it.
-    let asked = front.runtime.spawn(async move { obstacle(&site).await });
-    match asked.await.ok()? {
-        Ok(obstacle) => obstacle,
-        Err(error) => Some(telemetry::chain(&error)),
+    let asked = front.on_main_runtime(async move { obstacle(&site).await });
+    match asked.await {
+        None => Some("asking the database broke off".to_owned()),
+        Some(Ok(obstacle)) => obstacle,
+        Some(Err(error)) => Some(telemetry::chain(&error)),
     }
 }
 

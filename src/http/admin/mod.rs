@@ -2,6 +2,7 @@
 //! of webhooks with the paths of the plugin's own REST API, and a description of it all.
 
 mod access;
+mod credentials;
 mod draft;
 mod health;
 mod metrics;
@@ -13,6 +14,6 @@ mod runs;
 mod shapes;
 mod webhooks;
 
-pub(super) use access::Access;
+pub(super) use credentials::Access;
 pub(super) use health::not_found;
 pub(super) use routes::configure;

@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use serde::Serialize;
-use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
 use crate::db::DatabaseError;
@@ -86,23 +85,19 @@ pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
             "The title is too long, or has characters that this site cannot store",
         ),
         ChangeError::Database(cause) => database(cause),
-        ChangeError::Aborted => error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "aborted",
-            "The work broke off; the sidecar's log says why",
-        ),
     }
+}
+
+/// 500: the work has panicked, or the process ends.
+pub(super) fn aborted() -> HttpResponse {
+    error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "aborted",
+        "The work broke off; the sidecar's log says why",
+    )
 }
 
 /// 404 for an id.
 pub(super) fn unknown_webhook() -> HttpResponse {
     error(StatusCode::NOT_FOUND, "not_found", "Webhook not found")
-}
-
-/// Does work with the database to its end, whoever hangs up: on the main runtime, to which connections belong.
-pub(super) async fn on_main_runtime<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Option<T> {
-    runtime.spawn(work).await.ok()
 }

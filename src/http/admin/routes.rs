@@ -83,6 +83,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::LONGEST_OLD_KEY_HOURS;
+    use crate::operations::runs::LONGEST_PAGE;
 
     #[test]
     fn every_route_is_described_and_every_description_has_its_route() {
@@ -104,5 +106,18 @@ mod tests {
             }
         }
         assert_eq!(served, described);
+    }
+    /// The attributes that describe a route take no constants.
+    #[test]
+    fn described_limits_are_those_that_hold() {
+        let document = serde_json::to_value(openapi::describe()).unwrap();
+        let parameters = document["paths"]["/runs"]["get"]["parameters"].as_array();
+        let limit = parameters
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == "limit");
+        assert_eq!(limit.unwrap()["schema"]["maximum"], LONGEST_PAGE);
+        let rotate = &document["components"]["schemas"]["Rotate"]["properties"]["grace_hours"];
+        assert_eq!(rotate["maximum"], LONGEST_OLD_KEY_HOURS);
     }
 }

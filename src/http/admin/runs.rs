@@ -5,15 +5,13 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use tracing::Instrument;
 
 use super::draft::LARGEST;
 use super::reply::{self, Problem};
 use crate::http::Front;
-use crate::provision::{self, LoggedRun, RunLogError, RunPage, RunQuery};
+use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery};
 
 const USUAL_PAGE: u32 = 50;
-const LONGEST_PAGE: u32 = 500;
 
 /// Where the log is.
 pub(super) const PATH: &str = "/runs";
@@ -52,8 +50,9 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
         .is_some_and(|limit| !(1..=LONGEST_PAGE).contains(&limit))
         || parameters.before.is_some_and(|before| before > LARGEST)
     {
-        let message = "limit must be a whole number from 1 to 500, and before an id";
-        return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", message);
+        let message =
+            format!("limit must be a whole number from 1 to {LONGEST_PAGE}, and before an id");
+        return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &message);
     }
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let query = RunQuery {
@@ -63,20 +62,23 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
         limit: parameters.limit.unwrap_or(USUAL_PAGE),
     };
     let site = Arc::clone(&front.site);
-    let page = ask(&front, async move {
+    let page = front.on_main_runtime(async move {
         let statements = &site.statements;
         // A question that nobody can answer is no failed work, so it is not an error of the work.
         site.pool
-            .work(async |connection| {
-                match provision::list_runs(connection, statements, &query).await {
+            .work(
+                async |connection| match runs::list(connection, statements, &query).await {
                     Err(RunLogError::Database(error)) => Err(error),
                     answer => Ok(answer),
-                }
-            })
+                },
+            )
             .await
             .unwrap_or_else(|error| Err(error.into()))
     });
-    match page.await {
+    let Some(page) = page.await else {
+        return reply::aborted();
+    };
+    match page {
         Ok(page) => reply::ok(&page),
         Err(RunLogError::Database(error)) => reply::database(&error),
         Err(error @ RunLogError::SeveralWebhooks(_)) => {
@@ -95,26 +97,18 @@ pub(super) async fn show(id: web::Path<String>, front: web::Data<Front>) -> Http
         return unknown();
     };
     let site = Arc::clone(&front.site);
-    let run = ask(&front, async move {
+    let run = front.on_main_runtime(async move {
         let statements = &site.statements;
         site.pool
-            .work(async |connection| provision::show_run(connection, statements, id).await)
+            .work(async |connection| runs::show(connection, statements, id).await)
             .await
     });
     match run.await {
-        Ok(Some(run)) => reply::ok(&run),
-        Ok(None) => unknown(),
-        Err(error) => reply::database(&error),
+        None => reply::aborted(),
+        Some(Ok(Some(run))) => reply::ok(&run),
+        Some(Ok(None)) => unknown(),
+        Some(Err(error)) => reply::database(&error),
     }
-}
-
-/// Asks the database on the main runtime: a connection belongs to the runtime that opened it.
-async fn ask<T: Send + 'static>(
-    front: &Front,
-    question: impl Future<Output = T> + Send + 'static,
-) -> T {
-    let asked = front.runtime.spawn(question.in_current_span());
-    asked.await.expect("the question does not panic")
 }
 
 fn unknown() -> HttpResponse {

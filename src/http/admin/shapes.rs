@@ -5,11 +5,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::pages::Paginator;
-use crate::fluentcommunity::webhooks::{Environment, Kind, Row, Target, Targets, json};
+use crate::fluentcommunity::webhooks::{Kind, SpaceOrCourse, SpacesAndCourses, json};
+use crate::operations::webhooks::ManagedWebhook;
 
 /// A webhook.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Listed {
+#[schema(as = Listed)]
+pub(super) struct ListedWebhook {
     pub(super) id: u64,
     pub(super) object_type: String,
     pub(super) object_id: Option<i64>,
@@ -28,7 +30,7 @@ pub(super) struct Listed {
 
 /// The same with its keys as they stand in the plugin's answer to a creation.
 #[derive(Serialize)]
-pub(super) struct NewlyListed {
+pub(super) struct CreatedWebhook {
     pub(super) value: Value,
     pub(super) object_type: String,
     pub(super) meta_key: String,
@@ -40,7 +42,7 @@ pub(super) struct NewlyListed {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct List {
-    pub(super) webhooks: Paginator<Listed>,
+    pub(super) webhooks: Paginator<ListedWebhook>,
     /// All courses, on page=1, if courses are on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) courses: Option<Vec<Choice>>,
@@ -126,7 +128,7 @@ pub(super) enum YesOrNo {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Saved {
     pub(super) message: &'static str,
-    #[schema(value_type = Listed)]
+    #[schema(value_type = ListedWebhook)]
     pub(super) webhook: Value,
 }
 
@@ -146,17 +148,17 @@ pub(super) struct Rotate {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Rotated {
     pub(super) message: &'static str,
-    pub(super) webhook: Listed,
+    pub(super) webhook: ListedWebhook,
     /// UTC.
     pub(super) old_key_valid_until: String,
 }
 
-pub(super) fn listed(row: Row, environment: &Environment) -> Listed {
-    Listed {
+pub(super) fn listed(ManagedWebhook { row, url }: ManagedWebhook) -> ListedWebhook {
+    ListedWebhook {
         id: row.id,
         object_type: row.object_type,
         object_id: row.object_id,
-        webhook_url: environment.portal.webhook_url(&row.meta_key),
+        webhook_url: url,
         meta_key: String::from_utf8_lossy(&row.meta_key).into_owned(),
         value: json(row.value.as_deref()),
         created_at: row.created_at,
@@ -164,8 +166,8 @@ pub(super) fn listed(row: Row, environment: &Environment) -> Listed {
     }
 }
 
-pub(super) fn created(webhook: Listed) -> NewlyListed {
-    NewlyListed {
+pub(super) fn created(webhook: ListedWebhook) -> CreatedWebhook {
+    CreatedWebhook {
         value: webhook.value,
         object_type: webhook.object_type,
         meta_key: webhook.meta_key,
@@ -176,13 +178,13 @@ pub(super) fn created(webhook: Listed) -> NewlyListed {
     }
 }
 
-pub(super) fn choices(targets: &Targets, kind: Kind) -> Vec<Choice> {
-    let choice = |target: &Target| Choice {
-        id: target.id,
-        title: target.title.clone(),
-        slug: target.slug.clone(),
-        logo: target.logo.clone(),
-        settings: json(target.settings.as_deref()),
+pub(super) fn choices(all: &SpacesAndCourses, kind: Kind) -> Vec<Choice> {
+    let choice = |one: &SpaceOrCourse| Choice {
+        id: one.id,
+        title: one.title.clone(),
+        slug: one.slug.clone(),
+        logo: one.logo.clone(),
+        settings: json(one.settings.as_deref()),
     };
-    targets.of(kind).map(choice).collect()
+    all.of(kind).map(choice).collect()
 }

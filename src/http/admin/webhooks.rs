@@ -13,18 +13,16 @@ use super::super::fields::query_first_scalar;
 use super::access::Operator;
 use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::pages::Paginator;
-use super::reply::{self, Problem, on_main_runtime};
+use super::reply::{self, Problem};
 use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
-use crate::db::{self, Connection, DatabaseError};
-use crate::fluentcommunity::webhooks::{
-    self, ChangeError, Drafted, Environment, Kind, Settings, Targets,
-};
+use crate::config::LONGEST_OLD_KEY_HOURS;
+use crate::fluentcommunity::webhooks::{ChangeError, Kind, WebhookSettings};
+use crate::operations::webhooks::Webhooks;
 
 /// Where the plugin has its list; the other routes are below it.
 pub(super) const PATH: &str = "/wp-json/fluent-community/v2/admin/webhooks";
 const PER_PAGE: u64 = 15;
 const MOST_PER_PAGE: u64 = 1000;
-const LONGEST_GRACE_HOURS: u64 = 8760;
 
 /// Lists webhooks, with their keys.
 #[utoipa::path(get, path = PATH, tag = "webhooks", params(
@@ -61,34 +59,20 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
     };
     let inside = front.clone();
     let work = async move {
-        let pool = &inside.site.pool;
-        pool.work(async |connection| {
-            let (statements, environment) = (
-                &inside.site.statements,
-                environment(connection, &inside).await?,
-            );
-            let rows = webhooks::list(connection, statements, &search).await?;
-            let targets = if wants_choices {
-                Some(Targets::read(connection, statements).await?)
-            } else {
-                None
-            };
-            let rows = rows
-                .into_iter()
-                .map(|row| listed(row, &environment))
-                .collect();
-            Ok(List {
-                webhooks: Paginator::of(rows, page.unwrap_or(1), per_page, path),
-                courses: targets
-                    .as_ref()
-                    .filter(|_| environment.course_module)
-                    .map(|targets| choices(targets, Kind::Course)),
-                spaces: targets
-                    .as_ref()
-                    .map(|targets| choices(targets, Kind::Space)),
-            })
+        let list = webhooks(&inside).list(search, wants_choices).await?;
+        let spaces = list.spaces.as_ref();
+        Ok(List {
+            courses: spaces
+                .filter(|_| list.course_module)
+                .map(|all| choices(all, Kind::Course)),
+            spaces: spaces.map(|all| choices(all, Kind::Space)),
+            webhooks: Paginator::of(
+                list.webhooks.into_iter().map(listed).collect(),
+                page.unwrap_or(1),
+                per_page,
+                path,
+            ),
         })
-        .await
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(list) => reply::ok(&list),
@@ -136,26 +120,18 @@ pub(super) async fn save(
     let id = draft.id;
     let inside = front.clone();
     let work = async move {
-        let change = || {
-            inside.site.pool.work(async |connection| {
-                let environment = environment(connection, &inside).await?;
-                let site = drafted(&inside, &environment);
-                let webhook = if let Some(id) = id {
-                    let edit = |before| draft.settings(before, environment.course_module);
-                    let row = webhooks::update(connection, site, id, edit).await?;
-                    serde_json::to_value(listed(row, &environment))
-                } else {
-                    let settings = draft.settings(Settings::default(), environment.course_module);
-                    let row = webhooks::create(connection, site, &settings).await?;
-                    serde_json::to_value(created(listed(row, &environment)))
-                };
-                Ok(Saved {
-                    message: "Webhook has been saved successfully",
-                    webhook: webhook.unwrap_or_default(),
-                })
-            })
+        let webhooks = webhooks(&inside);
+        let webhook = if let Some(id) = id {
+            let edit = |before, course_module| draft.settings(before, course_module);
+            serde_json::to_value(listed(webhooks.update(id, edit).await?))
+        } else {
+            let new = |course_module| draft.settings(WebhookSettings::default(), course_module);
+            serde_json::to_value(created(listed(webhooks.create(new).await?)))
         };
-        db::insist(change).await
+        Ok(Saved {
+            message: "Webhook has been saved successfully",
+            webhook: webhook.unwrap_or_default(),
+        })
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(saved) => {
@@ -179,13 +155,8 @@ pub(super) async fn delete(
     let Ok(id) = id.parse() else {
         return reply::unknown_webhook();
     };
-    let site = front.site.clone();
-    let work = async move {
-        let (pool, statements) = (&site.pool, &site.statements);
-        let change =
-            || pool.work(async |connection| webhooks::delete(connection, statements, id).await);
-        db::insist(change).await
-    };
+    let inside = front.clone();
+    let work = async move { webhooks(&inside).delete(id).await };
     match Box::pin(carry_out(&front, work)).await {
         Ok(()) => {
             log(&request, "deleted", Some(id));
@@ -228,20 +199,12 @@ pub(super) async fn rotate(
     };
     let inside = front.clone();
     let work = async move {
-        let change = || {
-            inside.site.pool.work(async |connection| {
-                let environment = environment(connection, &inside).await?;
-                let site = drafted(&inside, &environment);
-                let rotated = webhooks::rotate(connection, site, id, grace).await?;
-                let until = rotated.old_key_valid_until;
-                Ok(Rotated {
-                    message: "Webhook has a new key",
-                    webhook: listed(rotated.row, &environment),
-                    old_key_valid_until: until.to_rfc3339_opts(SecondsFormat::Secs, true),
-                })
-            })
-        };
-        db::insist(change).await
+        let (webhook, until) = webhooks(&inside).rotate(id, grace).await?;
+        Ok(Rotated {
+            message: "Webhook has a new key",
+            webhook: listed(webhook),
+            old_key_valid_until: until.to_rfc3339_opts(SecondsFormat::Secs, true),
+        })
     };
     match Box::pin(carry_out(&front, work)).await {
         Ok(rotated) => {
@@ -260,12 +223,14 @@ fn grace(body: &[u8]) -> Option<Result<Option<TimeDelta>, Invalid>> {
     let Some(hours) = hours.filter(|hours| !hours.is_null()) else {
         return Some(Ok(None));
     };
-    let hours = whole(hours).filter(|hours| *hours <= LONGEST_GRACE_HOURS);
+    let hours = whole(hours).filter(|hours| *hours <= LONGEST_OLD_KEY_HOURS.into());
     let grace = hours.and_then(|hours| TimeDelta::try_hours(hours.cast_signed()));
     Some(grace.map(Some).ok_or_else(|| Invalid {
         field: "grace_hours",
         rule: "between",
-        message: format!("The grace_hours must be a whole number from 0 to {LONGEST_GRACE_HOURS}."),
+        message: format!(
+            "The grace_hours must be a whole number from 0 to {LONGEST_OLD_KEY_HOURS}."
+        ),
     }))
 }
 
@@ -281,30 +246,15 @@ async fn carry_out<T: Send + 'static>(
             "The sidecar is starting or shutting down, or its database is away",
         ));
     }
-    let done = on_main_runtime(&front.runtime, front.tasks.track_future(work)).await;
-    done.unwrap_or_else(|| Err(ChangeError::Aborted))
+    let done = front.on_main_runtime(front.tasks.track_future(work)).await;
+    done.ok_or_else(reply::aborted)?
         .map_err(|error| reply::not_changed(&error))
 }
 
-async fn environment(
-    connection: &mut Connection,
-    front: &Front,
-) -> Result<Environment, DatabaseError> {
-    let (site, overrides) = (&front.site, &front.portal);
-    Environment::read(
-        connection,
-        &site.statements,
-        site.tables.prefix(),
-        overrides,
-    )
-    .await
-}
-
-fn drafted<'a>(front: &'a Front, environment: &'a Environment) -> Drafted<'a> {
-    Drafted {
-        statements: &front.site.statements,
-        environment,
-        now: front.site.clock.now(),
+fn webhooks(front: &Front) -> Webhooks<'_> {
+    Webhooks {
+        site: &front.site,
+        portal: &front.portal,
     }
 }
 

@@ -7,7 +7,7 @@ const MAX_NESTING: usize = 64;
 const COOKIE_PREFIXES: [&[u8]; 2] = [b"__Host-", b"__Secure-"];
 
 /// What a posted name means to PHP.
-pub(super) enum Name {
+pub(in crate::http) enum Name {
     /// PHP registers no variable.
     Ignored,
     /// The variable of this name becomes a scalar.
@@ -20,7 +20,7 @@ pub(super) enum Name {
 
 impl Name {
     /// Reads a decoded name.
-    pub(super) fn parse(raw: &[u8]) -> Self {
+    pub(in crate::http) fn parse(raw: &[u8]) -> Self {
         // PHP handles names as C strings, so they end at the first NUL.
         let raw = raw.split(|&byte| byte == 0).next().unwrap_or_default();
         let spaces = raw.iter().take_while(|&&byte| byte == b' ').count();

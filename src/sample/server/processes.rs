@@ -7,8 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::PrivateServer;
 use super::error::{ServerError, system};
+use super::options::Options;
+use super::programs::Programs;
 
 /// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
 /// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
@@ -17,41 +18,46 @@ while read -r line; do server=$line; done
 if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
-/// Starts the server.
-pub(super) fn spawn_server(server: &PrivateServer) -> Result<Child, ServerError> {
-    let folder = server.folder.path().display();
+/// Starts the server of a folder.
+pub(super) fn spawn_server(
+    programs: &Programs,
+    folder: &Path,
+    port: u16,
+    options: &Options,
+) -> Result<Child, ServerError> {
     // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
     // where it complains about its arguments.
-    let log = server.log_file();
+    let log = folder.join("error.log");
     let _ = std::fs::remove_file(&log);
     let log = File::options().append(true).create(true).open(log);
     let log = log.map_err(system("create the server's log"))?;
-    let option_file = server.folder.path().join("my.cnf");
-    let common = server.family().option_file();
-    let options = format!("{common}{}\n", server.options.option_file);
-    std::fs::write(&option_file, options).map_err(system("write the server's option file"))?;
-    let mut command = server.programs.serve(&option_file);
+    let option_file = folder.join("my.cnf");
+    let common = programs.family.option_file();
+    let set = format!("{common}{}\n", options.option_file);
+    std::fs::write(&option_file, set).map_err(system("write the server's option file"))?;
+    let (is_root, folder) = (is_root(folder), folder.display());
+    let mut command = programs.serve(&option_file);
     command
-        .arg(format!("--datadir={}", server.data_folder().display()))
+        .arg(format!("--datadir={folder}/data"))
         .arg(format!("--tmpdir={folder}"))
         .arg(format!("--socket={folder}/socket"))
         .arg(format!("--pid-file={folder}/pid"))
         .arg(format!("--log-error={folder}/error.log"))
-        .arg(format!("--port={}", server.port))
+        .arg(format!("--port={port}"))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
         .args(["--max-connections=500"])
         .arg(format!(
             "--innodb-flush-log-at-trx-commit={}",
-            server.options.flush_log_at_commit
+            options.flush_log_at_commit
         ));
-    if is_root(server.folder.path()) {
+    if is_root {
         command.arg("--user=root");
     }
-    if let Some(zone) = &server.options.default_time_zone {
+    if let Some(zone) = &options.default_time_zone {
         command.arg(format!("--default-time-zone={zone}"));
     }
-    command.args(&server.options.arguments);
-    let environment = server.options.environment.iter();
+    command.args(&options.arguments);
+    let environment = options.environment.iter();
     command.envs(environment.map(|(name, value)| (name, value)));
     // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
     command

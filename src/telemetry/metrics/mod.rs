@@ -19,8 +19,6 @@ use prometheus_client::registry::Registry;
 
 pub use self::backlog::Backlog;
 pub use self::relay::Hooks;
-use self::relay::RelayMetrics;
-use crate::db::ErrorKind;
 
 /// A gauge of seconds.
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -96,6 +94,16 @@ pub struct Metrics {
     relay: RelayMetrics,
 }
 
+/// Hooks that WordPress is to fire, and waking it.
+#[derive(Default)]
+struct RelayMetrics {
+    events: Family<StateLabel, Gauge>,
+    pending_age: Seconds,
+    interrupted: Gauge,
+    last_delay: Seconds,
+    wakeups: Family<OutcomeLabel, Counter>,
+}
+
 /// What a refused request is counted as.
 const REFUSALS: [&str; 26] = [
     "address_not_allowed",
@@ -129,8 +137,9 @@ const EXECUTED: [&str; 3] = ["created", "found", "repeated"];
 const RETRIES: [&str; 3] = ["lock_conflict", "lost_connection", "raced"];
 
 impl Metrics {
-    /// All of them at zero. `now` is when the process started.
-    pub fn new(now: DateTime<Utc>) -> Self {
+    /// All of them at zero. `now` is when the process started, `database_errors` what errors of the database are counted
+    /// as.
+    pub fn new(now: DateTime<Utc>, database_errors: &[&'static str]) -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
         let mut metrics = Self {
             registry: Registry::default(),
@@ -160,7 +169,7 @@ impl Metrics {
             reloads: Family::default(),
             relay: RelayMetrics::default(),
         };
-        metrics.begin_at_zero();
+        metrics.begin_at_zero(database_errors);
         metrics.register_process(now);
         metrics.register_calls();
         metrics.register_work();
@@ -168,7 +177,7 @@ impl Metrics {
     }
 
     /// Rates of a series that appears with its first event miss that event.
-    fn begin_at_zero(&self) {
+    fn begin_at_zero(&self, database_errors: &[&'static str]) {
         for outcome in EXECUTED.into_iter().chain(REFUSALS) {
             let _ = self.calls.get_or_create(&OutcomeLabel { outcome });
         }
@@ -178,8 +187,7 @@ impl Metrics {
         for reason in RETRIES {
             let _ = self.retries.get_or_create(&ReasonLabel { reason });
         }
-        for kind in ErrorKind::ALL {
-            let reason = kind.word();
+        for &reason in database_errors {
             let _ = self.database_errors.get_or_create(&ReasonLabel { reason });
         }
         for state in ["sent", "skipped", "later", "dead"] {
@@ -200,9 +208,8 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a failed piece of work with the database.
-    pub fn database_failed(&self, kind: ErrorKind) {
-        let reason = kind.word();
+    /// Counts a failed piece of work with the database. `reason` is one of those that all began with.
+    pub fn database_failed(&self, reason: &'static str) {
         self.database_errors
             .get_or_create(&ReasonLabel { reason })
             .inc();

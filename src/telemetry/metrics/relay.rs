@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
 
 use super::backlog::age;
-use super::{Metrics, OutcomeLabel, Seconds, StateLabel, signed};
+use super::{Metrics, OutcomeLabel, StateLabel, signed};
 
 /// What becomes of a wake-up.
 const OUTCOMES: [&str; 7] = [
@@ -21,16 +18,6 @@ const OUTCOMES: [&str; 7] = [
     "refused",
     "unreachable",
 ];
-
-/// Of one relay.
-#[derive(Default)]
-pub(super) struct RelayMetrics {
-    events: Family<StateLabel, Gauge>,
-    pending_age: Seconds,
-    interrupted: Gauge,
-    last_delay: Seconds,
-    wakeups: Family<OutcomeLabel, Counter>,
-}
 
 /// Hooks in the database, of all instances together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

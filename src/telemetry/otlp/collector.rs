@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue,
+    RETRY_AFTER,
+};
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -24,20 +26,44 @@ pub(super) struct Collector {
     endpoint: Url,
 }
 
+/// Why nothing can be sent to the collector.
+#[derive(Debug, thiserror::Error)]
+pub enum OtlpError {
+    /// A name in `otlp.headers` that is none.
+    #[error(transparent)]
+    HeaderName(#[from] InvalidHeaderName),
+    /// A value in `otlp.headers` that cannot be sent.
+    #[error(transparent)]
+    HeaderValue(#[from] InvalidHeaderValue),
+    /// The system has no certificates to trust.
+    #[error("otlp.endpoint cannot be used")]
+    Client(#[source] reqwest::Error),
+    /// The collector did not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
 /// Why the collector did not take a batch.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// No answer.
     #[error("nobody answers at otlp.endpoint")]
     Unreachable(#[source] reqwest::Error),
+    /// It may take the batch later.
     #[error("the collector answers {status}")]
     Busy {
+        /// What it says.
         status: StatusCode,
+        /// How long it wants to be left alone.
         pause: Option<Duration>,
     },
+    /// It wants to know who we are.
     #[error("the collector answers {0}: see otlp.headers")]
     NotLetIn(StatusCode),
+    /// Something else answers.
     #[error("{0} at otlp.endpoint: nobody takes spans there over HTTP; its port is usually 4318")]
     NoCollector(StatusCode),
+    /// It will not take the batch.
     #[error("the collector answers {0}")]
     Refused(StatusCode),
 }
@@ -59,7 +85,7 @@ impl Refusal {
 
 impl Collector {
     /// Does not connect yet.
-    pub(super) fn new(otlp: &Otlp) -> anyhow::Result<Self> {
+    pub(super) fn new(otlp: &Otlp) -> Result<Self, OtlpError> {
         // reqwest asks for a provider of cryptography of the process; the first one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
@@ -76,7 +102,7 @@ impl Collector {
             .default_headers(headers)
             .timeout(otlp.timeout)
             .build()
-            .context("otlp.endpoint cannot be used")?;
+            .map_err(OtlpError::Client)?;
         let endpoint = otlp.endpoint.clone();
         Ok(Self { client, endpoint })
     }

@@ -25,6 +25,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer, Registry};
 
 use self::collector::Collector;
+pub use self::collector::OtlpError;
 pub use self::exporter::Exporter;
 use super::{PHASE_TARGET, TraceContext};
 use crate::config::Otlp;
@@ -35,7 +36,7 @@ pub(super) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 const MOST_ATTRIBUTES: u32 = 64;
 
 /// The layer that takes spans, and the task that sends them.
-pub(super) fn start(otlp: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
+pub(super) fn start(otlp: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
     let resource = resource(otlp);
     let (queue, spans) = queue::queue();
     let exporter = Exporter::new(Collector::new(otlp)?, spans, &resource);
@@ -65,7 +66,7 @@ pub(super) fn start(otlp: &Otlp) -> anyhow::Result<(SpanLayer, Exporter)> {
 ///
 /// # Errors
 /// It does not, with the reason.
-pub async fn try_collector(otlp: &Otlp) -> anyhow::Result<()> {
+pub async fn try_collector(otlp: &Otlp) -> Result<(), OtlpError> {
     let collector = Collector::new(otlp)?;
     // Without a body there would be no Content-Length, which some servers want.
     let resource_spans = vec![ResourceSpans::default()];

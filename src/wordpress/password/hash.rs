@@ -7,13 +7,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use phpass::PhPass;
 use sha2::Sha384;
 
+use crate::wordpress::php::loose::trim;
+
 /// The longest password WordPress hashes, in bytes.
 pub const MAX_LENGTH: usize = 4096;
-
-/// The cost of PHP's `password_hash` up to 8.3.
-///
-/// PHP 8.4 writes 12, accepts this and replaces it at the next login.
-pub(super) const BCRYPT_COST: u32 = 10;
 
 /// What WordPress mixes into a password before bcrypt, to tell its hashes from plain ones.
 const PREHASH_KEY: &[u8] = b"wp-sha384";
@@ -24,7 +21,11 @@ pub enum Scheme {
     /// `$P$B…`, up to WordPress 6.7; later versions accept it and rehash it at login.
     Phpass,
     /// `$wp$2y$10$…`, from WordPress 6.8 on; earlier versions reject it.
-    Bcrypt,
+    Bcrypt {
+        /// Base-2 logarithm of the rounds, the number in the hash. WordPress takes PHP's default: 10 up to PHP 8.3, 12 from
+        /// 8.4 on. A hash of another cost is replaced at the next login.
+        cost: u32,
+    },
 }
 
 /// Why a password could not be hashed.
@@ -50,16 +51,16 @@ pub fn hash(password: &[u8], scheme: Scheme) -> Result<String, HashError> {
     let trimmed = trim(password);
     let counted = match scheme {
         Scheme::Phpass => trimmed,
-        Scheme::Bcrypt => password,
+        Scheme::Bcrypt { .. } => password,
     };
     if counted.len() > MAX_LENGTH {
         return Err(HashError::TooLong);
     }
     match scheme {
         Scheme::Phpass => Ok(phpass(trimmed)),
-        Scheme::Bcrypt => {
-            let parts = bcrypt::hash_with_result(prehash(trimmed), BCRYPT_COST)
-                .map_err(HashError::Bcrypt)?;
+        Scheme::Bcrypt { cost } => {
+            let parts =
+                bcrypt::hash_with_result(prehash(trimmed), cost).map_err(HashError::Bcrypt)?;
             // Any other letter than `y` makes WordPress rehash at the first login.
             Ok(format!("$wp{}", parts.format_for_version(Version::TwoY)))
         }
@@ -83,35 +84,10 @@ pub(super) fn prehash(password: &[u8]) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// PHP's `trim`: both ends lose space, tab, line feed, carriage return, NUL and vertical tab.
-pub(super) fn trim(password: &[u8]) -> &[u8] {
-    let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0 | 0x0b);
-    let start = password.iter().position(is_kept).unwrap_or(password.len());
-    let end = password
-        .iter()
-        .rposition(is_kept)
-        .map_or(start, |at| at + 1);
-    &password[start..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::verify;
     use super::*;
-
-    #[test]
-    fn trimming_follows_php() {
-        for (given, expected) in [
-            (&b" padded\t"[..], &b"padded"[..]),
-            (b"\0\x0b\r\n a b \n", b"a b"),
-            (b"\x0cform feed stays\x0c", b"\x0cform feed stays\x0c"),
-            (b"\xc2\xa0", b"\xc2\xa0"),
-            (b" \t ", b""),
-            (b"", b""),
-        ] {
-            assert_eq!(trim(given), expected);
-        }
-    }
 
     #[test]
     fn the_prehash_is_that_of_wordpress() {
@@ -141,7 +117,8 @@ mod tests {
     fn hashes_have_the_form_wordpress_expects_and_verify() {
         for (scheme, prefix, length) in [
             (Scheme::Phpass, "$P$B", 34),
-            (Scheme::Bcrypt, "$wp$2y$10$", 63),
+            (Scheme::Bcrypt { cost: 10 }, "$wp$2y$10$", 63),
+            (Scheme::Bcrypt { cost: 4 }, "$wp$2y$04$", 63),
         ] {
             for password in [&b"correct horse"[..], b" it\\'s\t", b"\xff\0\xfe", b""] {
                 let stored = hash(password, scheme).unwrap();
@@ -159,13 +136,14 @@ mod tests {
         let exact = "x".repeat(MAX_LENGTH);
         let padded = format!("{exact} ");
         let long = format!("{exact}x");
+        let bcrypt = Scheme::Bcrypt { cost: 4 };
         for (password, scheme, accepted) in [
             (&exact, Scheme::Phpass, true),
             (&padded, Scheme::Phpass, true),
             (&long, Scheme::Phpass, false),
-            (&exact, Scheme::Bcrypt, true),
-            (&padded, Scheme::Bcrypt, false),
-            (&long, Scheme::Bcrypt, false),
+            (&exact, bcrypt, true),
+            (&padded, bcrypt, false),
+            (&long, bcrypt, false),
         ] {
             let result = hash(password.as_bytes(), scheme);
             assert_eq!(result.is_ok(), accepted, "{scheme:?}");

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::NO_PAD;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use super::hash::{BCRYPT_COST, Scheme};
+use super::hash::Scheme;
 use super::verify::encode;
 
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
@@ -27,10 +27,10 @@ pub fn unmatched_hash(scheme: Scheme) -> String {
             let text = [b"$P$B".as_slice(), &salt, &digest].concat();
             String::from_utf8(text).expect("phpass's alphabet is ASCII")
         }
-        Scheme::Bcrypt => {
+        Scheme::Bcrypt { cost } => {
             let (salt, digest) = (random::<16>(), random::<23>());
             let [salt, digest] = [&salt[..], &digest].map(|part| BCRYPT_BASE64.encode(part));
-            format!("$wp$2y${BCRYPT_COST}${salt}{digest}")
+            format!("$wp$2y${cost:02}${salt}{digest}")
         }
     }
 }
@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn an_unmatched_hash_looks_like_any_other() {
-        for scheme in [Scheme::Phpass, Scheme::Bcrypt] {
+        let costs = [4, 12].map(|cost| Scheme::Bcrypt { cost });
+        for scheme in [Scheme::Phpass, costs[0], costs[1]] {
             let real = hash(b"correct horse", scheme).unwrap();
             let (one, other) = (unmatched_hash(scheme), unmatched_hash(scheme));
             assert_ne!(one, other);
@@ -61,8 +62,8 @@ mod tests {
                 assert!(!verify(password, &one), "{one}");
             }
         }
-        let parsed: bcrypt::HashParts = unmatched_hash(Scheme::Bcrypt)[3..].parse().unwrap();
-        assert_eq!(parsed.get_cost(), BCRYPT_COST);
+        let parsed: bcrypt::HashParts = unmatched_hash(costs[1])[3..].parse().unwrap();
+        assert_eq!(parsed.get_cost(), 12);
     }
 
     /// The last character of a salt or a digest holds fewer bits than the others.
@@ -73,7 +74,7 @@ mod tests {
         for _ in 0..200 {
             let phpass = unmatched_hash(Scheme::Phpass);
             assert!(last_of_phpass.contains(&phpass.chars().last().unwrap()));
-            let bcrypt = unmatched_hash(Scheme::Bcrypt);
+            let bcrypt = unmatched_hash(Scheme::Bcrypt { cost: 10 });
             assert!(".Oeu".contains(&bcrypt[31..32]), "{bcrypt}");
         }
     }

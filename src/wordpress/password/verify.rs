@@ -3,7 +3,8 @@
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
-use super::hash::{MAX_LENGTH, prehash, trim};
+use super::hash::{MAX_LENGTH, prehash};
+use crate::wordpress::php::loose::trim;
 
 /// phpass's alphabet; a character's place is its value.
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -25,13 +26,8 @@ pub fn verify(password: &[u8], stored: &str) -> bool {
         return false;
     }
     if stored.len() <= 32 {
-        let digest = Md5::digest(password);
-        return digest
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-            .as_bytes()
-            .ct_eq(stored.as_bytes())
-            .into();
+        let digest = hex::encode(Md5::digest(password));
+        return digest.as_bytes().ct_eq(stored.as_bytes()).into();
     }
     if let Some(hash) = stored.strip_prefix("$wp") {
         return verify_bcrypt(prehash(password).as_bytes(), hash);

@@ -3,12 +3,11 @@
 //! WordPress keeps arrays serialised in its tables. What is read here and written again comes out byte for byte as PHP
 //! would have written it, with keys in their order.
 
-mod array;
 pub mod loose;
+mod number;
 mod parse;
 mod value;
 mod write;
 
-pub use array::{Array, Key};
 pub use parse::{MAX_DEPTH, ParseError, parse};
-pub use value::{Float, Object, Value};
+pub use value::{Array, Float, Key, Object, Value};

@@ -1,6 +1,6 @@
-//! The kinds of value PHP serialises.
+//! The kinds of value PHP serialises, its array among them: an ordered map whose keys are integers or strings.
 
-use super::{Array, Key, loose, write};
+use super::number::scan_number;
 
 /// A PHP value. Strings are bytes: PHP knows no encoding.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,14 +31,6 @@ pub struct Object {
 }
 
 impl Value {
-    /// The value as PHP's `serialize` writes it.
-    #[must_use]
-    pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write::value(self, &mut out);
-        out
-    }
-
     /// The array, if the value is one.
     #[must_use]
     pub fn as_array(&self) -> Option<&Array> {
@@ -74,7 +66,7 @@ impl Float {
     #[must_use]
     pub fn from_text(text: &[u8]) -> Option<Self> {
         let special = matches!(text, b"NAN" | b"INF" | b"-INF");
-        let number = loose::scan_number(text).is_some_and(|number| number.length == text.len());
+        let number = scan_number(text).is_some_and(|number| number.length == text.len());
         let text = std::str::from_utf8(text).ok()?;
         (special || number).then(|| Self(text.to_owned()))
     }
@@ -113,5 +105,186 @@ impl From<&str> for Value {
 impl From<Array> for Value {
     fn from(array: Array) -> Self {
         Self::Array(array)
+    }
+}
+
+/// An array in PHP's order of insertion. Look-ups are linear; the arrays WordPress stores are short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Array {
+    entries: Vec<(Key, Value)>,
+}
+
+/// An array key. Make string keys with [`Key::from`], which turns `"5"` into the integer 5 as PHP does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    Int(i64),
+    String(Vec<u8>),
+}
+
+impl Key {
+    /// The text of the key, as PHP's `array_keys` followed by a string conversion gives it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Int(int) => int.to_string().into_bytes(),
+            Self::String(bytes) => bytes.clone(),
+        }
+    }
+}
+
+impl From<i64> for Key {
+    fn from(int: i64) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(bytes: &[u8]) -> Self {
+        decimal(bytes).map_or_else(|| Self::String(bytes.to_vec()), Self::Int)
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+/// PHP's rule for string keys that become integers: exactly the text PHP prints for that integer.
+fn decimal(bytes: &[u8]) -> Option<i64> {
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let canonical = match digits {
+        [b'0'] => bytes.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let text = std::str::from_utf8(bytes).ok()?;
+    canonical.then(|| text.parse().ok()).flatten()
+}
+
+impl Array {
+    /// An array without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An array with the keys 0, 1, 2, ….
+    pub fn list(values: impl IntoIterator<Item = Value>) -> Self {
+        let entries = (0..).map(Key::Int).zip(values).collect();
+        Self { entries }
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value under a key; `"5"` finds the integer key 5.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        let at = self.position(&key.into())?;
+        Some(&self.entries[at].1)
+    }
+
+    /// Replaces the value in its place, or appends it when the key is new.
+    pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
+        let (key, value) = (key.into(), value.into());
+        match self.position(&key) {
+            Some(at) => self.entries[at].1 = value,
+            None => self.entries.push((key, value)),
+        }
+    }
+
+    /// Removes and returns the value under a key; the other entries keep their keys, as with PHP's `unset`.
+    pub fn remove(&mut self, key: impl Into<Key>) -> Option<Value> {
+        let at = self.position(&key.into())?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// Keys and values in their order.
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Value)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// Values in the order of their keys.
+    #[must_use]
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> {
+        self.entries.iter().map(|(_, value)| value)
+    }
+
+    fn position(&self, wanted: &Key) -> Option<usize> {
+        self.entries.iter().position(|(key, _)| key == wanted)
+    }
+
+    /// Takes entries whose keys are known to be distinct.
+    pub(super) fn from_distinct(entries: Vec<(Key, Value)>) -> Self {
+        Self { entries }
+    }
+}
+
+impl<K: Into<Key>, V: Into<Value>> FromIterator<(K, V)> for Array {
+    /// Later values replace earlier ones under the same key, in the earlier place.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut array = Self::new();
+        for (key, value) in entries {
+            array.set(key, value);
+        }
+        array
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_canonical_decimal_strings_become_integer_keys() {
+        for (text, int) in [
+            ("0", 0),
+            ("5", 5),
+            ("-5", -5),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            assert_eq!(Key::from(text), Key::Int(int), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "-0",
+            "05",
+            "+5",
+            " 5",
+            "5 ",
+            "5.0",
+            "9223372036854775808",
+        ] {
+            assert_eq!(Key::from(text), Key::String(text.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn setting_a_known_key_keeps_its_place_and_a_new_one_goes_last() {
+        let mut array: Array = [("a", 1), ("5", 2)].into_iter().collect();
+        array.set("a", 3);
+        array.set("z", "new");
+        array.set("5", true);
+        let written = Value::Array(array.clone()).write();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            r#"a:3:{s:1:"a";i:3;i:5;b:1;s:1:"z";s:3:"new";}"#
+        );
+        assert_eq!(array.remove("a"), Some(Value::Int(3)));
+        assert_eq!(array.get("a"), None);
+        assert_eq!(array.get("5"), Some(&Value::Bool(true)));
     }
 }

@@ -2,7 +2,17 @@
 
 use super::{Key, Value};
 
-pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
+impl Value {
+    /// The value as PHP's `serialize` writes it.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        value(self, &mut out);
+        out
+    }
+}
+
+fn value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"N;"),
         Value::Bool(bool) => out.extend_from_slice(if *bool { b"b:1;" } else { b"b:0;" }),

@@ -3,6 +3,7 @@
 // says neither; and with null where the form is not for wp_insert_user.
 
 require __DIR__ . '/site.php';
+hash_cheaply();
 
 $made = array();
 foreach ( $input['forms'] as $form ) {

@@ -19,6 +19,7 @@ echo json_encode(
 		'password'     => password_verify( $mac, $hash ),
 		'other'        => password_verify( $mac . 'x', $hash ),
 		'needs_rehash' => password_needs_rehash( $hash, PASSWORD_BCRYPT ),
+		'default_cost' => password_get_info( password_hash( '', PASSWORD_BCRYPT ) )['options']['cost'],
 		'key'          => hash_equals( '$generic$' . sodium_bin2base64( $digest, SODIUM_BASE64_VARIANT_URLSAFE_NO_PADDING ), $stored ),
 	),
 	JSON_THROW_ON_ERROR

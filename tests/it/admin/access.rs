@@ -111,7 +111,8 @@ async fn the_token_opens_and_nothing_like_it_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn application_passwords_open_to_who_may_manage_webhooks() {
-    let bcrypt = password::hash(PASSWORD.as_bytes(), password::Scheme::Bcrypt).unwrap();
+    let scheme = password::Scheme::Bcrypt { cost: 10 };
+    let bcrypt = password::hash(PASSWORD.as_bytes(), scheme).unwrap();
     let site = Site::new("71").await;
     // An administrator of the site, one of courses, one of the community; members, one of whom leads a space; a moderator.
     for (user, role) in [(2, "course_admin"), (3, "admin")] {

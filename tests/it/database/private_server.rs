@@ -109,11 +109,10 @@ async fn owner_of_a_server_that_waits_to_be_killed() {
 async fn a_server_does_not_outlive_an_owner_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
+    let (_crate, module) = module_path!().split_once("::").unwrap();
+    let owner = format!("{module}::owner_of_a_server_that_waits_to_be_killed");
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "database::private_server::owner_of_a_server_that_waits_to_be_killed",
-        ])
+        .args(["--exact", &owner])
         .env(OWNER, &report)
         .arg("--nocapture")
         .stdout(Stdio::null())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::server::PrivateServer;
+use fcom_sidecar::sample::server::{Family, PrivateServer};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
@@ -194,8 +194,12 @@ async fn nothing_is_lost_while_everything_fails() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // read_only stops no administrator.
-    site.execute("REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM sidecar@'%'")
-        .await;
+    let administrator = match server.family() {
+        Family::MariaDb => "SUPER, READ_ONLY ADMIN",
+        Family::MySql => "SUPER, CONNECTION_ADMIN",
+    };
+    let revoke = format!("REVOKE {administrator} ON *.* FROM sidecar@'%'");
+    site.execute(&revoke).await;
     let proxy = Proxy::start(&site).await;
     let url = proxy.url(&site);
     let environment = [

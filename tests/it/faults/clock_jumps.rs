@@ -29,7 +29,12 @@ async fn a_clock_that_jumps_does_no_harm() {
     let site = Site::new("71").await;
     let folder = tempfile::tempdir().unwrap();
     let offset = folder.path().join("offset");
-    let set_clock = |to: &str| std::fs::write(&offset, to).unwrap();
+    // A process that reads half of the file would end.
+    let set_clock = |to: &str| {
+        let draft = folder.path().join("draft");
+        std::fs::write(&draft, to).unwrap();
+        std::fs::rename(draft, &offset).unwrap();
+    };
     set_clock("+0");
     let environment = [
         ("LD_PRELOAD", library().display().to_string()),

@@ -64,6 +64,10 @@ impl Cluster {
     }
 }
 
+/// The plugin that makes variables of the provider's options, on by default in newer releases, has none for
+/// `gmcast.isolate` and locks the option with all of them.
+const WITHOUT_PLUGIN: &str = "loose_plugin_wsrep_provider = OFF";
+
 fn options(node: usize, ports: [u16; 3]) -> Options {
     let addresses = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
     let (own, transfer, increments) = (ports[node], free_port(), free_port());
@@ -71,6 +75,7 @@ fn options(node: usize, ports: [u16; 3]) -> Options {
         "binlog_format = ROW
 innodb_autoinc_lock_mode = 2
 wsrep_on = ON
+{WITHOUT_PLUGIN}
 wsrep_provider = {PROVIDER}
 wsrep_cluster_name = sidecar
 wsrep_cluster_address = gcomm://{addresses}

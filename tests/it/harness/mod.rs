@@ -9,6 +9,7 @@ pub(crate) mod compare;
 pub(crate) mod environment;
 pub(crate) mod http;
 pub(crate) mod invariants;
+pub(crate) mod leaks;
 pub(crate) mod management;
 pub(crate) mod metrics;
 pub(crate) mod original;

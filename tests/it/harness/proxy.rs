@@ -59,11 +59,11 @@ impl Proxy {
         proxy
     }
 
-    /// The site's database URL, by this way.
+    /// The site's database URL, by this way. Unencrypted, so that a commit can be seen.
     pub(crate) fn url(&self, site: &Site) -> String {
         let direct = format!(":{}/", site.server.port());
-        site.url()
-            .replace(&direct, &format!(":{}/", self.address.port()))
+        let url = site.url();
+        url.replace(&direct, &format!(":{}/", self.address.port())) + "?ssl-mode=DISABLED"
     }
 
     /// How often the daemon has asked the server so far; greetings of idle connections do not count.

@@ -1,6 +1,5 @@
 //! Runs the daemon and watches what it says.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,14 +14,11 @@ use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::harness::client::Client;
+use crate::harness::leaks;
 use crate::harness::site::Site;
 
-/// Sections of the configuration that every daemon of the tests gets. The place to raise limits on callers, which tests
-/// of concurrency must not meet.
-const COMMON_SETTINGS: &str = "";
-
-/// More than an operator would ask for, so that a secret in a debug line is found, too.
-const LOG_FILTER: &str = "debug";
+/// All that can be asked for, so that a secret in any line is found.
+const LOG_FILTER: &str = "trace";
 
 /// How long the daemon may take to become ready, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,7 +104,8 @@ admin_listen = "{admin}"
 {sections}
 [smtp]
 url = "smtp://{mail}"
-{COMMON_SETTINGS}
+[log]
+filter = "{LOG_FILTER}"
 "#
         );
         fs::write(folder.path().join("c.toml"), configuration).unwrap();
@@ -170,7 +167,6 @@ url = "smtp://{mail}"
             .args(arguments)
             .arg("--config")
             .arg(self.folder.path().join("c.toml"))
-            .env("RUST_LOG", LOG_FILTER)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -187,13 +183,21 @@ url = "smtp://{mail}"
 
     /// Puts another mail server into the configuration file.
     pub(crate) fn set_mail_server(&mut self, url: &str) {
+        self.replace_line("url = \"smtp:", &format!("url = \"{url}\""));
+    }
+
+    /// Puts another filter of the log into the configuration file.
+    pub(crate) fn set_log_filter(&mut self, filter: &str) {
+        self.replace_line("filter = ", &format!("filter = \"{filter}\""));
+    }
+
+    /// Replaces the line of the configuration file that begins with this.
+    fn replace_line(&mut self, beginning: &str, after: &str) {
         let file = self.folder.path().join("c.toml");
         let configuration = fs::read_to_string(&file).unwrap();
-        let before = configuration
-            .lines()
-            .find(|line| line.starts_with("url = \"smtp:"));
-        let after = format!("url = \"{url}\"");
-        fs::write(&file, configuration.replace(before.unwrap(), &after)).unwrap();
+        let mut lines = configuration.lines();
+        let before = lines.find(|line| line.starts_with(beginning)).unwrap();
+        fs::write(&file, configuration.replace(before, after)).unwrap();
     }
 
     /// Sends SIGHUP: the daemon reads its configuration again.
@@ -300,7 +304,7 @@ url = "smtp://{mail}"
     }
 
     fn leaks(&self) -> Vec<String> {
-        found_in(&self.log(), &self.client.secrets())
+        leaks::found_in(&self.log(), &self.client.secrets())
     }
 }
 
@@ -329,7 +333,11 @@ impl Drop for Sidecar {
             assert_eq!(claims, 0, "claims are left at rest");
         }
         let leaks = self.leaks();
-        assert!(leaks.is_empty(), "secrets in the log: {leaks:?}");
+        assert!(
+            leaks.is_empty(),
+            "secrets in the log:\n{}",
+            leaks.join("\n")
+        );
     }
 }
 
@@ -365,25 +373,4 @@ async fn webhook_keys(site: &Site) -> Vec<String> {
     let prefix = &site.prefix;
     let sql = format!("SELECT meta_key FROM {prefix}fcom_meta WHERE object_type = 'webhook'");
     site.column(&sql).await
-}
-
-/// Which of these texts the log contains, whatever the case.
-fn found_in(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
-    let log = log.to_lowercase();
-    let found = secrets
-        .iter()
-        .filter(|secret| log.contains(&secret.to_lowercase()));
-    found.cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_found_in_any_case() {
-        let secrets = BTreeSet::from(["Ann@Example.com".to_owned(), "absent-one".to_owned()]);
-        let log = "INFO created ann@example.com";
-        assert_eq!(found_in(log, &secrets), ["Ann@Example.com"]);
-    }
 }

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::clock::Clock;
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
 use fcom_sidecar::sample::server::{Options, PrivateServer};
-use fcom_sidecar::telemetry::Metrics;
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
@@ -35,9 +33,9 @@ pub(crate) const SPACES_HOOK: &str = "33333333333333333333333333333333";
 pub(crate) const LEAVING_HOOK: &str = "44444444444444444444444444444444";
 
 /// A fixture: its name, the release it is of, and the dump.
-struct Fixture {
-    name: &'static str,
-    wordpress: &'static str,
+pub(crate) struct Fixture {
+    pub(crate) name: &'static str,
+    pub(crate) wordpress: &'static str,
     sql: &'static str,
 }
 
@@ -51,7 +49,7 @@ macro_rules! fixture {
     };
 }
 
-static FIXTURES: [Fixture; 5] = [
+pub(crate) static FIXTURES: [Fixture; 5] = [
     fixture!("61", "6.1.12"),
     fixture!("67", "6.7.7"),
     fixture!("68", "6.8.8"),
@@ -64,7 +62,7 @@ static SERVER: OnceCell<Arc<PrivateServer>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// How every server of the tests is set up: its zone is far from UTC, so that a session that sets its own shows.
-/// `FCOM_TEST_SERVER` names a folder of `tests/servers` with another release than the machine's.
+/// `FCOM_TEST_SERVER` names a folder of `tests/releases/servers` with another release than the machine's.
 pub(crate) fn server_options() -> Options {
     Options {
         root: std::env::var_os("FCOM_TEST_SERVER").map(PathBuf::from),
@@ -176,7 +174,7 @@ impl Site {
             overrides: vec![url],
             ..Sources::default()
         });
-        let pool = db::open(&config.unwrap().database, Metrics::new(Clock.now()).into()).unwrap();
+        let pool = db::open(&config.unwrap().database, Arc::new(db::Unobserved)).unwrap();
         db::migrate(&pool, tables).await.unwrap();
     }
 

@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, PREFIX, SPACES_HOOK, Site};
+use crate::harness::tables::make_network;
 
 /// A WordPress directory with the two files that matter.
 struct Root(TempDir);
@@ -129,6 +131,38 @@ async fn another_prefix_names_the_tables_and_the_capabilities() {
     assert_eq!(site.number(own).await, 1);
     let count = "SELECT option_value FROM Club_2_options WHERE option_name = 'user_count'";
     assert_eq!(site.number(count).await, 13);
+}
+
+/// On a network WordPress removes the filters by which the constants win over the options.
+#[tokio::test]
+async fn constants_say_a_webhooks_address_but_on_a_network() {
+    let constants = "define( 'WP_HOME', 'https://constant.example' );\n\
+                     define( 'WP_SITEURL', 'https://constant.example/wp' );\n";
+    let network = format!("{constants}define( 'MULTISITE', true );");
+    for (more, blog_id, address) in [
+        (constants, "", "https://constant.example/portal/"),
+        (
+            &network,
+            "\nblog_id = 1",
+            "https://community.example.com/portal/",
+        ),
+    ] {
+        let site = Site::new("71").await;
+        if !blog_id.is_empty() {
+            make_network(&site).await;
+        }
+        let root = Root::of(&site, &over_tcp(&site), more);
+        let sections = format!("[wordpress]\nroot = \"{}\"{blog_id}", root.path().display());
+        let sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+        let (succeeded, url, errors) = sidecar.output(&["webhook", "url", "3"]);
+        assert!(succeeded && url.starts_with(address), "{url}{errors}");
+        let (_, report, errors) = sidecar.output(&["check", "--json"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let portal = checks.find(|check| check["name"] == "portal").unwrap();
+        let found = portal["found"].as_str().unwrap();
+        assert!(found.starts_with(address), "{found}{errors}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 use crate::harness::smtp_peer::Closed;
@@ -18,12 +19,12 @@ async fn wait_for_log(sidecar: &Sidecar, words: &str) {
 }
 
 #[tokio::test]
-async fn limits_protections_and_the_log_change_without_a_restart() {
+async fn limits_and_protections_change_without_a_restart() {
     let site = Site::new("71").await;
     let mut sidecar = Sidecar::start(&site).await;
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     sidecar.append_configuration(
-        "[limits]\nmax_fields = 1\nmax_calls_in_flight = 7\n[log]\nfilter = \"trace\"\n\
+        "[limits]\nmax_fields = 1\nmax_calls_in_flight = 7\n\
          [protection.all]\nwebhook_id = 3\nallowed_networks = [\"192.0.2.0/24\"]\n",
     );
     sidecar.hang_up();
@@ -42,7 +43,23 @@ async fn limits_protections_and_the_log_change_without_a_restart() {
     let many = [("email", "existing@example.com"), ("first_name", "x")];
     assert_eq!(sidecar.client.call(PLAIN_HOOK, &many).await.status, 400);
     assert_eq!(sidecar.client.call(PLAIN_HOOK, KNOWN).await.status, 403);
-    wait_for_log(&sidecar, "TRACE").await;
+}
+
+#[tokio::test]
+async fn the_filter_of_the_log_changes_without_a_restart() {
+    let site = Site::new("71").await;
+    let mut sidecar = Sidecar::start(&site).await;
+    let mut requests = Vec::new();
+    for (reloads, filter) in [(1.0, "error"), (2.0, "info")] {
+        sidecar.set_log_filter(filter);
+        sidecar.hang_up();
+        let applied = r#"fcom_sidecar_config_reloads_total{state="applied"}"#;
+        metrics::wait_for(&sidecar.client, applied, |count| count >= reloads).await;
+        let answer = sidecar.client.call(PLAIN_HOOK, KNOWN).await;
+        requests.push(answer.header("x-request-id").unwrap().to_owned());
+    }
+    wait_for_log(&sidecar, &requests[1]).await;
+    assert!(!sidecar.log().contains(&requests[0]));
 }
 
 #[tokio::test]

@@ -221,7 +221,10 @@ async fn the_log_is_the_same_with_a_collector() {
         collector.wait_for(&CALL).await;
         let log = sidecar.log();
         // What the database driver says in the call's own task, too, is said of the request.
-        let of_task = |line: &&str| line.contains("TLS upgrade") && line.contains("request.id");
+        let says = ["TLS upgrade", "Using ciphersuite"];
+        let of_task = |line: &&str| {
+            says.iter().any(|said| line.contains(said)) && line.contains("request.id")
+        };
         let of_task = log.lines().find(of_task).unwrap_or_else(|| panic!("{log}"));
         for part in ["webhook.key", TRACE] {
             assert!(of_task.contains(part), "{part} in {of_task}");

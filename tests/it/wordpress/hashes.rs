@@ -1,20 +1,24 @@
-//! The formats of WordPress 6.8 and later, judged by PHP's own functions.
+//! The formats of WordPress 6.8 and later, judged by PHP's own functions, and those of the installed release.
 
 use serde_json::json;
 
 use super::{RealSite, create_over_http};
-use crate::harness::site::PLAIN_HOOK;
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
+
+const PASSWORD_HASH: (&str, &str) = ("FCOM_SIDECAR__WORDPRESS__PASSWORD_HASH", "wordpress");
+const BCRYPT_COST: &str = "FCOM_SIDECAR__WORDPRESS__BCRYPT_COST";
 
 #[tokio::test]
 async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
     let real = RealSite::install().await;
-    for (release, passwords) in [
-        ("6.8", ["correct horse", r#" it's \ a "pass" "#]),
-        ("7.1", ["pässwörd 😀 密码", &"long ".repeat(40)]),
+    for (release, cost, passwords) in [
+        ("6.8", "10", ["correct horse", r#" it's \ a "pass" "#]),
+        ("7.1", "12", ["pässwörd 😀 密码", &"long ".repeat(40)]),
     ] {
         let environment = [
             ("FCOM_SIDECAR__WORDPRESS__VERSION", release),
-            ("FCOM_SIDECAR__WORDPRESS__PASSWORD_HASH", "wordpress"),
+            (BCRYPT_COST, cost),
+            PASSWORD_HASH,
         ];
         let (sidecar, mut mailbox) = real.sidecar_with_mail(&environment).await;
         for (number, password) in passwords.iter().enumerate() {
@@ -32,10 +36,47 @@ async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
                 "stored": real.column("user_activation_key", id).await,
             });
             let verdict = real.php("verify", input).await;
+            let default_cost = &verdict["default_cost"];
             let expected = json!({
-                "prefix": "$wp", "password": true, "other": false, "needs_rehash": false, "key": true,
+                "prefix": "$wp", "password": true, "other": false, "key": true,
+                "needs_rehash": default_cost.to_string() != cost, "default_cost": default_cost,
             });
             assert_eq!(verdict, expected, "{release}: {password}");
+        }
+    }
+}
+
+/// All before the salt.
+fn form(hash: &str) -> &str {
+    match hash.strip_prefix("$wp$2y$") {
+        Some(_) => &hash[..10],
+        None => &hash[..4],
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_stored_as_this_wordpress_on_this_php_stores_its_own() {
+    let real = RealSite::install().await;
+    // The administrator's, by WordPress's installer.
+    let theirs = real.column("user_pass", 1).await;
+    let cost = theirs
+        .strip_prefix("$wp$2y$")
+        .map_or("10", |rest| &rest[..2]);
+    let sidecar = real
+        .sidecar_with(&[PASSWORD_HASH, (BCRYPT_COST, cost)])
+        .await;
+    for (email, password) in [
+        ("ann@example.com", "correct horse"),
+        ("bob@example.com", ""),
+    ] {
+        let fields = [("email", email), ("user_password", password)];
+        let id = sidecar.client.execute(SPACES_HOOK, &fields).await;
+        let ours = real.column("user_pass", id).await;
+        assert_eq!((form(&ours), ours.len()), (form(&theirs), theirs.len()));
+        // WordPress replaces what it would have stored in another way.
+        if !password.is_empty() {
+            assert!(real.browser().log_in(email, password).await);
+            assert_eq!(real.column("user_pass", id).await, ours);
         }
     }
 }

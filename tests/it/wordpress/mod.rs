@@ -40,10 +40,9 @@ struct RealSite {
 }
 
 impl RealSite {
-    /// Installs WordPress as its own installer does. Webhooks, spaces and courses are those of the oldest fixture.
+    /// Installs WordPress as its own installer does. Webhooks, spaces and courses are those of the fixture.
     async fn install() -> Self {
-        let mut site = Site::new("61").await;
-        site.rename(PREFIX).await;
+        let site = installation::sample_site().await;
         site.execute(&format!(
             "DROP TABLE {PREFIX}users, {PREFIX}usermeta, {PREFIX}options; \
              TRUNCATE {PREFIX}fcom_xprofile; TRUNCATE {PREFIX}fcom_space_user; \
@@ -60,7 +59,7 @@ impl RealSite {
         let url = format!("http://{}", real.server.address);
         let input = json!({ "url": url, "password": ADMIN_PASSWORD });
         let version = real.php("install", input).await;
-        assert!(version.as_str().is_some(), "{version}");
+        assert_eq!(version, installation::version());
         // Ids that no other number of a user is.
         real.site
             .execute(&format!("ALTER TABLE {PREFIX}users AUTO_INCREMENT = 7001"))

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::PREFIX;
-use super::installation::Installation;
+use super::installation::{self, Installation};
 use super::php;
 use super::web_server::WebServer;
 use crate::harness::http;
@@ -34,7 +34,7 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
 const WAKE: &str = "/?rest_route=/fcom-sidecar/v1/wake";
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The oldest fixture's site with Debian's WordPress on top, the plugin, and one that records.
+/// A fixture's site with Debian's WordPress on top, the plugin, and one that records.
 struct Relayed {
     site: Site,
     installation: Installation,
@@ -47,8 +47,7 @@ impl Relayed {
 
     /// With these constants in `wp-config.php`.
     async fn with(constants: &str) -> Self {
-        let mut site = Site::new("61").await;
-        site.rename(PREFIX).await;
+        let site = installation::sample_site().await;
         let installation = Installation::on(&site.server, &site.database, constants);
         let relayed = Self { site, installation };
         let plugins = relayed.plugins();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::super::installation;
 use super::{PACE, PREFIX, Relayed, SECRET, WAKE, request, signed};
 use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
@@ -232,8 +233,9 @@ async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
     let (mut sidecar, server) = relayed.woken().await;
     sidecar.terminate();
     let report = check(&sidecar);
+    let version = installation::version();
     for said in [
-        "the plugin 0.1.0 answers, on WordPress 6.1",
+        &*format!("the plugin 0.1.0 answers, on WordPress {version} and PHP "),
         "recorder.php (add_user_role, set_user_role, user_register, add_user_to_blog, fluent_community/space/joined",
         "0 hooks wait; none was fired yet",
         "the relay fires their hooks",

@@ -1,0 +1,178 @@
+//! Every precondition of `serve`, each with its remedy, as a report that the caller renders. Only reads, with statements of its
+//! own in `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
+
+mod cluster;
+mod collector;
+mod community;
+mod connection;
+mod grants;
+mod local;
+mod mail_server;
+mod network;
+mod options;
+mod own_tables;
+mod plugins;
+mod privileges;
+mod relay;
+mod report;
+mod schema;
+mod server;
+mod tables;
+mod version;
+mod web_server;
+mod wordpress;
+
+use self::community::Community;
+use self::options::Options;
+pub use self::report::{Finding, Report, Status};
+use self::schema::Schema;
+use self::server::DatabaseServer;
+pub use self::web_server::FORM_WANTED;
+use crate::config::{Config, ConfigError, Sources};
+use crate::db::{Connection, TableNames};
+use crate::fluentcommunity::webhooks::Portal;
+use crate::operations::webhooks::portal_overrides;
+use crate::site;
+
+/// Checks that need the database, in their order.
+const ASKING_THE_DATABASE: [&str; 33] = [
+    server::ENCRYPTION,
+    server::SESSION,
+    server::BINARY_LOG,
+    cluster::CLUSTER,
+    server::CLOCK,
+    server::TIME_ZONE,
+    tables::TABLES,
+    tables::OPTIONAL_TABLES,
+    tables::ENGINE,
+    tables::COLUMNS,
+    tables::INDEXES,
+    tables::CHARACTER_SET,
+    own_tables::OWN_TABLES,
+    own_tables::OWN_ROWS,
+    own_tables::MAILS,
+    privileges::PRIVILEGES,
+    privileges::OPTIONAL_PRIVILEGES,
+    privileges::MIGRATE,
+    wordpress::OPTIONS,
+    wordpress::MULTISITE,
+    wordpress::SITE_TIME_ZONE,
+    wordpress::DEFAULT_ROLE,
+    wordpress::LANGUAGE,
+    community::FLUENTCOMMUNITY,
+    community::COURSES,
+    community::WEBHOOKS,
+    community::PROTECTION,
+    community::PORTAL,
+    plugins::PRO,
+    plugins::PLUGINS,
+    plugins::CRM_TAGS,
+    web_server::WEB_SERVER,
+    relay::EVENTS,
+];
+
+/// The report on a configuration that is refused: its problems.
+pub fn refused(error: ConfigError) -> Report {
+    Report::new(local::problems(error))
+}
+
+/// Runs all checks; `sources` is what `config` was loaded from.
+pub async fn run(config: &Config, sources: &Sources) -> Report {
+    Report::new(findings(config, sources).await)
+}
+
+async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
+    let mut findings = local::configuration(config, sources);
+    let tables = match site::table_names(&config.wordpress) {
+        Ok(tables) => tables,
+        Err(error) => {
+            findings.push(local::unusable_tables(&error));
+            return findings;
+        }
+    };
+    match connection::open(&config.database).await {
+        Ok(mut connection) => {
+            findings.extend(check_site(config, &tables, &mut connection).await);
+        }
+        Err(finding) => {
+            findings.push(finding);
+            let away = |name| Finding::skipped(name, "the database cannot be reached");
+            findings.extend(ASKING_THE_DATABASE.map(away));
+            findings.push(version::check(&config.wordpress, None));
+            findings.push(local::welcome_mail(config, None));
+        }
+    }
+    findings.push(mail_server::check(config).await);
+    findings.extend(collector::check(config).await);
+    findings.extend(relay::check(config, &tables).await);
+    findings.push(local::object_cache(config));
+    findings
+}
+
+async fn check_site(
+    config: &Config,
+    tables: &TableNames,
+    connection: &mut Connection,
+) -> Vec<Finding> {
+    let server = DatabaseServer::read(connection, tables).await;
+    let mut findings = match &server {
+        Ok(server) => server.findings(&config.database),
+        Err(error) => server::unreadable(error),
+    };
+    findings.push(server::binary_log(connection).await);
+    findings.push(cluster::check(connection).await);
+
+    let schema = Schema::read(connection, tables).await;
+    findings.extend(match &schema {
+        Ok(schema) => schema.findings(config.mail.transport),
+        Err(error) => tables::unreadable(error),
+    });
+    findings.extend(own_tables::check(connection, tables).await);
+    findings.extend(match &server {
+        Ok(server) => privileges::check(connection, tables, server, config.mail.transport).await,
+        Err(_) => privileges::skipped(),
+    });
+
+    let blogs = network::read(connection, tables).await;
+    let network = network::check(&config.wordpress, &blogs, schema.as_ref().ok());
+    let options = Options::read(connection, tables).await;
+    let options = options.as_ref();
+    findings.extend(wordpress::check(&config.wordpress, options, network));
+    let community = Community::read(connection, tables).await;
+    let portal = options.ok().map(|options| {
+        let overrides = portal_overrides(&config.wordpress);
+        Portal::new(&overrides, tables, &options.portal())
+    });
+    findings.extend(community::check(
+        config,
+        options.ok(),
+        portal.as_ref(),
+        community.as_ref(),
+        schema.as_ref().ok(),
+    ));
+    let portal = portal.and_then(|portal| portal.url().ok());
+    findings.push(match portal {
+        Some(portal) => web_server::check(&portal).await,
+        None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
+    });
+    findings.extend(plugins::check(
+        options.ok(),
+        community.as_ref().ok(),
+        config.relay.enabled,
+    ));
+    findings.push(relay::events(connection, tables).await);
+    findings.push(local::welcome_mail(config, schema.as_ref().ok()));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A listener spawns the checks on the main runtime.
+    #[test]
+    fn the_checks_can_be_spawned() {
+        fn assert_send<T: Send>(_: impl FnOnce(&'static Config, &'static Sources) -> T) {}
+        assert_send(run);
+    }
+}

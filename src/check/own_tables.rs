@@ -1,0 +1,97 @@
+//! The sidecar's own tables.
+
+use super::report::Finding;
+use crate::db::{self, Connection, Doing, Statement, TableNames};
+
+pub(super) const OWN_TABLES: &str = "own-tables";
+pub(super) const OWN_ROWS: &str = "uncounted-runs";
+pub(super) const MAILS: &str = "mails";
+
+/// Longer than the longest pause between two attempts, by default.
+const LONG: i64 = 2 * 3600;
+
+const OWN_ROWS_SQL: &str = include_str!("../../sql/checks/own_rows.sql");
+
+const MAILS_SQL: &str = include_str!("../../sql/checks/mails.sql");
+
+const MIGRATE: &str = "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX; serve does it itself at start \
+     if its account may";
+
+pub(super) async fn check(connection: &mut Connection, tables: &TableNames) -> Vec<Finding> {
+    let missing = match db::missing_migrations(&mut *connection, tables).await {
+        Ok(Some(0)) => {
+            let found = format!("{}fcom_sidecar_… are up to date", tables.prefix());
+            return vec![
+                Finding::ok(OWN_TABLES, found),
+                rows(connection, tables).await,
+                mails(connection, tables).await,
+            ];
+        }
+        Ok(Some(count)) => Finding::failed(
+            OWN_TABLES,
+            format!("{count} migrations have not been applied"),
+            MIGRATE,
+        ),
+        Ok(None) => Finding::failed(OWN_TABLES, "not there yet", MIGRATE),
+        Err(error) => Finding::failed(
+            OWN_TABLES,
+            error.to_string(),
+            format!(
+                "grant SELECT, INSERT, UPDATE and DELETE on {}fcom_sidecar_*",
+                tables.prefix()
+            ),
+        ),
+    };
+    let not_ready = |name| Finding::skipped(name, "the sidecar's own tables are not ready");
+    vec![missing, not_ready(OWN_ROWS), not_ready(MAILS)]
+}
+
+async fn rows(connection: &mut Connection, tables: &TableNames) -> Finding {
+    let counted = sqlx::query_as::<_, (i64, i64)>(Statement::render(OWN_ROWS_SQL, tables).sql())
+        .fetch_one(connection)
+        .await
+        .doing("count what is left in the sidecar's tables");
+    match counted {
+        Ok((claims, 0)) => Finding::ok(OWN_ROWS, format!("none; {claims} claims are held")),
+        Ok((claims, uncounted)) => Finding::warning(
+            OWN_ROWS,
+            format!(
+                "{uncounted} runs have waited for more than a minute to be counted; {claims} claims are held"
+            ),
+            "start serve, which counts them; if it runs, its log says what is in the way",
+        ),
+        Err(error) => Finding::failed(
+            OWN_ROWS,
+            error.to_string(),
+            format!("grant SELECT on {}fcom_sidecar_*", tables.prefix()),
+        ),
+    }
+}
+
+async fn mails(connection: &mut Connection, tables: &TableNames) -> Finding {
+    let sql = Statement::render(MAILS_SQL, tables).sql();
+    let counted = sqlx::query_as::<_, (i64, i64, i64)>(sql)
+        .fetch_one(connection)
+        .await
+        .doing("count the mails that wait");
+    match counted {
+        Ok((pending, 0, oldest)) if oldest < LONG => Finding::ok(
+            MAILS,
+            format!("{pending} wait to be sent, none was given up"),
+        ),
+        Ok((pending, dead, oldest)) => Finding::warning(
+            MAILS,
+            format!(
+                "{pending} wait to be sent, the oldest for {} minutes; {dead} were given up",
+                oldest / 60
+            ),
+            "\"fcom-sidecar outbox list\" and \"outbox show\" tell why, \"mail test\" tries the server, \
+             \"outbox retry --all-dead\" sends again and \"outbox drop\" forgets",
+        ),
+        Err(error) => Finding::failed(
+            MAILS,
+            error.to_string(),
+            format!("grant SELECT on {}fcom_sidecar_*", tables.prefix()),
+        ),
+    }
+}

@@ -1,0 +1,163 @@
+//! The relay: whether WordPress can be woken, who listens there, and whether hooks get through.
+
+use std::collections::BTreeMap;
+
+use super::report::Finding;
+use crate::clock::Clock;
+use crate::config::{Config, Wake};
+use crate::db::{Connection, Statements, TableNames};
+use crate::events::{Installed, WordPress, WordPressError};
+use crate::operations::hooks::{self, RelayStatus};
+use crate::telemetry;
+
+pub(super) const EVENTS: &str = "relay-events";
+const RELAY: &str = "relay";
+const LISTENERS: &str = "relay-listeners";
+
+/// Older than this, a hook has been missed by wake-ups and by WP-Cron.
+const LONG: u64 = 300;
+
+/// Asks the plugin itself.
+pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> {
+    if !config.relay.enabled {
+        let off = "off: plugins do not hear of new users and memberships";
+        return vec![Finding::ok(RELAY, off)];
+    }
+    let Some(wake) = &config.relay.wake else {
+        return vec![
+            Finding::warning(
+                RELAY,
+                "relay.url is not set: hooks wait until WP-Cron runs",
+                "set relay.url and relay.secret, and FCOM_SIDECAR_SECRET in wp-config.php",
+            ),
+            Finding::skipped(LISTENERS, "relay.url is not set"),
+        ];
+    };
+    match ask(wake).await {
+        Ok(installed) => vec![plugin(&installed, tables), listeners(&installed)],
+        Err((found, remedy)) => vec![
+            Finding::failed(RELAY, found, remedy),
+            Finding::skipped(LISTENERS, "the plugin cannot be asked"),
+        ],
+    }
+}
+
+async fn ask(wake: &Wake) -> Result<Installed, (String, &'static str)> {
+    let wordpress = WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout);
+    let wordpress = wordpress.map_err(|error| {
+        let found = telemetry::chain(&error);
+        (found, "see that the system has certificates to trust")
+    })?;
+    let installed = wordpress.installed(Clock.now()).await;
+    installed.map_err(|error| (telemetry::chain(&error), remedy(&error)))
+}
+
+fn remedy(error: &WordPressError) -> &'static str {
+    match error {
+        WordPressError::Unreachable(_) => {
+            "set relay.url to an address at which this machine reaches the site"
+        }
+        WordPressError::NotInstalled(_) => {
+            "copy deploy/mu-plugin/fcom-sidecar.php to wp-content/mu-plugins, and see that nothing keeps ?rest_route= \
+             from WordPress"
+        }
+        WordPressError::Failed(_) => "look at the error logs of PHP and of the web server",
+        WordPressError::Elsewhere(_) => "set relay.url to the site's final address",
+        WordPressError::Refused => {
+            "make relay.secret and FCOM_SIDECAR_SECRET in wp-config.php the same, and set both machines' clocks"
+        }
+        WordPressError::NoSecret => {
+            "define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret"
+        }
+    }
+}
+
+fn plugin(installed: &Installed, tables: &TableNames) -> Finding {
+    let Installed {
+        plugin,
+        wordpress,
+        php,
+        ..
+    } = installed;
+    if installed.prefix != tables.prefix() {
+        return Finding::failed(
+            RELAY,
+            format!(
+                "the plugin looks at {}fcom_sidecar_events, not at {}fcom_sidecar_events",
+                installed.prefix,
+                tables.prefix()
+            ),
+            "set relay.url to the address of the site whose tables these are",
+        );
+    }
+    if plugin != env!("CARGO_PKG_VERSION") {
+        return Finding::warning(
+            RELAY,
+            format!("the plugin is of release {plugin}"),
+            "copy deploy/mu-plugin/fcom-sidecar.php of this release over it",
+        );
+    }
+    if !installed.fluentcommunity {
+        return Finding::warning(
+            RELAY,
+            "FluentCommunity's classes are not loaded: hooks of memberships wait",
+            "activate FluentCommunity",
+        );
+    }
+    let found = format!("the plugin {plugin} answers, on WordPress {wordpress} and PHP {php}");
+    Finding::ok(RELAY, found)
+}
+
+fn listeners(installed: &Installed) -> Finding {
+    let mut plugins: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for listener in &installed.listeners {
+        plugins
+            .entry(&listener.plugin)
+            .or_default()
+            .push(&listener.hook);
+    }
+    let listening: Vec<String> = plugins
+        .iter()
+        .map(|(plugin, hooks)| format!("{plugin} ({})", hooks.join(", ")))
+        .collect();
+    let found = match listening.as_slice() {
+        [] => "no plugin listens".to_owned(),
+        some => some.join("; "),
+    };
+    Finding::ok(LISTENERS, found)
+}
+
+/// Whether hooks get through. Of a relay that is off, what it has left.
+pub(super) async fn events(connection: &mut Connection, tables: &TableNames) -> Finding {
+    let statements = Statements::render(tables);
+    match hooks::status(connection, &statements).await {
+        Ok(status) => judge(&status),
+        Err(error) => Finding::skipped(EVENTS, telemetry::chain(&error)),
+    }
+}
+
+fn judge(status: &RelayStatus) -> Finding {
+    let last = status.last.as_ref().map_or_else(
+        || "none was fired yet".to_owned(),
+        |last| format!("the last one was fired at {} UTC", last.finished_at),
+    );
+    let (pending, dead) = (status.pending, status.dead);
+    if dead > 0 {
+        return Finding::warning(
+            EVENTS,
+            format!("{dead} hooks were given up, {pending} wait; {last}"),
+            "\"fcom-sidecar relay status\" tells why; mend the plugin, then \"fcom-sidecar relay retry --all-dead\"",
+        );
+    }
+    if status.oldest_pending_seconds > LONG {
+        return Finding::warning(
+            EVENTS,
+            format!(
+                "{pending} hooks wait, the oldest for {} seconds; {last}",
+                status.oldest_pending_seconds
+            ),
+            "see what check says of the relay, and that WP-Cron runs; \"fcom-sidecar relay status\" shows failures",
+        );
+    }
+    Finding::ok(EVENTS, format!("{pending} hooks wait; {last}"))
+}

@@ -1,0 +1,283 @@
+//! The server and our session on it: version, encryption, isolation, clock.
+
+use chrono::{DateTime, Utc};
+use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
+use sqlx::{FromRow, Row};
+
+use super::report::Finding;
+use crate::clock::Clock;
+use crate::config::Database;
+use crate::db::{
+    self, Connection, DatabaseError, Doing, Obstacle, SQL_MODE, Statement, TableNames,
+};
+
+pub(super) const DATABASE: &str = "database";
+pub(super) const ENCRYPTION: &str = "encryption";
+pub(super) const SESSION: &str = "session";
+pub(super) const BINARY_LOG: &str = "binary-log";
+pub(super) const CLOCK: &str = "clock";
+pub(super) const TIME_ZONE: &str = "server-time-zone";
+
+const INFO: &str = include_str!("../../sql/checks/server.sql");
+const ISOLATION: &str = include_str!("../../sql/checks/isolation.sql");
+const CIPHER: &str = include_str!("../../sql/checks/cipher.sql");
+const ACCOUNT: &str = include_str!("../../sql/checks/account.sql");
+
+/// Times that differ by more make due dates and retentions wrong.
+const LARGEST_CLOCK_DIFFERENCE: i64 = 5;
+
+/// What the server says.
+#[derive(Debug)]
+pub(super) struct DatabaseServer {
+    info: ServerInfo,
+    isolation: String,
+    cipher: String,
+    /// Whether the server takes the password without encryption, but only while it remembers it.
+    remembers_password: bool,
+    /// This machine's time when the server told its own.
+    now: DateTime<Utc>,
+}
+
+/// What it says in one row.
+#[derive(Debug, FromRow)]
+struct ServerInfo {
+    version: String,
+    comment: Option<String>,
+    global_zone: String,
+    system_zone: String,
+    session_zone: String,
+    sql_mode: String,
+    unix_time: i64,
+    name: Option<String>,
+    account: String,
+}
+
+impl DatabaseServer {
+    pub(super) async fn read(
+        connection: &mut Connection,
+        tables: &TableNames,
+    ) -> Result<Self, DatabaseError> {
+        let info = sqlx::query_as(Statement::render(INFO, tables).sql())
+            .fetch_one(&mut *connection)
+            .await
+            .doing("ask the server about itself")?;
+        let now = Clock.now();
+        let cipher = variable(connection, CIPHER, tables).await?;
+        Ok(Self {
+            info,
+            isolation: variable(connection, ISOLATION, tables).await?,
+            remembers_password: cipher.is_empty() && remembers_password(connection, tables).await,
+            cipher,
+            now,
+        })
+    }
+
+    /// The database that the connection is in.
+    pub(super) fn database(&self) -> &str {
+        self.info.name.as_deref().unwrap_or_default()
+    }
+
+    /// The account as GRANT takes it.
+    pub(super) fn account(&self) -> String {
+        let (user, host) = self.info.account.rsplit_once('@').unwrap_or_default();
+        format!("'{user}'@'{host}'")
+    }
+
+    pub(super) fn findings(&self, database: &Database) -> Vec<Finding> {
+        vec![
+            self.version(),
+            self.encryption(database),
+            self.session(),
+            self.clock(),
+            self.time_zone(),
+        ]
+    }
+
+    fn version(&self) -> Finding {
+        let ServerInfo {
+            version, comment, ..
+        } = &self.info;
+        let (flavour, oldest) = if version.contains("MariaDB") {
+            ("MariaDB", (10, 3))
+        } else {
+            ("MySQL", (5, 7))
+        };
+        let comment = comment.as_deref().unwrap_or_default();
+        let found = format!(
+            "{flavour} {version} ({comment}), database {}",
+            self.database()
+        );
+        if number(version) >= Some(oldest) {
+            return Finding::ok(DATABASE, found);
+        }
+        let remedy = "upgrade: the sidecar is made for MySQL 5.7 and MariaDB 10.3 or later";
+        Finding::warning(DATABASE, found, remedy)
+    }
+
+    fn encryption(&self, database: &Database) -> Finding {
+        let options = db::connect_options(database).unwrap_or_default();
+        if !self.cipher.is_empty() {
+            return Finding::ok(ENCRYPTION, format!("TLS with {}", self.cipher));
+        }
+        if self.remembers_password {
+            return Finding::warning(
+                ENCRYPTION,
+                "none, though the account logs in with caching_sha2_password: after the server's next restart it is \
+                 refused until it has logged in with TLS",
+                "let the server offer TLS, and add ?ssl-mode=REQUIRED to database.url",
+            );
+        }
+        match remote_host(&options) {
+            None => Finding::ok(
+                ENCRYPTION,
+                "none, and none needed: the server is on this machine",
+            ),
+            Some(host) => Finding::warning(
+                ENCRYPTION,
+                format!(
+                    "none, and {host} is another machine: passwords and addresses cross the network in the clear"
+                ),
+                "let the server offer TLS and add ?ssl-mode=REQUIRED to database.url",
+            ),
+        }
+    }
+
+    fn session(&self) -> Finding {
+        let isolation = self.isolation.to_ascii_uppercase().replace(' ', "-");
+        let modes = |text: &str| {
+            let mut modes: Vec<String> = text.split(',').map(str::to_ascii_uppercase).collect();
+            modes.sort();
+            modes
+        };
+        let sql_mode = &self.info.sql_mode;
+        let found = format!("isolation level {isolation}, sql_mode {sql_mode}");
+        if isolation == "READ-COMMITTED" && modes(sql_mode) == modes(SQL_MODE) {
+            return Finding::ok(SESSION, found);
+        }
+        Finding::failed(
+            SESSION,
+            found,
+            format!(
+                "something between here and the server undoes what the session was set to (READ COMMITTED, {SQL_MODE}): \
+                 connect to the server itself, or let the proxy keep session settings"
+            ),
+        )
+    }
+
+    fn clock(&self) -> Finding {
+        let difference = self.info.unix_time - self.now.timestamp();
+        if difference.abs() <= LARGEST_CLOCK_DIFFERENCE {
+            return Finding::ok(CLOCK, "the server's and this machine's agree");
+        }
+        let direction = if difference > 0 { "ahead of" } else { "behind" };
+        Finding::warning(
+            CLOCK,
+            format!(
+                "the server's clock is {} s {direction} this machine's",
+                difference.abs()
+            ),
+            "synchronise both (chrony, systemd-timesyncd)",
+        )
+    }
+
+    fn time_zone(&self) -> Finding {
+        let ServerInfo {
+            global_zone,
+            system_zone,
+            session_zone,
+            ..
+        } = &self.info;
+        let named = |zone: &str| match zone {
+            "SYSTEM" => format!("SYSTEM ({system_zone})"),
+            zone => zone.to_owned(),
+        };
+        Finding::ok(
+            TIME_ZONE,
+            format!(
+                "global {}, this session {}",
+                named(global_zone),
+                named(session_zone)
+            ),
+        )
+    }
+}
+
+/// The server did not tell about itself.
+pub(super) fn unreadable(error: &DatabaseError) -> Vec<Finding> {
+    let mut findings = vec![Finding::failed(
+        DATABASE,
+        error.to_string(),
+        "check that database.url leads to a MySQL or MariaDB server",
+    )];
+    let why = "the server did not tell";
+    findings
+        .extend([ENCRYPTION, SESSION, CLOCK, TIME_ZONE].map(|name| Finding::skipped(name, why)));
+    findings
+}
+
+pub(super) async fn binary_log(connection: &mut Connection) -> Finding {
+    match db::statements_are_logged(connection).await {
+        Ok(false) => Finding::ok(BINARY_LOG, "lets READ COMMITTED write"),
+        Ok(true) => Finding::failed(
+            BINARY_LOG,
+            Obstacle::StatementBinaryLog.to_string(),
+            "SET GLOBAL binlog_format = 'ROW' (or MIXED), and the same in the server's configuration file",
+        ),
+        Err(error) => Finding::failed(
+            BINARY_LOG,
+            error.to_string(),
+            "check that database.url leads to a MySQL or MariaDB server",
+        ),
+    }
+}
+
+/// The value in the second column, empty if there is no row.
+async fn variable(
+    connection: &mut Connection,
+    sql: &'static str,
+    tables: &TableNames,
+) -> Result<String, DatabaseError> {
+    let row: Option<MySqlRow> = sqlx::raw_sql(Statement::render(sql, tables).sql())
+        .fetch_optional(connection)
+        .await
+        .doing("read a variable of the server")?;
+    row.map_or(Ok(String::new()), |row| {
+        row.try_get_unchecked(1)
+            .doing("read a variable of the server")
+    })
+}
+
+/// `caching_sha2_password` of `MySQL`: the server remembers a hash of each password that it got over TLS, until it
+/// restarts or its accounts are read anew. With that it needs no encryption, and without it this client refuses to send
+/// a password in the clear.
+async fn remembers_password(connection: &mut Connection, tables: &TableNames) -> bool {
+    let row = sqlx::raw_sql(Statement::render(ACCOUNT, tables).sql())
+        .fetch_one(connection)
+        .await;
+    let account: Option<String> = row.ok().and_then(|row| row.try_get_unchecked(0).ok());
+    account.is_some_and(|account| account.contains("caching_sha2_password"))
+}
+
+fn remote_host(options: &MySqlConnectOptions) -> Option<&str> {
+    let host = options.get_host();
+    let bare = host.trim_matches(['[', ']']);
+    let is_local = options.get_socket().is_some()
+        || bare.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    (!is_local).then_some(host)
+}
+
+/// Major and minor version. MariaDB may put `5.5.5-` in front.
+fn number(version: &str) -> Option<(u16, u16)> {
+    let version = match version.strip_prefix("5.5.5-") {
+        Some(rest) if version.contains("MariaDB") => rest,
+        _ => version,
+    };
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Whether webhook calls that come from outside arrive at the sidecar or at PHP.
+//!
+//! The probe goes the way of a real call, with a key that no webhook has and a body that is no form. Nobody executes it: the
+//! sidecar answers it in words of its own before it looks for a webhook, so that it also counts as no guess, and PHP, which
+//! fills `$_POST` from forms only, shows the portal.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, redirect};
+use serde_json::Value;
+use url::Url;
+
+use super::report::Finding;
+
+pub(super) const WEB_SERVER: &str = "web-server";
+
+/// The daemon's answer to a body that is no form, and so to the probe: no other server has these words.
+pub const FORM_WANTED: &str =
+    "Send form data: application/x-www-form-urlencoded or multipart/form-data";
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More of a page than this says nothing about who wrote it.
+const LONGEST_ANSWER: usize = 4096;
+
+/// Sends the probe to the portal.
+pub(super) async fn check(portal: &Url) -> Finding {
+    match probe(portal).await {
+        Ok((status, body)) => judge(portal, status, &body),
+        // From here the site's name may lead elsewhere, or nowhere: that is no fault.
+        Err(error) => Finding::skipped(
+            WEB_SERVER,
+            format!("{portal} cannot be reached from here: {}", cause(&error)),
+        ),
+    }
+}
+
+async fn probe(portal: &Url) -> reqwest::Result<(u16, Vec<u8>)> {
+    // Fails if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .timeout(PATIENCE)
+        .redirect(redirect::Policy::none())
+        .build()?;
+    let mut url = portal.clone();
+    url.query_pairs_mut()
+        .append_pair("fcom_action", "incoming_webhook")
+        .append_pair("webhook", &format!("check-{:016x}", rand::random::<u64>()));
+    let request = client.post(url).header(CONTENT_TYPE, "application/json");
+    let mut answer = request.body("{}").send().await?;
+    let status = answer.status().as_u16();
+    let mut body = Vec::new();
+    while body.len() < LONGEST_ANSWER
+        && let Some(chunk) = answer.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok((status, body))
+}
+
+fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
+    let words: Value = serde_json::from_slice(body).unwrap_or_default();
+    let is_ours = words["status"] == "error";
+    match (status, is_ours) {
+        (415, true) if words["message"] == FORM_WANTED => Finding::ok(
+            WEB_SERVER,
+            format!("calls to {portal} arrive at the sidecar"),
+        ),
+        (429 | 503, true) => Finding::warning(
+            WEB_SERVER,
+            format!(
+                "calls to {portal} seem to arrive at a sidecar, which is busy or stopping ({status})"
+            ),
+            "check again in a minute",
+        ),
+        (502..=504, _) => Finding::warning(
+            WEB_SERVER,
+            format!("the web server answers calls to {portal} with {status}"),
+            "look at the web server's error log: it reaches neither the sidecar nor PHP",
+        ),
+        _ => Finding::warning(
+            WEB_SERVER,
+            format!(
+                "calls to {portal} arrive at PHP or elsewhere (answer {status}), not at the sidecar"
+            ),
+            "start the sidecar, and include the web server's configuration from deploy/",
+        ),
+    }
+}
+
+/// What is at the bottom of an error, without the address that was asked: it has a key, though one that fits nothing.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = match error.source() {
+        Some(source) => source,
+        None if error.is_timeout() => return "no answer in time".to_owned(),
+        None => return "the request failed".to_owned(),
+    };
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sidecars_own_words_count_as_its_answer() {
+        let portal = "https://community.example.com/portal/".parse().unwrap();
+        let said =
+            |message: &str| serde_json::json!({"status": "error", "message": message}).to_string();
+        let page = "<!DOCTYPE html>".to_owned();
+        for (status, body, expected, found) in [
+            (415, said(FORM_WANTED), "Ok", "at the sidecar"),
+            (503, said("shutting down"), "Warning", "busy or stopping"),
+            (503, page.clone(), "Warning", "answers calls"),
+            (502, page.clone(), "Warning", "answers calls"),
+            (200, page.clone(), "Warning", "at PHP"),
+            (302, String::new(), "Warning", "at PHP"),
+            (415, page, "Warning", "at PHP or elsewhere"),
+            (
+                415,
+                said("another's words"),
+                "Warning",
+                "at PHP or elsewhere",
+            ),
+        ] {
+            let finding = format!("{:?}", judge(&portal, status, body.as_bytes()));
+            let expected = format!("status: {expected}");
+            assert!(
+                finding.contains(&expected) && finding.contains(found),
+                "{finding}"
+            );
+        }
+    }
+}

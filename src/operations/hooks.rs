@@ -1,0 +1,157 @@
+//! The relay's events, one for each hook that WordPress is to fire, as operators read and mend them; `events` writes them and
+//! wakes WordPress, which takes them.
+
+use chrono::NaiveDateTime;
+use sqlx::FromRow;
+
+use super::Retried;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// How the relay stands.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct RelayStatus {
+    /// Hooks that are still to be fired.
+    pub pending: u64,
+    /// How long the oldest of them waits, in seconds.
+    pub oldest_pending_seconds: u64,
+    /// Hooks that were given up.
+    pub dead: u64,
+    /// Hooks in whose middle a PHP process died, so that listeners may have heard of them twice.
+    pub interrupted: u64,
+    /// The last that was fired.
+    pub last: Option<LastFired>,
+}
+
+/// The event whose hook was fired last.
+#[derive(Clone, Debug, FromRow, serde::Serialize)]
+pub struct LastFired {
+    /// Row id.
+    pub id: u64,
+    /// Which hook.
+    pub kind: String,
+    /// When, in UTC.
+    pub finished_at: NaiveDateTime,
+    /// How long after the call.
+    pub delay_ms: i64,
+}
+
+/// An event that did not work at the first try. Times are UTC.
+#[derive(Clone, Debug, FromRow, serde::Serialize)]
+pub struct TroubledEvent {
+    /// Row id.
+    pub id: u64,
+    /// The member.
+    pub user_id: u64,
+    /// Which hook.
+    pub kind: String,
+    /// The space or course, if it is about one.
+    pub space_id: Option<u64>,
+    /// `pending` or `dead`.
+    pub state: String,
+    /// So far.
+    pub attempts: u32,
+    /// Attempts in whose middle PHP died.
+    pub interrupted: u32,
+    /// When it is due, or free again if a PHP process has it.
+    pub due_at: NaiveDateTime,
+    /// The listener's words.
+    pub last_error: Option<String>,
+    /// When the call was carried out.
+    pub created_at: NaiveDateTime,
+}
+
+#[derive(FromRow)]
+struct OfState {
+    state: String,
+    events: i64,
+    oldest_seconds: Option<i64>,
+}
+
+/// How the relay stands, counted to the last event: for a look now and then. What the metrics ask every few seconds stops
+/// counting, see [`backlog`](super::backlog).
+///
+/// # Errors
+/// A statement failed.
+pub async fn status(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<RelayStatus, DatabaseError> {
+    let counts: Vec<OfState> = sqlx::query_as(statements.events_by_state.sql())
+        .fetch_all(&mut *connection)
+        .await
+        .doing("count events")?;
+    let interrupted: i64 = sqlx::query_scalar(statements.interrupted_events.sql())
+        .fetch_one(&mut *connection)
+        .await
+        .doing("count interrupted events")?;
+    let last = sqlx::query_as(statements.last_done_event.sql())
+        .fetch_optional(connection)
+        .await
+        .doing("read the last event")?;
+    let mut status = RelayStatus {
+        interrupted: interrupted.unsigned_abs(),
+        last,
+        ..RelayStatus::default()
+    };
+    for of_state in counts {
+        let events = of_state.events.unsigned_abs();
+        if of_state.state == "dead" {
+            status.dead = events;
+        } else {
+            status.pending = events;
+            let oldest = of_state.oldest_seconds.unwrap_or_default();
+            status.oldest_pending_seconds = u64::try_from(oldest).unwrap_or_default();
+        }
+    }
+    Ok(status)
+}
+
+/// Some of those that did not work, the given up ones first.
+///
+/// # Errors
+/// The statement failed.
+pub async fn troubled(
+    connection: &mut Connection,
+    statements: &Statements,
+    limit: u32,
+) -> Result<Vec<TroubledEvent>, DatabaseError> {
+    sqlx::query_as(statements.troubled_events.sql())
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .doing("list events")
+}
+
+/// Makes events that are not done due at once, with all their attempts before them. Returns how many.
+///
+/// # Errors
+/// The statement failed.
+pub async fn retry(
+    connection: &mut Connection,
+    statements: &Statements,
+    which: Retried,
+) -> Result<u64, DatabaseError> {
+    let query = match which {
+        Retried::One(id) => sqlx::query(statements.retry_event.sql()).bind(id),
+        Retried::AllDead => sqlx::query(statements.retry_dead_events.sql()),
+    };
+    let done = query.execute(connection).await.doing("make events due")?;
+    Ok(done.rows_affected())
+}
+
+/// Deletes one event that no PHP process has: its hook is never fired. Returns whether there was one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn remove(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<bool, DatabaseError> {
+    let done = sqlx::query(statements.drop_event.sql())
+        .bind(id)
+        .execute(connection)
+        .await
+        .doing("drop an event")?;
+    Ok(done.rows_affected() > 0)
+}

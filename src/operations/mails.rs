@@ -1,0 +1,109 @@
+//! The outbox of welcome mails as operators read and mend it; `mail` promises and sends them.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sqlx::FromRow;
+
+use super::Retried;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+
+/// A mail as operators see it. Times are UTC.
+#[derive(Clone, Debug, FromRow, serde::Serialize)]
+pub struct OutboxMail {
+    /// Row id.
+    pub id: u64,
+    /// The recipient.
+    pub user_id: u64,
+    /// `None`: the user was deleted.
+    pub user_login: Option<String>,
+    /// The webhook that made the user.
+    pub webhook_id: u64,
+    /// `pending`, `sent`, `skipped` or `dead`.
+    pub state: String,
+    /// So far.
+    pub attempts: u32,
+    /// When it is due, or free again if a worker has it.
+    pub next_attempt_at: NaiveDateTime,
+    /// The mail server's words, or why it was skipped.
+    pub last_error: Option<String>,
+    /// When it was promised.
+    pub created_at: NaiveDateTime,
+    /// When it was sent, skipped or given up.
+    pub finished_at: Option<NaiveDateTime>,
+}
+
+/// The newest mails, in one state if given.
+///
+/// # Errors
+/// The statement failed.
+pub async fn list(
+    connection: &mut Connection,
+    statements: &Statements,
+    state: Option<&str>,
+    limit: u32,
+) -> Result<Vec<OutboxMail>, DatabaseError> {
+    let state = state.unwrap_or_default();
+    sqlx::query_as(statements.list_mail.sql())
+        .bind(state)
+        .bind(state)
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .doing("list mails")
+}
+
+/// One mail.
+///
+/// # Errors
+/// The statement failed.
+pub async fn show(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<Option<OutboxMail>, DatabaseError> {
+    sqlx::query_as(statements.show_mail.sql())
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .doing("read a mail")
+}
+
+/// Makes unsent mails due at once, with all their attempts before them. Returns how many.
+///
+/// # Errors
+/// The statement failed.
+pub async fn retry(
+    connection: &mut Connection,
+    statements: &Statements,
+    which: Retried,
+    now: DateTime<Utc>,
+) -> Result<u64, DatabaseError> {
+    let now = now.naive_utc();
+    let query = match which {
+        Retried::One(id) => sqlx::query(statements.retry_mail.sql())
+            .bind(now)
+            .bind(now)
+            .bind(id),
+        Retried::AllDead => sqlx::query(statements.retry_dead_mail.sql())
+            .bind(now)
+            .bind(now),
+    };
+    let done = query.execute(connection).await.doing("make mails due")?;
+    Ok(done.rows_affected())
+}
+
+/// Deletes one mail that no worker has: it is never sent. Returns whether there was one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn remove(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<bool, DatabaseError> {
+    let done = sqlx::query(statements.drop_mail.sql())
+        .bind(id)
+        .execute(connection)
+        .await
+        .doing("drop a mail")?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,126 @@
+//! A welcome mail that leads nowhere, for operators to try the mail server and their own texts with.
+
+use secrecy::SecretString;
+
+use crate::config::Config;
+use crate::db::{Connection, DatabaseError};
+use crate::mail::{
+    Failure, Header, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates, TemplatesError,
+    Text, Welcome, compose,
+};
+use crate::site::{self, Site};
+use crate::wordpress::version::Version;
+
+/// Why the mail did not leave.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// There is no server to send through.
+    #[error("smtp.url is not set: there is no server to send through")]
+    NoServer,
+    /// The site's options could not be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The site's address makes no sender; in words.
+    #[error("{0}")]
+    NoSender(String),
+    /// Addresses in `[mail]` are invalid.
+    #[error(transparent)]
+    Addresses(#[from] NotAddresses),
+    /// The templates cannot be used.
+    #[error(transparent)]
+    Templates(#[from] TemplatesError),
+    /// A template cannot be rendered.
+    #[error("mail.templates cannot be rendered")]
+    Rendering(#[from] minijinja::Error),
+    /// The connection cannot be prepared.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
+    /// The server refused it, or was not reached; in its words.
+    #[error("{}", .0.words)]
+    Refused(Failure),
+}
+
+/// Renders the mail and prepares the way to the server, without the database and without sending.
+///
+/// # Errors
+/// See [`TrialError`].
+pub fn rehearse(config: &Config) -> Result<(), TrialError> {
+    sample(config, &MailOptions::default())?;
+    if let Some(url) = &config.smtp.url {
+        Smtp::new(url, &config.smtp)?;
+    }
+    Ok(())
+}
+
+/// Sends the mail to an address; returns the one that it comes from.
+///
+/// # Errors
+/// See [`TrialError`].
+pub async fn send(
+    config: &Config,
+    site: &Site,
+    connection: &mut Connection,
+    to: &str,
+) -> Result<String, TrialError> {
+    let url = config.smtp.url.as_ref().ok_or(TrialError::NoServer)?;
+    let mut options = MailOptions::load(connection, &site.statements, site.tables.prefix()).await?;
+    let sender = Sender::new(&config.mail, &config.wordpress)?;
+    sender.overlay(&mut options);
+    let (from, name) = sender.from(&options).map_err(TrialError::NoSender)?;
+    let text = sample(config, &options)?;
+    let domain = from.rsplit('@').next().unwrap_or("localhost");
+    let header = Header {
+        from: (&from, &name),
+        to,
+        reply_to: sender.reply_to.as_deref(),
+        envelope_from: sender.envelope_from.as_deref().unwrap_or(&from),
+        message_id: &format!("test.{}@{domain}", site.clock.now().timestamp()),
+    };
+    let smtp = Smtp::new(url, &config.smtp)?;
+    let sent = smtp.line().send(&header, &text, config.smtp.timeout).await;
+    sent.map_err(TrialError::Refused)?;
+    Ok(from)
+}
+
+/// The mail that a new user would get, with a key that opens nothing.
+fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
+    let configured = config
+        .wordpress
+        .version
+        .as_ref()
+        .and_then(|version| version.parse().ok());
+    let found = options.site.version().map(|found| found.version);
+    let key = SecretString::from("this-is-only-a-test");
+    let welcome = Welcome {
+        version: configured.or(found).unwrap_or(Version::NEWEST),
+        options,
+        login: "janedoe",
+        display_name: "Jane Doe",
+        locale: None,
+        key: &key,
+        https: Sender::new(&config.mail, &config.wordpress)?.https_links,
+    };
+    let catalogues = site::catalogues(&config.wordpress);
+    let templates = Templates::read(config.mail.templates.as_deref())?;
+    Ok(compose(&welcome, &catalogues, &templates)?)
+}
+
+/// What an operator can do about a failure.
+pub fn remedy(failure: &Failure) -> &'static str {
+    let words = failure.words.to_lowercase();
+    let has = |text: &str| words.contains(text);
+    if failure.is_permanent {
+        "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
+    } else if has("certificate") || has("tls") {
+        "let smtp.url name the host that the certificate is for, or smtp.ca_file the authority that signed it; \
+         smtp:// works without TLS where the server offers none"
+    } else if has("refused") || has("resolve") || has("lookup") || has("unreachable") {
+        "check host and port in smtp.url, and that this machine may connect there"
+    } else if has("timed out") || has("timeout") {
+        "the server does not answer: check port and firewall; port 465 wants smtps://, 587 smtp+starttls://"
+    } else if has("535") || has("534") || has("530") || has("authentication") {
+        "check user and password in smtp.url; reserved characters must be percent-encoded"
+    } else {
+        "the server cannot take it now: see its words; welcome mails are tried again by themselves"
+    }
+}

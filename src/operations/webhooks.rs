@@ -1,0 +1,208 @@
+//! Webhooks as operators manage them: with their addresses, each change in a transaction of its own that is tried again while
+//! others are in its way. The rows and rules are `fluentcommunity::webhooks`'.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config;
+use crate::db::{self, Connection, DatabaseError};
+use crate::fluentcommunity::webhooks::{
+    self, ChangeContext, ChangeError, Environment, PortalOverrides, SpacesAndCourses, WebhookRow,
+    WebhookSettings,
+};
+use crate::site::Site;
+
+/// The webhooks of a site.
+#[derive(Clone, Copy)]
+pub struct Webhooks<'a> {
+    /// The site; its own tables are up to date.
+    pub site: &'a Site,
+    /// What `wp-config.php` says of the portal's address.
+    pub portal: &'a PortalOverrides,
+}
+
+/// A webhook with its address. No `Debug`: both hold the key.
+pub struct ManagedWebhook {
+    /// Its row.
+    pub row: WebhookRow,
+    /// Where callers call.
+    pub url: String,
+}
+
+/// Some webhooks, in the order of their ids.
+pub struct WebhookList {
+    /// Those that were looked for.
+    pub webhooks: Vec<ManagedWebhook>,
+    /// What webhooks may name, if it was asked for.
+    pub spaces: Option<SpacesAndCourses>,
+    /// Whether courses are on.
+    pub course_module: bool,
+}
+
+impl Webhooks<'_> {
+    /// Those in whose key or record `search` stands; `with_spaces` also reads what webhooks may name.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub async fn list(
+        &self,
+        search: String,
+        with_spaces: bool,
+    ) -> Result<WebhookList, DatabaseError> {
+        let (site, statements) = (self.site, &self.site.statements);
+        site.pool
+            .work(async |connection| {
+                let environment = self.environment(connection).await?;
+                let rows = webhooks::list(connection, statements, &search).await?;
+                let spaces = if with_spaces {
+                    Some(SpacesAndCourses::read(connection, statements).await?)
+                } else {
+                    None
+                };
+                let managed = |row| managed(row, &environment);
+                Ok(WebhookList {
+                    webhooks: rows.into_iter().map(managed).collect(),
+                    spaces,
+                    course_module: environment.course_module,
+                })
+            })
+            .await
+    }
+
+    /// The one with this id, and what webhooks may name.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub async fn find(
+        &self,
+        id: u64,
+    ) -> Result<Option<(ManagedWebhook, SpacesAndCourses)>, DatabaseError> {
+        let (site, statements) = (self.site, &self.site.statements);
+        site.pool
+            .work(async |connection| {
+                let environment = self.environment(connection).await?;
+                let row = webhooks::find(connection, statements, id).await?;
+                let spaces = SpacesAndCourses::read(connection, statements).await?;
+                Ok(row.map(|row| (managed(row, &environment), spaces)))
+            })
+            .await
+    }
+
+    /// What webhooks may name.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn spaces(&self) -> Result<SpacesAndCourses, DatabaseError> {
+        let (site, statements) = (self.site, &self.site.statements);
+        site.pool
+            .work(async |connection| SpacesAndCourses::read(connection, statements).await)
+            .await
+    }
+
+    /// Writes a new webhook with a new key. `settings` gets whether courses are on.
+    ///
+    /// # Errors
+    /// The database failed, or cannot store the title.
+    pub async fn create(
+        &self,
+        settings: impl Fn(bool) -> WebhookSettings,
+    ) -> Result<ManagedWebhook, ChangeError> {
+        let settings = &settings;
+        db::insist(|| {
+            self.site.pool.work(async |connection| {
+                let environment = self.environment(connection).await?;
+                let settings = settings(environment.course_module);
+                let context = self.context(&environment);
+                let row = webhooks::create(connection, context, &settings).await?;
+                Ok(managed(row, &environment))
+            })
+        })
+        .await
+    }
+
+    /// Changes a webhook's settings as `edit` says, which gets those before and whether courses are on.
+    ///
+    /// # Errors
+    /// There is no such webhook, its record is corrupt, or as [`Self::create`].
+    pub async fn update(
+        &self,
+        id: u64,
+        edit: impl Fn(WebhookSettings, bool) -> WebhookSettings,
+    ) -> Result<ManagedWebhook, ChangeError> {
+        let edit = &edit;
+        db::insist(|| {
+            self.site.pool.work(async |connection| {
+                let environment = self.environment(connection).await?;
+                let edit = |before| edit(before, environment.course_module);
+                let context = self.context(&environment);
+                let row = webhooks::update(connection, context, id, edit).await?;
+                Ok(managed(row, &environment))
+            })
+        })
+        .await
+    }
+
+    /// Deletes a webhook with its old keys.
+    ///
+    /// # Errors
+    /// There is no such webhook, or the database failed.
+    pub async fn delete(&self, id: u64) -> Result<(), ChangeError> {
+        let (site, statements) = (self.site, &self.site.statements);
+        db::insist(|| {
+            site.pool
+                .work(async |connection| webhooks::delete(connection, statements, id).await)
+        })
+        .await
+    }
+
+    /// Gives a webhook a new key; returns until when the old one is valid, for the time of `grace`.
+    ///
+    /// # Errors
+    /// There is no such webhook, or the database failed.
+    pub async fn rotate(
+        &self,
+        id: u64,
+        grace: TimeDelta,
+    ) -> Result<(ManagedWebhook, DateTime<Utc>), ChangeError> {
+        db::insist(|| {
+            self.site.pool.work(async |connection| {
+                let environment = self.environment(connection).await?;
+                let context = self.context(&environment);
+                let rotated = webhooks::rotate(connection, context, id, grace).await?;
+                let webhook = managed(rotated.row, &environment);
+                Ok((webhook, rotated.old_key_valid_until))
+            })
+        })
+        .await
+    }
+
+    async fn environment(&self, connection: &mut Connection) -> Result<Environment, DatabaseError> {
+        let Site {
+            statements, tables, ..
+        } = self.site;
+        Environment::read(connection, statements, tables, self.portal).await
+    }
+
+    fn context<'a>(&'a self, environment: &'a Environment) -> ChangeContext<'a> {
+        ChangeContext {
+            statements: &self.site.statements,
+            environment,
+            now: self.site.clock.now(),
+        }
+    }
+}
+
+/// What `wp-config.php` says of the portal's address.
+pub fn portal_overrides(wordpress: &config::WordPress) -> PortalOverrides {
+    PortalOverrides {
+        slug: wordpress.portal_slug.clone(),
+        home: wordpress.home_url.clone(),
+        site_url: wordpress.site_url.clone(),
+    }
+}
+
+fn managed(row: WebhookRow, environment: &Environment) -> ManagedWebhook {
+    ManagedWebhook {
+        url: environment.portal.webhook_url(&row.meta_key),
+        row,
+    }
+}
