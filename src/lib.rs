@@ -21,6 +21,7 @@ mod imports;
 pub mod lifecycle;
 pub mod mail;
 pub mod operations;
+pub mod outcome;
 pub mod provision;
 pub mod rate;
 pub mod reload;

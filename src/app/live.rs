@@ -6,12 +6,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::mails::{MailRoom, Senders};
 use crate::config::{Config, Runs};
-use crate::http::Rules;
+use crate::http::CallerRules;
 use crate::telemetry::Metrics;
 
 /// The ends by which a reload reaches what may change while the daemon runs. The other ends are where it is used.
 pub struct Live {
-    pub(super) rules: watch::Sender<Arc<Rules>>,
+    pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) runs: watch::Sender<Runs>,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
     pub(super) mail_room: MailRoom,
@@ -21,7 +21,7 @@ pub struct Live {
 
 /// A configuration that can be taken over: everything that may fail was tried.
 pub struct Prepared {
-    rules: Arc<Rules>,
+    rules: Arc<CallerRules>,
     runs: Runs,
     senders: Option<Senders>,
 }
@@ -34,7 +34,7 @@ impl Live {
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
         Ok(Prepared {
             senders: self.mail_room.senders(config)?,
-            rules: Arc::new(Rules::new(config, Some(&self.rules.borrow()))),
+            rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             runs: config.runs.clone(),
         })
     }

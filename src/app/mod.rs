@@ -23,9 +23,11 @@ use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
-use crate::http::{self, Bound, Front, Inherited, Occasionally, Rules};
+use crate::http::{self, Bound, CallerRules, Front, Inherited, Occasionally};
 use crate::operations::webhooks::portal_overrides;
-use crate::provision::{Bells, Calls, Lanes, NewUsers, PasswordScheme, TallyTask, WelcomeMail};
+use crate::provision::{
+    Bells, Calls, Lanes, NewUserPolicy, PasswordScheme, ProvisionError, TallyTask, WelcomeMail,
+};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
@@ -62,7 +64,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let draining = CancellationToken::new();
     let requests = TaskTracker::new();
     let hands_over = inherited.has_calls();
-    let (rules_sender, rules) = watch::channel(Arc::new(Rules::new(config, None)));
+    let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
@@ -138,7 +140,8 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 }
 
 fn metrics(config: &Config) -> Metrics {
-    let metrics = Metrics::new(Clock.now(), &ErrorKind::ALL.map(ErrorKind::word));
+    let database_errors = ErrorKind::ALL.map(ErrorKind::word);
+    let metrics = Metrics::new(Clock.now(), &database_errors, &ProvisionError::RETRIED);
     let metrics = if config.relay.enabled {
         metrics.with_relay()
     } else {
@@ -152,7 +155,7 @@ fn metrics(config: &Config) -> Metrics {
 
 /// What calls share, and the task that counts them.
 fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Calls>, TallyTask) {
-    let new_users = NewUsers {
+    let new_users = NewUserPolicy {
         password_scheme: match config.wordpress.password_hash {
             PasswordHash::Phpass => PasswordScheme::Phpass,
             PasswordHash::WordPress => PasswordScheme::WordPress {

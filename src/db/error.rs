@@ -143,7 +143,7 @@ impl ErrorKind {
     ];
 
     /// For a metric's label.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::LockConflict => "lock_conflict",
             Self::LostConnection => "lost_connection",

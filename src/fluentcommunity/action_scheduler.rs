@@ -10,7 +10,7 @@ use crate::wordpress::time::{SiteZone, format};
 const GROUP: &str = "fluent-community";
 
 /// When an action is to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// At the next run of the queue.
     Soon,
@@ -34,118 +34,124 @@ impl Schedule {
     }
 }
 
-/// Stores a pending action; `args` is the JSON list that WordPress passes to the hook.
-///
-/// # Errors
-/// A statement failed.
-pub async fn schedule(
-    connection: &mut Connection,
-    statements: &Statements,
-    hook: &str,
-    args: &str,
-    schedule: Schedule,
-    zone: &SiteZone,
-    now: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    let due = match schedule {
-        Schedule::Soon => now,
-        Schedule::At(time) => time,
-    };
-    let group_id = group_id(connection, statements).await?;
-    let action_id = sqlx::query(statements.insert_scheduled_action.sql())
-        .bind(hook)
-        .bind(format(due.naive_utc()))
-        .bind(format(zone.local(due)))
-        .bind(args)
-        .bind(schedule.serialised())
-        .bind(group_id)
-        .execute(&mut *connection)
-        .await
-        .doing("store a scheduled action")?
-        .last_insert_id();
-    log(
-        connection,
-        statements,
-        action_id,
-        "action created",
-        zone,
-        now,
-    )
-    .await
+/// Something to do to the queue of WordPress's jobs. `args` is the JSON list that WordPress passes to the hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A pending action is stored.
+    Schedule {
+        /// The action's hook.
+        hook: &'static str,
+        /// Its arguments.
+        args: String,
+        /// When it is to run.
+        schedule: Schedule,
+    },
+    /// Every pending action of the hook with exactly these arguments is cancelled.
+    Cancel {
+        /// The actions' hook.
+        hook: &'static str,
+        /// Their arguments.
+        args: String,
+    },
 }
 
-/// Cancels every pending action of `hook` with exactly these `args`.
-///
-/// # Errors
-/// A statement failed.
-pub async fn cancel(
-    connection: &mut Connection,
-    statements: &Statements,
-    hook: &str,
-    args: &str,
-    zone: &SiteZone,
-    now: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    let pending: Vec<u64> = sqlx::query_scalar(statements.pending_scheduled_actions.sql())
-        .bind(hook)
-        .bind(args)
-        .fetch_all(&mut *connection)
-        .await
-        .doing("find scheduled actions")?;
-    for action_id in pending {
-        sqlx::query(statements.cancel_scheduled_action.sql())
-            .bind(action_id)
-            .execute(&mut *connection)
+/// The tables, at one moment.
+pub struct Queue<'a> {
+    /// In the caller's transaction.
+    pub connection: &'a mut Connection,
+    /// The site's statements.
+    pub statements: &'a Statements,
+    /// The site's time zone.
+    pub zone: &'a SiteZone,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl Queue<'_> {
+    /// Writes the rows of a job.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub async fn write(&mut self, job: &Job) -> Result<(), DatabaseError> {
+        match job {
+            Job::Schedule {
+                hook,
+                args,
+                schedule,
+            } => self.schedule(hook, args, *schedule).await,
+            Job::Cancel { hook, args } => self.cancel(hook, args).await,
+        }
+    }
+
+    async fn schedule(
+        &mut self,
+        hook: &str,
+        args: &str,
+        schedule: Schedule,
+    ) -> Result<(), DatabaseError> {
+        let due = match schedule {
+            Schedule::Soon => self.now,
+            Schedule::At(time) => time,
+        };
+        let group_id = self.group_id().await?;
+        let action_id = sqlx::query(self.statements.insert_scheduled_action.sql())
+            .bind(hook)
+            .bind(format(due.naive_utc()))
+            .bind(format(self.zone.local(due)))
+            .bind(args)
+            .bind(schedule.serialised())
+            .bind(group_id)
+            .execute(&mut *self.connection)
             .await
-            .doing("cancel a scheduled action")?;
-        log(
-            connection,
-            statements,
-            action_id,
-            "action canceled",
-            zone,
-            now,
-        )
-        .await?;
+            .doing("store a scheduled action")?
+            .last_insert_id();
+        self.log(action_id, "action created").await
     }
-    Ok(())
-}
 
-async fn group_id(
-    connection: &mut Connection,
-    statements: &Statements,
-) -> Result<u64, DatabaseError> {
-    let found: Option<u64> = sqlx::query_scalar(statements.scheduled_action_group.sql())
-        .bind(GROUP)
-        .fetch_optional(&mut *connection)
-        .await
-        .doing("find the action group")?;
-    if let Some(id) = found {
-        return Ok(id);
+    async fn cancel(&mut self, hook: &str, args: &str) -> Result<(), DatabaseError> {
+        let pending: Vec<u64> = sqlx::query_scalar(self.statements.pending_scheduled_actions.sql())
+            .bind(hook)
+            .bind(args)
+            .fetch_all(&mut *self.connection)
+            .await
+            .doing("find scheduled actions")?;
+        for action_id in pending {
+            sqlx::query(self.statements.cancel_scheduled_action.sql())
+                .bind(action_id)
+                .execute(&mut *self.connection)
+                .await
+                .doing("cancel a scheduled action")?;
+            self.log(action_id, "action canceled").await?;
+        }
+        Ok(())
     }
-    let inserted = sqlx::query(statements.insert_scheduled_action_group.sql())
-        .bind(GROUP)
-        .execute(connection)
-        .await
-        .doing("store the action group")?;
-    Ok(inserted.last_insert_id())
-}
 
-async fn log(
-    connection: &mut Connection,
-    statements: &Statements,
-    action_id: u64,
-    message: &str,
-    zone: &SiteZone,
-    now: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    sqlx::query(statements.insert_scheduled_action_log.sql())
-        .bind(action_id)
-        .bind(message)
-        .bind(format(now.naive_utc()))
-        .bind(format(zone.local(now)))
-        .execute(connection)
-        .await
-        .doing("log a scheduled action")?;
-    Ok(())
+    async fn group_id(&mut self) -> Result<u64, DatabaseError> {
+        let found: Option<u64> = sqlx::query_scalar(self.statements.scheduled_action_group.sql())
+            .bind(GROUP)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .doing("find the action group")?;
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        let inserted = sqlx::query(self.statements.insert_scheduled_action_group.sql())
+            .bind(GROUP)
+            .execute(&mut *self.connection)
+            .await
+            .doing("store the action group")?;
+        Ok(inserted.last_insert_id())
+    }
+
+    async fn log(&mut self, action_id: u64, message: &str) -> Result<(), DatabaseError> {
+        sqlx::query(self.statements.insert_scheduled_action_log.sql())
+            .bind(action_id)
+            .bind(message)
+            .bind(format(self.now.naive_utc()))
+            .bind(format(self.zone.local(self.now)))
+            .execute(&mut *self.connection)
+            .await
+            .doing("log a scheduled action")?;
+        Ok(())
+    }
 }

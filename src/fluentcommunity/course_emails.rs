@@ -4,90 +4,48 @@
 use chrono::{DateTime, Duration, Utc};
 use sqlx::FromRow;
 
-use super::action_scheduler::{self, Schedule};
-use super::memberships::{Change, ChangeKind, Target};
+use super::action_scheduler::{Job, Schedule};
+use super::memberships::{Change, ChangeKind, Space};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::php::{self, loose};
 use crate::wordpress::time::{SiteZone, parse_mysql};
 
 const HOOK: &str = "fluent_community/course/structured/send_notification_async";
 
-/// Ids of the targets that are structured courses.
-pub fn structured_courses(targets: &[Target]) -> Vec<u64> {
-    let structured = targets.iter().filter(|target| {
-        target.is_course && is_structured(target.settings.as_deref().unwrap_or_default())
-    });
-    structured.map(|target| target.id).collect()
-}
-
 /// Whether a course with these serialised settings opens its sections one after the other.
 pub fn is_structured(settings: &[u8]) -> bool {
     text_in(settings, "course_type").as_deref() == Some(b"structured")
 }
 
+/// Ids of the spaces that are structured courses.
+pub fn structured_courses(spaces: &[Space]) -> Vec<u64> {
+    let structured = spaces.iter().filter(|space| {
+        space.is_course && is_structured(space.settings.as_deref().unwrap_or_default())
+    });
+    structured.map(|space| space.id).collect()
+}
+
+/// A section of a structured course whose opening is told by e-mail.
 #[derive(FromRow)]
-struct Section {
+pub struct Section {
     id: u64,
     space_id: u64,
     days: Option<i64>,
     meta: Option<Vec<u8>>,
 }
 
-/// Schedules one job per section for every enrolment among `changes`, and cancels them for every course left.
-/// `structured` are the ids of [`structured_courses`].
+/// Reads the sections of structured courses; nothing without any.
 ///
 /// # Errors
-/// A statement failed.
-pub async fn follow(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-    structured: &[u64],
-    changes: &[Change],
-    zone: &SiteZone,
-    now: DateTime<Utc>,
-) -> Result<(), DatabaseError> {
-    let changes: Vec<&Change> = changes
-        .iter()
-        .filter(|change| structured.contains(&change.target_id))
-        .collect();
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let sections = sections_with_email(connection, statements, structured).await?;
-    for change in changes {
-        for section in sections
-            .iter()
-            .filter(|section| section.space_id == change.target_id)
-        {
-            let args = format!("[{},{user_id}]", section.id);
-            match &change.kind {
-                ChangeKind::Joined { role, since, .. } if role == "student" => {
-                    let due = due(since.as_deref(), section.days.unwrap_or(0), zone, now);
-                    if due > now {
-                        let at = Schedule::At(due);
-                        action_scheduler::schedule(
-                            connection, statements, HOOK, &args, at, zone, now,
-                        )
-                        .await?;
-                    }
-                }
-                ChangeKind::Joined { .. } => {}
-                ChangeKind::Left => {
-                    action_scheduler::cancel(connection, statements, HOOK, &args, zone, now)
-                        .await?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn sections_with_email(
+/// The statement failed.
+pub async fn sections(
     connection: &mut Connection,
     statements: &Statements,
     courses: &[u64],
 ) -> Result<Vec<Section>, DatabaseError> {
+    if courses.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = statements.course_email_sections.repeated(courses.len());
     let query = courses
         .iter()
@@ -101,6 +59,38 @@ async fn sections_with_email(
         text_in(meta, "email_enabled").as_deref() == Some(b"yes")
     });
     Ok(sections)
+}
+
+/// One job for each section of the courses that were joined, and the end of those of courses that were left, in the order
+/// of the changes.
+pub fn jobs(
+    sections: &[Section],
+    user_id: u64,
+    changes: &[Change],
+    zone: &SiteZone,
+    now: DateTime<Utc>,
+) -> Vec<Job> {
+    let touched = changes.iter().flat_map(|change| {
+        let of_course = move |section: &&Section| section.space_id == change.space_id;
+        let sections = sections.iter().filter(of_course);
+        sections.map(move |section| (section, &change.kind))
+    });
+    let job = |(section, change): (&Section, &ChangeKind)| {
+        let args = format!("[{},{user_id}]", section.id);
+        match change {
+            ChangeKind::Joined { role, since, .. } if role == "student" => {
+                let due = due(since.as_deref(), section.days.unwrap_or(0), zone, now);
+                (due > now).then_some(Job::Schedule {
+                    hook: HOOK,
+                    args,
+                    schedule: Schedule::At(due),
+                })
+            }
+            ChangeKind::Joined { .. } => None,
+            ChangeKind::Left => Some(Job::Cancel { hook: HOOK, args }),
+        }
+    };
+    touched.filter_map(job).collect()
 }
 
 /// The enrolment's wall clock plus whole days of 86,400 seconds, read as site-local time.
@@ -118,4 +108,52 @@ fn due(since: Option<&str>, days: i64, zone: &SiteZone, now: DateTime<Utc>) -> D
 fn text_in(serialised: &[u8], key: &str) -> Option<Vec<u8>> {
     let value = php::parse(loose::trim(serialised)).ok()?;
     Some(value.as_array()?.get(key)?.as_bytes()?.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_student_gets_the_sections_that_open_later_and_who_leaves_gets_none() {
+        let section = |id, space_id, days| Section {
+            id,
+            space_id,
+            days: Some(days),
+            meta: None,
+        };
+        let sections = [section(11, 5, 0), section(12, 5, 2), section(21, 6, 2)];
+        let joined = |space_id, role: &str| Change {
+            space_id,
+            is_course: true,
+            kind: ChangeKind::Joined {
+                role: role.to_owned(),
+                since: None,
+                reactivated: None,
+                twice: false,
+            },
+        };
+        let left = Change {
+            space_id: 6,
+            is_course: true,
+            kind: ChangeKind::Left,
+        };
+        let (zone, now) = (SiteZone::from_gmt_offset("0"), DateTime::UNIX_EPOCH);
+        let changes = [joined(5, "student"), joined(5, "instructor"), left];
+        let later = Schedule::At(now + Duration::days(2));
+        assert_eq!(
+            jobs(&sections, 7, &changes, &zone, now),
+            [
+                Job::Schedule {
+                    hook: HOOK,
+                    args: "[12,7]".to_owned(),
+                    schedule: later,
+                },
+                Job::Cancel {
+                    hook: HOOK,
+                    args: "[21,7]".to_owned(),
+                },
+            ]
+        );
+    }
 }

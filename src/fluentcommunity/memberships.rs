@@ -3,12 +3,12 @@
 
 mod rows;
 
-pub use self::rows::{ask_in, targets};
+pub use self::rows::{ask_in, spaces};
 use super::webhook::Webhook;
 
-/// A space or course that the webhook names, with the user's rows in it.
+/// A space or course that the webhook names, with the user's rows in it. A course is a space of another type.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct Space {
     /// Id in `fcom_spaces`.
     pub id: u64,
     /// Type `course`; everything else that can be joined is a `community` space.
@@ -42,7 +42,7 @@ impl Membership {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Id in `fcom_spaces`.
-    pub target_id: u64,
+    pub space_id: u64,
     /// Whether it is a course.
     pub is_course: bool,
     /// Joined or left.
@@ -70,43 +70,80 @@ pub enum ChangeKind {
 
 /// The rows to write, so that the tables end as PHP would leave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct MembershipPlan {
     /// Ids of rows to delete, before anything else: all that the user has in what he leaves.
     pub delete: Vec<u64>,
     /// Row id and role of rows that become active again.
     pub reactivate: Vec<(u64, String)>,
-    /// Target id and role of new rows, in order.
+    /// Space id and role of new rows, in order.
     pub insert: Vec<(u64, &'static str)>,
     /// Everything that happened, in order.
     pub changes: Vec<Change>,
+    /// What the webhook asks for and nothing came of, in order.
+    pub left_out: Vec<LeftOut>,
 }
 
-impl Plan {
+/// An entry of the webhook's lists that changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// As the webhook has it.
+    pub space_id: u64,
+    /// What the list is for.
+    pub wish: Wish,
+    /// Why nothing came of it.
+    pub reason: Reason,
+}
+
+/// What a webhook's list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Joining.
+    Join,
+    /// Leaving.
+    Leave,
+}
+
+/// Why nothing came of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The user is an active member already.
+    AlreadyActive,
+    /// The user is no active member.
+    NotActive,
+    /// The list is one of courses, and the course module is off.
+    CourseModuleOff,
+    /// No space or course has this id.
+    DoesNotExist,
+}
+
+impl MembershipPlan {
     /// Runs through the webhook in PHP's order: courses to join, courses to leave (both only while the course module is
     /// on), spaces to join, spaces to leave. The lists are not checked against the types of their ids, as in PHP.
-    pub fn decide(webhook: &Webhook, course_module: bool, targets: Vec<Target>) -> Self {
+    pub fn decide(webhook: &Webhook, course_module: bool, spaces: Vec<Space>) -> Self {
         let mut state = State {
-            targets,
+            spaces,
             plan: Self::default(),
         };
-        if course_module {
-            webhook
-                .course_ids
-                .iter()
-                .for_each(|&id| state.join(id, "student"));
-            webhook
-                .remove_course_ids
-                .iter()
-                .for_each(|&id| state.leave(id));
+        for &id in &webhook.course_ids {
+            if course_module {
+                state.join(id, "student");
+            } else {
+                state.leave_out(id, Wish::Join, Reason::CourseModuleOff);
+            }
         }
-        webhook
-            .space_ids
-            .iter()
-            .for_each(|&id| state.join(id, "member"));
-        webhook
-            .remove_space_ids
-            .iter()
-            .for_each(|&id| state.leave(id));
+        for &id in &webhook.remove_course_ids {
+            if course_module {
+                state.leave(id);
+            } else {
+                state.leave_out(id, Wish::Leave, Reason::CourseModuleOff);
+            }
+        }
+        for &id in &webhook.space_ids {
+            state.join(id, "member");
+        }
+        for &id in &webhook.remove_space_ids {
+            state.leave(id);
+        }
         state.plan
     }
 
@@ -120,26 +157,28 @@ impl Plan {
         let later = self.changes[last + 1..].iter();
         let new =
             later.filter(|change| matches!(change.kind, ChangeKind::Joined { twice: false, .. }));
-        Some(new.map(|change| change.target_id).collect())
+        Some(new.map(|change| change.space_id).collect())
     }
 }
 
 /// The memberships as they stand while the lists are worked through.
 struct State {
-    targets: Vec<Target>,
-    plan: Plan,
+    spaces: Vec<Space>,
+    plan: MembershipPlan,
 }
 
 impl State {
     fn join(&mut self, id: u64, role: &'static str) {
-        let Some(target) = self.targets.iter_mut().find(|target| target.id == id) else {
-            return;
+        let Some(space) = self.spaces.iter_mut().find(|space| space.id == id) else {
+            return self.leave_out(id, Wish::Join, Reason::DoesNotExist);
         };
         // A member of a course is a student; a student of a space stays one.
-        let role = if target.is_course { "student" } else { role };
-        let twice = target.memberships.iter().any(Membership::is_active);
-        let (role, since, reactivated) = match target.memberships.first_mut() {
-            Some(row) if row.is_active() => return,
+        let role = if space.is_course { "student" } else { role };
+        let twice = space.memberships.iter().any(Membership::is_active);
+        let (role, since, reactivated) = match space.memberships.first_mut() {
+            Some(row) if row.is_active() => {
+                return self.leave_out(id, Wish::Join, Reason::AlreadyActive);
+            }
             Some(row) => {
                 let kept = row
                     .role
@@ -154,7 +193,7 @@ impl State {
                 (role, row.created_at.clone(), row.id)
             }
             None => {
-                target.memberships.push(Membership {
+                space.memberships.push(Membership {
                     id: None,
                     status: Some("active".to_owned()),
                     role: Some(role.to_owned()),
@@ -164,7 +203,7 @@ impl State {
                 (role.to_owned(), None, None)
             }
         };
-        let (target_id, is_course) = (id, target.is_course);
+        let (space_id, is_course) = (id, space.is_course);
         let kind = ChangeKind::Joined {
             role,
             since,
@@ -172,20 +211,20 @@ impl State {
             twice,
         };
         self.plan.changes.push(Change {
-            target_id,
+            space_id,
             is_course,
             kind,
         });
     }
 
     fn leave(&mut self, id: u64) {
-        let Some(target) = self.targets.iter_mut().find(|target| target.id == id) else {
-            return;
+        let Some(space) = self.spaces.iter_mut().find(|space| space.id == id) else {
+            return self.leave_out(id, Wish::Leave, Reason::DoesNotExist);
         };
-        if !target.memberships.iter().any(Membership::is_active) {
-            return;
+        if !space.memberships.iter().any(Membership::is_active) {
+            return self.leave_out(id, Wish::Leave, Reason::NotActive);
         }
-        let rows = std::mem::take(&mut target.memberships);
+        let rows = std::mem::take(&mut space.memberships);
         self.plan
             .delete
             .extend(rows.iter().filter_map(|row| row.id));
@@ -194,9 +233,17 @@ impl State {
             .reactivate
             .retain(|&(row_id, _)| rows.iter().all(|row| row.id != Some(row_id)));
         self.plan.changes.push(Change {
-            target_id: id,
-            is_course: target.is_course,
+            space_id: id,
+            is_course: space.is_course,
             kind: ChangeKind::Left,
+        });
+    }
+
+    fn leave_out(&mut self, space_id: u64, wish: Wish, reason: Reason) {
+        self.plan.left_out.push(LeftOut {
+            space_id,
+            wish,
+            reason,
         });
     }
 }
@@ -217,7 +264,7 @@ mod tests {
         }
     }
 
-    fn target(id: u64, is_course: bool, rows: &[(&str, &str)]) -> Target {
+    fn space(id: u64, is_course: bool, rows: &[(&str, &str)]) -> Space {
         let memberships = rows
             .iter()
             .zip(id * 10..)
@@ -227,7 +274,7 @@ mod tests {
                 role: Some((*role).to_owned()),
                 created_at: Some("2026-01-01 00:00:00".to_owned()),
             });
-        Target {
+        Space {
             id,
             is_course,
             settings: None,
@@ -237,12 +284,13 @@ mod tests {
 
     #[test]
     fn a_new_membership_takes_the_role_of_the_list_but_a_course_has_students_only() {
-        let targets = vec![
-            target(1, false, &[]),
-            target(5, true, &[]),
-            target(7, true, &[]),
+        let spaces = vec![
+            space(1, false, &[]),
+            space(5, true, &[]),
+            space(7, true, &[]),
         ];
-        let plan = Plan::decide(&webhook(&[1, 7, 999], &[], &[5, 1, 1], &[]), true, targets);
+        let plan =
+            MembershipPlan::decide(&webhook(&[1, 7, 999], &[], &[5, 1, 1], &[]), true, spaces);
         assert_eq!(
             plan.insert,
             [(1, "student"), (7, "student"), (5, "student")]
@@ -260,8 +308,8 @@ mod tests {
             ("", "instructor", Some("member")),
             ("active", "instructor", None),
         ] {
-            let targets = vec![target(2, false, &[(status, role)])];
-            let plan = Plan::decide(&webhook(&[], &[], &[2], &[]), true, targets);
+            let spaces = vec![space(2, false, &[(status, role)])];
+            let plan = MembershipPlan::decide(&webhook(&[], &[], &[2], &[]), true, spaces);
             let expected: Vec<_> = expected
                 .map(|role| (20, role.to_owned()))
                 .into_iter()
@@ -273,12 +321,12 @@ mod tests {
 
     #[test]
     fn only_an_active_member_leaves_and_then_every_row_goes() {
-        let targets = vec![
-            target(1, false, &[("pending", "member"), ("active", "admin")]),
-            target(2, false, &[("blocked", "member")]),
-            target(3, false, &[]),
+        let spaces = vec![
+            space(1, false, &[("pending", "member"), ("active", "admin")]),
+            space(2, false, &[("blocked", "member")]),
+            space(3, false, &[]),
         ];
-        let plan = Plan::decide(&webhook(&[], &[], &[], &[1, 2, 3, 1]), true, targets);
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[], &[1, 2, 3, 1]), true, spaces);
         assert_eq!(plan.delete, [10, 11]);
         assert_eq!(plan.changes.len(), 1);
         assert_eq!(plan.joined_after_last_leave(), Some(vec![]));
@@ -286,25 +334,25 @@ mod tests {
 
     #[test]
     fn joining_and_leaving_in_one_call_leaves_no_row_and_both_changes() {
-        let plan = Plan::decide(
+        let plan = MembershipPlan::decide(
             &webhook(&[], &[], &[2], &[2]),
             true,
-            vec![target(2, false, &[])],
+            vec![space(2, false, &[])],
         );
         assert_eq!(
             (plan.insert.len(), plan.delete.len(), plan.changes.len()),
             (0, 0, 2)
         );
 
-        let pending = vec![target(2, false, &[("pending", "member")])];
-        let plan = Plan::decide(&webhook(&[], &[], &[2], &[2]), true, pending);
+        let pending = vec![space(2, false, &[("pending", "member")])];
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[2], &[2]), true, pending);
         assert_eq!(
             (plan.reactivate.len(), plan.delete.as_slice()),
             (0, &[20][..])
         );
 
-        let active = vec![target(5, true, &[("active", "student")])];
-        let plan = Plan::decide(&webhook(&[], &[5], &[5], &[]), true, active);
+        let active = vec![space(5, true, &[("active", "student")])];
+        let plan = MembershipPlan::decide(&webhook(&[], &[5], &[5], &[]), true, active);
         assert_eq!(
             (plan.delete.as_slice(), plan.insert.as_slice()),
             (&[50][..], &[(5, "student")][..])
@@ -314,13 +362,46 @@ mod tests {
 
     #[test]
     fn the_course_lists_are_dead_while_the_course_module_is_off() {
-        let targets = vec![
-            target(5, true, &[]),
-            target(6, true, &[("active", "student")]),
+        let spaces = vec![
+            space(5, true, &[]),
+            space(6, true, &[("active", "student")]),
         ];
-        let plan = Plan::decide(&webhook(&[5], &[6], &[], &[]), false, targets.clone());
-        assert_eq!(plan, Plan::default());
-        let plan = Plan::decide(&webhook(&[], &[], &[5], &[6]), false, targets);
+        let plan = MembershipPlan::decide(&webhook(&[5], &[6], &[], &[]), false, spaces.clone());
+        let left_out = |space_id, wish| LeftOut {
+            space_id,
+            wish,
+            reason: Reason::CourseModuleOff,
+        };
+        let expected = MembershipPlan {
+            left_out: vec![left_out(5, Wish::Join), left_out(6, Wish::Leave)],
+            ..MembershipPlan::default()
+        };
+        assert_eq!(plan, expected);
+        let plan = MembershipPlan::decide(&webhook(&[], &[], &[5], &[6]), false, spaces);
         assert_eq!((plan.insert.len(), plan.delete.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_nothing_comes_of_is_said_with_its_reason() {
+        let spaces = vec![
+            space(1, false, &[("active", "member")]),
+            space(2, false, &[("pending", "member")]),
+        ];
+        let plan = MembershipPlan::decide(&webhook(&[9], &[], &[1], &[2, 8]), true, spaces);
+        let left_out: Vec<_> = plan
+            .left_out
+            .iter()
+            .map(|out| (out.space_id, out.wish, out.reason))
+            .collect();
+        assert_eq!(
+            left_out,
+            [
+                (9, Wish::Join, Reason::DoesNotExist),
+                (1, Wish::Join, Reason::AlreadyActive),
+                (2, Wish::Leave, Reason::NotActive),
+                (8, Wish::Leave, Reason::DoesNotExist),
+            ]
+        );
+        assert!(plan.changes.is_empty());
     }
 }

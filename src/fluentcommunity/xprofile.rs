@@ -62,31 +62,39 @@ impl ProfileFacts {
     }
 }
 
-/// Adds the statement that inserts the profile; `username` fits its column. `created_at` and `updated_at` are site-local
-/// literals: the registration and now. A duplicate key means that the user got a profile in the meantime.
-pub fn insert_in(
-    batch: &mut Batch,
-    statements: &Statements,
-    user_id: u64,
-    username: &str,
-    facts: &ProfileFacts,
-    [created_at, updated_at]: [&str; 2],
-) {
-    let meta = String::from_utf8_lossy(&facts.meta()).into_owned();
-    let literals = [
-        user_id.into(),
-        username.into(),
-        Literal::Text(&facts.display_name()),
-        Literal::Text(cut_bytes(&facts.description, SHORT_DESCRIPTION_BYTES)),
-        Literal::Text(&meta),
-        created_at.into(),
-        updated_at.into(),
-    ];
-    batch.add(
-        &statements.insert_xprofile,
-        "insert the community profile",
-        &literals,
-    );
+/// A row to insert.
+#[derive(Clone, Debug)]
+pub struct NewProfile {
+    /// Fits its column.
+    pub username: String,
+    /// What the other columns are made of.
+    pub facts: ProfileFacts,
+    /// The registration, a site-local literal.
+    pub created_at: String,
+    /// Now, a site-local literal.
+    pub updated_at: String,
+}
+
+impl NewProfile {
+    /// Adds the statement that inserts the row. A duplicate key means that the user got a profile in the meantime.
+    pub fn insert_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64) {
+        let facts = &self.facts;
+        let meta = String::from_utf8_lossy(&facts.meta()).into_owned();
+        let literals = [
+            user_id.into(),
+            Literal::Text(&self.username),
+            Literal::Text(&facts.display_name()),
+            Literal::Text(cut_bytes(&facts.description, SHORT_DESCRIPTION_BYTES)),
+            Literal::Text(&meta),
+            Literal::Text(&self.created_at),
+            Literal::Text(&self.updated_at),
+        ];
+        batch.add(
+            &statements.insert_xprofile,
+            "insert the community profile",
+            &literals,
+        );
+    }
 }
 
 #[derive(FromRow)]

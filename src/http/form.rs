@@ -7,14 +7,15 @@ use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::fields::Fields;
 use super::multipart::{MultipartError, MultipartLimits, read_multipart};
-use super::reply::Replies;
-use super::rules::Rules;
+use super::reply::{Refused, Replies};
+use super::rules::CallerRules;
 use crate::check::FORM_WANTED;
+use crate::outcome::Outcome;
 
 /// Signatures of a call, after the Standard Webhooks specification.
 pub(super) const SIGNATURE: &str = "webhook-signature";
@@ -35,9 +36,9 @@ pub(super) struct Form {
 pub(super) async fn read_form(
     request: &HttpRequest,
     payload: web::Payload,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
-) -> Result<Form, HttpResponse> {
+) -> Result<Form, Refused> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
@@ -51,7 +52,11 @@ pub(super) async fn read_form(
     let is_urlencoded = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let is_multipart = media_type.eq_ignore_ascii_case("multipart/form-data");
     if !is_urlencoded && !is_multipart {
-        return Err(replies.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, FORM_WANTED));
+        return Err(invalid(
+            replies,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            FORM_WANTED,
+        ));
     }
     let length = request
         .headers()
@@ -84,7 +89,8 @@ pub(super) async fn read_form(
     };
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(form) => form,
-        Err(_) => Err(replies.error(
+        Err(_) => Err(invalid(
+            replies,
             StatusCode::REQUEST_TIMEOUT,
             "The body did not arrive in time",
         )),
@@ -93,7 +99,7 @@ pub(super) async fn read_form(
 
 /// Takes the body off the connection and keeps none of it, so that the answer reaches a caller who is still sending, and the
 /// next request can follow. One that is too large or too slow is left, and the connection ends.
-pub(super) async fn skip_body(mut payload: web::Payload, rules: &Rules) {
+pub(super) async fn skip_body(mut payload: web::Payload, rules: &CallerRules) {
     let skipping = async {
         let mut length = 0;
         while let Some(Ok(chunk)) = payload.next().await {
@@ -109,9 +115,9 @@ pub(super) async fn skip_body(mut payload: web::Payload, rules: &Rules) {
 async fn read_multipart_form(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
-) -> Result<Fields, HttpResponse> {
+) -> Result<Fields, Refused> {
     let limits = MultipartLimits {
         max_bytes: rules.max_body_bytes,
         max_fields: rules.max_fields,
@@ -121,9 +127,11 @@ async fn read_multipart_form(
         .map_err(|error| match error {
             MultipartError::TooLarge => too_large(replies),
             MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
-            MultipartError::Malformed(_) => {
-                replies.error(StatusCode::BAD_REQUEST, "The multipart body is malformed")
-            }
+            MultipartError::Malformed(_) => invalid(
+                replies,
+                StatusCode::BAD_REQUEST,
+                "The multipart body is malformed",
+            ),
         })
 }
 
@@ -131,11 +139,11 @@ async fn read_body(
     mut payload: web::Payload,
     limit: usize,
     replies: Replies,
-) -> Result<Vec<u8>, HttpResponse> {
+) -> Result<Vec<u8>, Refused> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
-            chunk.map_err(|_| replies.error(StatusCode::BAD_REQUEST, "The body broke off"))?;
+            chunk.map_err(|_| invalid(replies, StatusCode::BAD_REQUEST, "The body broke off"))?;
         if body.len() + chunk.len() > limit {
             return Err(too_large(replies));
         }
@@ -144,13 +152,16 @@ async fn read_body(
     Ok(body)
 }
 
-fn too_large(replies: Replies) -> HttpResponse {
-    replies.error(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+fn too_large(replies: Replies) -> Refused {
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    replies.refuse(Outcome::TooLarge, status, "The body is too large")
 }
 
-fn too_many_fields(replies: Replies, limit: usize) -> HttpResponse {
-    replies.error(
-        StatusCode::BAD_REQUEST,
-        &format!("The form has more than {limit} fields"),
-    )
+fn too_many_fields(replies: Replies, limit: usize) -> Refused {
+    let message = format!("The form has more than {limit} fields");
+    invalid(replies, StatusCode::BAD_REQUEST, &message)
+}
+
+fn invalid(replies: Replies, status: StatusCode, message: &str) -> Refused {
+    replies.refuse(Outcome::InvalidRequest, status, message)
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::{Occasionally, Rules};
+use super::{CallerRules, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::Calls;
 use crate::site::Site;
@@ -39,7 +39,7 @@ pub struct Front {
     /// What `wp-config.php` says of the portal's address.
     pub portal: PortalOverrides,
     /// How callers are judged at present.
-    pub rules: watch::Receiver<Arc<Rules>>,
+    pub rules: watch::Receiver<Arc<CallerRules>>,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
 }

@@ -25,5 +25,5 @@ pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
-pub use rules::Rules;
+pub use rules::CallerRules;
 pub use server::{Bound, ListenError, bind};

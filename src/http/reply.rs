@@ -11,7 +11,8 @@ use actix_web::http::header::{
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::provision::{Outcome, ProvisionError, SignatureFlaw};
+use crate::outcome::Outcome;
+use crate::provision::{Executed, ProvisionError, SignatureFlaw};
 use crate::wordpress::version::Version;
 
 /// The answer to an executed call; FluentCommunity's spelling is what callers match.
@@ -41,17 +42,23 @@ pub(super) struct Replies {
     pub(super) version: Option<Version>,
 }
 
+/// A request that is refused: its answer, and what it is counted as.
+pub(super) struct Refused {
+    pub(super) outcome: Outcome,
+    pub(super) response: HttpResponse,
+}
+
 impl Replies {
     /// 200 for an executed call.
-    pub(super) fn success(self, outcome: &Outcome) -> HttpResponse {
+    pub(super) fn success(self, executed: &Executed) -> HttpResponse {
         let body = Success {
             status: "success",
             message: "webhook has been successfully executied",
-            execution_timestamp: outcome.executed_at.timestamp(),
-            user_id: outcome.user_id,
+            execution_timestamp: executed.executed_at.timestamp(),
+            user_id: executed.user_id,
         };
         let mut response = self.json(StatusCode::OK, &body);
-        if outcome.replayed {
+        if executed.replayed {
             let (name, value) = REPLAYED;
             response
                 .headers_mut()
@@ -61,64 +68,72 @@ impl Replies {
     }
 
     /// An error in FluentCommunity's shape.
-    pub(super) fn error(self, status: StatusCode, message: &str) -> HttpResponse {
-        self.json(
-            status,
-            &Failure {
-                status: "error",
-                message,
-            },
-        )
+    pub(super) fn refuse(self, outcome: Outcome, status: StatusCode, message: &str) -> Refused {
+        let body = Failure {
+            status: "error",
+            message,
+        };
+        Refused {
+            outcome,
+            response: self.json(status, &body),
+        }
     }
 
     /// 405; the only method is POST.
-    pub(super) fn method_not_allowed(self) -> HttpResponse {
-        let mut response = self.error(
+    pub(super) fn method_not_allowed(self) -> Refused {
+        let mut refused = self.refuse(
+            Outcome::WrongMethod,
             StatusCode::METHOD_NOT_ALLOWED,
             "Webhooks are executed by POST requests with form data only",
         );
-        response
-            .headers_mut()
-            .insert(ALLOW, "POST".parse().expect("a header value"));
-        response
+        let headers = refused.response.headers_mut();
+        headers.insert(ALLOW, "POST".parse().expect("a header value"));
+        refused
     }
 
-    /// 429 or 503 with the time to wait, in whole seconds and at least one.
-    pub(super) fn retry(self, status: StatusCode, message: &str, after: Duration) -> HttpResponse {
-        let mut response = self.error(status, message);
-        let seconds = after.as_millis().div_ceil(1000).max(1);
-        response.headers_mut().insert(
-            RETRY_AFTER,
-            seconds
-                .to_string()
-                .parse()
-                .expect("digits are a header value"),
-        );
-        response
+    /// 429.
+    pub(super) fn too_many(self, message: &str, wait: Duration) -> Refused {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        self.later(Outcome::RateLimited, status, message, wait)
     }
 
     /// 503: nothing was written, the same call may succeed soon.
-    pub(super) fn unavailable(self, message: &str) -> HttpResponse {
-        self.retry(StatusCode::SERVICE_UNAVAILABLE, message, RETRY_LATER)
+    pub(super) fn unavailable(self, outcome: Outcome, message: &str) -> Refused {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        self.later(outcome, status, message, RETRY_LATER)
+    }
+
+    /// With the time to wait, in whole seconds and at least one.
+    fn later(self, outcome: Outcome, status: StatusCode, message: &str, wait: Duration) -> Refused {
+        let mut refused = self.refuse(outcome, status, message);
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        let seconds = seconds.to_string();
+        let headers = refused.response.headers_mut();
+        headers.insert(
+            RETRY_AFTER,
+            seconds.parse().expect("digits are a header value"),
+        );
+        refused
     }
 
     /// Status and wording for a call that was not executed. Internal text never reaches a client.
-    pub(super) fn refusal(self, error: &ProvisionError) -> HttpResponse {
-        let locked = |message| self.error(StatusCode::LOCKED, message);
+    pub(super) fn refusal(self, error: &ProvisionError) -> Refused {
+        let outcome = error.outcome();
+        let refuse = |status, message| self.refuse(outcome, status, message);
+        let locked = |message| refuse(StatusCode::LOCKED, message);
+        let unavailable = |message| self.unavailable(outcome, message);
         match error {
-            ProvisionError::UnknownWebhook => {
-                self.error(StatusCode::NOT_FOUND, "Webhook not found")
-            }
-            ProvisionError::IdempotencyConflict => self.error(
+            ProvisionError::UnknownWebhook => refuse(StatusCode::NOT_FOUND, "Webhook not found"),
+            ProvisionError::IdempotencyConflict => refuse(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "This Idempotency-Key was used for a call with other fields",
             ),
-            ProvisionError::AddressNotAllowed { .. } => self.error(
+            ProvisionError::AddressNotAllowed { .. } => refuse(
                 StatusCode::FORBIDDEN,
                 "This webhook cannot be called from this address",
             ),
             ProvisionError::NotSigned { flaw, .. } => {
-                self.error(StatusCode::UNAUTHORIZED, signature_wanted(*flaw))
+                refuse(StatusCode::UNAUTHORIZED, signature_wanted(*flaw))
             }
             ProvisionError::EmailRequired => locked("Email is required"),
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
@@ -128,12 +143,12 @@ impl Replies {
                 locked("A name is too long, or has characters that this site cannot store.")
             }
             ProvisionError::CommitUnknown(_) | ProvisionError::Aborted(_) => {
-                self.unavailable("Nobody can say whether the call was executed; send it again")
+                unavailable("Nobody can say whether the call was executed; send it again")
             }
             ProvisionError::Crowded => {
-                self.unavailable("Too many new members at once, nothing was changed")
+                unavailable("Too many new members at once, nothing was changed")
             }
-            _ => self.unavailable("The call could not be executed now, nothing was changed"),
+            _ => unavailable("The call could not be executed now, nothing was changed"),
         }
     }
 

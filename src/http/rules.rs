@@ -13,8 +13,8 @@ use super::admin::Access;
 use crate::config::{self, Config, ForwardingHeader};
 use crate::provision::{ProtectedWebhook, Protection};
 
-/// Rules for callers.
-pub struct Rules {
+/// How callers are judged.
+pub struct CallerRules {
     /// Rates per client and per webhook.
     pub(super) limiter: Arc<Limiter>,
     rates: [Option<NonZeroU32>; 3],
@@ -36,7 +36,7 @@ pub struct Rules {
     pub(super) old_keys: TimeDelta,
 }
 
-impl Rules {
+impl CallerRules {
     /// As configured. Rates that stay the same go on from where they are: otherwise a reload would forgive every guesser.
     pub fn new(config: &Config, before: Option<&Self>) -> Self {
         let limits = &config.limits;

@@ -10,7 +10,7 @@ use tracing::Span;
 use tracing::field::{Empty, display};
 
 use super::client::Client;
-use super::rules::Rules;
+use super::rules::CallerRules;
 use crate::telemetry::{self, TraceContext, phase};
 
 const TRACEPARENT: &str = "traceparent";
@@ -31,7 +31,7 @@ fn context(request: &ServiceRequest) -> Option<TraceContext> {
 /// one if there is a collector.
 pub(super) fn begin(
     request: &ServiceRequest,
-    rules: Option<&Rules>,
+    rules: Option<&CallerRules>,
     is_trusted: bool,
     log: &Span,
 ) -> Span {
@@ -47,7 +47,7 @@ pub(super) fn begin(
     span
 }
 
-fn describe(request: &ServiceRequest, rules: Option<&Rules>) -> Span {
+fn describe(request: &ServiceRequest, rules: Option<&CallerRules>) -> Span {
     if UNTRACED.contains(&request.path()) {
         return Span::none();
     }

@@ -2,7 +2,7 @@
 //! says in words what PHP passes over in silence.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -14,12 +14,12 @@ use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
 use super::form::{Form, SIGNATURE, read_form, skip_body};
 use super::front::Front;
-use super::reply::Replies;
+use super::reply::{Refused, Replies};
 use super::request_id::RequestId;
-use super::rules::Rules;
+use super::rules::CallerRules;
+use crate::outcome::{Lane, Outcome};
 use crate::provision::{
-    self, Caller, Email, Idempotency, InvalidKey, Outcome, ProvisionError, Signed, WebhookCall,
-    WebhookKey,
+    self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
 };
 use crate::telemetry;
 use crate::wordpress::php::loose;
@@ -49,25 +49,22 @@ pub(super) async fn handle(
     } else {
         Some(receive(&request, payload, &front, &rules, replies).await)
     };
-    let (mut response, ended) = match wanted {
-        None => turn_away(&front, replies, OVERLOADED),
+    let (mut response, outcome, lane) = match wanted {
+        None => turn_away(&front, replies, Outcome::Overloaded, OVERLOADED),
         Some(Ok(call)) => execute(&front, &rules, call, replies, started).await,
-        Some(Err(response)) => {
-            let status = response.status().as_u16();
-            let ended = Ended::unheard(response.status());
+        Some(Err(refused)) => {
+            let (status, outcome) = (refused.response.status().as_u16(), refused.outcome.word());
             tracing::info!(
                 status,
-                outcome = ended.outcome,
+                outcome,
                 duration_ms = started.elapsed().as_millis(),
-                "request refused with {status}: {}",
-                ended.outcome
+                "request refused with {status}: {outcome}"
             );
-            (response, ended)
+            refused.into()
         }
     };
-    let metrics = &front.metrics;
-    metrics.call_ended(ended.outcome, ended.lane, started.elapsed());
-    tracing::Span::current().record("call.outcome", ended.outcome);
+    front.metrics.call_ended(outcome, lane, started.elapsed());
+    tracing::Span::current().record("call.outcome", outcome.word());
     if front.draining.is_cancelled() {
         response
             .head_mut()
@@ -76,38 +73,12 @@ pub(super) async fn handle(
     response
 }
 
-/// What a request is counted as.
-struct Ended {
-    outcome: &'static str,
-    lane: &'static str,
-}
+/// The answer to a request, and what it is counted as.
+type Answer = (HttpResponse, Outcome, Lane);
 
-impl Ended {
-    fn refused(outcome: &'static str) -> Self {
-        let lane = "none";
-        Self { outcome, lane }
-    }
-
-    /// Before it was a call.
-    fn unheard(status: StatusCode) -> Self {
-        Self::refused(match status {
-            StatusCode::METHOD_NOT_ALLOWED => "wrong_method",
-            StatusCode::NOT_FOUND => "not_a_call",
-            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-            StatusCode::TOO_MANY_REQUESTS => "rate_limited",
-            StatusCode::SERVICE_UNAVAILABLE => "shutting_down",
-            _ => "invalid_request",
-        })
-    }
-
-    fn executed(outcome: &Outcome) -> Self {
-        let lane = if outcome.created { "new" } else { "known" };
-        let outcome = match outcome {
-            outcome if outcome.replayed => "repeated",
-            outcome if outcome.created => "created",
-            _ => "found",
-        };
-        Self { outcome, lane }
+impl From<Refused> for Answer {
+    fn from(refused: Refused) -> Self {
+        (refused.response, refused.outcome, Lane::None)
     }
 }
 
@@ -116,11 +87,11 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     front: &Front,
-    rules: &Rules,
+    rules: &CallerRules,
     replies: Replies,
-) -> Result<WebhookCall, HttpResponse> {
+) -> Result<WebhookCall, Refused> {
     if front.draining.is_cancelled() && !front.hands_over {
-        return Err(replies.unavailable("The server is shutting down"));
+        return Err(replies.unavailable(Outcome::ShuttingDown, "The server is shutting down"));
     }
     if request.method() != Method::POST {
         return Err(replies.method_not_allowed());
@@ -129,15 +100,16 @@ async fn receive(
     rules
         .limiter
         .check_client(client.address)
-        .map_err(|wait| too_many(replies, "Too many calls from this client", wait))?;
+        .map_err(|wait| replies.too_many("Too many calls from this client", wait))?;
     rules
         .limiter
         .check_keys(rules.stranger(client.address))
-        .map_err(|wait| too_many(replies, "Too many wrong keys from this client", wait))?;
+        .map_err(|wait| replies.too_many("Too many wrong keys from this client", wait))?;
     let Form { fields: body, raw } = read_form(request, payload, rules, replies).await?;
     let query = request.query_string();
     if !is_webhook_action(query, &body) {
-        return Err(replies.error(
+        return Err(replies.refuse(
+            Outcome::NotACall,
             StatusCode::NOT_FOUND,
             "Not a webhook call: fcom_action=incoming_webhook is missing",
         ));
@@ -149,12 +121,16 @@ async fn receive(
         rules
             .limiter
             .note_unknown_key(rules.stranger(client.address));
-        replies.refusal(&ProvisionError::UnknownWebhook)
+        // Without a key it is counted as no call, but the answer is that to a wrong one.
+        Refused {
+            outcome: Outcome::NotACall,
+            ..replies.refusal(&ProvisionError::UnknownWebhook)
+        }
     })?;
     rules
         .limiter
         .check_webhook(&key)
-        .map_err(|wait| too_many(replies, "Too many calls of this webhook", wait))?;
+        .map_err(|wait| replies.too_many("Too many calls of this webhook", wait))?;
     let caller = Caller {
         address: client.address,
         arrived: front.site.clock.now(),
@@ -169,15 +145,13 @@ async fn receive(
     let mut call = call(key, &body, client.https, caller);
     if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
         let idempotency = Idempotency::of(header.as_bytes(), call.repeated_fields());
-        let refused =
-            |error: InvalidKey| replies.error(StatusCode::BAD_REQUEST, &error.to_string());
+        let refused = |error: InvalidKey| {
+            let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
+            replies.refuse(outcome, status, &error.to_string())
+        };
         call.idempotency = Some(idempotency.map_err(refused)?);
     }
     Ok(call)
-}
-
-fn too_many(replies: Replies, message: &str, wait: Duration) -> HttpResponse {
-    replies.retry(StatusCode::TOO_MANY_REQUESTS, message, wait)
 }
 
 /// `$_REQUEST['fcom_action']`: the body wins over the query; trimmed and without tags, as `sanitize_text_field` leaves it.
@@ -224,14 +198,14 @@ fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
 /// Carries the call out, if there is room for one more, and writes the one line about it.
 async fn execute(
     front: &Front,
-    rules: &Rules,
+    rules: &CallerRules,
     call: WebhookCall,
     replies: Replies,
     started: Instant,
-) -> (HttpResponse, Ended) {
+) -> Answer {
     let place = match place(front).await {
         Ok(place) => place,
-        Err(no_place) => return turn_away(front, replies, no_place),
+        Err((outcome, message)) => return turn_away(front, replies, outcome, message),
     };
     let address = call.caller.address;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
@@ -241,30 +215,31 @@ async fn execute(
     let duration_ms = started.elapsed().as_millis();
     let _entered = span.enter();
     match result {
-        Ok(outcome) => {
-            let (user, webhook) = (outcome.user_id, outcome.webhook_id);
-            let ended = Ended::executed(&outcome);
-            let done = match ended.outcome {
-                "repeated" => "repeated the answer for",
-                done => done,
+        Ok(executed) => {
+            let (user, webhook) = (executed.user_id, executed.webhook_id);
+            let outcome = executed.outcome();
+            let done = match outcome {
+                Outcome::Repeated => "repeated the answer for",
+                done => done.word(),
             };
             tracing::info!(
                 status = 200,
                 user.id = user,
                 webhook.id = webhook,
-                outcome = ended.outcome,
+                outcome = outcome.word(),
                 duration_ms,
                 "{done} user {user} through webhook {webhook} in {duration_ms} ms"
             );
-            (replies.success(&outcome), ended)
+            (replies.success(&executed), outcome, executed.lane())
         }
         Err(error) => {
             if matches!(error, ProvisionError::UnknownWebhook) {
                 rules.limiter.note_unknown_key(rules.stranger(address));
             }
-            let response = replies.refusal(&error);
-            let status = response.status().as_u16();
-            let (outcome, reason) = (error.word(), telemetry::chain(&error));
+            let refused = replies.refusal(&error);
+            let status = refused.response.status();
+            let (is_ours, status) = (status.is_server_error(), status.as_u16());
+            let (outcome, reason) = (refused.outcome.word(), telemetry::chain(&error));
             if let Some(remedy) = error.remedy() {
                 tracing::error!(
                     status,
@@ -272,49 +247,45 @@ async fn execute(
                     duration_ms,
                     "call not executed: {reason}. Remedy: {remedy}"
                 );
-            } else if response.status().is_server_error() && !error.is_unavailable() {
+            } else if is_ours && !error.is_unavailable() {
                 tracing::error!(status, outcome, duration_ms, "call not executed: {reason}");
-            } else if response.status().is_server_error() {
+            } else if is_ours {
                 tracing::warn!(status, outcome, duration_ms, "call not executed: {reason}");
             } else {
                 tracing::info!(status, outcome, duration_ms, "call refused: {reason}");
             }
-            (response, Ended::refused(outcome))
+            refused.into()
         }
     }
 }
 
-/// Why there is no place for a call: for metrics, and in words.
-type NoPlace = (&'static str, &'static str);
+const OVERLOADED: &str = "Too many calls at once, nothing was changed";
 
-const OVERLOADED: NoPlace = ("overloaded", "Too many calls at once, nothing was changed");
-
-async fn place(front: &Front) -> Result<OwnedSemaphorePermit, NoPlace> {
+/// A place for a call, or why there is none: as it is counted, and in words.
+async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
     let place = Arc::clone(&front.places).try_acquire_owned();
-    let place = place.map_err(|_| OVERLOADED)?;
+    let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
     if !front.site.readiness.is_ready_once_started().await {
-        return Err(("not_ready", "The server is not ready, nothing was changed"));
+        let message = "The server is not ready, nothing was changed";
+        return Err((Outcome::NotReady, message));
     }
     if front.site.pool.absence().is_some() {
         let message = "The database is away, nothing was changed";
-        return Err(("database_unavailable", message));
+        return Err((Outcome::DatabaseUnavailable, message));
     }
     Ok(place)
 }
 
-fn turn_away(
-    front: &Front,
-    replies: Replies,
-    (outcome, message): NoPlace,
-) -> (HttpResponse, Ended) {
+/// Answers a call for which there is no place.
+fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -> Answer {
     // Many at once, by their nature: a line for each would take the machine from the calls that have a place.
     if front.refusals.is_due() {
         let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
         tracing::warn!(
             status,
-            outcome,
+            outcome = outcome.word(),
             "call refused: {message}; more of these in this second are only counted"
         );
     }
-    (replies.unavailable(message), Ended::refused(outcome))
+    replies.unavailable(outcome, message).into()
 }

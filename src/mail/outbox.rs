@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
 
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::outcome::MailAttempt;
 use crate::wordpress::time::format;
 
 /// A welcome mail to be sent to a new user.
@@ -60,9 +61,9 @@ pub(super) struct Leased {
     pub(super) lease: [u8; 16],
 }
 
-/// How an attempt ended.
+/// How an attempt ended, with what has to be recorded of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum AttemptEnd {
     /// The server took it.
     Sent,
     /// Not wanted any more, and why.
@@ -73,14 +74,14 @@ pub(super) enum Ended {
     Dead(String),
 }
 
-impl Ended {
+impl AttemptEnd {
     /// What the attempt is counted as.
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn kind(&self) -> MailAttempt {
         match self {
-            Self::Sent => "sent",
-            Self::Skipped(_) => "skipped",
-            Self::Later(..) => "later",
-            Self::Dead(_) => "dead",
+            Self::Sent => MailAttempt::Sent,
+            Self::Skipped(_) => MailAttempt::Skipped,
+            Self::Later(..) => MailAttempt::Later,
+            Self::Dead(_) => MailAttempt::Dead,
         }
     }
 }
@@ -116,14 +117,14 @@ pub(super) async fn finish(
     connection: &mut Connection,
     statements: &Statements,
     mail: &Leased,
-    ended: &Ended,
+    ended: &AttemptEnd,
     now: DateTime<Utc>,
 ) -> Result<(), DatabaseError> {
     let (state, next_attempt_at, error, finished_at) = match ended {
-        Ended::Sent => ("sent", now, None, Some(now)),
-        Ended::Skipped(why) => ("skipped", now, Some(why), Some(now)),
-        Ended::Later(at, why) => ("pending", *at, Some(why), None),
-        Ended::Dead(why) => ("dead", now, Some(why), Some(now)),
+        AttemptEnd::Sent => ("sent", now, None, Some(now)),
+        AttemptEnd::Skipped(why) => ("skipped", now, Some(why), Some(now)),
+        AttemptEnd::Later(at, why) => ("pending", *at, Some(why), None),
+        AttemptEnd::Dead(why) => ("dead", now, Some(why), Some(now)),
     };
     sqlx::query(statements.finish_mail.sql())
         .bind(state)

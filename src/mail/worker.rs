@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use super::outbox::{self, Ended, Leased};
+use super::outbox::{self, AttemptEnd, Leased};
 use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::db::DatabaseError;
 use crate::events::note_changed_user;
@@ -143,12 +143,12 @@ impl Worker {
             Ok(ended) => ended,
             Err(error) => self.later(&mail, telemetry::chain(&error)),
         };
-        span.record("mail.outcome", ended.word());
-        if matches!(ended, Ended::Later(..) | Ended::Dead(_)) {
-            fail(&span, ended.word());
+        span.record("mail.outcome", ended.kind().word());
+        if matches!(ended, AttemptEnd::Later(..) | AttemptEnd::Dead(_)) {
+            fail(&span, ended.kind().word());
         }
         report(&mail, &ended);
-        self.metrics.mail_attempted(ended.word(), started.elapsed());
+        self.metrics.mail_attempted(ended.kind(), started.elapsed());
         self.record(&mail, &ended).await?;
         Ok(true)
     }
@@ -159,16 +159,16 @@ impl Worker {
         mail: &Leased,
         line: &mut Line<'_>,
         started: Instant,
-    ) -> Result<Ended, DatabaseError> {
+    ) -> Result<AttemptEnd, DatabaseError> {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
-            return Ok(Ended::Skipped("the user was deleted".to_owned()));
+            return Ok(AttemptEnd::Skipped("the user was deleted".to_owned()));
         };
         // Who may not reset his password gets no link to do it.
         if mail.is_spammer == Some(true) {
-            return Ok(Ended::Skipped("the user is marked as spam".to_owned()));
+            return Ok(AttemptEnd::Skipped("the user is marked as spam".to_owned()));
         }
         if !is_email(address.as_bytes()) {
-            return Ok(Ended::Skipped(
+            return Ok(AttemptEnd::Skipped(
                 "the user's address cannot receive mail".to_owned(),
             ));
         }
@@ -235,29 +235,29 @@ impl Worker {
             .saturating_sub(started.elapsed());
         let sent = line.send(&header, &text, longest);
         Ok(match sent.instrument(phase!("client", "SMTP")).await {
-            Ok(()) => Ended::Sent,
-            Err(failure) if failure.is_permanent => Ended::Dead(failure.words),
+            Ok(()) => AttemptEnd::Sent,
+            Err(failure) if failure.is_permanent => AttemptEnd::Dead(failure.words),
             Err(failure) => self.later(mail, failure.words),
         })
     }
 
     /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
-    fn later(&self, mail: &Leased, why: String) -> Ended {
+    fn later(&self, mail: &Leased, why: String) -> AttemptEnd {
         let now = self.site.clock.now();
         let give_up = mail.tried_since.and_utc() + self.pace.give_up;
         let at = now + pause(self.pace, mail.attempts, rand::random_range(0.8..1.2));
         if at > give_up {
-            Ended::Dead(format!(
+            AttemptEnd::Dead(format!(
                 "given up after {} attempts; the last one: {why}",
                 mail.attempts
             ))
         } else {
-            Ended::Later(at, why)
+            AttemptEnd::Later(at, why)
         }
     }
 
     /// Insists: a mail that has left and is not recorded would be sent again.
-    async fn record(&self, mail: &Leased, ended: &Ended) -> Result<(), DatabaseError> {
+    async fn record(&self, mail: &Leased, ended: &AttemptEnd) -> Result<(), DatabaseError> {
         let site = &self.site;
         let record = || {
             let now = site.clock.now();
@@ -283,28 +283,28 @@ fn pause(pace: Pace, attempts: u32, jitter: f64) -> Duration {
 }
 
 /// One line a mail. The server's words may name the address, so they stay in the outbox.
-fn report(mail: &Leased, ended: &Ended) {
+fn report(mail: &Leased, ended: &AttemptEnd) {
     let (id, user, attempts) = (mail.id, mail.user_id, mail.attempts);
     match ended {
-        Ended::Sent => tracing::info!(
+        AttemptEnd::Sent => tracing::info!(
             mail.id = id,
             user.id = user,
             attempts,
             "sent the welcome mail of user {user}"
         ),
-        Ended::Skipped(why) => tracing::info!(
+        AttemptEnd::Skipped(why) => tracing::info!(
             mail.id = id,
             user.id = user,
             attempts,
             "skipped the welcome mail of user {user}: {why}"
         ),
-        Ended::Later(at, _) => tracing::warn!(
+        AttemptEnd::Later(at, _) => tracing::warn!(
             mail.id = id,
             user.id = user,
             attempts,
             "the welcome mail of user {user} waits until {at}; \"fcom-sidecar outbox show {id}\" tells why"
         ),
-        Ended::Dead(_) => tracing::error!(
+        AttemptEnd::Dead(_) => tracing::error!(
             mail.id = id,
             user.id = user,
             attempts,

@@ -173,6 +173,30 @@ impl fmt::Debug for Email {
     }
 }
 
+/// A call of an address alone.
+#[cfg(test)]
+pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
+    WebhookCall {
+        id: [1; 16],
+        key: WebhookKey(b"key".to_vec()),
+        email: Email::parse(email),
+        first_name: Vec::new(),
+        last_name: Vec::new(),
+        user_login: None,
+        user_password: None,
+        https: true,
+        idempotency: None,
+        caller: Caller {
+            address: None,
+            arrived: chrono::DateTime::UNIX_EPOCH,
+            signed: None,
+            protections: [].into(),
+            request_id: None,
+            is_address_recorded: false,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ pub struct Calls {
     /// The site that they are carried out for.
     pub site: Arc<Site>,
     /// How new users are made.
-    pub(super) new_users: NewUsers,
+    pub(super) new_users: NewUserPolicy,
     /// Locale and version of the last new user.
     pub(super) last_rules: LastRules,
     /// Where calls for the same user, or new users who want the same name, wait.
@@ -41,7 +41,7 @@ impl Calls {
     /// With the task that counts them. To be called on the main runtime.
     pub fn new(
         site: Arc<Site>,
-        new_users: NewUsers,
+        new_users: NewUserPolicy,
         lanes: Lanes,
         bells: Bells,
         metrics: Arc<Metrics>,
@@ -67,7 +67,7 @@ impl Calls {
 
 /// How new users are made, as configured.
 #[derive(Clone, Copy, Debug)]
-pub struct NewUsers {
+pub struct NewUserPolicy {
     /// The hash for supplied passwords.
     pub password_scheme: PasswordScheme,
     /// How welcome mails leave.

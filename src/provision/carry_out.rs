@@ -1,5 +1,5 @@
-//! Carrying out a call: load, decide, write in one transaction, count. Tried again as a whole when another transaction
-//! was in the way.
+//! Carrying out a call: load, decide, write in one transaction, count. [`attempt`] is the whole of it; how each part is
+//! done is told by the module that it names.
 
 use std::sync::Arc;
 
@@ -8,10 +8,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::attempt::Attempt;
+use super::admission::{Whom, admit};
+use super::execution::Execution;
 use super::facts::Facts;
+use super::member::Member;
+use super::plan::Plan;
 use super::runs::{self, Uncounted};
-use super::{Calls, Outcome, ProvisionError, WebhookCall, known_user, new_user, protection};
+use super::transaction::Transaction;
+use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user};
 use crate::db;
 use crate::telemetry::phase;
 
@@ -23,7 +27,7 @@ pub async fn provision(
     calls: Arc<Calls>,
     call: WebhookCall,
     place: OwnedSemaphorePermit,
-) -> Result<Outcome, ProvisionError> {
+) -> Result<Executed, ProvisionError> {
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {
         let _place = place;
@@ -47,105 +51,124 @@ pub async fn provision(
 }
 
 /// Tells the collector of the call's end.
-fn tell(result: &Result<Outcome, ProvisionError>) {
+fn tell(result: &Result<Executed, ProvisionError>) {
     let span = Span::current();
     match result {
-        Ok(outcome) => {
-            span.record("webhook.id", outcome.webhook_id);
-            span.record("user.id", outcome.user_id);
+        Ok(executed) => {
+            span.record("webhook.id", executed.webhook_id);
+            span.record("user.id", executed.user_id);
         }
         Err(error) => {
-            span.record("call.outcome", error.word());
+            span.record("call.outcome", error.outcome().word());
         }
     }
 }
 
-async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Outcome, ProvisionError> {
-    let attempt = Attempt::new(calls, call);
-    let result = (|| run(&attempt))
+/// Tries until it is done or not worth another attempt, and counts the run.
+async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
+    let execution = Execution::new(calls, call);
+    let result = (|| attempt(&execution))
         .retry(db::pauses())
-        .when(|error| attempt.is_worth_another(error))
+        .when(|error| execution.is_worth_another(error))
         .notify(|error, pause| {
             calls.metrics.retried(error.reason());
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "trying the call again");
         })
         .await;
-    let (run, outcome) = result.map_err(|error| attempt.last_word(error))?;
+    let (run, executed) = result.map_err(|error| execution.last_word(error))?;
     if let Some(run) = run {
         let counted = calls.tally.count(run);
         counted.instrument(phase!("internal", "tally")).await;
     }
-    Ok(outcome)
+    Ok(executed)
 }
 
 /// What a call did, with its run unless that is an earlier call's.
-type Done = (Option<Uncounted>, Outcome);
+type Done = (Option<Uncounted>, Executed);
 
-async fn run(attempt: &Attempt<'_>) -> Result<Done, ProvisionError> {
-    let (site, call) = (attempt.site(), attempt.call);
-    if attempt.is_commit_unknown()
-        && let Some(done) = already_committed(attempt).await?
+/// The whole of a call, once.
+async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
+    if execution.is_commit_unknown()
+        && let Some(done) = already_committed(execution).await?
     {
         return Ok(done);
     }
-    let email = call.email.as_ref();
-    let names = email.map(|email| new_user::likely_names(attempt, email));
-    let names = names.unwrap_or_default();
-    // Given back at once: hashing a password must not hold a connection.
+    let (lanes, tables) = (&execution.calls.lanes, &execution.site().tables);
+    let facts = load(execution).await?;
+    let done = match admit(execution.call, &facts, tables)? {
+        Whom::Nobody(executed) => return Ok((None, executed)),
+        Whom::Known(user_id) => {
+            let _turn = execution.turn(&user_id.to_string()).await?;
+            let transaction = execution.transaction(async |connection| {
+                let mut transaction = Transaction::begin(execution, &facts, connection);
+                let member = known_user::lock(&mut transaction, user_id).await?;
+                write(transaction, member).await
+            });
+            transaction.await
+        }
+        Whom::New(email) => {
+            let _place = lanes.enter()?;
+            let user = new_user::prepare(execution, &facts, email).await?;
+            let _lane = lanes.connection().await;
+            let _turn = execution.turn(&user.wanted_login()).await?;
+            let transaction = execution.transaction(async |connection| {
+                let mut transaction = Transaction::begin(execution, &facts, connection);
+                let member = new_user::insert(&mut transaction, user).await?;
+                write(transaction, member).await
+            });
+            transaction.await
+        }
+    };
+    match done {
+        // Our own run: a commit whose answer was lost took place after we had asked. Or a call with the same
+        // idempotency key was faster, or PHP has made the profile.
+        Err(ProvisionError::Database(error)) if error.is_duplicate() => {
+            execution.set_commit_unknown(true);
+            Err(ProvisionError::Raced)
+        }
+        done => done.map(|(run, executed)| (Some(run), executed)),
+    }
+}
+
+/// Everything that is read before anything is locked. The connection is given back at once: hashing a password must not
+/// hold one.
+async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
+    let (site, call) = (execution.site(), execution.call);
+    let names = new_user::likely_names(execution);
     let facts = site
         .pool
         .work(async |connection| Facts::load(connection, site, call, &names).await);
     let read = phase!("client", "read", "db.system.name" = "mysql");
-    let mut facts = facts.instrument(read).await?;
-    protection::admit(&facts.webhook, &call.caller)?;
-    facts.admit(&site.tables)?;
-    if let (Some(earlier), Some(now)) = (facts.earlier.take(), &call.idempotency) {
-        return if earlier.fields == now.fields {
-            Ok((None, earlier.outcome))
-        } else {
-            Err(ProvisionError::IdempotencyConflict)
-        };
-    }
-    let Ok(email) = email else {
-        return Err(email_error(call));
-    };
-    let result = match facts.user_id {
-        Some(user_id) => known_user::serve(attempt, &facts, user_id).await,
-        None => new_user::create(attempt, &mut facts, email).await,
-    };
-    match result.map(|(run, outcome)| (Some(run), outcome)) {
-        // Our own run: a commit whose answer was lost took place after we had asked. Or a call with the same
-        // idempotency key was faster, or PHP has made the profile.
-        Err(ProvisionError::Database(error)) if error.is_duplicate() => {
-            attempt.set_commit_unknown(true);
-            Err(ProvisionError::Raced)
-        }
-        result => result,
-    }
+    facts.instrument(read).await
 }
 
-async fn already_committed(attempt: &Attempt<'_>) -> Result<Option<Done>, ProvisionError> {
-    let (site, call) = (attempt.site(), attempt.call);
+/// What remains behind the locks: the decision, the rows, the commit.
+async fn write<'a>(
+    mut transaction: Transaction<'a>,
+    member: Member<'a>,
+) -> Result<(Uncounted, Executed), ProvisionError> {
+    let mut plan = Plan::decide(&transaction.conditions(), member);
+    let sections = transaction.sections(&plan).await?;
+    plan.schedule_course_emails(&sections, &transaction.zone);
+    transaction.apply(&plan).await
+}
+
+/// The run of a commit whose answer was lost, if it took place.
+async fn already_committed(execution: &Execution<'_>) -> Result<Option<Done>, ProvisionError> {
+    let (site, call) = (execution.site(), execution.call);
     let found = site
         .pool
         .work(async |connection| runs::of_call(connection, &site.statements, &call.id).await);
     let found = found.await?;
-    attempt.set_commit_unknown(false);
+    execution.set_commit_unknown(false);
     Ok(found.map(|(run, user_id)| {
-        let outcome = Outcome {
+        let executed = Executed {
             webhook_id: run.webhook_id,
             user_id,
             created: run.created,
             executed_at: site.clock.now(),
             replayed: false,
         };
-        (Some(run), outcome)
+        (Some(run), executed)
     }))
-}
-
-fn email_error(call: &WebhookCall) -> ProvisionError {
-    match call.email {
-        Err(ProvisionError::EmailTooLong) => ProvisionError::EmailTooLong,
-        _ => ProvisionError::EmailRequired,
-    }
 }

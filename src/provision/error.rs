@@ -1,8 +1,9 @@
 //! Why a call was not executed.
 
 use super::SignatureFlaw;
-use crate::db::{Cause, DatabaseError};
+use crate::db::{Cause, DatabaseError, ErrorKind};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
+use crate::outcome::Outcome;
 
 /// A call that was not executed: nothing of it is in the database, unless the commit is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -87,28 +88,35 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
-    /// What it is counted as.
-    pub fn word(&self) -> &'static str {
+    /// As what retries are usually counted; see [`Self::reason`].
+    pub const RETRIED: [&str; 3] = [
+        ErrorKind::LockConflict.word(),
+        ErrorKind::LostConnection.word(),
+        Outcome::Raced.word(),
+    ];
+
+    /// How the call ended with it.
+    pub fn outcome(&self) -> Outcome {
         match self {
-            Self::UnknownWebhook => "unknown_webhook",
-            Self::UnreadableWebhook(_) => "unreadable_webhook",
-            Self::IdempotencyConflict => "idempotency_conflict",
-            Self::AddressNotAllowed { .. } => "address_not_allowed",
-            Self::NotSigned { .. } => "not_signed",
-            Self::EmailRequired | Self::EmailTooLong => "invalid_email",
-            Self::NoFreeName => "no_free_name",
-            Self::UnknownVersion => "unknown_version",
-            Self::NoSuchSite(_) => "no_such_site",
-            Self::SiteClosed { .. } => "site_closed",
-            Self::Raced => "raced",
-            Self::Busy => "busy",
-            Self::Crowded => "overloaded",
-            Self::Database(error) if error.is_lock_conflict() => "lock_conflict",
-            Self::Database(error) if error.is_unavailable() => "database_unavailable",
-            Self::Database(error) if error.is_unstorable() => "unstorable",
-            Self::Database(_) => "database_error",
-            Self::CommitUnknown(_) => "commit_unknown",
-            Self::Hash(_) | Self::Aborted(_) => "failed",
+            Self::UnknownWebhook => Outcome::UnknownWebhook,
+            Self::UnreadableWebhook(_) => Outcome::UnreadableWebhook,
+            Self::IdempotencyConflict => Outcome::IdempotencyConflict,
+            Self::AddressNotAllowed { .. } => Outcome::AddressNotAllowed,
+            Self::NotSigned { .. } => Outcome::NotSigned,
+            Self::EmailRequired | Self::EmailTooLong => Outcome::InvalidEmail,
+            Self::NoFreeName => Outcome::NoFreeName,
+            Self::UnknownVersion => Outcome::UnknownVersion,
+            Self::NoSuchSite(_) => Outcome::NoSuchSite,
+            Self::SiteClosed { .. } => Outcome::SiteClosed,
+            Self::Raced => Outcome::Raced,
+            Self::Busy => Outcome::Busy,
+            Self::Crowded => Outcome::Overloaded,
+            Self::Database(error) if error.is_lock_conflict() => Outcome::LockConflict,
+            Self::Database(error) if error.is_unavailable() => Outcome::DatabaseUnavailable,
+            Self::Database(error) if error.is_unstorable() => Outcome::Unstorable,
+            Self::Database(_) => Outcome::DatabaseError,
+            Self::CommitUnknown(_) => Outcome::CommitUnknown,
+            Self::Hash(_) | Self::Aborted(_) => Outcome::Failed,
         }
     }
 
@@ -116,7 +124,7 @@ impl ProvisionError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Database(error) => error.kind().word(),
-            error => error.word(),
+            error => error.outcome().word(),
         }
     }
 

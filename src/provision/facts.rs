@@ -11,6 +11,7 @@ use crate::fluentcommunity::webhook::Webhook;
 use crate::site::Site;
 use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
+use crate::wordpress::sanitize::Rules;
 
 /// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
 const NO_ADDRESS: &str = "-";
@@ -31,7 +32,7 @@ pub(super) struct Facts {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct FactRow {
     kind: String,
     id: u64,
     name: Option<Vec<u8>>,
@@ -69,7 +70,7 @@ impl Facts {
         query = three_forms
             .iter()
             .fold(query, |query, form| query.bind(*form));
-        let mut rows: Vec<Row> = query
+        let mut rows: Vec<FactRow> = query
             .fetch_all(connection)
             .await
             .doing("read the webhook, the options and the user")?;
@@ -79,7 +80,7 @@ impl Facts {
     }
 
     fn read(
-        rows: Vec<Row>,
+        rows: Vec<FactRow>,
         tables: &TableNames,
         key: &WebhookKey,
         forms: &[String],
@@ -89,7 +90,7 @@ impl Facts {
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
         let (mut webhook_of_old_key, mut blog, mut earlier) = (None, None, Vec::new());
         let mut options = SiteOptions::default();
-        for Row {
+        for FactRow {
             kind,
             id,
             name,
@@ -119,21 +120,22 @@ impl Facts {
             blog,
             user_id: user_of(&users, forms),
             taken,
-            earlier: earlier.into_iter().find(|run| run.outcome.webhook_id == id),
+            earlier: earlier
+                .into_iter()
+                .find(|run| run.executed.webhook_id == id),
         })
     }
 }
 
 impl Facts {
-    /// Whether WordPress would answer here at all; a single site does.
-    pub(super) fn admit(&self, tables: &TableNames) -> Result<(), ProvisionError> {
-        match (&self.blog, tables.blog_id()) {
-            (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),
-            (Some(blog), Some(id)) => blog
-                .closed
-                .map_or(Ok(()), |why| Err(ProvisionError::SiteClosed { id, why })),
-            (_, None) => Ok(()),
-        }
+    /// How the site sanitises texts now.
+    pub(super) fn rules(&self, site: &Site) -> Result<Rules<'_>, ProvisionError> {
+        let version = site.version.version(&self.options);
+        Ok(Rules {
+            locale: self.options.locale(),
+            version: version.ok_or(ProvisionError::UnknownVersion)?,
+            multisite: site.tables.is_network(),
+        })
     }
 }
 

@@ -1,14 +1,18 @@
 //! Provisioning: one webhook call becomes a member, in one transaction. Mirrors `WebhookModule` of FluentCommunity Pro
 //! 2.1.0 with `wp_insert_user` and what core 2.8.1 does for it.
 //!
-//! A call is loaded (`facts`), decided, carried out (`carry_out`) and counted (`tally`).
+//! Read `carry_out` first: its function `attempt` is a whole call in one screen. The call is loaded (`facts`), decided in the
+//! stages that `plan` lists, written and committed (`apply`), and counted (`tally`).
 
-mod attempt;
+mod admission;
+mod apply;
 mod call;
 mod calls;
 mod carry_out;
 mod claims;
 mod error;
+mod executed;
+mod execution;
 mod facts;
 mod idempotency;
 mod known_user;
@@ -16,21 +20,25 @@ mod lanes;
 mod member;
 mod names;
 mod new_user;
-mod outcome;
+mod plan;
 mod protection;
+mod run;
 mod runs;
 mod signature;
 mod tally;
+mod transaction;
 mod waiting_room;
-mod writing;
 
 pub use call::{Email, WebhookCall, WebhookKey};
-pub use calls::{Bells, Calls, NewUsers, PasswordScheme, WelcomeMail};
+pub use calls::{Bells, Calls, NewUserPolicy, PasswordScheme, WelcomeMail};
 pub use carry_out::provision;
 pub use error::ProvisionError;
+pub use executed::Executed;
 pub use idempotency::{Idempotency, InvalidKey};
 pub use lanes::Lanes;
-pub use outcome::Outcome;
+pub use member::CreatedUser;
+pub use names::{NameFields, Names};
+pub use plan::{MailPlan, NoMail, Plan};
 pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};

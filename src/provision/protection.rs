@@ -50,7 +50,7 @@ pub struct Caller {
 }
 
 /// Refuses a call that does not fulfil everything that its webhook's protections ask for.
-pub(super) fn admit(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
+pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
     for protection in caller.protections.iter().filter(|one| one.is_of(webhook)) {
         let name = || protection.name.clone();
         if let Some(networks) = &protection.allowed_networks {

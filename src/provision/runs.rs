@@ -1,66 +1,19 @@
-//! Run records: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
+//! Run records as they stand: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
 
 use chrono::{DateTime, Utc};
 
-use super::outcome::Changes;
-use super::{Caller, Idempotency, Outcome};
-use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use super::Executed;
+use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::outcome::Outcome;
 use crate::site::Site;
-use crate::wordpress::time::{format, parse_mysql};
+use crate::wordpress::time::parse_mysql;
 
-/// A run to record.
-pub(super) struct Run<'a> {
-    pub(super) call_id: &'a [u8],
-    pub(super) webhook_id: u64,
-    pub(super) user_id: u64,
-    pub(super) created: bool,
-    pub(super) changes: &'a Changes,
-    pub(super) duration_ms: u32,
-    pub(super) now: DateTime<Utc>,
-    pub(super) idempotency: Option<&'a Idempotency>,
-    pub(super) caller: &'a Caller,
-}
-
-const CREATED: &str = "created";
-const FOUND: &str = "found";
-
-impl Run<'_> {
-    /// Adds the statement that inserts the record, not counted yet; its answer has the record's id.
-    pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
-        let changes = serde_json::to_string(self.changes).unwrap_or_default();
-        let now = format(self.now.naive_utc());
-        let caller = self.caller;
-        let address = caller.address.filter(|_| caller.is_address_recorded);
-        let address = address.map(|address| address.to_string());
-        let literals = [
-            Literal::Bytes(self.call_id),
-            self.webhook_id.into(),
-            self.user_id.into(),
-            if self.created { CREATED } else { FOUND }.into(),
-            Literal::Text(&changes),
-            u64::from(self.duration_ms).into(),
-            Literal::Text(&now),
-            hash(self.idempotency.map(|idempotency| &idempotency.key)),
-            hash(self.idempotency.map(|idempotency| &idempotency.fields)),
-            text(address.as_deref()),
-            text(caller.request_id.as_deref()),
-        ];
-        batch.add(&statements.insert_run, "record the run", &literals)
-    }
-}
-
-fn hash(hash: Option<&[u8; 32]>) -> Literal<'_> {
-    hash.map_or(Literal::Null, |hash| Literal::Bytes(hash))
-}
-
-fn text(text: Option<&str>) -> Literal<'_> {
-    text.map_or(Literal::Null, Literal::Text)
-}
+const CREATED: &str = Outcome::Created.word();
 
 /// The run of an earlier call with the same idempotency key.
 pub(super) struct EarlierRun {
     pub(super) fields: Vec<u8>,
-    pub(super) outcome: Outcome,
+    pub(super) executed: Executed,
 }
 
 impl EarlierRun {
@@ -69,14 +22,14 @@ impl EarlierRun {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;
         let (outcome, created_at) = run.split_once('|')?;
-        let outcome = Outcome {
+        let executed = Executed {
             webhook_id: webhook_id.parse().ok()?,
             user_id,
             created: outcome == CREATED,
             executed_at: parse_mysql(created_at)?.and_utc(),
             replayed: true,
         };
-        Some(Self { fields, outcome })
+        Some(Self { fields, executed })
     }
 }
 

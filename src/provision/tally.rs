@@ -115,9 +115,9 @@ impl TallyTask {
 /// Webhooks that could not be counted, and when that was. The next of their runs are left to the sweep, so that the
 /// calls of other webhooks do not wait for them again.
 #[derive(Default)]
-struct Trouble(HashMap<u64, Instant>);
+struct Postponed(HashMap<u64, Instant>);
 
-impl Trouble {
+impl Postponed {
     fn has(&self, webhook_id: u64) -> bool {
         let since = self.0.get(&webhook_id);
         since.is_some_and(|since| since.elapsed() < LEFT_BEHIND)
@@ -135,31 +135,31 @@ impl Counter {
         mut queue: mpsc::Receiver<Waiting>,
         stop: &CancellationToken,
     ) {
-        let mut trouble = Trouble::default();
+        let mut postponed = Postponed::default();
         let mut waiting = Vec::with_capacity(BATCH);
         while !stop.is_cancelled() {
             tokio::select! {
                 _ = queue.recv_many(&mut waiting, BATCH) => {}
                 () = stop.cancelled() => {}
             }
-            self.count_waiting(&mut waiting, &mut trouble).await;
+            self.count_waiting(&mut waiting, &mut postponed).await;
         }
         while let Ok(run) = queue.try_recv() {
             waiting.push(run);
         }
-        self.count_waiting(&mut waiting, &mut trouble).await;
+        self.count_waiting(&mut waiting, &mut postponed).await;
     }
 
-    async fn count_waiting(&self, waiting: &mut Vec<Waiting>, trouble: &mut Trouble) {
+    async fn count_waiting(&self, waiting: &mut Vec<Waiting>, postponed: &mut Postponed) {
         let runs = waiting.iter().map(|(run, _)| *run);
-        let runs: Vec<Uncounted> = runs.filter(|run| !trouble.has(run.webhook_id)).collect();
+        let runs: Vec<Uncounted> = runs.filter(|run| !postponed.has(run.webhook_id)).collect();
         if !runs.is_empty() {
             #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
             let batch = runs.len() as f64;
             self.metrics.tally_batch_runs.observe(batch);
         }
         for webhook_id in self.count_apart(&runs).await {
-            trouble.note(webhook_id);
+            postponed.note(webhook_id);
         }
         for (_, counted) in waiting.drain(..) {
             // The caller may have stopped waiting.

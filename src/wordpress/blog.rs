@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::php::loose;
 use super::roles;
-use super::usermeta;
+use super::usermeta::MetaRows;
 use crate::db::{Answer, Batch, DatabaseError, Doing, Statements, TableNames};
 
 /// A row of `{base}blogs`.
@@ -40,13 +40,11 @@ const READ: &str = "read whether the user belongs to the site";
 
 /// The meta rows of a user by which WordPress tells the members of a site.
 #[derive(Clone, Debug, Default)]
-pub struct Membership(Vec<(String, Vec<u8>)>);
+pub struct SiteMembership(Vec<(String, Vec<u8>)>);
 
 /// Somebody to be added to a site.
 #[derive(Clone, Copy, Debug)]
-pub struct NewMember<'a> {
-    /// `ID`.
-    pub user_id: u64,
+pub struct NewSiteMember<'a> {
     /// The site.
     pub blog: &'a Blog,
     /// The role's slug; may be empty or unknown.
@@ -55,7 +53,7 @@ pub struct NewMember<'a> {
     pub user_level: u8,
 }
 
-impl Membership {
+impl SiteMembership {
     /// Adds the statement that reads the rows; [`Self::read`] its answer.
     pub fn ask_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
         batch.add(&statements.blog_membership, READ, &[user_id.into()])
@@ -82,14 +80,8 @@ impl Membership {
             .is_some()
     }
 
-    /// Adds the statements that add the user, in WordPress's order. Does not ask `can_add_user_to_blog`, a filter.
-    pub fn add_in(
-        &self,
-        batch: &mut Batch,
-        statements: &Statements,
-        tables: &TableNames,
-        member: NewMember<'_>,
-    ) {
+    /// The rows that make the user a member, in WordPress's order. Does not ask `can_add_user_to_blog`, a filter.
+    pub fn joining(&self, tables: &TableNames, member: NewSiteMember<'_>) -> MetaRows {
         let prefix = tables.prefix();
         let mut values = Vec::with_capacity(4);
         // A user without any site gets this one as his own.
@@ -101,16 +93,10 @@ impl Membership {
         let capabilities = roles::capabilities_value(member.role);
         values.push((format!("{prefix}capabilities"), capabilities));
         values.push((format!("{prefix}user_level"), member.user_level.to_string()));
-        let (there, new): (Vec<_>, Vec<_>) = values
+        let (update, insert) = values
             .into_iter()
             .partition(|(key, _)| self.get(key).is_some());
-        for (key, value) in &there {
-            let literals = [value.into(), member.user_id.into(), key.into()];
-            batch.add(&statements.update_usermeta, "update user meta", &literals);
-        }
-        if !new.is_empty() {
-            usermeta::insert_in(batch, statements, member.user_id, &new);
-        }
+        MetaRows { update, insert }
     }
 
     /// The value of the first row with this key.
@@ -148,7 +134,7 @@ mod tests {
             ("WP_2_capabilities", false),
             ("wp_2_user_level", false),
         ] {
-            let rows = Membership(vec![(key.to_owned(), Vec::new())]);
+            let rows = SiteMembership(vec![(key.to_owned(), Vec::new())]);
             assert_eq!(rows.is_member(&tables), expected, "{key}");
         }
     }

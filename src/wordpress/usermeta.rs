@@ -57,13 +57,29 @@ impl NewUserMeta<'_> {
     }
 }
 
-/// Adds the statement that inserts rows of meta for a user, in order.
-pub fn insert_in(
-    batch: &mut Batch,
-    statements: &Statements,
-    user_id: u64,
-    rows: &[(String, String)],
-) {
+/// Rows to write for a user: keys and values as stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetaRows {
+    /// Of keys that the user has already.
+    pub update: Vec<(String, String)>,
+    /// New ones, in order.
+    pub insert: Vec<(String, String)>,
+}
+
+impl MetaRows {
+    /// Adds the statements that write them.
+    pub fn write_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64) {
+        for (key, value) in &self.update {
+            let literals = [value.into(), user_id.into(), key.into()];
+            batch.add(&statements.update_usermeta, "update user meta", &literals);
+        }
+        if !self.insert.is_empty() {
+            insert_in(batch, statements, user_id, &self.insert);
+        }
+    }
+}
+
+fn insert_in(batch: &mut Batch, statements: &Statements, user_id: u64, rows: &[(String, String)]) {
     let literals: Vec<Literal<'_>> = rows
         .iter()
         .flat_map(|(key, value)| [user_id.into(), key.into(), value.into()])

@@ -2,11 +2,11 @@
 
 use sqlx::FromRow;
 
-use super::{Membership, Plan, Target};
+use super::{Membership, MembershipPlan, Space};
 use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
 
 #[derive(FromRow)]
-struct TargetRow {
+struct SpaceRow {
     space_id: u64,
     is_course: bool,
     settings: Option<Vec<u8>>,
@@ -16,7 +16,7 @@ struct TargetRow {
     created_at: Option<String>,
 }
 
-/// Adds the question for the spaces and courses among `ids` with the user's memberships in them; [`targets`] its answer.
+/// Adds the question for the spaces and courses among `ids` with the user's memberships in them; [`spaces`] reads its answer.
 /// Without ids there is nothing to ask.
 pub fn ask_in(
     batch: &mut Batch,
@@ -36,25 +36,22 @@ const ASK: &str = "read spaces and memberships";
 ///
 /// # Errors
 /// A row is not what was asked for.
-pub fn targets(answer: Option<&Answer>) -> Result<Vec<Target>, DatabaseError> {
+pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
     let rows = answer.map_or(&[][..], |answer| &answer.rows);
-    let rows: Result<Vec<TargetRow>, _> = rows.iter().map(TargetRow::from_row).collect();
+    let rows: Result<Vec<SpaceRow>, _> = rows.iter().map(SpaceRow::from_row).collect();
     let rows = rows.doing(ASK)?;
-    let mut targets: Vec<Target> = Vec::new();
+    let mut spaces: Vec<Space> = Vec::new();
     for row in rows {
-        if targets
-            .last()
-            .is_none_or(|target| target.id != row.space_id)
-        {
-            targets.push(Target {
+        if spaces.last().is_none_or(|space| space.id != row.space_id) {
+            spaces.push(Space {
                 id: row.space_id,
                 is_course: row.is_course,
                 settings: row.settings,
                 memberships: Vec::new(),
             });
         }
-        if let (Some(target), Some(id)) = (targets.last_mut(), row.membership_id) {
-            target.memberships.push(Membership {
+        if let (Some(space), Some(id)) = (spaces.last_mut(), row.membership_id) {
+            space.memberships.push(Membership {
                 id: Some(id),
                 status: row.status,
                 role: row.role,
@@ -62,10 +59,10 @@ pub fn targets(answer: Option<&Answer>) -> Result<Vec<Target>, DatabaseError> {
             });
         }
     }
-    Ok(targets)
+    Ok(spaces)
 }
 
-impl Plan {
+impl MembershipPlan {
     /// Adds the statements that write the rows; `now` is the site-local literal.
     pub fn write_in(&self, batch: &mut Batch, statements: &Statements, user_id: u64, now: &str) {
         // The column is a VARCHAR.

@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::backlog::Backlog;
 pub use self::relay::Hooks;
+use crate::outcome::{Lane, MailAttempt, Outcome};
 
 /// A gauge of seconds.
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -32,14 +33,14 @@ const BATCH_RUNS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500
 /// How a request to the public listener ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
-    /// `created`, `found`, `repeated`, or why it was refused.
+    /// See [`Outcome`].
     outcome: &'static str,
 }
 
 /// Which kind of member a call was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LaneLabel {
-    /// `known`, `new`, or `none` if the call was not executed.
+    /// See [`Lane`].
     lane: &'static str,
 }
 
@@ -104,42 +105,14 @@ struct RelayMetrics {
     wakeups: Family<OutcomeLabel, Counter>,
 }
 
-/// What a refused request is counted as.
-const REFUSALS: [&str; 26] = [
-    "address_not_allowed",
-    "busy",
-    "commit_unknown",
-    "database_error",
-    "database_unavailable",
-    "failed",
-    "idempotency_conflict",
-    "invalid_email",
-    "invalid_request",
-    "lock_conflict",
-    "no_free_name",
-    "no_such_site",
-    "not_a_call",
-    "not_ready",
-    "not_signed",
-    "overloaded",
-    "raced",
-    "rate_limited",
-    "shutting_down",
-    "site_closed",
-    "too_large",
-    "unknown_version",
-    "unknown_webhook",
-    "unreadable_webhook",
-    "unstorable",
-    "wrong_method",
-];
-const EXECUTED: [&str; 3] = ["created", "found", "repeated"];
-const RETRIES: [&str; 3] = ["lock_conflict", "lost_connection", "raced"];
-
 impl Metrics {
-    /// All of them at zero. `now` is when the process started, `database_errors` what errors of the database are counted
-    /// as.
-    pub fn new(now: DateTime<Utc>, database_errors: &[&'static str]) -> Self {
+    /// All of them at zero. `now` is when the process started; errors of the database and retries of calls are counted as
+    /// `database_errors` and `retries`.
+    pub fn new(
+        now: DateTime<Utc>,
+        database_errors: &[&'static str],
+        retries: &[&'static str],
+    ) -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
         let mut metrics = Self {
             registry: Registry::default(),
@@ -169,7 +142,7 @@ impl Metrics {
             reloads: Family::default(),
             relay: RelayMetrics::default(),
         };
-        metrics.begin_at_zero(database_errors);
+        metrics.begin_at_zero(database_errors, retries);
         metrics.register_process(now);
         metrics.register_calls();
         metrics.register_work();
@@ -177,20 +150,22 @@ impl Metrics {
     }
 
     /// Rates of a series that appears with its first event miss that event.
-    fn begin_at_zero(&self, database_errors: &[&'static str]) {
-        for outcome in EXECUTED.into_iter().chain(REFUSALS) {
-            let _ = self.calls.get_or_create(&OutcomeLabel { outcome });
+    fn begin_at_zero(&self, database_errors: &[&'static str], retries: &[&'static str]) {
+        for outcome in Outcome::ALL {
+            let _ = self.calls.get_or_create(&of_call(*outcome));
         }
-        for lane in ["known", "new", "none"] {
+        for lane in Lane::ALL {
+            let lane = lane.word();
             let _ = self.call_seconds.get_or_create(&LaneLabel { lane });
         }
-        for reason in RETRIES {
+        for &reason in retries {
             let _ = self.retries.get_or_create(&ReasonLabel { reason });
         }
         for &reason in database_errors {
             let _ = self.database_errors.get_or_create(&ReasonLabel { reason });
         }
-        for state in ["sent", "skipped", "later", "dead"] {
+        for end in MailAttempt::ALL {
+            let state = end.word();
             let _ = self.mail_attempts.get_or_create(&StateLabel { state });
         }
         for state in ["pending", "dead"] {
@@ -202,8 +177,9 @@ impl Metrics {
     }
 
     /// Counts a request and its time.
-    pub fn call_ended(&self, outcome: &'static str, lane: &'static str, took: Duration) {
-        self.calls.get_or_create(&OutcomeLabel { outcome }).inc();
+    pub fn call_ended(&self, outcome: Outcome, lane: Lane, took: Duration) {
+        self.calls.get_or_create(&of_call(outcome)).inc();
+        let lane = lane.word();
         let seconds = self.call_seconds.get_or_create(&LaneLabel { lane });
         seconds.observe(took.as_secs_f64());
     }
@@ -221,7 +197,8 @@ impl Metrics {
     }
 
     /// Counts an attempt at a mail.
-    pub fn mail_attempted(&self, state: &'static str, took: Duration) {
+    pub fn mail_attempted(&self, end: MailAttempt, took: Duration) {
+        let state = end.word();
         self.mail_attempts
             .get_or_create(&StateLabel { state })
             .inc();
@@ -265,6 +242,11 @@ impl Metrics {
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+fn of_call(outcome: Outcome) -> OutcomeLabel {
+    let outcome = outcome.word();
+    OutcomeLabel { outcome }
 }
 
 fn signed(count: u64) -> i64 {

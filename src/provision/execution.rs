@@ -1,4 +1,5 @@
-//! What the attempts at one call share: it is tried again as a whole when another transaction was in the way.
+//! One call's execution, in one attempt or several: a call is tried again as a whole when another transaction was in the
+//! way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use tokio::sync::{MutexGuard, OnceCell};
 use tracing::Instrument;
 
 use super::{Calls, ProvisionError, WebhookCall};
-use crate::db::RETRY_FOR;
+use crate::db::{Connection, RETRY_FOR};
 use crate::site::Site;
 use crate::telemetry::{fail, phase};
 use crate::wordpress::password;
@@ -19,8 +20,8 @@ use crate::wordpress::version::Version;
 /// As long as nobody knows whether the call was committed, it is worth more patience.
 const ASK_FOR: Duration = Duration::from_secs(20);
 
-/// A call that is being carried out, in one attempt or several.
-pub(super) struct Attempt<'a> {
+/// What all attempts at one call share.
+pub(super) struct Execution<'a> {
     pub(super) calls: &'a Calls,
     pub(super) call: &'a WebhookCall,
     pub(super) started: Instant,
@@ -30,7 +31,7 @@ pub(super) struct Attempt<'a> {
     commit_unknown: AtomicBool,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> Execution<'a> {
     /// Begins now.
     pub(super) fn new(calls: &'a Calls, call: &'a WebhookCall) -> Self {
         Self {
@@ -48,7 +49,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-impl Attempt<'_> {
+impl Execution<'_> {
     /// Waits for other calls of this process that are busy with the same user or login.
     pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
         let patience = RETRY_FOR.saturating_sub(self.started.elapsed());
@@ -57,12 +58,14 @@ impl Attempt<'_> {
         turn.map_err(|_| ProvisionError::Busy)
     }
 
-    /// Tells the collector of a transaction, with the wait for its connection.
+    /// Does the work of a transaction on a connection of its own, and tells the collector of it, with the wait for the
+    /// connection.
     pub(super) async fn transaction<T>(
         &self,
-        work: impl Future<Output = Result<T, ProvisionError>>,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, ProvisionError>,
     ) -> Result<T, ProvisionError> {
         let span = phase!("client", "transaction", "db.system.name" = "mysql");
+        let work = self.site().pool.work(work);
         let result = work.instrument(span.clone()).await;
         if let Err(error) = &result {
             fail(&span, error.reason());

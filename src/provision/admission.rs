@@ -1,0 +1,139 @@
+//! The first decision about a call, made from what was read before anything is locked: whom it is for, or why it is
+//! refused. Pure.
+
+use super::facts::Facts;
+use super::{Email, Executed, ProvisionError, WebhookCall, protection};
+use crate::db::TableNames;
+
+/// Whom a call is for.
+#[derive(Debug)]
+pub(super) enum Whom<'a> {
+    /// Nobody: an earlier call with the same `Idempotency-Key` has done it.
+    Nobody(Executed),
+    /// The user who has the address. Another call may delete him before he is locked.
+    Known(u64),
+    /// A new one. Another call may create him before his names are claimed.
+    New(&'a Email),
+}
+
+/// Refuses a call, or says whom it is for. Who may call is judged first: nobody else is told about addresses and keys.
+pub(super) fn admit<'a>(
+    call: &'a WebhookCall,
+    facts: &Facts,
+    tables: &TableNames,
+) -> Result<Whom<'a>, ProvisionError> {
+    protection::check(&facts.webhook, &call.caller)?;
+    check_site(facts, tables)?;
+    if let (Some(earlier), Some(now)) = (&facts.earlier, &call.idempotency) {
+        return if earlier.fields == now.fields {
+            Ok(Whom::Nobody(earlier.executed.clone()))
+        } else {
+            Err(ProvisionError::IdempotencyConflict)
+        };
+    }
+    match (&call.email, facts.user_id) {
+        (Err(ProvisionError::EmailTooLong), _) => Err(ProvisionError::EmailTooLong),
+        (Err(_), _) => Err(ProvisionError::EmailRequired),
+        (Ok(_), Some(user_id)) => Ok(Whom::Known(user_id)),
+        (Ok(email), None) => Ok(Whom::New(email)),
+    }
+}
+
+/// Whether WordPress would answer here at all; a single site does.
+fn check_site(facts: &Facts, tables: &TableNames) -> Result<(), ProvisionError> {
+    match (&facts.blog, tables.blog_id()) {
+        (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),
+        (Some(blog), Some(id)) => blog
+            .closed
+            .map_or(Ok(()), |why| Err(ProvisionError::SiteClosed { id, why })),
+        (_, None) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::Idempotency;
+    use super::super::call::sample_call;
+    use super::super::names::Taken;
+    use super::super::runs::EarlierRun;
+    use super::*;
+    use crate::fluentcommunity::webhook::Webhook;
+    use crate::wordpress::blog::Blog;
+    use crate::wordpress::options::SiteOptions;
+
+    fn facts(user_id: Option<u64>) -> Facts {
+        Facts {
+            webhook: Webhook::read(3, b"a:0:{}").unwrap(),
+            course_module: true,
+            options: SiteOptions::default(),
+            blog: None,
+            user_id,
+            taken: Taken::default(),
+            earlier: None,
+        }
+    }
+
+    #[test]
+    fn a_call_is_for_the_user_with_its_address_or_for_a_new_one() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let call = sample_call(b"ann@example.com");
+        let known = admit(&call, &facts(Some(7)), &tables);
+        assert!(matches!(known, Ok(Whom::Known(7))));
+        let new = admit(&call, &facts(None), &tables);
+        assert!(matches!(new, Ok(Whom::New(email)) if email.given() == "ann@example.com"));
+        let nobody = admit(&sample_call(b"ann"), &facts(None), &tables).unwrap_err();
+        assert!(matches!(nobody, ProvisionError::EmailRequired));
+        let long = sample_call(format!("{}@example.com", "a".repeat(100)).as_bytes());
+        let long = admit(&long, &facts(None), &tables).unwrap_err();
+        assert!(matches!(long, ProvisionError::EmailTooLong));
+    }
+
+    #[test]
+    fn a_site_that_wordpress_does_not_serve_is_served_to_nobody() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let tables = tables.of_blog(2, "wp_2_").unwrap();
+        let call = sample_call(b"ann@example.com");
+        let none = admit(&call, &facts(Some(7)), &tables).unwrap_err();
+        assert!(matches!(none, ProvisionError::NoSuchSite(2)));
+        for (flags, is_served) in [("0|0|0", true), ("1|0|0", false)] {
+            let blog = Some(Blog::read(b"example.org", flags.as_bytes()));
+            let facts = Facts {
+                blog,
+                ..facts(Some(7))
+            };
+            assert_eq!(admit(&call, &facts, &tables).is_ok(), is_served);
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_used_gets_the_first_answer_to_the_same_fields_only() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let mut call = sample_call(b"ann@example.com");
+        let idempotency = Idempotency::of(b"order 1", call.repeated_fields()).unwrap();
+        call.idempotency = Some(idempotency);
+        let executed = Executed {
+            webhook_id: 3,
+            user_id: 7,
+            created: true,
+            executed_at: DateTime::UNIX_EPOCH,
+            replayed: true,
+        };
+        for (fields, is_same) in [(idempotency.fields, true), ([0; 32], false)] {
+            let earlier = Some(EarlierRun {
+                fields: fields.to_vec(),
+                executed: executed.clone(),
+            });
+            let facts = Facts {
+                earlier,
+                ..facts(Some(7))
+            };
+            match admit(&call, &facts, &tables) {
+                Ok(Whom::Nobody(answer)) => assert!(is_same && answer == executed),
+                Err(ProvisionError::IdempotencyConflict) => assert!(!is_same),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Writing a plan: its rows, the promises of what follows, the run record, and the commit, in as few round trips as leave
+//! the rows the same.
+
+use tracing::Instrument;
+
+use super::plan::{MailPlan, Plan};
+use super::run::Run;
+use super::runs::Uncounted;
+use super::transaction::Transaction;
+use super::{Executed, ProvisionError};
+use crate::db::{Answer, Batch, DatabaseError};
+use crate::events::Event;
+use crate::fluentcommunity::action_scheduler::Queue;
+use crate::fluentcommunity::space_ids;
+use crate::mail::outbox::Promise;
+use crate::telemetry::phase;
+
+impl Transaction<'_> {
+    /// Writes everything but the users row and commits. Whoever has something to do because of it is told afterwards.
+    pub(super) async fn apply(
+        mut self,
+        plan: &Plan<'_>,
+    ) -> Result<(Uncounted, Executed), ProvisionError> {
+        let (statements, user_id) = (self.statements(), plan.user_id);
+        let mut batch = Batch::of(statements);
+        plan.usermeta.write_in(&mut batch, statements, user_id);
+        if let Some(profile) = &plan.profile {
+            profile.insert_in(&mut batch, statements, user_id);
+        }
+        let now = self.local_now();
+        plan.memberships
+            .write_in(&mut batch, statements, user_id, &now);
+        if let Some(not_yet) = &plan.space_ids_without {
+            // Reads what has been written.
+            batch.run(self.connection).await?;
+            batch = Batch::of(statements);
+            let roles = self.facts.options.user_roles.as_deref();
+            space_ids::rewrite(self.connection, statements, user_id, not_yet, roles).await?;
+        }
+        self.queue(plan).await?;
+        if plan.welcome_mail == MailPlan::Outbox {
+            let promise = Promise {
+                user_id,
+                webhook_id: plan.webhook_id,
+                https: self.execution.call.https,
+            };
+            promise.insert_in(&mut batch, statements, plan.executed_at);
+        }
+        let run = Run::of(plan, self.execution).insert_in(&mut batch, statements);
+        Event::insert_in(&plan.events, &mut batch, statements, user_id);
+        self.claims.free_in(&mut batch, statements);
+
+        let bells = &self.execution.calls.bells;
+        let answers = self.commit(batch).await?;
+        if plan.sends_mail() {
+            bells.mail.notify_one();
+        }
+        if let Some(bell) = bells.relay.as_ref().filter(|_| !plan.events.is_empty()) {
+            bell.notify_one();
+        }
+        let executed = plan.executed();
+        let run = Uncounted {
+            run_id: answers[run].last_insert_id,
+            webhook_id: plan.webhook_id,
+            created: executed.created,
+        };
+        Ok((run, executed))
+    }
+
+    async fn queue(&mut self, plan: &Plan<'_>) -> Result<(), DatabaseError> {
+        let mut queue = Queue {
+            statements: self.statements(),
+            connection: &mut *self.connection,
+            zone: &self.zone,
+            now: plan.executed_at,
+        };
+        for job in &plan.jobs {
+            queue.write(job).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the last batch with the commit. While the answer is not there, nobody knows whether the call is executed.
+    async fn commit(self, mut batch: Batch) -> Result<Vec<Answer>, DatabaseError> {
+        batch.commit("commit the call");
+        self.execution.set_commit_unknown(true);
+        let commit = phase!("client", "commit", "db.system.name" = "mysql");
+        let committed = batch.run(self.connection).instrument(commit).await;
+        let error = committed.as_ref().err();
+        let is_lost = error.is_some_and(DatabaseError::leaves_commit_unknown);
+        self.execution.set_commit_unknown(is_lost);
+        committed
+    }
+}

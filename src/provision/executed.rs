@@ -1,0 +1,36 @@
+//! What a call did.
+
+use chrono::{DateTime, Utc};
+
+use crate::outcome::{Lane, Outcome};
+
+/// An executed call: everything it did is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Row id in `fcom_meta`.
+    pub webhook_id: u64,
+    /// The member.
+    pub user_id: u64,
+    /// Whether the user is new.
+    pub created: bool,
+    /// When, to the second.
+    pub executed_at: DateTime<Utc>,
+    /// Whether this is the answer to an earlier call with the same `Idempotency-Key`.
+    pub replayed: bool,
+}
+
+impl Executed {
+    /// In a word.
+    pub fn outcome(&self) -> Outcome {
+        match (self.replayed, self.created) {
+            (true, _) => Outcome::Repeated,
+            (false, true) => Outcome::Created,
+            (false, false) => Outcome::Found,
+        }
+    }
+
+    /// Whom it was for, also if it was executed earlier.
+    pub fn lane(&self) -> Lane {
+        if self.created { Lane::New } else { Lane::Known }
+    }
+}

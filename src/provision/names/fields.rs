@@ -1,0 +1,292 @@
+//! What a call says of a new member's names, and the names that are made of it: login, nicename and username. Mirrors
+//! `WebhookModule` (FluentCommunity Pro 2.1.0) and the filters of `wp_insert_user`.
+
+use super::super::claims::{self, Claim, Claims};
+use super::super::{Email, ProvisionError, WebhookCall};
+use super::profile_username;
+use super::taken::{As, MOST_ROUNDS, Taken, settle};
+use crate::db::{Connection, Pool, Statements};
+use crate::fluentcommunity::username;
+use crate::wordpress::catalogue::Catalogue;
+use crate::wordpress::php::loose;
+use crate::wordpress::sanitize::user_name::sanitize_user;
+use crate::wordpress::sanitize::{Rules, name, nicename};
+
+/// `user_login` holds 60 characters.
+const LOGIN_LENGTH: usize = 60;
+/// Names asked about before anything else is known.
+const ASKED_BEFOREHAND: usize = 4;
+
+/// What a call says about a new user's names, as PHP sees and stores it.
+pub struct NameFields<'a> {
+    email: &'a Email,
+    /// Slashed.
+    wished_login: Option<Vec<u8>>,
+    /// As given, for deriving a login.
+    given_first_name: String,
+    given_last_name: String,
+    /// User meta `first_name`, as stored; empty if there is none.
+    pub first_name: String,
+    /// User meta `last_name`, as stored; empty if there is none.
+    pub last_name: String,
+    /// Both of them, as the site's language puts them together.
+    full_name: String,
+    /// Whether WordPress writes the user back and filters all of it a second time, as it does for the mail's reset key.
+    written_back: bool,
+    rules: Rules<'a>,
+}
+
+/// The names of a new user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `user_login`.
+    pub login: String,
+    /// `user_nicename`.
+    pub nicename: String,
+    /// `username` of the profile. `None`: so many are taken that PHP's next choice holds the user's id, which nobody knows
+    /// before the user is there.
+    pub username: Option<String>,
+}
+
+impl<'a> NameFields<'a> {
+    /// Slashes first, because everything that PHP does is done with slashed text.
+    pub(in super::super) fn of(
+        call: &WebhookCall,
+        email: &'a Email,
+        language: &Catalogue,
+        rules: Rules<'a>,
+    ) -> Self {
+        let slashed = |name: &[u8]| {
+            if loose::is_empty(name) {
+                Vec::new()
+            } else {
+                loose::addslashes(name)
+            }
+        };
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let (first, last) = (slashed(&call.first_name), slashed(&call.last_name));
+        let first_name = name::filter(&first, rules.version);
+        let last_name = name::filter(&last, rules.version);
+        Self {
+            email,
+            wished_login: call.user_login.as_deref().map(loose::addslashes),
+            given_first_name: text(&first),
+            given_last_name: text(&last),
+            full_name: name::full_name(&first_name, &last_name, language),
+            first_name,
+            last_name,
+            written_back: false,
+            rules,
+        }
+    }
+
+    /// WordPress writes the whole user back when it makes the reset key of the welcome mail, and what it filters a second
+    /// time may become shorter: `1  3` becomes `1 3`.
+    pub(in super::super) fn write_back(&mut self) {
+        self.written_back = true;
+        for text in [
+            &mut self.first_name,
+            &mut self.last_name,
+            &mut self.full_name,
+        ] {
+            *text = name::filter(&loose::addslashes(text.as_bytes()), self.rules.version);
+        }
+    }
+
+    /// `user_email`. Written back, an address with `&` is filtered a second time, too; the mail itself is then never sent.
+    pub(in super::super) fn stored_email(&self) -> String {
+        if self.written_back {
+            self.email.stored_after_reset_key()
+        } else {
+            self.email.stored().to_owned()
+        }
+    }
+
+    /// `display_name` of a user with this login.
+    pub(in super::super) fn display_name(&self, login: &str) -> String {
+        name::display_name(&self.full_name, login, self.rules.version)
+    }
+
+    /// The names that there would be if nobody had any: where they differ from those that were chosen, others have them.
+    pub fn if_all_were_free(&self) -> Option<Names> {
+        self.decide(&mut Taken::default())
+    }
+
+    fn decide(&self, taken: &mut Taken) -> Option<Names> {
+        let login = match self.wished_login(taken) {
+            Some(login) => login,
+            None => self.derived_login(taken)?,
+        };
+        let mut nicename = free_nicename(taken, &nicename::from_login(&login))?;
+        if self.written_back {
+            let again = nicename::filtered_again(&nicename, &self.rules);
+            let is_refused = again.is_empty() && self.rules.version.refuses_empty_nicename();
+            if again != nicename && !is_refused {
+                nicename = free_nicename(taken, &again)?;
+            }
+        }
+        let display_name = self.display_name(&login);
+        let fallbacks = [
+            nicename.as_str(),
+            &self.first_name,
+            &self.last_name,
+            &display_name,
+        ];
+        // Up to the counter 99; the next name would hold the id.
+        let candidates = username::candidates(&login, &fallbacks, None, self.rules)
+            .take(1 + fallbacks.iter().filter(|text| !text.is_empty()).count() + 99);
+        let username = profile_username::first_free(taken, candidates);
+        Some(Names {
+            login,
+            nicename,
+            username,
+        })
+    }
+
+    /// The wished login, if it can be used: PHP refuses the call otherwise.
+    fn wished_login(&self, taken: &mut Taken) -> Option<String> {
+        let lax = sanitize_user(self.wished_login.as_deref()?, false, &self.rules);
+        let login = self.usable(&lax)?;
+        let lax = String::from_utf8_lossy(&lax);
+        let is_free = !taken.is(&lax, As::Login) && !taken.is(&login, As::Login);
+        is_free.then_some(login)
+    }
+
+    /// As FluentCommunity derives it, but a login that exists counts as taken, and what cannot be a login is passed over.
+    fn derived_login(&self, taken: &mut Taken) -> Option<String> {
+        let fallbacks = [&*self.given_first_name, &*self.given_last_name];
+        let candidates =
+            username::candidates(self.email.given(), &fallbacks, None, self.rules).map(shortened);
+        let logins = candidates.filter_map(|name| {
+            let login = self.usable(name.as_bytes())?;
+            username::is_admissible(&name).then_some((name, login))
+        });
+        let is_free = |taken: &mut Taken, (name, login): &(String, String)| {
+            let is_username = taken.is(name, As::Username);
+            !taken.is(login, As::Login) && !is_username
+        };
+        taken.first_free(logins, is_free).map(|(_, login)| login)
+    }
+
+    /// The login that `wp_insert_user` makes of a name, if it accepts it.
+    fn usable(&self, name: &[u8]) -> Option<String> {
+        let login = String::from_utf8(sanitize_user(name, true, &self.rules)).ok()?;
+        let nicename = nicename::from_login(&login);
+        let usable = !loose::is_empty(login.as_bytes())
+            && login.len() <= LOGIN_LENGTH
+            && (!loose::is_empty(nicename.as_bytes())
+                || !self.rules.version.refuses_empty_nicename());
+        usable.then_some(login)
+    }
+
+    /// What stands for these names while they are not in the tables.
+    pub(in super::super) fn claims(&self, names: &Names) -> Vec<Claim> {
+        let mut claims = vec![
+            (claims::EMAIL, self.email.stored().to_owned()),
+            (claims::LOGIN, names.login.clone()),
+            (claims::NICENAME, names.nicename.clone()),
+        ];
+        claims.extend(names.username.clone().map(|name| (claims::USERNAME, name)));
+        claims
+    }
+
+    /// What the database has to be asked first, as far as can be told beforehand.
+    pub(in super::super) fn first_questions(&self) -> Vec<String> {
+        let mut taken = Taken::default();
+        self.decide(&mut taken);
+        let questions = taken.unknown().iter().take(ASKED_BEFOREHAND);
+        questions.cloned().collect()
+    }
+
+    /// What the names would be now, without claiming them. `taken` is what is known already; often that is enough.
+    pub(in super::super) async fn guess(
+        &self,
+        pool: &Pool,
+        statements: &Statements,
+        mut taken: Taken,
+    ) -> Result<Names, ProvisionError> {
+        let decided = self.decide(&mut taken);
+        if taken.unknown().is_empty() {
+            return decided.ok_or(ProvisionError::NoFreeName);
+        }
+        pool.work(async |connection| {
+            settle(taken, connection, statements, 0, |taken| self.decide(taken)).await
+        })
+        .await
+        .map(|(names, _)| names)
+    }
+
+    /// Asks about the claimed names in the transaction, claims others if need be, and returns those that are surely ours.
+    ///
+    /// [`ProvisionError::Raced`] says that the address got a user in the meantime.
+    pub(in super::super) async fn reserve(
+        &self,
+        connection: &mut Connection,
+        statements: &Statements,
+        mut names: Names,
+        claims: &mut Claims,
+    ) -> Result<Names, ProvisionError> {
+        let forms = self.email.forms();
+        for _ in 0..MOST_ROUNDS {
+            let mut taken = Taken::default();
+            for form in &forms {
+                taken.is(form, As::Email);
+            }
+            let (confirmed, mut taken) =
+                settle(taken, connection, statements, 0, |taken| self.decide(taken)).await?;
+            if forms.iter().any(|form| taken.is(form, As::Email)) {
+                return Err(ProvisionError::Raced);
+            }
+            if confirmed == names {
+                return Ok(names);
+            }
+            names = confirmed;
+            let wanted = self.claims(&names);
+            claims.take(connection, statements, wanted).await?;
+        }
+        Err(ProvisionError::NoFreeName)
+    }
+}
+
+/// The base, or with the first number that makes it free.
+fn free_nicename(taken: &mut Taken, base: &str) -> Option<String> {
+    let numbered = (2_u32..).map(|n| nicename::numbered(base, n));
+    let nicenames = std::iter::once(base.to_owned()).chain(numbered);
+    taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))
+}
+
+/// A derived name that fits into `user_login`, its number kept.
+fn shortened(name: String) -> String {
+    if name.len() <= LOGIN_LENGTH || !name.is_ascii() {
+        return name;
+    }
+    let number = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let number = number.min(9);
+    let (text, number) = name.split_at(name.len() - number);
+    format!("{}{number}", &text[..LOGIN_LENGTH - number.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::call::sample_call;
+    use super::*;
+    use crate::wordpress::version::Version;
+
+    /// That is how a plan can tell why a user is called `ann2`.
+    #[test]
+    fn what_others_have_shows_against_the_names_that_there_would_be() {
+        let call = sample_call(b"ann@example.com");
+        let rules = Rules {
+            locale: "en_US",
+            version: Version::NEWEST,
+            multisite: false,
+        };
+        let email = call.email.as_ref().unwrap();
+        let fields = NameFields::of(&call, email, &Catalogue::default(), rules);
+        let wished = fields.if_all_were_free().unwrap();
+        assert_eq!((&*wished.login, &*wished.nicename), ("ann", "ann"));
+        let mut taken = Taken::read(&["ann".to_owned()], "1");
+        let names = fields.decide(&mut taken).unwrap();
+        assert_eq!(names.login, "ann2");
+    }
+}
