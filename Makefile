@@ -23,8 +23,8 @@ demo-serve: tools-demo ## The same, and leaves the daemon running
 test: tools-test ## All tests
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
 
-# The same tests with the packages of another Debian release, in a folder made by debootstrap. Needs root or sudo, and the right
-# to mount.
+# The same tests with the packages of another Debian release, in a directory that debootstrap creates. Needs root or sudo, and
+# permission to mount.
 DEBIAN13 = target/debian13
 ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
 
