@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use fcom_sidecar::db::ErrorKind;
+use fcom_sidecar::provision::ProvisionError;
 use fcom_sidecar::telemetry::Metrics;
 use sqlx::types::chrono::DateTime;
 
@@ -49,8 +50,9 @@ fn labels(scrape: &str, name: &str) -> String {
 }
 
 pub(super) fn reference() -> String {
+    let errors = ErrorKind::ALL.map(ErrorKind::word);
     let metrics =
-        Metrics::new(DateTime::UNIX_EPOCH, &ErrorKind::ALL.map(ErrorKind::word)).with_relay();
+        Metrics::new(DateTime::UNIX_EPOCH, &errors, &ProvisionError::RETRIED).with_relay();
     // Without these their series do not exist yet.
     metrics.set_connections(1, 0, 0);
     let scrape = metrics.encode().unwrap();
