@@ -139,7 +139,8 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     })
 }
 
-fn metrics(config: &Config) -> Metrics {
+/// Everything that a daemon with this configuration measures, at zero.
+pub fn metrics(config: &Config) -> Metrics {
     let database_errors = ErrorKind::ALL.map(ErrorKind::word);
     let metrics = Metrics::new(Clock.now(), &database_errors, &ProvisionError::RETRIED);
     let metrics = if config.relay.enabled {

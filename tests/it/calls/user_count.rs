@@ -1,7 +1,16 @@
 //! The option `user_count`, which WordPress writes anew with every user as long as there are few.
 
+use std::time::{Duration, Instant};
+
+use fcom_sidecar::sample::server::{Options, PrivateServer};
+
+use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{PLAIN_HOOK, Site};
+use crate::harness::site::{PLAIN_HOOK, Site, server_options};
+use crate::harness::tables::make_network;
+use crate::harness::webhook_record::running_count;
+
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const COUNT: &str = "FROM wp_options WHERE option_name = 'user_count'";
 
@@ -82,4 +91,77 @@ async fn the_release_decides_whether_and_how() {
             "{version}"
         );
     }
+}
+
+/// How often the webhook says that it has run.
+async fn runs_of_plain_hook(site: &Site) -> u64 {
+    let record = format!("SELECT value FROM wp_fcom_meta WHERE meta_key = '{PLAIN_HOOK}'");
+    running_count(&site.text(&record).await.unwrap())
+}
+
+/// MariaDB from 11.6 on undoes the whole transaction when a row has changed since the statement began (error 1020).
+#[tokio::test]
+async fn a_count_that_changes_meanwhile_counts_no_run_twice() {
+    let site = Site::new("71").await;
+    make_network(&site).await;
+    site.execute(
+        "INSERT INTO wp_sitemeta (site_id, meta_key, meta_value) VALUES (1, 'user_count', '5')",
+    )
+    .await;
+    let sidecar = Sidecar::start_with(&site, &[("FCOM_SIDECAR__WORDPRESS__BLOG_ID", "1")]).await;
+    let before = runs_of_plain_hook(&site).await;
+    // As PHP does, which takes no claims.
+    let php = site
+        .lock("UPDATE wp_sitemeta SET meta_value = 6 WHERE meta_key = 'user_count'")
+        .await;
+    let meanwhile = async {
+        let waiting = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'UPDATE wp_sitemeta%'",
+            site.database
+        );
+        let deadline = Instant::now() + PATIENCE;
+        while site.number(&waiting).await == 0 {
+            assert!(Instant::now() < deadline, "nobody counts users");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        php.commit().await.unwrap();
+    };
+    let call = sidecar
+        .client
+        .execute(PLAIN_HOOK, &[("email", "ann@example.com")]);
+    tokio::join!(call, meanwhile);
+    invariants::wait_for_tally(&site).await;
+    assert_eq!(runs_of_plain_hook(&site).await, before + 1);
+    let counted = "SELECT meta_value FROM wp_sitemeta WHERE meta_key = 'user_count'";
+    let users = site.number("SELECT COUNT(*) FROM wp_users").await;
+    assert_eq!(site.number(counted).await, users);
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_written_takes_no_run_with_it() {
+    let options = Options {
+        arguments: vec!["--innodb-rollback-on-timeout".to_owned()],
+        ..server_options()
+    };
+    let server = PrivateServer::start(options).await.unwrap();
+    let site = Site::on(server.into(), "71").await;
+    let lock_wait = ("FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS", "1");
+    let sidecar = Sidecar::start_with(&site, &[lock_wait]).await;
+    let before = runs_of_plain_hook(&site).await;
+    let locked = site
+        .lock("SELECT option_id FROM wp_options WHERE option_name = 'user_count' FOR UPDATE")
+        .await;
+    let call = |name: &str| {
+        let email = format!("{name}@example.com");
+        let client = &sidecar.client;
+        async move { client.execute(PLAIN_HOOK, &[("email", &email)]).await }
+    };
+    call("ann").await;
+    invariants::wait_for_tally(&site).await;
+    assert_eq!(runs_of_plain_hook(&site).await, before + 1);
+    locked.rollback().await.unwrap();
+    // The next new user is counted together with the first one.
+    call("bob").await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
 }

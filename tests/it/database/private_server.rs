@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::server::{Options, PrivateServer, ServerError};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::harness::eventually::until;
 use crate::harness::site::{Site, server_options};
 
 /// Set for a second run of this binary, which starts a server and waits to be killed.
@@ -118,7 +118,7 @@ async fn a_server_does_not_outlive_an_owner_that_is_killed() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the owner reports its server", || {
+    until("the owner does not report its server", async || {
         assert_eq!(owner.try_wait().unwrap(), None, "the owner ends");
         report.exists()
     })
@@ -130,17 +130,9 @@ async fn a_server_does_not_outlive_an_owner_that_is_killed() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     let home = Path::new(socket).parent().unwrap();
-    wait_until("the server ends", || {
+    until("the server does not end", async || {
         std::net::TcpStream::connect(&address).is_err()
     })
     .await;
-    wait_until("the folder goes", || !home.exists()).await;
-}
-
-async fn wait_until(what: &str, mut is_done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_done() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the folder does not go", async || !home.exists()).await;
 }

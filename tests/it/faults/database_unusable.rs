@@ -2,18 +2,16 @@
 //! to be had. Its operator has to act, and then nothing but time is needed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::{ConnectOptions, Connection, MySqlConnection};
 
+use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 use crate::harness::tables::numbers;
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 #[track_caller]
 fn assert_refused(response: &Response) {
@@ -25,20 +23,15 @@ fn assert_refused(response: &Response) {
 
 /// Calls until the daemon executes it, which it does by itself once the fault is mended.
 async fn heals(sidecar: &Sidecar, email: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(async || {
         let response = sidecar.client.call(PLAIN_HOOK, &[("email", email)]).await;
         if response.status == 200 {
-            return;
+            return Ok(());
         }
         assert_refused(&response);
-        assert!(
-            Instant::now() < deadline,
-            "it does not heal: {}",
-            sidecar.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        Err(format!("it does not heal: {}", sidecar.log()))
+    })
+    .await;
 }
 
 /// What the daemon's log says at level ERROR.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
@@ -13,9 +12,8 @@ use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
 
+use crate::harness::eventually::{eventually, until};
 use crate::harness::webhook_record::{self, running_count};
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The row of a user whom many tests call for.
 pub(crate) const KNOWN_USER: &str = "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE";
@@ -237,6 +235,24 @@ impl Site {
         self.text(sql).await.map_or(0, |text| text.parse().unwrap())
     }
 
+    /// Waits until a query counts something.
+    #[track_caller]
+    pub(crate) fn comes(&self, count: &str) -> impl Future<Output = ()> {
+        eventually(async move || match self.number(count).await {
+            0 => Err(format!("still nothing: {count}")),
+            _ => Ok(()),
+        })
+    }
+
+    /// Waits until a query counts nothing any more.
+    #[track_caller]
+    pub(crate) fn goes(&self, count: &str) -> impl Future<Output = ()> {
+        eventually(async move || match self.number(count).await {
+            0 => Ok(()),
+            left => Err(format!("still {left}: {count}")),
+        })
+    }
+
     /// Id and record of every webhook.
     pub(crate) async fn webhooks(&self) -> Vec<(u64, String)> {
         let sql = "SELECT id, value FROM wp_fcom_meta WHERE object_type = 'webhook' AND value IS NOT NULL";
@@ -270,11 +286,8 @@ impl Site {
 
     /// Waits until a call waits for a locked user.
     pub(crate) async fn a_call_waits(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.calls_that_wait().await == 0 {
-            assert!(Instant::now() < deadline, "no call waits for the user");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let waits = async || self.calls_that_wait().await > 0;
+        until("no call waits for the user", waits).await;
     }
 
     /// How many calls wait for a user whose row somebody else has locked.
