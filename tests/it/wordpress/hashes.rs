@@ -39,7 +39,7 @@ async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
             let default_cost = &verdict["default_cost"];
             let expected = json!({
                 "prefix": "$wp", "password": true, "other": false, "key": true,
-                "needs_rehash": default_cost.to_string() != cost, "default_cost": default_cost,
+                "needs_rehash": *default_cost != cost, "default_cost": default_cost,
             });
             assert_eq!(verdict, expected, "{release}: {password}");
         }
