@@ -31,7 +31,7 @@ pub(crate) fn eventually_every<T, E: Display>(
             match look().await {
                 Ok(found) => return found,
                 Err(reason) => {
-                    assert!(Instant::now() < deadline, "{caller}: not in time: {reason}")
+                    assert!(Instant::now() < deadline, "{caller}: not in time: {reason}");
                 }
             }
             tokio::time::sleep(pause).await;

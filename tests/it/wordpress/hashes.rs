@@ -12,12 +12,12 @@ const BCRYPT_COST: &str = "FCOM_SIDECAR__WORDPRESS__BCRYPT_COST";
 async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
     let real = RealSite::install().await;
     for (release, cost, passwords) in [
-        ("6.8", "10", ["correct horse", r#" it's \ a "pass" "#]),
-        ("7.1", "12", ["pässwörd 😀 密码", &"long ".repeat(40)]),
+        ("6.8", 10_u64, ["correct horse", r#" it's \ a "pass" "#]),
+        ("7.1", 12, ["pässwörd 😀 密码", &"long ".repeat(40)]),
     ] {
         let environment = [
             ("FCOM_SIDECAR__WORDPRESS__VERSION", release),
-            (BCRYPT_COST, cost),
+            (BCRYPT_COST, &*cost.to_string()),
             PASSWORD_HASH,
         ];
         let (sidecar, mut mailbox) = real.sidecar_with_mail(&environment).await;
@@ -39,7 +39,7 @@ async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
             let default_cost = &verdict["default_cost"];
             let expected = json!({
                 "prefix": "$wp", "password": true, "other": false, "key": true,
-                "needs_rehash": default_cost.to_string() != cost, "default_cost": default_cost,
+                "needs_rehash": *default_cost != cost, "default_cost": default_cost,
             });
             assert_eq!(verdict, expected, "{release}: {password}");
         }
