@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use base64::Engine;
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ pub(crate) struct WordPress {
 
 impl WordPress {
     /// Installs and starts it, with twice as many PHP workers as there are processors.
-    pub(crate) async fn start(server: &PrivateMariadb) -> anyhow::Result<Self> {
+    pub(crate) async fn start(server: &PrivateServer) -> anyhow::Result<Self> {
         server.create_database(DATABASE).await?;
         let installation = Installation::on(server, DATABASE, CONSTANTS);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));

@@ -1,6 +1,6 @@
 //! The option `user_count`, which WordPress writes anew with every user as long as there are few.
 
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
@@ -135,7 +135,7 @@ async fn a_count_that_cannot_be_written_takes_no_run_with_it() {
         arguments: vec!["--innodb-rollback-on-timeout".to_owned()],
         ..server_options()
     };
-    let server = PrivateMariadb::start(options).await.unwrap();
+    let server = PrivateServer::start(options).await.unwrap();
     let site = Site::on(server.into(), "71").await;
     let lock_wait = ("FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS", "1");
     let sidecar = Sidecar::start_with(&site, &[lock_wait]).await;

@@ -19,7 +19,7 @@ async fn insert_runs(site: &Site, webhook_id: u64, count: u64, age: &str, tallie
     let rows: Vec<String> = (0..count)
         .map(|_| {
             format!(
-                "(RANDOM_BYTES(16), {webhook_id}, 2, 'found', '{{}}', {tallied}, 1, UTC_TIMESTAMP() - INTERVAL {age})"
+                "(UNHEX(REPLACE(UUID(), '-', '')), {webhook_id}, 2, 'found', '{{}}', {tallied}, 1, UTC_TIMESTAMP() - INTERVAL {age})"
             )
         })
         .collect();

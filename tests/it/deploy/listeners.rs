@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use tempfile::TempDir;
 
 use crate::harness::client::FORM;
@@ -125,7 +125,7 @@ async fn a_port_in_use_is_named_and_ends_the_daemon() {
 
 #[tokio::test]
 async fn a_daemon_may_start_before_its_database() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // How long a call waits for a connection while there is none to be had.
     let environment = [("FCOM_SIDECAR__DATABASE__ACQUIRE_TIMEOUT_SECONDS", "1")];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::{Family, PrivateServer};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
@@ -122,7 +122,7 @@ async fn call(
 
 struct Scene {
     site: Site,
-    server: Arc<PrivateMariadb>,
+    server: Arc<PrivateServer>,
     proxy: Proxy,
     sidecars: [Sidecar; 2],
 }
@@ -185,11 +185,15 @@ async fn nothing_is_lost_while_everything_fails() {
     // Shown if the test fails.
     eprintln!("to repeat: FCOM_TORTURE_SEED={seed} FCOM_TORTURE_ROUNDS={rounds}");
     let mut random = StdRng::seed_from_u64(seed.into());
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // read_only stops no administrator.
-    site.execute("REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM sidecar@'%'")
-        .await;
+    let administrator = match server.family() {
+        Family::MariaDb => "SUPER, READ_ONLY ADMIN",
+        Family::MySql => "SUPER, CONNECTION_ADMIN",
+    };
+    let revoke = format!("REVOKE {administrator} ON *.* FROM sidecar@'%'");
+    site.execute(&revoke).await;
     let proxy = Proxy::start(&site).await;
     let url = proxy.url(&site);
     let environment = [

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::eventually::until;
 use crate::harness::invariants;
@@ -13,7 +13,7 @@ use crate::harness::site::{PLAIN_HOOK, Site, server_options};
 
 #[tokio::test]
 async fn calls_get_503_while_the_database_is_away_and_work_again_when_it_is_back() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     let sidecar = Sidecar::start(&site).await;
     let client = &sidecar.client;

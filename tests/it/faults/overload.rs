@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -61,7 +61,7 @@ fn assert_refused(response: &Response, why: &str) {
 
 #[tokio::test]
 async fn while_the_database_is_away_calls_are_refused_without_waiting_for_it() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // Whoever waited for a connection would wait longer than the test.
     let patient = [("FCOM_SIDECAR__DATABASE__ACQUIRE_TIMEOUT_SECONDS", "300")];

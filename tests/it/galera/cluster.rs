@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::eventually::until;
 use crate::harness::programs;
@@ -24,7 +24,7 @@ impl Cluster {
             programs::program(copying);
         }
         let ports: [u16; 3] = std::array::from_fn(|_| free_port());
-        let first = PrivateMariadb::start(options(0, ports)).await.unwrap();
+        let first = PrivateServer::start(options(0, ports)).await.unwrap();
         let first = Arc::new(first);
         let mut site = Site::on(first.clone(), "71").await;
         site.execute(prepare).await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -30,7 +30,7 @@ pub(crate) struct Sidecar {
     process: Option<Child>,
     folder: TempDir,
     environment: Vec<(String, String)>,
-    server: Arc<PrivateMariadb>,
+    server: Arc<PrivateServer>,
     database: String,
     claims_table: String,
     /// Bound but not listening, so that mail finds nobody.
@@ -340,7 +340,7 @@ impl Drop for Sidecar {
 
 /// How many claims there are; `None` when the database or the table is away. Asked from a thread with a runtime of its own, since
 /// this is for `drop`.
-fn claims_left(server: Arc<PrivateMariadb>, database: String, table: String) -> Option<i64> {
+fn claims_left(server: Arc<PrivateServer>, database: String, table: String) -> Option<i64> {
     let ask = async move {
         let options = server.connect_options(Some(&database));
         let mut connection = options.connect().await.ok()?;

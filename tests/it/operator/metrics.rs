@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::metrics::{scrape, value, wait_for};
 use crate::harness::programs::program;
@@ -84,7 +84,7 @@ async fn calls_are_counted_by_what_became_of_them() {
 
 #[tokio::test]
 async fn a_scrape_answers_while_the_database_is_away() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     let sidecar = Sidecar::start(&site).await;
     server.kill();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use tempfile::TempDir;
 
 use super::{PREFIX, programs};
@@ -20,7 +20,7 @@ pub(super) struct Installation(TempDir);
 impl Installation {
     /// A folder whose `wp-config.php` names this database, and defines these constants too. WordPress takes the folder of its configuration for that
     /// of the file which runs, links resolved; so these files are copies, and the folders that hold no entry points links.
-    pub(super) fn on(server: &PrivateMariadb, database: &str, constants: &str) -> Self {
+    pub(super) fn on(server: &PrivateServer, database: &str, constants: &str) -> Self {
         programs::file(&format!("{PACKAGE}/wp-load.php"));
         programs::file(TRANSLATION);
         let folder = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ impl Installation {
     }
 
     /// Writes `wp-config.php` anew.
-    pub(super) fn configure(&self, server: &PrivateMariadb, database: &str, constants: &str) {
+    pub(super) fn configure(&self, server: &PrivateServer, database: &str, constants: &str) {
         fs::write(
             self.root().join("wp-config.php"),
             configuration(server, database, constants),
@@ -79,7 +79,7 @@ fn take(from: &Path, to: &Path, without: &[&str]) {
 }
 
 /// Constants as an operator writes them. Nothing that WordPress does beside the request: tests are alone with it.
-fn configuration(server: &PrivateMariadb, database: &str, constants: &str) -> String {
+fn configuration(server: &PrivateServer, database: &str, constants: &str) -> String {
     let (password, port) = (server.password(), server.port());
     let keys = ["AUTH", "SECURE_AUTH", "LOGGED_IN", "NONCE"].map(|name| {
         format!("define( '{name}_KEY', '{name} key' );\ndefine( '{name}_SALT', '{name} salt' );\n")
