@@ -155,22 +155,21 @@ async fn profile(
         display_name,
         ..
     } = user;
-    let username = match &names.username {
-        Some(username) => username.clone(),
-        None => {
-            let source = UsernameSource {
-                user_id,
-                login: &names.login,
-                fallbacks: [
-                    &names.nicename,
-                    &fields.first_name,
-                    &fields.last_name,
-                    display_name,
-                ],
-                rules,
-            };
-            transaction.reserve(&source).await?
-        }
+    let username = if let Some(username) = &names.username {
+        username.clone()
+    } else {
+        let source = UsernameSource {
+            user_id,
+            login: &names.login,
+            fallbacks: [
+                &names.nicename,
+                &fields.first_name,
+                &fields.last_name,
+                display_name,
+            ],
+            rules,
+        };
+        transaction.reserve(&source).await?
     };
     let now = transaction.local_now();
     Ok(NewProfile {
