@@ -125,7 +125,9 @@ mod tests {
     fn no_filter_lets_through_what_libraries_quote() {
         let written = Written::default();
         let writer = written.clone();
-        let lines = fmt::layer().with_writer(move || writer.clone());
+        let lines = fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
         let NewFilter(filter) =
             NewFilter::parse("trace,sqlx=trace,lettre=trace,fcom_sidecar=trace").unwrap();
         let lines = lines.with_filter(filter.and(filter_fn(may_be_written)));

@@ -1,7 +1,5 @@
 //! The option `user_count`, which WordPress writes anew with every user as long as there are few.
 
-use std::time::{Duration, Instant};
-
 use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::invariants;
@@ -9,8 +7,6 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, server_options};
 use crate::harness::tables::make_network;
 use crate::harness::webhook_record::running_count;
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const COUNT: &str = "FROM wp_options WHERE option_name = 'user_count'";
 
@@ -119,11 +115,7 @@ async fn a_count_that_changes_meanwhile_counts_no_run_twice() {
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'UPDATE wp_sitemeta%'",
             site.database
         );
-        let deadline = Instant::now() + PATIENCE;
-        while site.number(&waiting).await == 0 {
-            assert!(Instant::now() < deadline, "nobody counts users");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        site.comes(&waiting).await;
         php.commit().await.unwrap();
     };
     let call = sidecar

@@ -12,12 +12,12 @@ const BCRYPT_COST: &str = "FCOM_SIDECAR__WORDPRESS__BCRYPT_COST";
 async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
     let real = RealSite::install().await;
     for (release, cost, passwords) in [
-        ("6.8", "10", ["correct horse", r#" it's \ a "pass" "#]),
-        ("7.1", "12", ["pässwörd 😀 密码", &"long ".repeat(40)]),
+        ("6.8", 10_u64, ["correct horse", r#" it's \ a "pass" "#]),
+        ("7.1", 12, ["pässwörd 😀 密码", &"long ".repeat(40)]),
     ] {
         let environment = [
             ("FCOM_SIDECAR__WORDPRESS__VERSION", release),
-            (BCRYPT_COST, cost),
+            (BCRYPT_COST, &*cost.to_string()),
             PASSWORD_HASH,
         ];
         let (sidecar, mut mailbox) = real.sidecar_with_mail(&environment).await;

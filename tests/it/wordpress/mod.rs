@@ -9,6 +9,7 @@ mod login;
 mod network;
 mod parity;
 mod php;
+mod random_forms;
 mod relay;
 mod release;
 mod reset;
