@@ -22,13 +22,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use base64::Engine;
-<<<<<<< HEAD
-use fcom_sidecar::sample::machine::{find_program, free_port};
-use fcom_sidecar::sample::server::PrivateServer;
-=======
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::server::PrivateServer;
->>>>>>> main
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
