@@ -102,9 +102,10 @@ impl<'a> Plan<'a> {
             spaces,
         } = member;
         // With the relay on, Pro's own listener schedules their e-mails.
-        let mut structured_courses = match conditions.has_relay {
-            true => Vec::new(),
-            false => course_emails::structured_courses(&spaces),
+        let mut structured_courses = if conditions.has_relay {
+            Vec::new()
+        } else {
+            course_emails::structured_courses(&spaces)
         };
         let memberships = MembershipPlan::decide(&facts.webhook, facts.course_module, spaces);
         let is_changed = |id: &u64| memberships.changes.iter().any(|one| one.space_id == *id);
@@ -162,7 +163,7 @@ impl<'a> Plan<'a> {
         self.created.is_none() && self.usermeta != MetaRows::default()
     }
 
-    /// Whether somebody sends the welcome mail.
+    /// Whether a welcome mail is sent, by the daemon or by WordPress.
     pub fn sends_mail(&self) -> bool {
         !matches!(self.welcome_mail, MailPlan::None(_))
     }
