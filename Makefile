@@ -1,8 +1,8 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 docs torture relay-run fuzz bench bench-scale openapi lint \
-	advisories package package-test tools-demo tools-test tools-debian13 tools-fuzz tools-bench tools-openapi tools-lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 matrix docs torture relay-run fuzz bench bench-scale openapi lint \
+	advisories package package-test tools-demo tools-test tools-debian13 tools-matrix tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
 # For development: everything, so that all targets share one build.
@@ -30,6 +30,13 @@ ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "
 
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+
+# Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database.
+SERVERS = mariadb-10.5 mariadb-11.8 mysql-9.7
+DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: mail:: operator:: security:: --skip wordpress::
+
+matrix: tools-matrix ## The database's tests on other releases of MariaDB and on MySQL
+	DATABASE_TESTS="$(DATABASE_TESTS)" tests/releases/servers test target/servers $(SERVERS)
 
 demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
@@ -119,6 +126,10 @@ tools-test:
 tools-debian13:
 	@deploy/install-tools cargo cc debootstrap
 	@tests/releases/debian make $(DEBIAN13) trixie $(TEST_TOOLS)
+
+tools-matrix: tools-test
+	@deploy/install-tools /usr/share/doc/debian-archive-keyring
+	@tests/releases/servers make target/servers $(SERVERS)
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv
