@@ -89,6 +89,7 @@ package-test: package tools-test ## Installs the package on this machine, upgrad
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
 	$(CARGO_DEB) --fast --deb-version 99.0.0 --output target/package/upgrade.deb
 	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
+	deploy/sbom target/package/again.cdx.json $(SHIPPED) && cmp target/package/again.cdx.json target/package/sbom.cdx.json
 	$$(test $$(id -u) -eq 0 || echo sudo) deploy/deb/test target/package/release.deb target/package/upgrade.deb target/package/crates
 
 # Runs each fuzz target from its corpus for FUZZ_SECONDS; findings go to tests/fuzz/artifacts.

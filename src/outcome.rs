@@ -38,7 +38,7 @@ words! {
         Busy = "busy",
         /// The database was lost while it committed: executed or not.
         CommitUnknown = "commit_unknown",
-        /// A statement failed for a reason that nobody foresaw.
+        /// A statement failed for another reason.
         DatabaseError = "database_error",
         /// The database is away, full or read-only.
         DatabaseUnavailable = "database_unavailable",
@@ -74,7 +74,7 @@ words! {
         SiteClosed = "site_closed",
         /// The body is larger than it may be.
         TooLarge = "too_large",
-        /// The WordPress version cannot be told.
+        /// The WordPress version is unknown.
         UnknownVersion = "unknown_version",
         /// No webhook has this key.
         UnknownWebhook = "unknown_webhook",
@@ -88,13 +88,13 @@ words! {
 }
 
 words! {
-    /// Whom a request to the public listener was for: new members have less room than those who exist.
+    /// Which kind of member a request was for: new members have less room than existing ones.
     Lane {
         /// A member who exists.
         Known = "known",
         /// A new one.
         New = "new",
-        /// Nobody: it was not executed.
+        /// No member: it was not executed.
         None = "none",
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{self, Live};
+use crate::app::{self, Reloadable};
 use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
@@ -49,19 +49,19 @@ impl ReloadSignal {
 /// Reads the configuration again at every signal, from where `config` came from; never ends.
 pub async fn at_signals(
     mut signal: ReloadSignal,
-    live: Arc<Live>,
+    reloadable: Arc<Reloadable>,
     log: Filter,
     sources: Sources,
     mut config: Config,
 ) {
     while signal.0.recv().await.is_some() {
-        match reload(&live, &config, &log, sources.clone()) {
+        match reload(&reloadable, &config, &log, sources.clone()) {
             Ok(new) => {
                 config = new;
-                live.metrics.reloaded(true);
+                reloadable.metrics.reloaded(true);
             }
             Err(error) => {
-                live.metrics.reloaded(false);
+                reloadable.metrics.reloaded(false);
                 tracing::error!("configuration not reloaded, the one before stays: {error:#}");
             }
         }
@@ -70,7 +70,12 @@ pub async fn at_signals(
 }
 
 /// Returns the configuration as it is now: with what did not change as it was.
-fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyhow::Result<Config> {
+fn reload(
+    reloadable: &Reloadable,
+    before: &Config,
+    log: &Filter,
+    sources: Sources,
+) -> anyhow::Result<Config> {
     let mut new = app::load(sources)?;
     let changed = new.changed_since(before);
     // What is not taken over is compared again the next time, so that it is said again.
@@ -78,9 +83,9 @@ fn reload(live: &Live, before: &Config, log: &Filter, sources: Sources) -> anyho
     new.mail.transport = before.mail.transport;
     // Everything that may fail comes first.
     let filter = NewFilter::parse(&new.log.filter)?;
-    let prepared = live.prepare(&new)?;
+    let replacement = reloadable.prepare(&new)?;
 
-    live.apply(prepared);
+    reloadable.apply(replacement);
     log.replace(filter)?;
     tracing::info!(
         "configuration reloaded; changed: {}",

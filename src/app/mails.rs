@@ -52,8 +52,8 @@ pub(super) struct MailRoom {
 }
 
 impl MailRoom {
-    /// Those who send promised mails; none if WordPress or nobody sends them, or if no server is configured: then they
-    /// wait in the outbox.
+    /// The senders of promised mails; none if WordPress sends the mails, if they are off, or if no server is configured:
+    /// then they wait in the outbox.
     ///
     /// # Errors
     /// An address, the mail server's certificates or the operator's texts cannot be used.

@@ -1,9 +1,9 @@
 //! The composition root: configuration in, running daemon out.
 
-mod live;
 mod load;
 mod mails;
 mod measures;
+mod reloadable;
 mod upkeep;
 
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::live::{Live, Prepared};
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
+pub use self::reloadable::{Reloadable, Replacement};
 use self::upkeep::{keep_house, prepare_database, watch_backlog};
 use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
@@ -26,7 +26,8 @@ use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, Occasionally};
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
-    Bells, Calls, Lanes, NewUserPolicy, PasswordScheme, ProvisionError, TallyTask, WelcomeMail,
+    Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, TallyTask,
+    WelcomeMail,
 };
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -48,7 +49,7 @@ pub struct App {
     /// Requests that are being answered.
     pub requests: TaskTracker,
     /// What may change while it runs.
-    pub live: Arc<Live>,
+    pub reloadable: Arc<Reloadable>,
     /// Background tasks of the process; one that panics ends it.
     pub background: JoinSet<()>,
 }
@@ -90,7 +91,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     // The receiver is here.
     let _ = senders_sender.send(mail_room.senders(config)?);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
-    let live = Arc::new(Live {
+    let reloadable = Arc::new(Reloadable {
         rules: rules_sender,
         runs: runs_sender,
         senders: senders_sender,
@@ -134,12 +135,13 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         stop_tally,
         hands_over,
         requests,
-        live,
+        reloadable,
         background,
     })
 }
 
-fn metrics(config: &Config) -> Metrics {
+/// Everything that a daemon with this configuration measures, at zero.
+pub fn metrics(config: &Config) -> Metrics {
     let database_errors = ErrorKind::ALL.map(ErrorKind::word);
     let metrics = Metrics::new(Clock.now(), &database_errors, &ProvisionError::RETRIED);
     let metrics = if config.relay.enabled {
@@ -168,7 +170,7 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
             Transport::Off => WelcomeMail::Off,
         },
     };
-    let lanes = Lanes::new(
+    let limits = NewUserLimits::new(
         config.limits.max_calls_in_flight,
         usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
         config.limits.hash_threads,
@@ -178,7 +180,7 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
         relay: config.relay.enabled.then(Arc::default),
     };
     let (site, metrics) = (Arc::clone(site), Arc::clone(metrics));
-    let (calls, tally) = Calls::new(site, new_users, lanes, bells, metrics);
+    let (calls, tally) = Calls::new(site, new_users, limits, bells, metrics);
     (Arc::new(calls), tally)
 }
 

@@ -104,11 +104,13 @@ fn explain(error: &sqlx::Error, place: &Place) -> (String, String) {
             format!(
                 "{user} logs in with caching_sha2_password or sha256_password, which needs an encrypted connection to {server}"
             ),
-            format!("{tls} or use mysql_native_password for this account"),
+            format!("{tls}, or before MySQL 9 use mysql_native_password for this account"),
         ),
         sqlx::Error::Protocol(message) if message.contains("authentication plugin") => (
             format!("{server} asks for another way to log in: {message}"),
-            format!("use mysql_native_password (or caching_sha2_password with TLS) for {user}"),
+            format!(
+                "use caching_sha2_password with TLS (before MySQL 9 and on MariaDB also mysql_native_password) for {user}"
+            ),
         ),
         error => (
             format!("cannot connect to {database} at {server}: {error}"),
@@ -185,6 +187,14 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
     } = place;
     let found = |what: &str| format!("{what}: {message} (error {number})");
     match number {
+        // MySQL takes a socket for secure and waits for the password; the driver asks for a key to encrypt it.
+        1045 if place.is_socket => (
+            found("access denied"),
+            format!(
+                "correct user and password in {source}; an account with caching_sha2_password or REQUIRE SSL needs TLS, which \
+                 the server must offer and ssl-mode must not disable, also on a socket"
+            ),
+        ),
         1045 | 1698 => (
             found("access denied"),
             format!(
@@ -206,7 +216,8 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
         ),
         1129 => (
             found("this machine is blocked"),
-            "run FLUSH HOSTS on the server after mending what caused it".to_owned(),
+            "after mending what caused it, run FLUSH HOSTS on the server, on MySQL 8.4 and later TRUNCATE TABLE performance_schema.host_cache"
+                .to_owned(),
         ),
         1040 | 1203 | 1226 => (
             found("no connection left"),
@@ -215,7 +226,7 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
         ),
         1251 | 1524 => (
             found("the way to log in is not available"),
-            format!("use mysql_native_password (or caching_sha2_password with TLS) for {user}"),
+            format!("use caching_sha2_password with TLS (before MySQL 9 and on MariaDB also mysql_native_password) for {user}"),
         ),
         3159 => (found("the server insists on TLS"), (*tls).to_owned()),
         1820 | 1862 => (

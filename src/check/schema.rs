@@ -20,6 +20,7 @@ pub(super) struct Schema {
     pub(super) engines: BTreeMap<String, Option<String>>,
     pub(super) columns: BTreeMap<String, Vec<Column>>,
     pub(super) indexes: BTreeMap<String, Vec<FoundIndex>>,
+    refuses_zero_dates: bool,
 }
 
 /// A column.
@@ -39,6 +40,7 @@ struct TableRow {
     name: String,
     engine: Option<String>,
     folds_case: bool,
+    refuses_zero_dates: bool,
 }
 
 #[derive(FromRow)]
@@ -82,12 +84,23 @@ impl Schema {
         let indexes = indexes(found).into_iter();
         Ok(Self {
             names: names.clone(),
+            refuses_zero_dates: tables.iter().any(|table| table.refuses_zero_dates),
             engines: engines.collect(),
             columns,
             indexes: indexes
                 .map(|(table, found)| (spell(table), found))
                 .collect(),
         })
+    }
+
+    /// The statement that makes a change to a table, for the operator's own session.
+    pub(super) fn alter(&self, table: &str, change: &str) -> String {
+        let session = if self.refuses_zero_dates {
+            "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_ZERO_DATE', ''); "
+        } else {
+            ""
+        };
+        format!("{session}ALTER TABLE {table} {change};")
     }
 
     /// Tables of a network that are there.

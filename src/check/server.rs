@@ -21,6 +21,7 @@ pub(super) const TIME_ZONE: &str = "server-time-zone";
 const INFO: &str = include_str!("../../sql/checks/server.sql");
 const ISOLATION: &str = include_str!("../../sql/checks/isolation.sql");
 const CIPHER: &str = include_str!("../../sql/checks/cipher.sql");
+const ACCOUNT: &str = include_str!("../../sql/checks/account.sql");
 
 /// Times that differ by more make due dates and retentions wrong.
 const LARGEST_CLOCK_DIFFERENCE: i64 = 5;
@@ -31,6 +32,8 @@ pub(super) struct DatabaseServer {
     info: ServerInfo,
     isolation: String,
     cipher: String,
+    /// Whether the server takes the password without encryption, but only while it remembers it.
+    remembers_password: bool,
     /// This machine's time when the server told its own.
     now: DateTime<Utc>,
 }
@@ -59,10 +62,12 @@ impl DatabaseServer {
             .await
             .doing("ask the server about itself")?;
         let now = Clock.now();
+        let cipher = variable(connection, CIPHER, tables).await?;
         Ok(Self {
             info,
             isolation: variable(connection, ISOLATION, tables).await?,
-            cipher: variable(connection, CIPHER, tables).await?,
+            remembers_password: cipher.is_empty() && remembers_password(connection, tables).await,
+            cipher,
             now,
         })
     }
@@ -113,6 +118,14 @@ impl DatabaseServer {
         let options = db::connect_options(database).unwrap_or_default();
         if !self.cipher.is_empty() {
             return Finding::ok(ENCRYPTION, format!("TLS with {}", self.cipher));
+        }
+        if self.remembers_password {
+            return Finding::warning(
+                ENCRYPTION,
+                "none, though the account logs in with caching_sha2_password: after the server's next restart it is \
+                 refused until it has logged in with TLS",
+                "let the server offer TLS, and add ?ssl-mode=REQUIRED to database.url",
+            );
         }
         match remote_host(&options) {
             None => Finding::ok(
@@ -232,6 +245,17 @@ async fn variable(
         row.try_get_unchecked(1)
             .doing("read a variable of the server")
     })
+}
+
+/// `caching_sha2_password` of `MySQL`: the server remembers a hash of each password that it got over TLS, until it
+/// restarts or its accounts are read anew. With that it needs no encryption, and without it this client refuses to send
+/// a password in the clear.
+async fn remembers_password(connection: &mut Connection, tables: &TableNames) -> bool {
+    let row = sqlx::raw_sql(Statement::render(ACCOUNT, tables).sql())
+        .fetch_one(connection)
+        .await;
+    let account: Option<String> = row.ok().and_then(|row| row.try_get_unchecked(0).ok());
+    account.is_some_and(|account| account.contains("caching_sha2_password"))
 }
 
 fn remote_host(options: &MySqlConnectOptions) -> Option<&str> {

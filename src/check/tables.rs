@@ -100,7 +100,7 @@ impl Schema {
                 format!(
                     "{name} is {engine}, which knows no transactions: a call could be half done"
                 ),
-                format!("ALTER TABLE {name} ENGINE = InnoDB;"),
+                self.alter(name, "ENGINE = InnoDB"),
             )],
             None => vec![Finding::failed(
                 ENGINE,
@@ -137,8 +137,11 @@ impl Schema {
                 COLUMNS,
                 format!("{name}.{id} has lost its AUTO_INCREMENT: no row can be added"),
                 format!(
-                    "restore it after a backup: ALTER TABLE {name} MODIFY {id} bigint unsigned NOT NULL AUTO_INCREMENT; \
-                     (with ADD PRIMARY KEY ({id}), if that is gone too)"
+                    "restore it after a backup: {} (with ADD PRIMARY KEY ({id}), if that is gone too)",
+                    self.alter(
+                        name,
+                        &format!("MODIFY {id} bigint unsigned NOT NULL AUTO_INCREMENT")
+                    )
                 ),
             ));
         }
@@ -157,7 +160,7 @@ impl Schema {
                     "{name}.{} has no default: the strict session refuses every new row",
                     c.name
                 ),
-                format!("ALTER TABLE {name} ALTER COLUMN {} SET DEFAULT …;", c.name),
+                self.alter(name, &format!("ALTER COLUMN {} SET DEFAULT …", c.name)),
             )
         }));
         findings
@@ -191,9 +194,9 @@ impl Schema {
                     format!(
                         "{name} has no {why} on ({columns}): calls get slow and wait for each other"
                     ),
-                    format!(
-                        "ALTER TABLE {name} ADD {kind} {}{suffix} ({columns});",
-                        index.name
+                    self.alter(
+                        name,
+                        &format!("ADD {kind} {}{suffix} ({columns})", index.name),
                     ),
                 )
             })
@@ -235,7 +238,11 @@ impl Schema {
                 narrow.join(" and ")
             ),
             format!(
-                "after a backup: ALTER TABLE {name} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;"
+                "after a backup: {}",
+                self.alter(
+                    name,
+                    "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
+                )
             ),
         )]
     }

@@ -40,8 +40,13 @@ pub(super) fn run(
         let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(end_of_spans.clone())));
         let mut signals = StopSignals::receive()?;
         let reload = ReloadSignal::receive()?;
-        let reloading =
-            reload::at_signals(reload, Arc::clone(&app.live), log, sources, config.clone());
+        let reloading = reload::at_signals(
+            reload,
+            Arc::clone(&app.reloadable),
+            log,
+            sources,
+            config.clone(),
+        );
         let until = async {
             tokio::select! {
                 () = signals.next() => {}

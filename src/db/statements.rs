@@ -13,9 +13,10 @@ use super::{Literal, TableNames};
 
 /// A site-local literal `YYYY-MM-DD HH:MM:SS` as the TIMESTAMP column takes it. PHP's lax session moves a time inside
 /// the server's own DST gap forward and stores what TIMESTAMP cannot hold as the zero date; our strict session would
-/// refuse both, so the server is asked to do here what it does there.
-const LOCAL_TIME: &str =
-    "COALESCE(FROM_UNIXTIME(NULLIF(UNIX_TIMESTAMP(?), 0)), '0000-00-00 00:00:00')";
+/// refuse both, so the server is asked to do here what it does there. `MySQL` converts seconds beyond 2038, which its
+/// columns cannot hold; `MariaDB` leaves out what such comments hold, and converts as far as its columns reach.
+const LOCAL_TIME: &str = "COALESCE(FROM_UNIXTIME(NULLIF(\
+    /*!80028 NULLIF(LEAST(*/UNIX_TIMESTAMP(?)/*!80028 , 2147483648), 2147483648)*/, 0)), '0000-00-00 00:00:00')";
 
 /// One statement, ready to run.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ pub fn structured_courses(spaces: &[Space]) -> Vec<u64> {
     structured.map(|space| space.id).collect()
 }
 
-/// A section of a structured course whose opening is told by e-mail.
+/// A section of a structured course that is announced by e-mail when it opens.
 #[derive(FromRow)]
 pub struct Section {
     id: u64,

@@ -14,13 +14,14 @@ use crate::provision::Calls;
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// The front of the house: how requests get from a listener to the site. One per process.
+/// What a handler needs to get a request from its listener to the site, and the rules by which callers are judged. One per
+/// process.
 pub struct Front {
     /// The site that calls are carried out for.
     pub site: Arc<Site>,
     /// Carries calls out.
     pub calls: Arc<Calls>,
-    /// Places for calls under way; a call that finds none is told to come back.
+    /// Places for calls in flight; a call that finds none gets 503.
     pub places: Arc<Semaphore>,
     /// How many places there are.
     pub max_places: usize,
@@ -34,7 +35,7 @@ pub struct Front {
     pub hands_over: bool,
     /// Requests that are being answered.
     pub requests: TaskTracker,
-    /// Refusals for want of room, of which one a second is told.
+    /// Refusals for want of room, of which one a second is logged.
     pub refusals: Occasionally,
     /// What `wp-config.php` says of the portal's address.
     pub portal: PortalOverrides,

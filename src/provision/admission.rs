@@ -1,32 +1,32 @@
-//! The first decision about a call, made from what was read before anything is locked: whom it is for, or why it is
+//! The first decision about a call, from what was read before anything is locked: which user it is for, or why it is
 //! refused. Pure.
 
 use super::facts::Facts;
 use super::{Email, Executed, ProvisionError, WebhookCall, protection};
 use crate::db::TableNames;
 
-/// Whom a call is for.
+/// A call that is not refused.
 #[derive(Debug)]
-pub(super) enum Whom<'a> {
-    /// Nobody: an earlier call with the same `Idempotency-Key` has done it.
-    Nobody(Executed),
-    /// The user who has the address. Another call may delete him before he is locked.
-    Known(u64),
-    /// A new one. Another call may create him before his names are claimed.
-    New(&'a Email),
+pub(super) enum Admission<'a> {
+    /// An earlier call with the same `Idempotency-Key` was executed: its answer is repeated.
+    Answered(Executed),
+    /// For the user who has the address. The row may be deleted before it is locked.
+    KnownUser(u64),
+    /// For a new user. Another call may create one before the names are claimed.
+    NewUser(&'a Email),
 }
 
-/// Refuses a call, or says whom it is for. Who may call is judged first: nobody else is told about addresses and keys.
+/// Refuses a call or admits it. Protections come first: an unauthorised caller learns nothing about addresses and keys.
 pub(super) fn admit<'a>(
     call: &'a WebhookCall,
     facts: &Facts,
     tables: &TableNames,
-) -> Result<Whom<'a>, ProvisionError> {
+) -> Result<Admission<'a>, ProvisionError> {
     protection::check(&facts.webhook, &call.caller)?;
     check_site(facts, tables)?;
     if let (Some(earlier), Some(now)) = (&facts.earlier, &call.idempotency) {
         return if earlier.fields == now.fields {
-            Ok(Whom::Nobody(earlier.executed.clone()))
+            Ok(Admission::Answered(earlier.executed.clone()))
         } else {
             Err(ProvisionError::IdempotencyConflict)
         };
@@ -34,8 +34,8 @@ pub(super) fn admit<'a>(
     match (&call.email, facts.user_id) {
         (Err(ProvisionError::EmailTooLong), _) => Err(ProvisionError::EmailTooLong),
         (Err(_), _) => Err(ProvisionError::EmailRequired),
-        (Ok(_), Some(user_id)) => Ok(Whom::Known(user_id)),
-        (Ok(email), None) => Ok(Whom::New(email)),
+        (Ok(_), Some(user_id)) => Ok(Admission::KnownUser(user_id)),
+        (Ok(email), None) => Ok(Admission::NewUser(email)),
     }
 }
 
@@ -76,22 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_for_the_user_with_its_address_or_for_a_new_one() {
+    fn a_call_is_for_the_user_with_its_address_or_for_a_new_user() {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let call = sample_call(b"ann@example.com");
         let known = admit(&call, &facts(Some(7)), &tables);
-        assert!(matches!(known, Ok(Whom::Known(7))));
+        assert!(matches!(known, Ok(Admission::KnownUser(7))));
         let new = admit(&call, &facts(None), &tables);
-        assert!(matches!(new, Ok(Whom::New(email)) if email.given() == "ann@example.com"));
-        let nobody = admit(&sample_call(b"ann"), &facts(None), &tables).unwrap_err();
-        assert!(matches!(nobody, ProvisionError::EmailRequired));
+        assert!(matches!(new, Ok(Admission::NewUser(email)) if email.given() == "ann@example.com"));
+        let missing = admit(&sample_call(b"ann"), &facts(None), &tables).unwrap_err();
+        assert!(matches!(missing, ProvisionError::EmailRequired));
         let long = sample_call(format!("{}@example.com", "a".repeat(100)).as_bytes());
         let long = admit(&long, &facts(None), &tables).unwrap_err();
         assert!(matches!(long, ProvisionError::EmailTooLong));
     }
 
     #[test]
-    fn a_site_that_wordpress_does_not_serve_is_served_to_nobody() {
+    fn a_site_that_wordpress_does_not_serve_is_not_served() {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let tables = tables.of_blog(2, "wp_2_").unwrap();
         let call = sample_call(b"ann@example.com");
@@ -130,7 +130,7 @@ mod tests {
                 ..facts(Some(7))
             };
             match admit(&call, &facts, &tables) {
-                Ok(Whom::Nobody(answer)) => assert!(is_same && answer == executed),
+                Ok(Admission::Answered(answer)) => assert!(is_same && answer == executed),
                 Err(ProvisionError::IdempotencyConflict) => assert!(!is_same),
                 other => panic!("{other:?}"),
             }

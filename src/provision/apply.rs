@@ -16,7 +16,8 @@ use crate::mail::outbox::Promise;
 use crate::telemetry::phase;
 
 impl Transaction<'_> {
-    /// Writes everything but the users row and commits. Whoever has something to do because of it is told afterwards.
+    /// Writes everything but the row of a new user, which is there, and commits. Then wakes the workers that have something
+    /// to do.
     pub(super) async fn apply(
         mut self,
         plan: &Plan<'_>,
@@ -80,7 +81,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Sends the last batch with the commit. While the answer is not there, nobody knows whether the call is executed.
+    /// Sends the last batch with the commit. Until the answer arrives, it is unknown whether the call is executed.
     async fn commit(self, mut batch: Batch) -> Result<Vec<Answer>, DatabaseError> {
         batch.commit("commit the call");
         self.execution.set_commit_unknown(true);

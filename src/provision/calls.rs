@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Lanes, Tally, TallyTask, WaitingRoom};
+use super::{NewUserLimits, Tally, TallyTask, WaitingRoom};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::wordpress::password;
@@ -23,11 +23,11 @@ pub struct Calls {
     pub(super) last_rules: LastRules,
     /// Where calls for the same user, or new users who want the same name, wait.
     pub(super) waiting_room: WaitingRoom,
-    /// Where new users queue.
-    pub(super) lanes: Lanes,
+    /// What calls that make new users may take at once.
+    pub(super) new_user_limits: NewUserLimits,
     /// Counts runs.
     pub(super) tally: Tally,
-    /// Who is told of a commit.
+    /// Wakes the workers after a commit.
     pub bells: Bells,
     /// Calls under way: the process does not end before them.
     pub tasks: TaskTracker,
@@ -42,7 +42,7 @@ impl Calls {
     pub fn new(
         site: Arc<Site>,
         new_users: NewUserPolicy,
-        lanes: Lanes,
+        new_user_limits: NewUserLimits,
         bells: Bells,
         metrics: Arc<Metrics>,
     ) -> (Self, TallyTask) {
@@ -54,7 +54,7 @@ impl Calls {
             new_users,
             last_rules: LastRules::default(),
             waiting_room: WaitingRoom::default(),
-            lanes,
+            new_user_limits,
             tally,
             bells,
             tasks: TaskTracker::new(),
@@ -146,7 +146,7 @@ impl PasswordScheme {
 pub enum WelcomeMail {
     /// From our outbox.
     Outbox,
-    /// WordPress sends it: told by an event while the relay is on, else by a scheduled action to which FluentCommunity
+    /// WordPress sends it: asked by an event while the relay is on, else by a scheduled action to which FluentCommunity
     /// (2.5.0 and later) listens.
     WordPress,
     /// Not at all.

@@ -1,5 +1,5 @@
-//! Carrying out a call: load, decide, write in one transaction, count. [`attempt`] is the whole of it; how each part is
-//! done is told by the module that it names.
+//! Carrying out a call: load, decide, write in one transaction, count. [`attempt`] is the whole of it; the modules that it
+//! names do the parts.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::admission::{Whom, admit};
+use super::admission::{Admission, admit};
 use super::execution::Execution;
 use super::facts::Facts;
 use super::member::Member;
@@ -93,11 +93,11 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     {
         return Ok(done);
     }
-    let (lanes, tables) = (&execution.calls.lanes, &execution.site().tables);
+    let (limits, tables) = (&execution.calls.new_user_limits, &execution.site().tables);
     let facts = load(execution).await?;
     let done = match admit(execution.call, &facts, tables)? {
-        Whom::Nobody(executed) => return Ok((None, executed)),
-        Whom::Known(user_id) => {
+        Admission::Answered(executed) => return Ok((None, executed)),
+        Admission::KnownUser(user_id) => {
             let _turn = execution.turn(&user_id.to_string()).await?;
             let transaction = execution.transaction(async |connection| {
                 let mut transaction = Transaction::begin(execution, &facts, connection);
@@ -106,10 +106,10 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
             });
             transaction.await
         }
-        Whom::New(email) => {
-            let _place = lanes.enter()?;
+        Admission::NewUser(email) => {
+            let _place = limits.place()?;
             let user = new_user::prepare(execution, &facts, email).await?;
-            let _lane = lanes.connection().await;
+            let _connection = limits.connection().await;
             let _turn = execution.turn(&user.wanted_login()).await?;
             let transaction = execution.transaction(async |connection| {
                 let mut transaction = Transaction::begin(execution, &facts, connection);

@@ -17,7 +17,7 @@ use crate::wordpress::password;
 use crate::wordpress::php::loose;
 use crate::wordpress::version::Version;
 
-/// As long as nobody knows whether the call was committed, it is worth more patience.
+/// While it is unknown whether the call was committed, it is worth more patience.
 const ASK_FOR: Duration = Duration::from_secs(20);
 
 /// What all attempts at one call share.
@@ -27,7 +27,7 @@ pub(super) struct Execution<'a> {
     pub(super) started: Instant,
     /// Hashed once, whatever happens.
     password_hash: OnceCell<String>,
-    /// The server was told to commit, and its answer has not been heard.
+    /// The server was asked to commit and has not answered.
     commit_unknown: AtomicBool,
 }
 
@@ -73,7 +73,7 @@ impl Execution<'_> {
         result
     }
 
-    /// The hash of the supplied password as wp-login.php will check it (slashed), or of one that nobody is told.
+    /// The hash of the supplied password as wp-login.php will check it (slashed), or of a random one that is not kept.
     pub(super) async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
         let hash = self
             .password_hash
@@ -89,7 +89,7 @@ impl Execution<'_> {
                 let metrics = Arc::clone(&self.calls.metrics);
                 let hash = async {
                     metrics.waiting_for_hash.inc();
-                    let _slot = self.calls.lanes.hash().await;
+                    let _slot = self.calls.new_user_limits.hash().await;
                     metrics.waiting_for_hash.dec();
                     let hash = tokio::task::spawn_blocking(move || {
                         let started = Instant::now();

@@ -1,5 +1,5 @@
-//! A call for a user who exists: the profile if there is none, and the memberships; on a network he becomes a
-//! member of the site. Everything else in the call is ignored, as in PHP.
+//! A call for a user who exists: the profile if there is none, and the memberships; on a network also the membership of
+//! the site. Everything else in the call is ignored, as in PHP.
 
 use super::ProvisionError;
 use super::claims;
@@ -23,7 +23,7 @@ pub(super) async fn lock<'a>(
     let (statements, facts) = (transaction.statements(), transaction.facts);
     let mut batch = Batch::begin(statements);
     if statements.has_several_writers() {
-        // Before anything is read: whoever commits from here on on another node undoes this transaction.
+        // Before anything is read: a commit on another node from here on undoes this transaction.
         let user = (claims::USER, user_id.to_string());
         transaction
             .claims

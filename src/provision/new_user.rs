@@ -1,4 +1,4 @@
-//! A call for an address that nobody has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
+//! A call for an address that no user has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
 //!
 //! Names are guessed before the transaction, claimed when it begins, and confirmed behind the claims. Then the row is
 //! inserted, because everything else needs its id.
@@ -116,7 +116,7 @@ pub(super) async fn insert<'a>(
     let user_id = row.insert(connection, statements).await?;
 
     let profile = profile(transaction, &new_user, user_id, rules).await?;
-    // Somebody who had this id before may have left rows.
+    // A deleted user with the same id may have left rows.
     let mut batch = Batch::of(statements);
     let ids = facts.webhook.target_ids();
     let spaces = memberships::ask_in(&mut batch, statements, user_id, &ids);

@@ -162,7 +162,7 @@ impl<'a> Plan<'a> {
         self.created.is_none() && self.usermeta != MetaRows::default()
     }
 
-    /// Whether somebody sends the welcome mail.
+    /// Whether a welcome mail is sent, by the daemon or by WordPress.
     pub fn sends_mail(&self) -> bool {
         !matches!(self.welcome_mail, MailPlan::None(_))
     }

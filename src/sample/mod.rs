@@ -2,4 +2,4 @@
 
 pub mod machine;
 pub mod mailbox;
-pub mod mariadb;
+pub mod server;

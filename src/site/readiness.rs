@@ -24,7 +24,7 @@ impl Readiness {
         self.0.send_replace(State::Ready);
     }
 
-    /// Something is in the way, which somebody has to mend.
+    /// Something is in the way that the operator has to mend.
     pub fn set_obstructed(&self) {
         self.0.send_replace(State::Obstructed);
     }

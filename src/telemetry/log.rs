@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -63,6 +64,18 @@ impl Filter {
     }
 }
 
+/// What no filter lets through. Spans for a collector are not for people. Libraries quote what they work on below `info`:
+/// statements with their values, SMTP dialogues, headers, members' texts. Those of the database driver quote statements
+/// at any level.
+fn may_be_written(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let is_ours = target.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    match target {
+        PHASE_TARGET | "sqlx::query" => false,
+        _ => is_ours || *metadata.level() <= Level::INFO,
+    }
+}
+
 /// Starts logging to standard error, and telling the collector of spans, if there is one: then the second is to be run.
 ///
 /// # Errors
@@ -80,11 +93,60 @@ pub fn start(log: &Log, otlp: Option<&Otlp>) -> Result<(Filter, Option<Exporter>
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Human => lines.with_target(false).boxed(),
     };
-    let is_for_people = filter_fn(|metadata| metadata.target() != PHASE_TARGET);
     Registry::default()
         .with(spans)
-        .with(lines.with_filter(filter.and(is_for_people)))
+        .with(lines.with_filter(filter.and(filter_fn(may_be_written))))
         .try_init()
         .map_err(StartError::Started)?;
     Ok((Filter(handle), exporter))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_filter_lets_through_what_libraries_quote() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = fmt::layer().with_writer(move || writer.clone());
+        let NewFilter(filter) =
+            NewFilter::parse("trace,sqlx=trace,lettre=trace,fcom_sidecar=trace").unwrap();
+        let lines = lines.with_filter(filter.and(filter_fn(may_be_written)));
+        tracing::subscriber::with_default(Registry::default().with(lines), || {
+            tracing::debug!(target: "sqlx::query", "statement");
+            tracing::warn!(target: "sqlx::query", "slow statement");
+            tracing::debug!(target: "lettre::transport::smtp::client", "dialogue");
+            tracing::trace!(target: "hyper::proto", "header");
+            tracing::debug!(target: "fcom_sidecar_like", "pretender");
+            tracing::info!(target: PHASE_TARGET, "phase");
+            let span = tracing::debug_span!(target: "actix_http", "request", key = "in a span");
+            let _entered = span.enter();
+            tracing::info!(target: "actix_server::builder", "starting");
+            tracing::trace!("our own");
+        });
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let ends: Vec<&str> = written
+            .lines()
+            .map(|line| line.rsplit(": ").next().unwrap())
+            .collect();
+        assert_eq!(ends, ["starting", "our own"], "{written}");
+        assert!(!written.contains("in a span"), "{written}");
+    }
 }

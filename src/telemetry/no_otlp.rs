@@ -38,10 +38,6 @@ pub(super) fn start(_: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
 ///
 /// # Errors
 /// Always.
-#[expect(
-    clippy::unused_async,
-    reason = "so that it is called as the real one is"
-)]
 pub async fn try_collector(_: &Otlp) -> Result<(), OtlpError> {
     Err(OtlpError)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 use crate::http::{self, Calls};
@@ -24,7 +24,7 @@ const STRIDE: u64 = 7919;
 const BITE: u64 = 50_000;
 
 /// A private server that is durable: what it has confirmed survives a power cut.
-pub(crate) async fn start_server() -> anyhow::Result<PrivateMariadb> {
+pub(crate) async fn start_server() -> anyhow::Result<PrivateServer> {
     let arguments = [
         "--innodb-buffer-pool-size=256M",
         "--innodb-log-file-size=256M",
@@ -37,12 +37,12 @@ pub(crate) async fn start_server() -> anyhow::Result<PrivateMariadb> {
         arguments: arguments.map(str::to_owned).to_vec(),
         ..Options::default()
     };
-    Ok(PrivateMariadb::start(options).await?)
+    Ok(PrivateServer::start(options).await?)
 }
 
 /// A site in a database of its own.
 pub(crate) struct Site {
-    pub(crate) server: Arc<PrivateMariadb>,
+    pub(crate) server: Arc<PrivateServer>,
     pub(crate) database: String,
     /// How many users it began with, beside those of the fixture.
     pub(crate) users: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// WordPress 7.1 with so many users.
-    pub(crate) async fn fill(server: &Arc<PrivateMariadb>, users: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn fill(server: &Arc<PrivateServer>, users: u64) -> anyhow::Result<Self> {
         let database = format!("site_{users}");
         server.create_database(&database).await?;
         server.load_sql(&database, FIXTURE).await?;

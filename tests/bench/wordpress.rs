@@ -8,6 +8,8 @@
 
 #[path = "../it/wordpress/installation.rs"]
 mod installation;
+#[path = "../it/harness/programs.rs"]
+mod programs;
 
 use std::fs;
 use std::io::Write;
@@ -20,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use base64::Engine;
-use fcom_sidecar::sample::machine::{find_program, free_port};
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::machine::free_port;
+use fcom_sidecar::sample::server::PrivateServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,16 +36,6 @@ const DATABASE: &str = "wordpress";
 /// Otherwise application passwords need HTTPS.
 const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n";
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Newest first.
-const PHP_FPM: [&str; 7] = [
-    "php-fpm8.5",
-    "php-fpm8.4",
-    "php-fpm8.3",
-    "php-fpm8.2",
-    "php-fpm8.1",
-    "php-fpm7.4",
-    "php-fpm",
-];
 
 /// A WordPress that answers HTTP; it ends on drop.
 pub(crate) struct WordPress {
@@ -58,7 +50,7 @@ pub(crate) struct WordPress {
 
 impl WordPress {
     /// Installs and starts it, with twice as many PHP workers as there are processors.
-    pub(crate) async fn start(server: &PrivateMariadb) -> anyhow::Result<Self> {
+    pub(crate) async fn start(server: &PrivateServer) -> anyhow::Result<Self> {
         server.create_database(DATABASE).await?;
         let installation = Installation::on(server, DATABASE, CONSTANTS);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
@@ -77,8 +69,7 @@ impl WordPress {
         let is_root = folder.path().metadata()?.uid() == 0;
         let fpm = folder.path().join("php-fpm.conf");
         fs::write(&fpm, fpm_configuration(folder.path(), 2 * cores, is_root))?;
-        let program = find_program(&PHP_FPM).context("install php-fpm: `make bench` does")?;
-        let mut php = Command::new(program);
+        let mut php = programs::php_fpm();
         php.arg("--nodaemonize").arg("--fpm-config").arg(fpm);
         if is_root {
             php.arg("--allow-to-run-as-root");
@@ -86,8 +77,7 @@ impl WordPress {
         let nginx_file = folder.path().join("nginx.conf");
         let configuration = nginx_configuration(folder.path(), root, address, cores, is_root);
         fs::write(&nginx_file, configuration)?;
-        let program = find_program(&["nginx"]).context("install nginx: `make bench` does")?;
-        let mut nginx = Command::new(program);
+        let mut nginx = programs::program("nginx");
         nginx.arg("-p").arg(folder.path()).arg("-c").arg(nginx_file);
         let wordpress = Self {
             version: version.as_str().unwrap_or_default().to_owned(),
@@ -170,7 +160,7 @@ impl Drop for Service {
 
 /// Runs a script of the tests in this WordPress.
 fn run(script: &PathBuf, root: &Path, host: SocketAddr, input: &Value) -> anyhow::Result<Value> {
-    let mut process = Command::new("php")
+    let mut process = programs::program("php")
         .arg("-d")
         .arg("sendmail_path=/bin/true")
         .arg(script)
@@ -178,8 +168,7 @@ fn run(script: &PathBuf, root: &Path, host: SocketAddr, input: &Value) -> anyhow
         .env("WORDPRESS_HOST", host.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .context("install php-cli: `make bench` does")?;
+        .spawn()?;
     let mut pipe = process.stdin.take().context("no pipe")?;
     pipe.write_all(input.to_string().as_bytes())?;
     drop(pipe);

@@ -15,6 +15,7 @@ fn server(version: &str) -> DatabaseServer {
         },
         isolation: "READ-COMMITTED".to_owned(),
         cipher: String::new(),
+        remembers_password: false,
         now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
     }
 }

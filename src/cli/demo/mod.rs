@@ -16,7 +16,7 @@ use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
 use crate::sample::machine::free_port;
 use crate::sample::mailbox::Mailbox;
-use crate::sample::mariadb::{Options, PrivateMariadb};
+use crate::sample::server::{Options, PrivateServer};
 use crate::site::Site;
 use crate::{app, telemetry};
 
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
     block_on(async {
         say("Starting a private MariaDB with a sample WordPress + FluentCommunity site …");
-        let mariadb = PrivateMariadb::start(Options::default()).await?;
+        let mariadb = PrivateServer::start(Options::default()).await?;
         mariadb.create_database(DATABASE).await?;
         mariadb.load_sql(DATABASE, SAMPLE_SITE).await?;
 
@@ -67,7 +67,7 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn configuration(
-    mariadb: &PrivateMariadb,
+    mariadb: &PrivateServer,
     listen: u16,
     admin: u16,
     mail: u16,

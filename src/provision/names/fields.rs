@@ -43,8 +43,8 @@ pub struct Names {
     pub login: String,
     /// `user_nicename`.
     pub nicename: String,
-    /// `username` of the profile. `None`: so many are taken that PHP's next choice holds the user's id, which nobody knows
-    /// before the user is there.
+    /// `username` of the profile. `None`: so many are taken that PHP's next choice holds the user's id, which is
+    /// not known before the row is inserted.
     pub username: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl<'a> NameFields<'a> {
         name::display_name(&self.full_name, login, self.rules.version)
     }
 
-    /// The names that there would be if nobody had any: where they differ from those that were chosen, others have them.
+    /// The names that would be chosen if all were free: where the chosen ones differ, other users have these.
     pub fn if_all_were_free(&self) -> Option<Names> {
         self.decide(&mut Taken::default())
     }
@@ -190,7 +190,7 @@ impl<'a> NameFields<'a> {
         claims
     }
 
-    /// What the database has to be asked first, as far as can be told beforehand.
+    /// What the database has to be asked first, as far as can be said beforehand.
     pub(in super::super) fn first_questions(&self) -> Vec<String> {
         let mut taken = Taken::default();
         self.decide(&mut taken);

@@ -24,7 +24,7 @@ pub(super) enum As {
     Email = 8,
 }
 
-/// Which names somebody has, as far as the database was asked.
+/// Which names are taken, as far as the database was asked.
 #[derive(Clone, Default)]
 pub(in super::super) struct Taken {
     known: HashMap<String, u8>,
@@ -42,7 +42,7 @@ impl Taken {
         }
     }
 
-    /// Whether somebody has the name; no, if nobody knows yet.
+    /// Whether the name is taken; no while that is unknown.
     pub(super) fn is(&mut self, name: &str, kind: As) -> bool {
         if let Some(bits) = self.known.get(name) {
             return bits & kind as u8 != 0;

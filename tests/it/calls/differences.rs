@@ -120,9 +120,7 @@ async fn a_profile_that_php_makes_at_the_same_moment_is_taken_as_it_is() {
         "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'INSERT INTO wp_fcom_xprofile%'",
         site.database
     );
-    while site.number(&waits).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    site.comes(&waits).await;
     php.commit().await.unwrap();
     call.await.unwrap();
     let names = site

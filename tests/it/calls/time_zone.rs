@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use fcom_sidecar::clock::Clock;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::compare::Tokens;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{MEMBERS_HOOK, Site};
+use crate::harness::site::{MEMBERS_HOOK, Site, server_options};
 
 /// America/Phoenix, which knows no daylight saving.
 const PHOENIX: i64 = -7 * 3600;
@@ -96,8 +96,8 @@ async fn stored_by_php(site: &Site, literals: &[String]) -> Vec<String> {
         .map(|literal| format!("('{literal}')"))
         .collect();
     site.execute(&format!(
-        "SET SESSION sql_mode = ''; CREATE TABLE lax (id int AUTO_INCREMENT PRIMARY KEY, at timestamp NULL); \
-         INSERT INTO lax (at) VALUES {}; SET SESSION sql_mode = DEFAULT",
+        "SET @mode = @@sql_mode, SESSION sql_mode = ''; CREATE TABLE lax (id int AUTO_INCREMENT PRIMARY KEY, at timestamp NULL); \
+         INSERT INTO lax (at) VALUES {}; SET SESSION sql_mode = @mode",
         rows.join(", ")
     ))
     .await;
@@ -124,9 +124,10 @@ fn zone_in_its_gap(now: DateTime<Utc>) -> String {
 async fn a_time_that_the_servers_clock_leaves_out_is_stored_as_php_stores_it() {
     let options = Options {
         environment: vec![("TZ".to_owned(), zone_in_its_gap(Clock.now()))],
-        ..Options::default()
+        default_time_zone: None,
+        ..server_options()
     };
-    let server = Arc::new(PrivateMariadb::start(options).await.unwrap());
+    let server = Arc::new(PrivateServer::start(options).await.unwrap());
     let site = Site::on(server, "71").await;
     let sidecar = Sidecar::start(&site).await;
     let since = site.now().await;
@@ -196,9 +197,9 @@ async fn a_registration_that_no_timestamp_can_hold_begins_the_profile_with_the_z
     for ((registered, _), expected) in cases.into_iter().zip(expected) {
         site.execute(&format!(
             "DELETE FROM wp_fcom_xprofile WHERE user_id = 2; \
-             SET SESSION sql_mode = ''; \
+             SET @mode = @@sql_mode, SESSION sql_mode = ''; \
              UPDATE wp_users SET user_registered = '{registered}' WHERE ID = 2; \
-             SET SESSION sql_mode = DEFAULT"
+             SET SESSION sql_mode = @mode"
         ))
         .await;
         let known = [("email", "existing@example.com")];

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
@@ -143,7 +143,7 @@ async fn a_count_that_cannot_be_written_takes_no_run_with_it() {
         arguments: vec!["--innodb-rollback-on-timeout".to_owned()],
         ..server_options()
     };
-    let server = PrivateMariadb::start(options).await.unwrap();
+    let server = PrivateServer::start(options).await.unwrap();
     let site = Site::on(server.into(), "71").await;
     let lock_wait = ("FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS", "1");
     let sidecar = Sidecar::start_with(&site, &[lock_wait]).await;

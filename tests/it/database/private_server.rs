@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::{MariadbError, Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer, ServerError};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::harness::eventually::until;
 use crate::harness::site::{Site, server_options};
 
 /// Set for a second run of this binary, which starts a server and waits to be killed.
@@ -16,7 +16,7 @@ const OWNER: &str = "FCOM_SIDECAR_TEST_OWNS_A_SERVER";
 
 #[tokio::test]
 async fn a_killed_server_comes_back_on_its_port_with_its_rows() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     let port = server.port();
     site.execute("UPDATE wp_options SET option_value = 'kept' WHERE option_name = 'blogname'")
@@ -37,8 +37,8 @@ async fn a_killed_server_comes_back_on_its_port_with_its_rows() {
 #[tokio::test]
 async fn two_servers_live_side_by_side_and_take_their_folders_with_them() {
     let (one, two) = tokio::join!(
-        PrivateMariadb::start(Options::default()),
-        PrivateMariadb::start(Options::default())
+        PrivateServer::start(server_options()),
+        PrivateServer::start(server_options())
     );
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_ne!(one.port(), two.port());
@@ -52,7 +52,7 @@ async fn two_servers_live_side_by_side_and_take_their_folders_with_them() {
 
 #[tokio::test]
 async fn root_needs_the_socket_and_the_account_its_password() {
-    let server = PrivateMariadb::start(Options::default()).await.unwrap();
+    let server = PrivateServer::start(server_options()).await.unwrap();
     let url = server.url("mysql");
     let right: MySqlConnectOptions = url.parse().unwrap();
     right.connect().await.unwrap().close().await.unwrap();
@@ -70,10 +70,10 @@ async fn root_needs_the_socket_and_the_account_its_password() {
 async fn a_server_that_cannot_start_quotes_its_log() {
     let options = Options {
         arguments: vec!["--no-such-option=1".to_owned()],
-        ..Options::default()
+        ..server_options()
     };
-    let error = PrivateMariadb::start(options).await.unwrap_err();
-    assert!(matches!(error, MariadbError::Start(_)), "{error}");
+    let error = PrivateServer::start(options).await.unwrap_err();
+    assert!(matches!(error, ServerError::Start(_)), "{error}");
     assert!(error.to_string().contains("no-such-option"), "{error}");
 }
 
@@ -87,7 +87,7 @@ async fn a_dump_that_fails_says_what_was_being_done() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "could not load the SQL on the private MariaDB"
+        "could not load the SQL on the private server"
     );
 }
 
@@ -97,7 +97,7 @@ async fn owner_of_a_server_that_waits_to_be_killed() {
     let Some(report) = std::env::var_os(OWNER) else {
         return;
     };
-    let server = PrivateMariadb::start(Options::default()).await.unwrap();
+    let server = PrivateServer::start(server_options()).await.unwrap();
     let text = format!("{}\n{}", server.port(), server.socket().display());
     let draft = Path::new(&report).with_extension("draft");
     std::fs::write(&draft, text).unwrap();
@@ -118,7 +118,7 @@ async fn a_server_does_not_outlive_an_owner_that_is_killed() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the owner reports its server", || {
+    until("the owner does not report its server", async || {
         assert_eq!(owner.try_wait().unwrap(), None, "the owner ends");
         report.exists()
     })
@@ -130,17 +130,9 @@ async fn a_server_does_not_outlive_an_owner_that_is_killed() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     let home = Path::new(socket).parent().unwrap();
-    wait_until("the server ends", || {
+    until("the server does not end", async || {
         std::net::TcpStream::connect(&address).is_err()
     })
     .await;
-    wait_until("the folder goes", || !home.exists()).await;
-}
-
-async fn wait_until(what: &str, mut is_done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_done() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the folder does not go", async || !home.exists()).await;
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use fcom_sidecar::db::{Statements, TableNames};
+use fcom_sidecar::sample::server::Family;
 use sqlx::Executor;
 
 use crate::harness::site::{PREFIX, Site};
-use crate::harness::tables::{make_network, statements_for};
+use crate::harness::tables::{make_network, numbers, statements_for};
 
 /// Rows per statement where a statement takes several.
 const SEVERAL: usize = 3;
@@ -124,48 +125,52 @@ async fn no_statement_reads_a_table_that_grows() {
     let tables = tables.of_blog(1, PREFIX).unwrap();
     site.migrate(&site.database, &tables).await;
     // Small tables are read whole whatever their indexes are.
-    site.execute(
+    let [few, several, many, most] = [100, 400, 1000, 4000].map(numbers);
+    site.execute(&format!(
         "INSERT INTO wp_users (user_login, user_nicename, user_email, display_name)
-            SELECT CONCAT('u', seq), CONCAT('u', seq), CONCAT('u', seq, '@example.com'), 'u' FROM seq_1_to_4000;
+            SELECT CONCAT('u', seq), CONCAT('u', seq), CONCAT('u', seq, '@example.com'), 'u' FROM {most};
         INSERT INTO wp_usermeta (user_id, meta_key, meta_value)
             SELECT ID, m.name, '' FROM wp_users, (SELECT 'nickname' AS name UNION SELECT 'locale' UNION SELECT 'first_name') m;
         INSERT INTO wp_fcom_xprofile (user_id, username) SELECT ID, user_login FROM wp_users WHERE ID > 12;
-        INSERT INTO wp_fcom_space_user (space_id, user_id) SELECT seq % 50, seq FROM seq_1_to_4000;
-        INSERT INTO wp_fcom_spaces (title, slug, type) SELECT 'x', CONCAT('x', seq), 'community' FROM seq_1_to_400;
+        INSERT INTO wp_fcom_space_user (space_id, user_id) SELECT seq % 50, seq FROM {most};
+        INSERT INTO wp_fcom_spaces (title, slug, type) SELECT 'x', CONCAT('x', seq), 'community' FROM {several};
         INSERT INTO wp_fcom_meta (object_type, object_id, meta_key, value)
-            SELECT 'webhook', 0, MD5(seq), 'a:0:{}' FROM seq_1_to_1000;
-        INSERT INTO wp_fcom_posts (space_id, type) SELECT seq % 50, 'feed' FROM seq_1_to_4000;
-        INSERT INTO wp_options (option_name, option_value) SELECT CONCAT('option', seq), '' FROM seq_1_to_1000;
+            SELECT 'webhook', 0, SHA2(seq, 224), 'a:0:{{}}' FROM {many};
+        INSERT INTO wp_fcom_posts (space_id, type) SELECT seq % 50, 'feed' FROM {most};
+        INSERT INTO wp_options (option_name, option_value) SELECT CONCAT('option', seq), '' FROM {many};
         INSERT INTO wp_actionscheduler_actions (hook, status, args)
-            SELECT CONCAT('hook', seq % 30), 'pending', seq FROM seq_1_to_4000;
-        INSERT INTO wp_blogs (site_id, domain) SELECT 1 + seq % 3, seq FROM seq_1_to_1000;
-        INSERT INTO wp_site (domain) SELECT seq FROM seq_1_to_100;
-        INSERT INTO wp_sitemeta (site_id, meta_key) SELECT 1 + seq % 3, CONCAT('k', seq) FROM seq_1_to_4000;
+            SELECT CONCAT('hook', seq % 30), 'pending', seq FROM {most};
+        INSERT INTO wp_blogs (site_id, domain) SELECT 1 + seq % 3, seq FROM {many};
+        INSERT INTO wp_site (domain) SELECT seq FROM {few};
+        INSERT INTO wp_sitemeta (site_id, meta_key) SELECT 1 + seq % 3, CONCAT('k', seq) FROM {most};
         INSERT INTO wp_fcom_sidecar_runs (call_id, webhook_id, user_id, outcome, duration_ms, created_at, tallied)
-            SELECT UNHEX(MD5(seq)), 3, seq, 'found', 1, NOW(), 1 FROM seq_1_to_4000;
+            SELECT UNHEX(LEFT(SHA2(seq, 224), 32)), 3, seq, 'found', 1, NOW(), 1 FROM {most};
         INSERT INTO wp_fcom_sidecar_mail (user_id, webhook_id, state, next_attempt_at, tried_since, created_at)
-            SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM seq_1_to_4000;
+            SELECT seq, 3, 'sent', NOW(), NOW(), NOW() FROM {most};
         INSERT INTO wp_fcom_sidecar_events (user_id, kind, state, due_at, created_at)
-            SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM seq_1_to_4000;
+            SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM {most};
         INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
-            SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM seq_1_to_4000;
+            SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM {most};
         ANALYZE TABLE wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
             wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
-            wp_fcom_sidecar_events",
-    )
+            wp_fcom_sidecar_events"
+    ))
     .await;
+    // MySQL has a tree by default, and names partitions, too.
+    let (explain, kind) = match site.server.family() {
+        Family::MariaDb => ("EXPLAIN", 3),
+        Family::MySql => ("EXPLAIN FORMAT=TRADITIONAL", 4),
+    };
     let mut found = BTreeSet::new();
     for (name, statement) in Statements::render(&tables).all() {
-        // A value that every column may be compared with.
+        // A value that every column may be compared with, also one with dates.
         let sql = statement.repeated(SEVERAL);
         let sql = sql
             .as_str()
             .replace("LIMIT ?", "LIMIT 7")
-            .replace('?', "'7'");
-        for row in site.rows(&format!("EXPLAIN {sql}")).await {
-            let [_, select, table, kind, ..] = row.as_slice() else {
-                panic!("{name}: {row:?}");
-            };
+            .replace('?', "'20260101000000'");
+        for row in site.rows(&format!("{explain} {sql}")).await {
+            let (select, table, kind) = (&row[1], &row[2], &row[kind]);
             let (table, kind) = (table.clone().unwrap_or_default(), kind.as_deref());
             let reads = !table.starts_with('<') && select.as_deref() != Some("INSERT");
             if reads && matches!(kind, Some("ALL" | "index")) {
@@ -174,13 +179,20 @@ async fn no_statement_reads_a_table_that_grows() {
         }
     }
     let known = READS_A_TABLE.map(|(name, table, _)| (name.to_owned(), table.to_owned()));
-    assert_eq!(found, BTreeSet::from(known));
+    let known = BTreeSet::from(known);
+    // Which of the small ones it reads, each server decides for itself.
+    let unknown: Vec<_> = found.difference(&known).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 /// What only one of the supported servers understands, or only its newer versions: `MySQL` 5.7 and 8, `MariaDB` 10.3 and
-/// later. What is left in our SQL is common to all of them: `ON DUPLICATE KEY UPDATE` with `VALUES()`, index hints,
-/// multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
-const NOT_PORTABLE: [&str; 23] = [
+/// later; and what one of them has given up. What is left in our SQL is common to all of them: `ON DUPLICATE KEY UPDATE`
+/// without `VALUES()`, index hints, multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
+const NOT_PORTABLE: [&str; 27] = [
+    "MD5(",
+    "SHA1(",
+    "SHA(",
+    " VALUES(",
     " RETURNING ",
     " SKIP LOCKED",
     " NOWAIT",

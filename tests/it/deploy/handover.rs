@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use tokio::task::JoinHandle;
+
+use crate::harness::eventually::until;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
@@ -66,13 +69,12 @@ async fn a_restart_under_load_loses_no_call() {
         })
         .collect();
     for restart in 1..=RESTARTS {
-        while answered.load(Ordering::Relaxed) < restart * CALLS_BETWEEN {
-            assert!(
-                callers.iter().all(|caller| !caller.is_finished()),
-                "a call failed"
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
+        until("the calls stop", async || {
+            let failed = callers.iter().any(JoinHandle::is_finished);
+            assert!(!failed, "a call failed");
+            answered.load(Ordering::Relaxed) >= restart * CALLS_BETWEEN
+        })
+        .await;
         let status = sidecar.terminate().unwrap();
         assert!(status.success(), "{status}\n{}", sidecar.log());
         sidecar.spawn_as(|command| pass(command, &socket));

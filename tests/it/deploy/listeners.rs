@@ -4,19 +4,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use tempfile::TempDir;
 
 use crate::harness::client::FORM;
+use crate::harness::eventually::until;
 use crate::harness::http::{self, Response};
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 
 const LISTEN: &str = "FCOM_SIDECAR__SERVER__LISTEN";
-const PATIENCE: Duration = Duration::from_secs(20);
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 
@@ -126,18 +125,16 @@ async fn a_port_in_use_is_named_and_ends_the_daemon() {
 
 #[tokio::test]
 async fn a_daemon_may_start_before_its_database() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // How long a call waits for a connection while there is none to be had.
     let environment = [("FCOM_SIDECAR__DATABASE__ACQUIRE_TIMEOUT_SECONDS", "1")];
     let mut sidecar = Sidecar::unstarted(&site, &environment).await;
     server.kill();
     sidecar.spawn();
-    let deadline = Instant::now() + PATIENCE;
-    while sidecar.client.admin_status("/healthz").await != 200 {
-        assert!(Instant::now() < deadline, "not alive: {}", sidecar.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let client = &sidecar.client;
+    let lives = async || client.admin_status("/healthz").await == 200;
+    until("the daemon does not live", lives).await;
     assert_eq!(sidecar.client.admin_status("/readyz").await, 503);
     assert_come_back(&sidecar.client.call(PLAIN_HOOK, ANN).await, 503);
     server.restart().await.unwrap();

@@ -101,7 +101,7 @@ fn every_make_target_in_a_document_exists() {
         for line in code.filter_map(|code| code.trim_start().strip_prefix("make ")) {
             let target: String = line
                 .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '-')
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
                 .collect();
             let is_there = makefile.contains(&format!("\n{target}:"));
             // "make sure" and the like.

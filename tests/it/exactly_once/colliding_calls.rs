@@ -81,7 +81,8 @@ async fn new_users_who_want_one_name_get_a_name_each() {
     let calls = (0..CALLERS)
         .map(|number| (PLAIN_HOOK, format!("sam@domain{number}.example.com")))
         .collect();
-    let responses = send_all(std::slice::from_ref(&sidecar.client), calls, CALLERS).await;
+    // Each waits for those before it, for fifteen seconds at most: not for too many on a busy machine.
+    let responses = send_all(std::slice::from_ref(&sidecar.client), calls, CALLERS / 4).await;
     assert_eq!(executed_for(&responses).len(), CALLERS);
     for column in ["user_login", "user_nicename", "user_email"] {
         let sql = format!("SELECT COUNT(DISTINCT {column}) FROM wp_users WHERE ID > 12");

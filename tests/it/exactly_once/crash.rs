@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -149,9 +148,7 @@ async fn a_second_signal_ends_a_daemon_that_waits_for_a_call() {
     let call = tokio::spawn(async move { client.try_call(PLAIN_HOOK, &fields).await });
     site.a_call_waits().await;
     sidecar.tell_to_stop();
-    while !sidecar.log().contains("stopping: ") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    sidecar.says("stopping: ").await;
     assert!(!call.is_finished());
     sidecar.tell_to_stop();
     assert!(sidecar.ends().await.success(), "{}", sidecar.log());

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::{Family, PrivateServer};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::harness::client::Client;
 use crate::harness::environment::setting;
+use crate::harness::eventually::{time_passes, until};
 use crate::harness::invariants;
 use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
@@ -24,8 +25,8 @@ use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_o
 /// Enough for `make test`; `make torture` does more.
 const ROUNDS: u32 = 7;
 const CALLERS: u32 = 8;
-/// A transaction whose connection fell silent keeps its locks for half a minute.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// When a caller that was refused calls again.
+const LATER: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -74,17 +75,10 @@ impl Callers {
 
     /// Waits for calls that were answered with 200 since now.
     async fn succeed(&self, calls: u32, what: &str) {
-        let (before, deadline) = (
-            self.answered.load(Ordering::SeqCst),
-            Instant::now() + PATIENCE,
-        );
-        while self.answered.load(Ordering::SeqCst) < before + calls {
-            assert!(
-                Instant::now() < deadline,
-                "{what}: calls do not succeed again"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let wanted = self.answered.load(Ordering::SeqCst) + calls;
+        let what = format!("{what}: calls do not succeed again");
+        let succeed = async || self.answered.load(Ordering::SeqCst) >= wanted;
+        until(&what, succeed).await;
     }
 
     async fn end(self) -> BTreeMap<String, u64> {
@@ -117,10 +111,10 @@ async fn call(
             Ok(response) => {
                 assert_eq!(response.status, 503, "{}", response.text());
                 assert!(response.header("retry-after").is_some());
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                time_passes(LATER).await;
             }
             // Nobody listens, or the daemon was killed meanwhile.
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => time_passes(LATER).await,
         }
     }
     users
@@ -128,7 +122,7 @@ async fn call(
 
 struct Scene {
     site: Site,
-    server: Arc<PrivateMariadb>,
+    server: Arc<PrivateServer>,
     proxy: Proxy,
     sidecars: [Sidecar; 2],
 }
@@ -140,12 +134,12 @@ impl Scene {
             Fault::KillDaemon => {
                 let sidecar = &mut self.sidecars[random.random_range(0..2)];
                 sidecar.kill();
-                tokio::time::sleep(pause).await;
+                time_passes(pause).await;
                 sidecar.restart().await;
             }
             Fault::KillServer => {
                 self.server.kill();
-                tokio::time::sleep(pause).await;
+                time_passes(pause).await;
                 self.server.restart().await.unwrap();
             }
             Fault::KillConnections => {
@@ -168,12 +162,12 @@ impl Scene {
                     .execute(&mut *locker)
                     .await
                     .unwrap();
-                tokio::time::sleep(pause * 3).await;
+                time_passes(pause * 3).await;
                 locker.rollback().await.unwrap();
             }
             Fault::ReadOnly => {
                 self.site.execute("SET GLOBAL read_only = ON").await;
-                tokio::time::sleep(pause).await;
+                time_passes(pause).await;
                 self.site.execute("SET GLOBAL read_only = OFF").await;
             }
         }
@@ -191,11 +185,15 @@ async fn nothing_is_lost_while_everything_fails() {
     // Shown if the test fails.
     eprintln!("to repeat: FCOM_TORTURE_SEED={seed} FCOM_TORTURE_ROUNDS={rounds}");
     let mut random = StdRng::seed_from_u64(seed.into());
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // read_only stops no administrator.
-    site.execute("REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM sidecar@'%'")
-        .await;
+    let administrator = match server.family() {
+        Family::MariaDb => "SUPER, READ_ONLY ADMIN",
+        Family::MySql => "SUPER, CONNECTION_ADMIN",
+    };
+    let revoke = format!("REVOKE {administrator} ON *.* FROM sidecar@'%'");
+    site.execute(&revoke).await;
     let proxy = Proxy::start(&site).await;
     let url = proxy.url(&site);
     let environment = [
@@ -227,11 +225,7 @@ async fn nothing_is_lost_while_everything_fails() {
 
     let Scene { site, sidecars, .. } = &scene;
     for sidecar in sidecars {
-        let deadline = Instant::now() + PATIENCE;
-        while sidecar.client.admin_status("/readyz").await != 200 {
-            assert!(Instant::now() < deadline, "not ready again");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        sidecar.client.readiness_becomes(200).await;
     }
     // A count of users that could not be written comes with the next one.
     sidecars[0]

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use crate::harness::client::FORM;
 use crate::harness::invariants;
+use crate::harness::programs::missing;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, target};
 
@@ -21,7 +22,7 @@ fn library() -> PathBuf {
         let library = folder.ok()?.path().join("faketime/libfaketime.so.1");
         library.is_file().then_some(library)
     });
-    places.last().expect("faketime is installed")
+    places.last().unwrap_or_else(|| missing("faketime"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,20 +1,19 @@
 //! What callers see while the database is away, and that nothing is needed for the way back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 
+use crate::harness::eventually::until;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, server_options};
 
 /// How long the daemon may take to notice that its database is back.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn calls_get_503_while_the_database_is_away_and_work_again_when_it_is_back() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     let sidecar = Sidecar::start(&site).await;
     let client = &sidecar.client;
@@ -41,28 +40,16 @@ async fn calls_get_503_while_the_database_is_away_and_work_again_when_it_is_back
     assert_eq!(client.admin_status("/readyz").await, 503);
 
     server.restart().await.unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let response = client
-            .call(PLAIN_HOOK, &[("email", "after@example.com")])
-            .await;
-        if response.status == 200 {
-            break;
+    until("the daemon does not find its database again", async || {
+        let fields = [("email", "after@example.com")];
+        let response = client.call(PLAIN_HOOK, &fields).await;
+        if response.status != 200 {
+            assert_eq!(response.status, 503, "{}", response.text());
         }
-        assert_eq!(response.status, 503, "{}", response.text());
-        assert!(
-            Instant::now() < deadline,
-            "the daemon does not find its database again"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    while client.admin_status("/readyz").await != 200 {
-        assert!(
-            Instant::now() < deadline,
-            "the daemon does not become ready again"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        response.status == 200
+    })
+    .await;
+    client.readiness_becomes(200).await;
     let names = "SELECT user_login FROM wp_users WHERE ID > 12 ORDER BY ID";
     assert_eq!(site.column(names).await, ["before", "after"]);
     invariants::wait_for_tally(&site).await;

@@ -2,17 +2,16 @@
 //! to be had. Its operator has to act, and then nothing but time is needed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::{ConnectOptions, Connection, MySqlConnection};
 
+use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
-
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::harness::tables::numbers;
 
 #[track_caller]
 fn assert_refused(response: &Response) {
@@ -24,20 +23,15 @@ fn assert_refused(response: &Response) {
 
 /// Calls until the daemon executes it, which it does by itself once the fault is mended.
 async fn heals(sidecar: &Sidecar, email: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(async || {
         let response = sidecar.client.call(PLAIN_HOOK, &[("email", email)]).await;
         if response.status == 200 {
-            return;
+            return Ok(());
         }
         assert_refused(&response);
-        assert!(
-            Instant::now() < deadline,
-            "it does not heal: {}",
-            sidecar.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        Err(format!("it does not heal: {}", sidecar.log()))
+    })
+    .await;
 }
 
 /// What the daemon's log says at level ERROR.
@@ -68,7 +62,7 @@ fn small_server() -> Options {
 
 #[tokio::test]
 async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
-    let server = Arc::new(PrivateMariadb::start(small_server()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(small_server()).await.unwrap());
     let site = Site::on(server, "71").await;
     let sidecar = Sidecar::start(&site).await;
     heals(&sidecar, "before@example.com").await;
@@ -76,7 +70,8 @@ async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
     site.execute("CREATE TABLE ballast (data VARCHAR(3000))")
         .await;
     for rows in [500, 20, 1] {
-        let insert = format!("INSERT INTO ballast SELECT REPEAT('x', 3000) FROM seq_1_to_{rows}");
+        let numbers = numbers(rows);
+        let insert = format!("INSERT INTO ballast SELECT REPEAT('x', 3000) FROM {numbers}");
         while site.try_execute(&insert).await.is_ok() {}
     }
     // There is a little room in the tables' own pages.
@@ -164,7 +159,7 @@ async fn a_server_without_free_connections_is_waited_for() {
         arguments: vec!["--max-connections=30".to_owned()],
         ..server_options()
     };
-    let server = Arc::new(PrivateMariadb::start(few).await.unwrap());
+    let server = Arc::new(PrivateServer::start(few).await.unwrap());
     let site = Site::on(server, "71").await;
     // An administrator would have a connection in reserve; and the test has one.
     site.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM sidecar@'%'")

@@ -1,16 +1,15 @@
 //! Three nodes of a Galera cluster on private ports.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 
+use crate::harness::eventually::until;
+use crate::harness::programs;
 use crate::harness::site::{Site, server_options};
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
-/// A state transfer alone takes more than ten seconds: its script sleeps.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Three nodes with one site. The first one is never killed: it starts as the first of a new cluster.
 pub(super) struct Cluster {
@@ -20,8 +19,12 @@ pub(super) struct Cluster {
 impl Cluster {
     /// The nodes start with the same data, so that none has to ask another for it. `prepare` is executed on the site.
     pub(super) async fn start(prepare: &str) -> Self {
+        programs::file(PROVIDER);
+        for copying in ["mariadb-backup", "socat"] {
+            programs::program(copying);
+        }
         let ports: [u16; 3] = std::array::from_fn(|_| free_port());
-        let first = PrivateMariadb::start(options(0, ports)).await.unwrap();
+        let first = PrivateServer::start(options(0, ports)).await.unwrap();
         let first = Arc::new(first);
         let mut site = Site::on(first.clone(), "71").await;
         site.execute(prepare).await;
@@ -102,13 +105,11 @@ sst-log-archive = 0"
 
 /// Waits until a node has everything that the others have.
 pub(super) async fn synced(node: &Site) {
-    let deadline = Instant::now() + PATIENCE;
-    while status(node, "wsrep_local_state_comment").await != "Synced"
-        || status(node, "wsrep_ready").await != "ON"
-    {
-        assert!(Instant::now() < deadline, "a node does not join");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("a node does not join", async || {
+        status(node, "wsrep_local_state_comment").await == "Synced"
+            && status(node, "wsrep_ready").await == "ON"
+    })
+    .await;
 }
 
 /// A status variable; empty when the node does not answer.

@@ -17,11 +17,10 @@ use self::cluster::{Cluster, synced};
 use crate::harness::check_report;
 use crate::harness::client::Client;
 use crate::harness::environment::setting;
+use crate::harness::eventually::{time_passes, until};
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site};
-
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Users of the site before the sidecar came, of whom every other one has a profile.
 const OLD_USERS: u32 = 24;
@@ -104,7 +103,7 @@ impl Load {
                             }
                             Err(error) => panic!("{error}"),
                         }
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        time_passes(Duration::from_millis(50)).await;
                     }
                     users
                 });
@@ -117,14 +116,11 @@ impl Load {
     async fn succeed(&self, nodes: &[usize], calls: u32, what: &str) {
         // Shown if the test fails.
         eprintln!("{:.1?}: {what}", self.started.elapsed());
-        let deadline = Instant::now() + PATIENCE;
         for &node in nodes {
             let answered = &self.answered[node];
-            let before = answered.load(Ordering::SeqCst);
-            while answered.load(Ordering::SeqCst) < before + calls {
-                assert!(Instant::now() < deadline, "{what}: none at node {node}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            let wanted = answered.load(Ordering::SeqCst) + calls;
+            let none = format!("{what}: none at node {node}");
+            until(&none, async || answered.load(Ordering::SeqCst) >= wanted).await;
         }
     }
 
@@ -134,21 +130,13 @@ impl Load {
     }
 }
 
-async fn wait_for_status(client: &Client, status: u16) {
-    let deadline = Instant::now() + PATIENCE;
-    while client.admin_status("/readyz").await != status {
-        assert!(Instant::now() < deadline, "/readyz does not say {status}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// A node without the others: it refuses, says so, and needs nothing but the others' return.
 async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     let node = &nodes[2];
     let isolate =
         |isolated: u8| format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolated}'");
     node.execute(&isolate(1)).await;
-    wait_for_status(client, 503).await;
+    client.readiness_becomes(503).await;
     let refused = client.call(PLAIN_HOOK, &[("email", "refused@example.com")]);
     let refused = refused.await;
     assert_eq!(refused.status, 503, "{}", refused.text());
@@ -159,7 +147,7 @@ async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     load.succeed(&[0, 1], 10, "a node is alone").await;
     node.execute(&isolate(0)).await;
     synced(node).await;
-    wait_for_status(client, 200).await;
+    client.readiness_becomes(200).await;
     load.succeed(&[0, 1, 2], 10, "the node is back").await;
 }
 

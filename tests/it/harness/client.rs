@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use crate::harness::eventually::eventually;
 use crate::harness::http::{self, Response};
 use crate::harness::site::target;
 
@@ -99,6 +100,15 @@ impl Client {
     pub(crate) async fn admin_status(&self, path: &str) -> u16 {
         let response = http::request(self.admin, "GET", path, &[], b"").await;
         response.map_or(0, |response| response.status)
+    }
+
+    /// Waits until `/readyz` has this status.
+    #[track_caller]
+    pub(crate) fn readiness_becomes(&self, expected: u16) -> impl Future<Output = ()> {
+        eventually(async move || match self.admin_status("/readyz").await {
+            status if status == expected => Ok(()),
+            status => Err(format!("/readyz says {status} instead of {expected}")),
+        })
     }
 
     /// Adds to what the log must not contain.

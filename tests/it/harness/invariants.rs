@@ -1,7 +1,6 @@
 //! What holds for a whole site at rest, whatever has been called, in any order, on any number of instances.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use crate::harness::site::Site;
 use crate::harness::webhook_record::{promised_spaces, running_count};
@@ -26,9 +25,6 @@ const USERMETA: [&str; 14] = [
 
 /// The list that FluentCommunity keeps up to date when a member leaves; new users have it after a removal only.
 const SPACE_IDS: &str = "_fcom_space_ids";
-
-/// How long the tally may take to catch up after a crash.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Queries that return a row per violation. Names compare by the columns' collation, as WordPress compares them.
 const NONE_OF_THESE: [(&str, &str); 10] = [
@@ -77,14 +73,10 @@ pub(crate) async fn assert_hold(site: &Site) {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-/// Waits, for a bounded time, until no run is untallied.
+/// Waits until no run is untallied.
 pub(crate) async fn wait_for_tally(site: &Site) {
-    let deadline = Instant::now() + PATIENCE;
-    let untallied = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs WHERE NOT tallied";
-    while site.number(untallied).await > 0 {
-        assert!(Instant::now() < deadline, "runs stay untallied");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    site.goes("SELECT COUNT(*) FROM wp_fcom_sidecar_runs WHERE NOT tallied")
+        .await;
 }
 
 /// Everything that does not hold, one line each.

@@ -1,11 +1,8 @@
 //! Scrapes a daemon's metrics and waits for values.
 
-use std::time::{Duration, Instant};
-
 use crate::harness::client::Client;
+use crate::harness::eventually::eventually;
 use crate::harness::http;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn scrape(client: &Client) -> String {
     let response = http::request(client.admin, "GET", "/metrics", &[], b"")
@@ -33,13 +30,13 @@ pub(crate) async fn wait_for(
     series: &str,
     is_wanted: impl Fn(f64) -> bool,
 ) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(async || {
         let text = scrape(client).await;
         if is_wanted(value(&text, series)) {
-            return text;
+            Ok(text)
+        } else {
+            Err(format!("{series} in:\n{text}"))
         }
-        assert!(Instant::now() < deadline, "{series} in:\n{text}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    })
+    .await
 }

@@ -1,11 +1,9 @@
 //! Daemons that send mail, and what the outbox says about it.
 
-use std::time::{Duration, Instant};
-
+use crate::harness::eventually::eventually;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
-const PATIENCE: Duration = Duration::from_secs(40);
 /// Retries follow each other quickly here.
 pub(crate) const PACE: [(&str, &str); 4] = [
     ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
@@ -29,18 +27,14 @@ pub(crate) async fn create(sidecar: &Sidecar, email: &str) {
 
 /// Waits until a query gives this text.
 pub(crate) async fn becomes(site: &Site, query: &str, expected: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(async || {
         let found = site.text(query).await;
-        if found.as_deref() == Some(expected) {
-            return;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{query}: {found:?} instead of {expected}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        let is_there = found.as_deref() == Some(expected);
+        is_there
+            .then_some(())
+            .ok_or_else(|| format!("{query}: {found:?} instead of {expected}"))
+    })
+    .await;
 }
 
 pub(crate) const LAST_STATE: &str =

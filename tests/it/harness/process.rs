@@ -2,27 +2,8 @@
 
 use std::process::{Child, Command, Stdio};
 
-use fcom_sidecar::sample::machine::find_program;
-
 /// Runs a program and ends it when the input ends: also with a test that is killed.
 const GUARD: &str = r#""$@" & read -r line; kill $!; wait"#;
-
-/// Newest first.
-pub(crate) const PHP_FPM: [&str; 6] = [
-    "php-fpm8.4",
-    "php-fpm8.3",
-    "php-fpm8.2",
-    "php-fpm8.1",
-    "php-fpm7.4",
-    "php-fpm",
-];
-
-/// The first of these that is there.
-pub(crate) fn program(names: &[&str]) -> Command {
-    let path = find_program(names)
-        .unwrap_or_else(|| panic!("{names:?} is not on this machine: `make test` installs it"));
-    Command::new(path)
-}
 
 /// A process that ends on drop.
 pub(crate) struct Process(Child);

@@ -1,7 +1,5 @@
 //! Mails that reached the mail server, in the form of the recordings.
 
-use std::time::{Duration, Instant};
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use blake2::Blake2bMac;
@@ -12,22 +10,17 @@ use mailparse::{MailHeaderMap, parse_mail};
 use phpass::PhPass;
 use serde_json::{Value, json};
 
+use crate::harness::client::Client;
 use crate::harness::site::Site;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Waits until no promised mail is left to send, and returns what came; asserts that each mail's key is the one whose
-/// hash WordPress finds at its user.
-pub(crate) async fn delivered(site: &Site, mailbox: &mut Mailbox) -> Vec<Value> {
+/// hash WordPress finds at its user. The keys are noted as secrets.
+pub(crate) async fn delivered(site: &Site, client: &Client, mailbox: &mut Mailbox) -> Vec<Value> {
     let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
-    let deadline = Instant::now() + PATIENCE;
-    while site.number(pending).await > 0 {
-        assert!(Instant::now() < deadline, "mails are still pending");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    site.goes(pending).await;
     let mut mails = Vec::new();
     while let Some(mail) = mailbox.take() {
-        mails.push(read(site, &mail).await);
+        mails.push(read(site, client, &mail).await);
     }
     // Two senders may overtake each other.
     mails.sort_by_key(|mail| mail["to"].to_string());
@@ -44,7 +37,7 @@ pub(crate) fn recorded(mails: &[Value]) -> Value {
     mails.into()
 }
 
-async fn read(site: &Site, mail: &Received) -> Value {
+async fn read(site: &Site, client: &Client, mail: &Received) -> Value {
     let parsed = parse_mail(mail.message.as_bytes()).unwrap();
     let header = |name: &str| parsed.headers.get_first_value(name).unwrap_or_default();
     let body = parsed.get_body().unwrap().replace("\r\n", "\n");
@@ -54,6 +47,7 @@ async fn read(site: &Site, mail: &Received) -> Value {
         .take_while(char::is_ascii_alphanumeric)
         .collect();
     assert_eq!(key.len(), 20, "{body}");
+    client.record(std::slice::from_ref(&key));
     let user = format!(
         "SELECT user_activation_key FROM wp_users WHERE user_email = '{}'",
         mail.to[0].replace('\'', "''")

@@ -8,6 +8,15 @@ use serde_json::Value;
 use crate::harness::client::Client;
 use crate::harness::http::Response;
 
+/// The files of cases, by the fixture that each belongs to.
+const RECORDINGS: [(&str, &str); 5] = [
+    ("61", include_str!("../../data/vectors/wordpress-61.json")),
+    ("67", include_str!("../../data/vectors/wordpress-67.json")),
+    ("68", include_str!("../../data/vectors/wordpress-68.json")),
+    ("70", include_str!("../../data/vectors/wordpress-70.json")),
+    ("71", include_str!("../../data/vectors/wordpress-71.json")),
+];
+
 /// One file of cases.
 #[derive(Deserialize)]
 pub(crate) struct Recording {
@@ -55,6 +64,14 @@ pub(crate) struct Deviation {
     pub(crate) login: Option<String>,
     /// How many mails are promised.
     pub(crate) mails: Option<u64>,
+}
+
+impl Recording {
+    /// What PHP did on the site of this fixture.
+    pub(crate) fn of(fixture: &str) -> Self {
+        let (_, text) = RECORDINGS.iter().find(|(of, _)| *of == fixture).unwrap();
+        serde_json::from_str(text).unwrap()
+    }
 }
 
 impl Request {

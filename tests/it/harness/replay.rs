@@ -16,8 +16,7 @@ use crate::harness::site::Site;
 use crate::harness::snapshot::Snapshot;
 
 /// Replays a recording on its site, with these variables in the daemon's environment.
-pub(crate) async fn replay_on(site: &Site, recording: &str, environment: &[(&str, &str)]) {
-    let recording: Recording = serde_json::from_str(recording).unwrap();
+pub(crate) async fn replay_on(site: &Site, recording: &Recording, environment: &[(&str, &str)]) {
     let deviations: BTreeMap<String, Deviation> =
         serde_json::from_str(include_str!("../../data/deviations.json")).unwrap();
     assert_eq!(site.wordpress, recording.wordpress);
@@ -69,7 +68,7 @@ impl<'a> Run<'a> {
         for request in &case.requests {
             responses.push(request.send(&sidecar.client).await);
         }
-        let mails = received_mails::delivered(site, mailbox).await;
+        let mails = received_mails::delivered(site, &sidecar.client, mailbox).await;
         let until = site.now().await;
         let diff = before.diff(&Snapshot::take(site).await);
         Self {
@@ -247,11 +246,8 @@ mod tests {
     /// Writes what PHP wrote, by SQL, and finds no difference; and then one that each wrong row makes.
     #[tokio::test]
     async fn the_recorded_changes_are_no_difference_and_others_are() {
-        for (fixture, recording) in [
-            ("61", include_str!("../../data/vectors/wordpress-61.json")),
-            ("71", include_str!("../../data/vectors/wordpress-71.json")),
-        ] {
-            let recording: Recording = serde_json::from_str(recording).unwrap();
+        for fixture in ["61", "71"] {
+            let recording = Recording::of(fixture);
             let site = Site::new(fixture).await;
             site.execute(
                 "CREATE TABLE wp_fcom_sidecar_runs (id bigint); CREATE TABLE wp_fcom_sidecar_mail (id bigint)",

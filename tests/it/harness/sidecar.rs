@@ -5,22 +5,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::harness::client::Client;
+use crate::harness::eventually::{blocks_until, eventually, within};
 use crate::harness::leaks;
 use crate::harness::site::Site;
 
 /// All that can be asked for, so that a secret in any line is found.
 const LOG_FILTER: &str = "trace";
 
-/// How long the daemon may take to become ready, or to end after SIGTERM.
+/// How long the daemon may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running daemon. Dropping it stops it and asserts that no claim is left and no secret reached its log.
@@ -29,7 +30,7 @@ pub(crate) struct Sidecar {
     process: Option<Child>,
     folder: TempDir,
     environment: Vec<(String, String)>,
-    server: Arc<PrivateMariadb>,
+    server: Arc<PrivateServer>,
     database: String,
     claims_table: String,
     /// Bound but not listening, so that mail finds nobody.
@@ -74,11 +75,7 @@ impl Sidecar {
         let mut sidecar = Self::unstarted(site, &[]).await;
         sidecar.client.record(&webhook_keys(site).await);
         sidecar.spawn();
-        let deadline = Instant::now() + PATIENCE;
-        while !sidecar.log().contains("not ready: ") {
-            assert!(Instant::now() < deadline, "its log:\n{}", sidecar.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        sidecar.says("not ready: ").await;
         sidecar
     }
 
@@ -210,37 +207,29 @@ filter = "{LOG_FILTER}"
     /// Waits until the daemon ends by itself.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                return status;
-            }
-            if Instant::now() > deadline {
-                process.kill().unwrap();
-                process.wait().unwrap();
-                panic!("the daemon does not end; its log:\n{}", self.log());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let ended = within(PATIENCE, async || process.try_wait().unwrap().is_some()).await;
+        if !ended {
+            process.kill().unwrap();
         }
+        let status = process.wait().unwrap();
+        assert!(ended, "the daemon does not end; its log:\n{}", self.log());
+        status
     }
 
     /// Waits until `/readyz` says 200. `false` when the daemon has ended instead.
     pub(crate) async fn becomes_ready(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while self.client.admin_status("/readyz").await != 200 {
+        eventually(async || {
+            if self.client.admin_status("/readyz").await == 200 {
+                return Ok(true);
+            }
             let process = self.process.as_mut().unwrap();
             if process.try_wait().unwrap().is_some() {
                 self.process = None;
-                return false;
+                return Ok(false);
             }
-            assert!(
-                Instant::now() < deadline,
-                "not ready in time; the log:\n{}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        true
+            Err(format!("not ready; the log:\n{}", self.log()))
+        })
+        .await
     }
 
     /// Ends the daemon as a power cut does.
@@ -264,16 +253,12 @@ filter = "{LOG_FILTER}"
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
         self.tell_to_stop();
         let mut process = self.process.take()?;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(status) = process.try_wait().unwrap() {
-                return Some(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let ended = blocks_until(|| process.try_wait().unwrap().is_some());
+        if !ended {
+            process.kill().unwrap();
         }
-        process.kill().unwrap();
-        process.wait().unwrap();
-        None
+        let status = process.wait().unwrap();
+        ended.then_some(status)
     }
 
     /// Starts the daemon again, on the same ports, after [`kill`](Self::kill) or [`terminate`](Self::terminate).
@@ -285,6 +270,18 @@ filter = "{LOG_FILTER}"
             "the daemon does not come back; its log:\n{}",
             self.log()
         );
+    }
+
+    /// Waits until the log contains these words.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) -> impl Future<Output = ()> {
+        eventually(async move || {
+            let log = self.log();
+            let is_said = log.contains(words);
+            is_said
+                .then_some(())
+                .ok_or_else(|| format!("{words}: {log}"))
+        })
     }
 
     /// Everything the daemon and its subcommands have written so far.
@@ -343,7 +340,7 @@ impl Drop for Sidecar {
 
 /// How many claims there are; `None` when the database or the table is away. Asked from a thread with a runtime of its own, since
 /// this is for `drop`.
-fn claims_left(server: Arc<PrivateMariadb>, database: String, table: String) -> Option<i64> {
+fn claims_left(server: Arc<PrivateServer>, database: String, table: String) -> Option<i64> {
     let ask = async move {
         let options = server.connect_options(Some(&database));
         let mut connection = options.connect().await.ok()?;

@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
-use fcom_sidecar::sample::mariadb::{Options, PrivateMariadb};
+use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
-use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row, Transaction};
+use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
 
+use crate::harness::eventually::{eventually, until};
 use crate::harness::webhook_record::{self, running_count};
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The row of a user whom many tests call for.
 pub(crate) const KNOWN_USER: &str = "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE";
@@ -58,11 +56,11 @@ pub(crate) static FIXTURES: [Fixture; 5] = [
 ];
 
 /// The server of this test run.
-static SERVER: OnceCell<Arc<PrivateMariadb>> = OnceCell::const_new();
+static SERVER: OnceCell<Arc<PrivateServer>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// How every server of the tests is set up: its zone is far from UTC, so that a session that sets its own shows.
-/// `FCOM_TEST_SERVER` names a folder of `tests/servers` with another release than the machine's.
+/// `FCOM_TEST_SERVER` names a folder of `tests/releases/servers` with another release than the machine's.
 pub(crate) fn server_options() -> Options {
     Options {
         root: std::env::var_os("FCOM_TEST_SERVER").map(PathBuf::from),
@@ -71,14 +69,14 @@ pub(crate) fn server_options() -> Options {
     }
 }
 
-async fn shared_server() -> Arc<PrivateMariadb> {
-    let start = || async { PrivateMariadb::start(server_options()).await.map(Arc::new) };
+async fn shared_server() -> Arc<PrivateServer> {
+    let start = || async { PrivateServer::start(server_options()).await.map(Arc::new) };
     SERVER.get_or_try_init(start).await.unwrap().clone()
 }
 
 /// A sample site.
 pub(crate) struct Site {
-    pub(crate) server: Arc<PrivateMariadb>,
+    pub(crate) server: Arc<PrivateServer>,
     pub(crate) database: String,
     /// What the table names begin with.
     pub(crate) prefix: String,
@@ -98,14 +96,12 @@ impl Site {
     }
 
     /// The same on a server of the test's own, which it may kill.
-    pub(crate) async fn on(server: Arc<PrivateMariadb>, fixture: &str) -> Self {
+    pub(crate) async fn on(server: Arc<PrivateServer>, fixture: &str) -> Self {
         let fixture = FIXTURES.iter().find(|one| one.name == fixture).unwrap();
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let database = format!("site_{number}_{}", fixture.name);
         load(&server, &database, fixture).await;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(4)
-            .connect_lazy_with(server.connect_options(Some(&database)));
+        let pool = pool(&server, &database);
         let mut site = Self {
             server,
             database,
@@ -123,10 +119,8 @@ impl Site {
     }
 
     /// The same site as another server shows it.
-    pub(crate) fn at(&self, server: Arc<PrivateMariadb>) -> Self {
-        let pool = MySqlPoolOptions::new()
-            .max_connections(4)
-            .connect_lazy_with(server.connect_options(Some(&self.database)));
+    pub(crate) fn at(&self, server: Arc<PrivateServer>) -> Self {
+        let pool = pool(&server, &self.database);
         Self {
             server,
             database: self.database.clone(),
@@ -241,6 +235,24 @@ impl Site {
         self.text(sql).await.map_or(0, |text| text.parse().unwrap())
     }
 
+    /// Waits until a query counts something.
+    #[track_caller]
+    pub(crate) fn comes(&self, count: &str) -> impl Future<Output = ()> {
+        eventually(async move || match self.number(count).await {
+            0 => Err(format!("still nothing: {count}")),
+            _ => Ok(()),
+        })
+    }
+
+    /// Waits until a query counts nothing any more.
+    #[track_caller]
+    pub(crate) fn goes(&self, count: &str) -> impl Future<Output = ()> {
+        eventually(async move || match self.number(count).await {
+            0 => Ok(()),
+            left => Err(format!("still {left}: {count}")),
+        })
+    }
+
     /// Id and record of every webhook.
     pub(crate) async fn webhooks(&self) -> Vec<(u64, String)> {
         let sql = "SELECT id, value FROM wp_fcom_meta WHERE object_type = 'webhook' AND value IS NOT NULL";
@@ -274,11 +286,8 @@ impl Site {
 
     /// Waits until a call waits for a locked user.
     pub(crate) async fn a_call_waits(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.calls_that_wait().await == 0 {
-            assert!(Instant::now() < deadline, "no call waits for the user");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let waits = async || self.calls_that_wait().await > 0;
+        until("no call waits for the user", waits).await;
     }
 
     /// How many calls wait for a user whose row somebody else has locked.
@@ -297,12 +306,24 @@ impl Site {
     }
 }
 
+/// MariaDB's default. MySQL's refuses zero dates, which are the defaults of WordPress's columns.
+const SQL_MODE: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
+
+fn pool(server: &PrivateServer, database: &str) -> MySqlPool {
+    MySqlPoolOptions::new()
+        .max_connections(4)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SQL_MODE).await.map(drop) })
+        })
+        .connect_lazy_with(server.connect_options(Some(database)))
+}
+
 /// The path of a call with this key.
 pub(crate) fn target(key: &str) -> String {
     format!("/portal/?fcom_action=incoming_webhook&webhook={key}")
 }
 
-async fn load(server: &PrivateMariadb, database: &str, fixture: &Fixture) {
+async fn load(server: &PrivateServer, database: &str, fixture: &Fixture) {
     server.create_database(database).await.unwrap();
     server.load_sql(database, fixture.sql).await.unwrap();
 }

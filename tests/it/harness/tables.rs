@@ -49,3 +49,15 @@ pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statemen
         .map(|(name, statement)| (name, statement.clone()))
         .collect()
 }
+
+/// A table of the numbers from 1 to `last`, 10,000 at most, in a column `seq`: what MariaDB calls `seq_1_to_…`.
+pub(crate) fn numbers(last: u32) -> String {
+    let digits: Vec<String> = (0..10)
+        .map(|digit| format!("SELECT {digit} AS n"))
+        .collect();
+    let digits = digits.join(" UNION ALL ");
+    format!(
+        "(SELECT 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS seq FROM ({digits}) a, ({digits}) b, ({digits}) c, ({digits}) d \
+         HAVING seq <= {last}) numbers"
+    )
+}

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use fcom_sidecar::db::{OWN_TABLES, Privilege, SITE_TABLES, SiteTable, TableNames};
 
 use crate::harness::check_report::{PASSWORD, check_with, migrate_with};
+use crate::harness::recording::Recording;
 use crate::harness::replay::replay_on;
 use crate::harness::site::{PREFIX, Site};
 
@@ -66,7 +67,7 @@ fn adapted(site: &Site) -> [String; 2] {
     [migrating.to_owned(), format!("-- {serving}")]
 }
 
-async fn replay(fixture: &str, recording: &str) {
+async fn replay(fixture: &str) {
     let site = Site::new(fixture).await;
     let [migrating, serving] = adapted(&site);
     let url = |account: &str| {
@@ -82,30 +83,30 @@ async fn replay(fixture: &str, recording: &str) {
     outcome.assert("optional-privileges", "ok", "all that is needed");
     outcome.assert("migrate-privileges", "ok", "may not create tables");
     let environment = [("FCOM_SIDECAR__DATABASE__URL", &*url(""))];
-    replay_on(&site, recording, &environment).await;
+    replay_on(&site, &Recording::of(fixture), &environment).await;
 }
 
 #[tokio::test]
 async fn the_cases_of_wordpress_6_1_pass_under_them() {
-    replay("61", include_str!("../../data/vectors/wordpress-61.json")).await;
+    replay("61").await;
 }
 
 #[tokio::test]
 async fn the_cases_of_wordpress_6_7_pass_under_them() {
-    replay("67", include_str!("../../data/vectors/wordpress-67.json")).await;
+    replay("67").await;
 }
 
 #[tokio::test]
 async fn the_cases_of_wordpress_6_8_pass_under_them() {
-    replay("68", include_str!("../../data/vectors/wordpress-68.json")).await;
+    replay("68").await;
 }
 
 #[tokio::test]
 async fn the_cases_of_wordpress_7_0_pass_under_them() {
-    replay("70", include_str!("../../data/vectors/wordpress-70.json")).await;
+    replay("70").await;
 }
 
 #[tokio::test]
 async fn the_cases_of_wordpress_7_1_pass_under_them() {
-    replay("71", include_str!("../../data/vectors/wordpress-71.json")).await;
+    replay("71").await;
 }

@@ -1,12 +1,12 @@
 //! What Prometheus sees, what the alerts and the dashboard ask for, and what a scrape costs.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::Arc;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::metrics::{scrape, value, wait_for};
+use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 
@@ -84,7 +84,7 @@ async fn calls_are_counted_by_what_became_of_them() {
 
 #[tokio::test]
 async fn a_scrape_answers_while_the_database_is_away() {
-    let server = Arc::new(PrivateMariadb::start(server_options()).await.unwrap());
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     let sidecar = Sidecar::start(&site).await;
     server.kill();
@@ -150,10 +150,7 @@ fn alerts_fire_when_they_should() {
 }
 
 fn promtool(arguments: &[&str]) {
-    let output = Command::new("promtool")
-        .args(arguments)
-        .output()
-        .expect("promtool is there: make tools-test installs it");
+    let output = program("promtool").args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 

@@ -1,22 +1,12 @@
 //! SIGHUP: what changes at once, what waits for a restart, and what is refused as a whole.
 
-use std::time::{Duration, Instant};
-
+use crate::harness::eventually::until;
 use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 use crate::harness::smtp_peer::Closed;
 
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
-const PATIENCE: Duration = Duration::from_secs(30);
-
-async fn wait_for_log(sidecar: &Sidecar, words: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !sidecar.log().contains(words) {
-        assert!(Instant::now() < deadline, "{words}: {}", sidecar.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 #[tokio::test]
 async fn limits_and_protections_change_without_a_restart() {
@@ -28,7 +18,7 @@ async fn limits_and_protections_change_without_a_restart() {
          [protection.all]\nwebhook_id = 3\nallowed_networks = [\"192.0.2.0/24\"]\n",
     );
     sidecar.hang_up();
-    wait_for_log(&sidecar, "configuration reloaded; changed: ").await;
+    sidecar.says("configuration reloaded; changed: ").await;
     let log = sidecar.log();
     let said = log
         .lines()
@@ -58,7 +48,7 @@ async fn the_filter_of_the_log_changes_without_a_restart() {
         let answer = sidecar.client.call(PLAIN_HOOK, KNOWN).await;
         requests.push(answer.header("x-request-id").unwrap().to_owned());
     }
-    wait_for_log(&sidecar, &requests[1]).await;
+    sidecar.says(&requests[1]).await;
     assert!(!sidecar.log().contains(&requests[0]));
 }
 
@@ -68,7 +58,9 @@ async fn a_bad_configuration_changes_nothing() {
     let mut sidecar = Sidecar::start(&site).await;
     sidecar.append_configuration("[limits]\nmax_fields = 0\nmax_body_bytes = 1\n");
     sidecar.hang_up();
-    wait_for_log(&sidecar, "configuration not reloaded, the one before stays").await;
+    sidecar
+        .says("configuration not reloaded, the one before stays")
+        .await;
     assert!(sidecar.log().contains("limits.max_fields"));
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
 }
@@ -81,16 +73,14 @@ async fn mails_that_wait_leave_through_a_server_that_is_configured_later() {
         .client
         .execute(PLAIN_HOOK, &[("email", "ann@example.com")])
         .await;
-    wait_for_log(&sidecar, "waits until").await;
+    sidecar.says("waits until").await;
     let closed = Closed::new();
     sidecar.set_mail_server(&format!("smtp://{}", closed.address()));
     let peer = closed.open();
     sidecar.hang_up();
-    wait_for_log(&sidecar, "configuration reloaded; changed: smtp.url").await;
+    sidecar
+        .says("configuration reloaded; changed: smtp.url")
+        .await;
     assert!(sidecar.run(&["outbox", "retry", "1"]).success());
-    let deadline = Instant::now() + PATIENCE;
-    while peer.seen().mails.is_empty() {
-        assert!(Instant::now() < deadline, "no mail: {}", sidecar.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("no mail comes", async || !peer.seen().mails.is_empty()).await;
 }

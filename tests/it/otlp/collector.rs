@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -12,7 +11,7 @@ use prost::Message;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::harness::eventually::eventually;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,17 +134,16 @@ impl Collector {
 
     /// Waits until there are spans of these names, and returns all there are.
     pub(super) async fn wait_for(&self, names: &[&str]) -> Vec<Span> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        eventually(async || {
             let spans = self.spans();
             let has = |name: &&str| spans.iter().any(|span| span.name == **name);
             if names.iter().all(has) {
-                return spans;
+                return Ok(spans);
             }
             let seen: Vec<_> = spans.iter().map(|span| &span.name).collect();
-            assert!(Instant::now() < deadline, "{names:?} in {seen:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            Err(format!("{names:?} in {seen:?}"))
+        })
+        .await
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the collector hears while all is well.
 
-use futures_util::future::join_all;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
@@ -9,7 +8,7 @@ use super::collector::{Closed, Collector, Mood, attribute, one};
 use super::{ENDPOINT, PARENT, TRACE, TRUSTED_PROXIES, call_in_trace, line_about};
 use crate::harness::http;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{PLAIN_HOOK, Site};
+use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, Site};
 
 const CALL: [&str; 6] = [
     "POST",
@@ -134,6 +133,9 @@ async fn the_collector_learns_who_we_are_and_no_secret() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-else=1"),
     ];
     let (sidecar, collector) = traced(&site, &[&settings[..], &RELAY[..]].concat()).await;
+    sidecar
+        .client
+        .record(&["t0ken-of-the-collector".to_owned()]);
     sidecar.client.execute(PLAIN_HOOK, &NEW).await;
     let later = ["welcome mail", "wake WordPress"];
     collector.wait_for(&[&CALL[..], &later].concat()).await;
@@ -207,26 +209,25 @@ async fn the_log_is_the_same_with_a_collector() {
     for format in ["human", "json"] {
         let settings = [
             ("FCOM_SIDECAR__LOG__FORMAT", format),
-            ("FCOM_SIDECAR__LOG__FILTER", "debug"),
+            ("FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS", "1"),
         ];
         let (sidecar, collector) = traced(&site, &settings).await;
         let parent = format!("00-{TRACE}-{PARENT}-01");
-        // So many that connections are opened for some of them.
         let parents = [&*parent];
-        let calls = (0..16).map(|_| call_in_trace(&sidecar, &parents));
-        for response in join_all(calls).await {
-            let line = line_about(&sidecar, &response);
-            assert!(line.contains(TRACE), "{line}");
-        }
+        let blocker = site.lock(KNOWN_USER).await;
+        let let_go = async {
+            sidecar.says("trying the call again").await;
+            blocker.rollback().await.unwrap();
+        };
+        let (response, ()) = tokio::join!(call_in_trace(&sidecar, &parents), let_go);
+        let line = line_about(&sidecar, &response);
+        assert!(line.contains(TRACE), "{line}");
         collector.wait_for(&CALL).await;
         let log = sidecar.log();
-        // What the database driver says in the call's own task, too, is said of the request.
-        let says = ["TLS upgrade", "Using ciphersuite"];
-        let of_task = |line: &&str| {
-            says.iter().any(|said| line.contains(said)) && line.contains("request.id")
-        };
-        let of_task = log.lines().find(of_task).unwrap_or_else(|| panic!("{log}"));
-        for part in ["webhook.key", TRACE] {
+        // What is said in the call's own task, too, is said of the request.
+        let of_task = |line: &&str| line.contains("trying the call again");
+        let of_task = log.lines().find(of_task).unwrap();
+        for part in ["request.id", "webhook.key", TRACE] {
             assert!(of_task.contains(part), "{part} in {of_task}");
         }
         for phase in [
@@ -261,6 +262,7 @@ async fn routes_of_operators_have_names_and_looks_at_health_are_not_told() {
     let token = "0123456789abcdefghijklmnopqrstuvwxyz";
     let (mut sidecar, collector) = traced(&site, &[("FCOM_SIDECAR__ADMIN__TOKEN", token)]).await;
     let client = sidecar.client.clone();
+    client.record(&[token.to_owned()]);
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str())];
     let response = http::request(client.admin, "GET", "/runs/77?x=y", &headers, b"").await;
@@ -303,12 +305,9 @@ async fn another_collector_needs_a_restart_and_that_is_said() {
     let (mut sidecar, collector) = traced(&site, &[]).await;
     sidecar.append_configuration("[otlp]\nsample_ratio = 0.5\n");
     sidecar.hang_up();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    let said = "only change with a restart: otlp.sample_ratio";
-    while !sidecar.log().contains(said) {
-        assert!(std::time::Instant::now() < deadline, "{}", sidecar.log());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    sidecar
+        .says("only change with a restart: otlp.sample_ratio")
+        .await;
     sidecar
         .client
         .execute(PLAIN_HOOK, &[("email", "existing@example.com")])

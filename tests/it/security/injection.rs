@@ -168,14 +168,7 @@ async fn sql_that_the_site_has_stored_is_text() {
 /// All mails that come until none is promised any more.
 async fn mails(site: &Site, mailbox: &mut Mailbox) -> Vec<Received> {
     let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while site.number(pending).await > 0 {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "mails are still pending"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    site.goes(pending).await;
     std::iter::from_fn(|| mailbox.take()).collect()
 }
 

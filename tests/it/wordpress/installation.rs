@@ -4,40 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use fcom_sidecar::sample::mariadb::PrivateMariadb;
+use fcom_sidecar::sample::server::PrivateServer;
 use tempfile::TempDir;
 
-use super::PREFIX;
-use crate::harness::site::{FIXTURES, Site};
+use super::{PREFIX, programs};
 
 const PACKAGE: &str = "/usr/share/wordpress";
-const VERSION: &str = "/usr/share/wordpress/wp-includes/version.php";
 const LANGUAGES: &str = "wp-content/languages";
 /// One of the files of Debian's translations.
 const TRANSLATION: &str = "/usr/share/wordpress/wp-content/languages/de_DE.mo";
-
-/// The release of Debian's package, as `6.8.3`.
-pub(super) fn version() -> String {
-    let text = fs::read_to_string(VERSION)
-        .unwrap_or_else(|error| panic!("{VERSION}: {error}: is the package wordpress installed?"));
-    let version = text.split_once("$wp_version = '").unwrap().1;
-    version.split_once('\'').unwrap().0.to_owned()
-}
-
-/// A sample site as that release knows it: of the newest fixture that is not newer, with another prefix.
-pub(super) async fn sample_site() -> Site {
-    let numbers = |version: &str| {
-        let numbers = version.split('.').map(|part| part.parse::<u32>().unwrap());
-        numbers.take(2).collect::<Vec<_>>()
-    };
-    let installed = numbers(&version());
-    let fixtures = FIXTURES.iter();
-    let known = fixtures.filter(|fixture| numbers(fixture.wordpress) <= installed);
-    let newest = known.max_by_key(|fixture| numbers(fixture.wordpress));
-    let mut site = Site::new(newest.unwrap().name).await;
-    site.rename(PREFIX).await;
-    site
-}
 
 /// The folder, deleted on drop.
 pub(super) struct Installation(TempDir);
@@ -45,16 +20,9 @@ pub(super) struct Installation(TempDir);
 impl Installation {
     /// A folder whose `wp-config.php` names this database, and defines these constants too. WordPress takes the folder of its configuration for that
     /// of the file which runs, links resolved; so these files are copies, and the folders that hold no entry points links.
-    pub(super) fn on(server: &PrivateMariadb, database: &str, constants: &str) -> Self {
-        for (file, package) in [
-            (&*format!("{PACKAGE}/wp-load.php"), "wordpress"),
-            (TRANSLATION, "wordpress-l10n"),
-        ] {
-            assert!(
-                Path::new(file).exists(),
-                "{file} is not on this machine: install it with `apt-get install --no-install-recommends {package}`"
-            );
-        }
+    pub(super) fn on(server: &PrivateServer, database: &str, constants: &str) -> Self {
+        programs::file(&format!("{PACKAGE}/wp-load.php"));
+        programs::file(TRANSLATION);
         let folder = tempfile::tempdir().unwrap();
         let (package, root) = (Path::new(PACKAGE), folder.path());
         fs::create_dir(root.join("wp-admin")).unwrap();
@@ -80,7 +48,7 @@ impl Installation {
     }
 
     /// Writes `wp-config.php` anew.
-    pub(super) fn configure(&self, server: &PrivateMariadb, database: &str, constants: &str) {
+    pub(super) fn configure(&self, server: &PrivateServer, database: &str, constants: &str) {
         fs::write(
             self.root().join("wp-config.php"),
             configuration(server, database, constants),
@@ -111,7 +79,7 @@ fn take(from: &Path, to: &Path, without: &[&str]) {
 }
 
 /// Constants as an operator writes them. Nothing that WordPress does beside the request: tests are alone with it.
-fn configuration(server: &PrivateMariadb, database: &str, constants: &str) -> String {
+fn configuration(server: &PrivateServer, database: &str, constants: &str) -> String {
     let (password, port) = (server.password(), server.port());
     let keys = ["AUTH", "SECURE_AUTH", "LOGGED_IN", "NONCE"].map(|name| {
         format!("define( '{name}_KEY', '{name} key' );\ndefine( '{name}_SALT', '{name} salt' );\n")

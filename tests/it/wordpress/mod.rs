@@ -10,6 +10,7 @@ mod network;
 mod parity;
 mod php;
 mod relay;
+mod release;
 mod reset;
 mod roles;
 mod same_user;
@@ -24,6 +25,7 @@ use self::browser::Browser;
 use self::installation::Installation;
 use self::php::Server;
 use crate::harness::client::Client;
+use crate::harness::programs;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 
@@ -42,7 +44,7 @@ struct RealSite {
 impl RealSite {
     /// Installs WordPress as its own installer does. Webhooks, spaces and courses are those of the fixture.
     async fn install() -> Self {
-        let site = installation::sample_site().await;
+        let site = release::sample_site().await;
         site.execute(&format!(
             "DROP TABLE {PREFIX}users, {PREFIX}usermeta, {PREFIX}options; \
              TRUNCATE {PREFIX}fcom_xprofile; TRUNCATE {PREFIX}fcom_space_user; \
@@ -59,7 +61,7 @@ impl RealSite {
         let url = format!("http://{}", real.server.address);
         let input = json!({ "url": url, "password": ADMIN_PASSWORD });
         let version = real.php("install", input).await;
-        assert_eq!(version, installation::version());
+        assert_eq!(version, release::version());
         // Ids that no other number of a user is.
         real.site
             .execute(&format!("ALTER TABLE {PREFIX}users AUTO_INCREMENT = 7001"))

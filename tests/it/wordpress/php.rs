@@ -1,16 +1,18 @@
 //! PHP: its web server, and the scripts of `tests/data/php`.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::harness::eventually::within;
 use crate::harness::process::Process;
+use crate::harness::programs::program;
 
 /// How long a web server may take to listen before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,10 +31,9 @@ pub(super) struct Server {
 impl Server {
     /// Returns when it listens.
     pub(super) async fn start(root: &Path) -> Self {
-        require_php();
         loop {
             let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-            let mut command = Command::new("php");
+            let mut command = program("php");
             command
                 .arg("-S")
                 .arg(address.to_string())
@@ -43,12 +44,9 @@ impl Server {
                 address,
                 _process: Process::start(&command, Stdio::null(), Stdio::null()),
             };
-            let deadline = Instant::now() + PATIENCE;
-            while Instant::now() < deadline {
-                if TcpStream::connect(address).await.is_ok() {
-                    return server;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            let listens = async || TcpStream::connect(address).await.is_ok();
+            if within(PATIENCE, listens).await {
+                return server;
             }
             // Somebody else was faster with the port, or the machine is very busy: another one, then.
         }
@@ -57,9 +55,8 @@ impl Server {
 
 /// Runs a script in the WordPress of this folder, whose address has this host, and returns its answer.
 pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value {
-    require_php();
     let file = format!("{}/tests/data/php/{script}.php", env!("CARGO_MANIFEST_DIR"));
-    let mut process = Command::new("php")
+    let mut process = program("php")
         .args(mail_settings(root))
         .arg(file)
         .env("WORDPRESS_ROOT", root)
@@ -84,7 +81,7 @@ pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value
 /// Runs a script that a listener or an error ends.
 pub(super) fn run_to_death(script: &str, root: &Path) {
     let file = format!("{}/tests/data/php/{script}.php", env!("CARGO_MANIFEST_DIR"));
-    let mut process = Command::new("php")
+    let mut process = program("php")
         .arg(file)
         .env("WORDPRESS_ROOT", root)
         .env("WORDPRESS_HOST", "localhost")
@@ -104,15 +101,4 @@ fn mail_settings(root: &Path) -> [String; 2] {
         "-d".to_owned(),
         format!("sendmail_path=\"cat > '{}'\"", file.display()),
     ]
-}
-
-fn require_php() {
-    let found = Command::new("php").arg("-v").stdout(Stdio::null()).status();
-    if let Err(error) = found {
-        assert_ne!(
-            error.kind(),
-            ErrorKind::NotFound,
-            "PHP is not on this machine: install it with `apt-get install php-cli php-mysql php-intl php-mbstring`"
-        );
-    }
 }

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
 use tempfile::TempDir;
 
 use super::php::sent_mail;
+use crate::harness::eventually::within;
 use crate::harness::http;
-use crate::harness::process::{PHP_FPM, Process, program};
+use crate::harness::process::Process;
+use crate::harness::programs::{php_fpm, program};
 
 /// How long it may take to answer before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,13 +33,12 @@ impl WebServer {
         fs::write(root.join("alive.php"), "<?php echo 'alive';").unwrap();
         loop {
             let server = Self::on(root);
-            let deadline = Instant::now() + PATIENCE;
-            while Instant::now() < deadline {
+            let lives = async || {
                 let answer = http::request(server.address, "GET", "/alive.php", &[], b"").await;
-                if answer.is_ok_and(|answer| answer.body == b"alive") {
-                    return server;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                answer.is_ok_and(|answer| answer.body == b"alive")
+            };
+            if within(PATIENCE, lives).await {
+                return server;
             }
             eprintln!("{}", server.log("errors"));
             // Somebody else was faster with the port, or the machine is very busy: another one, then.
@@ -76,7 +77,7 @@ impl WebServer {
             fs::write(&path, text).unwrap();
             path
         };
-        let mut php = program(&PHP_FPM);
+        let mut php = php_fpm();
         php.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]);
         php.arg(write("pool.conf", pool));
         write("nginx.conf", site);
@@ -98,7 +99,7 @@ impl WebServer {
     /// Listens at the same address.
     pub(super) fn come_back(&mut self) {
         let folder = self.folder.path();
-        let mut nginx = program(&["nginx"]);
+        let mut nginx = program("nginx");
         nginx.arg("-p").arg(folder);
         nginx.arg("-c").arg(folder.join("nginx.conf"));
         self.nginx = Some(start(folder, &nginx));

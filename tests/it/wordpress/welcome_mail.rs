@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use fcom_sidecar::sample::mailbox::Mailbox;
 use mailparse::{MailHeaderMap, parse_mail};
 use serde_json::{Value, json};
 
@@ -9,8 +10,27 @@ use super::php::sent_mail;
 use super::{RealSite, create_over_http};
 use crate::harness::site::PLAIN_HOOK;
 
+/// The mail that a new user has got, which is the one that WordPress sends with the same key. `where_and_how` is what the
+/// script `notify` wants to know beside the user and the key.
+pub(super) async fn same_mail(
+    real: &RealSite,
+    mailbox: &mut Mailbox,
+    id: u64,
+    where_and_how: Value,
+) -> Value {
+    let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+    let (_, key) = ours["body"].as_str().unwrap().split_once("key=").unwrap();
+    let mut input = where_and_how;
+    input["id"] = id.into();
+    input["key"] = key[..20].into();
+    assert_eq!(real.php("notify", input).await, Value::Null);
+    let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
+    assert_eq!(ours, read(&theirs));
+    ours
+}
+
 /// What a recipient sees, decoded.
-pub(super) fn read(message: &[u8]) -> Value {
+fn read(message: &[u8]) -> Value {
     let mail = parse_mail(message).unwrap();
     let header = |name: &str| mail.headers.get_first_value(name);
     let body = mail.get_body().unwrap().replace("\r\n", "\n");
@@ -37,14 +57,9 @@ async fn links_are_https_where_wordpress_is_told_so() {
         let email = format!("{constant}@example.com");
         let fields = [("email", email.as_str())];
         let id = create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await;
-        let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+        let ours = same_mail(&real, &mut mailbox, id, json!({})).await;
         let body = ours["body"].as_str().unwrap();
         assert!(body.contains("https://"), "{body}");
-        let key = &body.split_once("key=").unwrap().1[..20];
-        let input = json!({ "id": id, "key": key });
-        assert_eq!(real.php("notify", input).await, Value::Null);
-        let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
-        assert_eq!(ours, read(&theirs));
     }
 }
 
@@ -92,13 +107,8 @@ async fn wordpress_sends_the_same_mail_in_every_language() {
         } else {
             create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await
         };
-        let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+        let ours = same_mail(&real, &mut mailbox, id, json!({ "https": https })).await;
         let body = ours["body"].as_str().unwrap();
-        let key = &body.split_once("key=").unwrap().1[..20];
-        let input = json!({ "id": id, "key": key, "https": https });
-        assert_eq!(real.php("notify", input).await, Value::Null);
-        let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
-        assert_eq!(ours, read(&theirs), "{locale}");
         first_lines.push(body.lines().next().unwrap().to_owned());
     }
     // The catalogues are found, and their rules of names, too.

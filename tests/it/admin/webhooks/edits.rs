@@ -1,17 +1,17 @@
 //! Edits while others are busy with the same webhook.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{MySql, Transaction};
 
 use super::{call, command, key_in, manage, record, save};
+use crate::harness::eventually::eventually_every;
 use crate::harness::management::{TOKEN, start};
-use crate::harness::metrics::{scrape, value};
+use crate::harness::metrics::{scrape, value, wait_for};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
-const PATIENCE: Duration = Duration::from_mins(1);
 const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
 const CONFLICTS: &str = r#"fcom_sidecar_database_errors_total{reason="lock_conflict"}"#;
 
@@ -59,12 +59,12 @@ async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
          AND info LIKE 'INSERT%fcom_sidecar_old_keys%'",
         site.database
     );
-    let deadline = Instant::now() + PATIENCE;
-    while site.number(&waiting).await == 0 {
-        assert!(Instant::now() < deadline, "no change waits");
-        // Whoever asks InnoDB more often is told what it was the last time.
-        tokio::time::sleep(Duration::from_millis(150)).await;
-    }
+    // A reader that comes back sooner gets the same answer from InnoDB's cache.
+    eventually_every(Duration::from_millis(150), async || {
+        let waits = site.number(&waiting).await > 0;
+        waits.then_some(()).ok_or("no change waits")
+    })
+    .await;
     let webhook = "SELECT id FROM wp_fcom_meta WHERE id = 3 FOR UPDATE";
     sqlx::raw_sql(webhook).execute(&mut *other).await.unwrap();
     other.rollback().await.unwrap();
@@ -118,11 +118,7 @@ async fn a_change_outlasts_somebody_who_holds_the_webhook_for_long() {
         .lock("SELECT id FROM wp_fcom_meta WHERE id = 3 FOR UPDATE")
         .await;
     let let_go = async {
-        let deadline = Instant::now() + PATIENCE;
-        while value(&scrape(&sidecar.client).await, CONFLICTS) < 1.0 {
-            assert!(Instant::now() < deadline, "no change gives up waiting");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_for(&sidecar.client, CONFLICTS, |conflicts| conflicts > 0.0).await;
         holder.rollback().await.unwrap();
     };
     let edit = json!({"id": 3, "title": "Edited"});

@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::eventually::eventually;
 use crate::harness::http;
-use crate::harness::process::{PHP_FPM, Process, program};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::harness::process::Process;
+use crate::harness::programs::{php_fpm, program};
 
 /// What is said in the files about a portal of another place, as the pattern of each server.
 #[derive(Clone, Copy)]
@@ -63,19 +62,15 @@ impl Front {
             folder,
             _processes: processes,
         };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        eventually(async || {
             let answer = http::request(front.address, "GET", "/portal/", &[], b"").await;
-            if answer.is_ok_and(|answer| answer.json()["by"] == "PHP") {
-                return front;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{server:?} does not answer: {:#?}",
-                front.logs()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            let is_there = answer.is_ok_and(|answer| answer.json()["by"] == "PHP");
+            is_there
+                .then_some(())
+                .ok_or_else(|| format!("{server:?} does not answer: {:#?}", front.logs()))
+        })
+        .await;
+        front
     }
 
     /// The requests that reached PHP so far.
@@ -177,7 +172,7 @@ impl<'a> Place<'a> {
             self.path("php.sock")
         );
         let file = self.write("php-fpm.conf", &configuration);
-        let mut command = program(&PHP_FPM);
+        let mut command = php_fpm();
         command.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]);
         command.arg(file);
         self.start("php-fpm", &command)
@@ -185,7 +180,7 @@ impl<'a> Place<'a> {
 
     /// PHP's own web server; what it says itself is not the site's log.
     fn php_alone(&self) -> Process {
-        let mut command = program(&["php"]);
+        let mut command = program("php");
         let address = format!("127.0.0.1:{}", self.php_port);
         command.args(["-q", "-S", &address, &self.path("site/index.php")]);
         Process::start(&command, Stdio::null(), Stdio::null())
@@ -236,7 +231,7 @@ impl<'a> Place<'a> {
             self.path("site")
         );
         let file = self.write("nginx.conf", &configuration);
-        let mut command = program(&["nginx"]);
+        let mut command = program("nginx");
         command.arg("-p").arg(self.folder).arg("-c").arg(file);
         self.start("nginx", &command)
     }
@@ -281,7 +276,7 @@ impl<'a> Place<'a> {
             port = self.port,
         );
         let file = self.write("apache.conf", &configuration);
-        let mut command = program(&["apache2"]);
+        let mut command = program("apache2");
         command.arg("-DFOREGROUND").arg("-f").arg(file);
         command.env("APACHE_LOG_DIR", self.path("logs"));
         self.start("apache", &command)
@@ -306,7 +301,7 @@ impl<'a> Place<'a> {
             ],
         );
         let file = self.write("Caddyfile", &adapted);
-        let mut command = program(&["caddy"]);
+        let mut command = program("caddy");
         command.args(["run", "--adapter", "caddyfile", "--config"]);
         command.arg(file).env("HOME", self.folder);
         command
@@ -335,7 +330,7 @@ impl<'a> Place<'a> {
              backend php\nserver php {php}\n#{part_2}"
         );
         let file = self.write("haproxy.cfg", &configuration);
-        let mut command = program(&["haproxy"]);
+        let mut command = program("haproxy");
         command.arg("-db").arg("-f").arg(file);
         self.start("haproxy", &command)
     }

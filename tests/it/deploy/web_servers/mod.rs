@@ -4,9 +4,7 @@
 mod front;
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -14,10 +12,10 @@ use tokio::net::TcpListener;
 
 use self::front::{Front, Portal, Server};
 use crate::harness::check_report::check;
+use crate::harness::eventually::until;
+use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn nginx_hands_over_calls_and_nothing_else() {
@@ -228,38 +226,35 @@ async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
     assert_eq!(seen.len(), before + 1);
     assert_eq!(seen[before]["fields"], Value::Array(Vec::new()));
     sidecar.restart().await;
-    let deadline = Instant::now() + PATIENCE;
-    while curl(front, &path, &["--data", "email=ann@example.com"])
-        .await
-        .by()
-        != "sidecar"
-    {
-        assert!(Instant::now() < deadline, "PHP keeps the calls");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("PHP keeps the calls", async || {
+        let answer = curl(front, &path, &["--data", "email=ann@example.com"]).await;
+        answer.by() == "sidecar"
+    })
+    .await;
 }
 
 /// Calls that reached a sidecar which then breaks off are not repeated by PHP.
 async fn nothing_is_done_twice(front: &Front, sidecar: &mut Sidecar) {
     sidecar.kill();
     let broken = Broken::listen(sidecar.client.public).await;
-    let deadline = Instant::now() + PATIENCE;
-    for number in 0.. {
-        assert!(Instant::now() < deadline, "no call reaches the sidecar");
+    let mut number = 0;
+    until("no call reaches the sidecar", async || {
+        number += 1;
         let email = format!("broken{number}@example.com");
         let fields = format!("email={email}");
         let answer = curl(front, &target(PLAIN_HOOK), &["--data", &fields]).await;
-        if broken.has_seen(&email) {
-            assert_eq!(answer.status, 502);
-            let repeated = front.seen_by_php();
-            let repeated = repeated.iter().find(|one| one["fields"]["email"] == *email);
-            assert_eq!(repeated, None);
-            return;
+        if !broken.has_seen(&email) {
+            // Not yet found to be back: such a call is PHP's alone.
+            assert_eq!(answer.by(), "PHP");
+            return false;
         }
-        // Not yet found to be back: such a call is PHP's alone.
-        assert_eq!(answer.by(), "PHP");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        assert_eq!(answer.status, 502);
+        let repeated = front.seen_by_php();
+        let repeated = repeated.iter().find(|one| one["fields"]["email"] == *email);
+        assert_eq!(repeated, None);
+        true
+    })
+    .await;
 }
 
 fn no_log_holds_a_key(front: &Front) {
@@ -330,7 +325,7 @@ impl Answer {
 }
 
 async fn curl(front: &Front, path: &str, arguments: &[&str]) -> Answer {
-    let mut command = Command::new("curl");
+    let mut command = program("curl");
     command
         .args(["--silent", "--show-error", "--max-time", "30"])
         .args(["--write-out", "\n%{http_code}", "--url"])

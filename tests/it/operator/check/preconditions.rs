@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use fcom_sidecar::sample::server::Family;
+
 use crate::harness::check_report::{check, check_with, migrated, run};
 use crate::harness::site::Site;
 
@@ -23,12 +25,14 @@ async fn a_healthy_site_passes_whatever_its_release() {
         );
         outcome.assert("wordpress-version", "ok", site.wordpress);
         let server = site.text("SELECT VERSION()").await.unwrap();
-        outcome.assert("database", "ok", &format!("MariaDB {server} ("));
-        let have_ssl = site.text("SELECT @@have_ssl").await.unwrap();
-        let encryption = match have_ssl.as_str() {
-            "YES" => "TLS with ",
-            _ => "none needed",
+        let have_ssl = site.text("SELECT @@have_ssl");
+        // MySQL has TLS unless told otherwise, and no such variable.
+        let (family, has_tls) = match site.server.family() {
+            Family::MariaDb => ("MariaDB", have_ssl.await.unwrap() == "YES"),
+            Family::MySql => ("MySQL", true),
         };
+        outcome.assert("database", "ok", &format!("{family} {server} ("));
+        let encryption = if has_tls { "TLS with " } else { "none needed" };
         outcome.assert("encryption", "ok", encryption);
         outcome.assert("session", "ok", "READ-COMMITTED");
         outcome.assert(

@@ -1,7 +1,5 @@
 //! Sites that are closed, sites that are none, and those who may see everything.
 
-use std::time::{Duration, Instant};
-
 use super::{BLOG_ID, PREFIX, TWO, described, network, serve};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
@@ -71,24 +69,15 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
     // A daemon that was told so takes no call.
     let mut nine = Sidecar::unstarted(&real.site, &[(BLOG_ID, "9")]).await;
     nine.spawn();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !nine.log().contains("not ready: the network has no site 9") {
-        assert!(Instant::now() < deadline, "{}", nine.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    nine.says("not ready: the network has no site 9").await;
     assert_eq!(nine.client.call(PLAIN_HOOK, &fields).await.status, 503);
     assert_ne!(nine.client.admin_status("/readyz").await, 200);
     // Nor does one that was not told about the network.
     let mut single = Sidecar::unstarted(&real.site, &[]).await;
     single.spawn();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !single
-        .log()
-        .contains("not ready: the tables of a network are there")
-    {
-        assert!(Instant::now() < deadline, "{}", single.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    single
+        .says("not ready: the tables of a network are there")
+        .await;
     let fields = [("email", "bob@example.com")];
     assert_eq!(single.client.call(PLAIN_HOOK, &fields).await.status, 503);
     assert_eq!(real.site.number(&users).await, 2);

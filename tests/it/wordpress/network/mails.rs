@@ -1,14 +1,14 @@
 //! What the network's users get by mail.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::super::create_over_http;
 use super::super::php::sent_mail;
-use super::super::welcome_mail::read;
+use super::super::welcome_mail::same_mail;
 use super::{BLOG_ID, MAIN, PREFIX, TWO, network};
+use crate::harness::outbox::becomes;
 use crate::harness::site::PLAIN_HOOK;
 
 #[tokio::test]
@@ -24,13 +24,9 @@ async fn wordpress_sends_the_same_mail_on_either_site() {
             } else {
                 create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await
             };
-            let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+            let input = json!({ "https": https, "path": blog.path });
+            let ours = same_mail(&real, &mut mailbox, id, input).await;
             let body = ours["body"].as_str().unwrap();
-            let key = &body.split_once("key=").unwrap().1[..20];
-            let input = json!({ "id": id, "key": key, "https": https, "path": blog.path });
-            assert_eq!(real.php("notify", input).await, Value::Null);
-            let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
-            assert_eq!(ours, read(&theirs));
             let login = format!("{}{}wp-login.php", real.server.address, blog.path);
             assert!(body.ends_with(&login), "{body}");
         }
@@ -57,13 +53,5 @@ async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
     assert_eq!(real.php("notify", input).await, Value::Null);
     assert!(!sent_mail(real.installation.root()).exists());
     let state = "SELECT CONCAT(state, ': ', last_error) FROM wpx_2_fcom_sidecar_mail";
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let state = real.site.text(state).await.unwrap_or_default();
-        if state == "skipped: the user is marked as spam" {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{state}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    becomes(&real.site, state, "skipped: the user is marked as spam").await;
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::super::parity::comparable;
 use super::super::same_user::anonymous;
-use super::{MAIN, PREFIX, TWO, described, form, make, network, serve, set_option, user_count};
+use super::{
+    MAIN, PREFIX, TWO, described, form, ids, make, network, serve, set_option, user_count,
+};
 use crate::harness::site::SPACES_HOOK;
 
 #[tokio::test]
@@ -101,10 +103,7 @@ async fn a_user_of_the_network_is_added_as_add_user_to_blog_adds_him() {
             let emails = names.each_ref().map(|name| format!("{name}@example.com"));
             let forms = [form(&emails[0], &names[0]), form(&emails[1], &names[1])];
             let made = make(&real, home, &forms).await;
-            let [theirs, ours] = [0, 1].map(|index: usize| {
-                let id = made[index]["user"]["ID"].as_str().unwrap();
-                id.parse::<u64>().unwrap()
-            });
+            let [theirs, ours] = ids(&made);
             for id in [theirs, ours] {
                 if !earlier.is_empty() {
                     let values = earlier.replace("@id", &id.to_string());

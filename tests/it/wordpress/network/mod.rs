@@ -116,6 +116,14 @@ async fn make(real: &RealSite, blog: Blog, forms: &[[(&str, &str); 5]]) -> Value
     real.php("insert_users", input).await
 }
 
+/// The ids of the two users that [`make`] has made.
+fn ids(made: &Value) -> [u64; 2] {
+    [0, 1].map(|index: usize| {
+        let id = made[index]["user"]["ID"].as_str().unwrap();
+        id.parse().unwrap()
+    })
+}
+
 async fn user_count(real: &RealSite) -> Vec<String> {
     let sql = format!("SELECT meta_value FROM {PREFIX}sitemeta WHERE meta_key = 'user_count'");
     real.site.column(&sql).await

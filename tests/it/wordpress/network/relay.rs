@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{BLOG_ID, Blog, MAIN, RealSite, TWO, described, form, make, network, set_option};
+use crate::harness::eventually::eventually;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
 
@@ -76,16 +76,12 @@ async fn wait_until_fired(real: &RealSite, blog: Blog) {
         "SELECT COUNT(*) FROM {}fcom_sidecar_events WHERE state <> 'done'",
         blog.prefix
     );
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while real.site.number(&pending).await > 0 {
-        let errors = format!("SELECT last_error FROM {}fcom_sidecar_events", blog.prefix);
-        assert!(
-            Instant::now() < deadline,
-            "{:?}",
-            real.site.column(&errors).await
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let errors = format!("SELECT last_error FROM {}fcom_sidecar_events", blog.prefix);
+    eventually(async || match real.site.number(&pending).await {
+        0 => Ok(()),
+        _ => Err(format!("{:?}", real.site.column(&errors).await)),
+    })
+    .await;
 }
 
 fn names(hooks: &[Value]) -> Vec<&str> {
@@ -179,11 +175,7 @@ async fn a_listener_that_switches_to_another_site_takes_nobody_along() {
         let ended = format!(
             "SELECT COUNT(*) FROM {events} WHERE user_id = {id} AND kind = 'add_user_role' AND {ended}"
         );
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while real.site.number(&ended).await == 0 {
-            assert!(Instant::now() < deadline, "{how}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        real.site.comes(&ended).await;
         fs::remove_file(&trouble).unwrap();
     }
     real.site

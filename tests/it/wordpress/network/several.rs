@@ -1,16 +1,13 @@
 //! An installation with two networks whose sites have names of their own: subdomains, and one that is something else.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use super::super::create_over_http;
 use super::super::parity::comparable;
-use super::super::php::sent_mail;
 use super::super::same_user::anonymous;
-use super::super::welcome_mail::read;
+use super::super::welcome_mail::same_mail;
 use super::{
-    BLOG_ID, Blog, PREFIX, RealSite, add_community, described, form, make, serve, set_option,
+    BLOG_ID, Blog, PREFIX, RealSite, add_community, described, form, ids, make, serve, set_option,
 };
 use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK};
 
@@ -140,10 +137,7 @@ async fn users_of_any_site_of_several_networks_are_those_of_wordpress() {
         let emails = names.each_ref().map(|name| format!("{name}@example.com"));
         let forms = [form(&emails[0], &names[0]), form(&emails[1], &names[1])];
         let made = make(&real, home, &forms).await;
-        let [theirs, ours] = [0, 1].map(|index: usize| {
-            let id = made[index]["user"]["ID"].as_str().unwrap();
-            id.parse::<u64>().unwrap()
-        });
+        let [theirs, ours] = ids(&made);
         let fields = [("email", emails[1].as_str())];
         assert_eq!(sidecar.client.execute(SPACES_HOOK, &fields).await, ours);
         let both = described(&real, blog, &[theirs, ours], Some(theirs)).await;
@@ -173,13 +167,9 @@ async fn each_network_sends_mails_in_its_own_name() {
             let email = format!("u{}@example.com", blog.id);
             let fields = [("email", email.as_str())];
             let id = create_over_http(&sidecar.client, PLAIN_HOOK, &fields).await;
-            let ours = read(mailbox.next().await.unwrap().message.as_bytes());
+            let input = json!({ "host": blog.host });
+            let ours = same_mail(&real, &mut mailbox, id, input).await;
             let body = ours["body"].as_str().unwrap();
-            let key = &body.split_once("key=").unwrap().1[..20];
-            let input = json!({ "id": id, "key": key, "host": blog.host });
-            assert_eq!(real.php("notify", input).await, Value::Null);
-            let theirs = fs::read(sent_mail(real.installation.root())).unwrap();
-            assert_eq!(ours, read(&theirs), "{declared}{}", blog.id);
             let (from, link) = match blog.id {
                 "1" | "2" => ("wordpress@one.test", "http://www.one.test/wp-login.php?"),
                 _ => ("wordpress@other.test", "http://other.test/wp-login.php?"),

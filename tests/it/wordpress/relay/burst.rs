@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{PREFIX, Relayed};
 use crate::harness::client::{Client, FORM};
+use crate::harness::eventually::{eventually, time_passes, until};
 use crate::harness::http;
 use crate::harness::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, target};
 
@@ -141,10 +142,11 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
     };
     let callers = tokio::spawn(async move { call_all(&client, &count, &burst).await });
     let some = async |share: u64| {
-        while made.load(Ordering::Relaxed) < calls * share / 100 {
+        until("the calls stop", async || {
             assert!(!callers.is_finished(), "the calls have ended already");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            made.load(Ordering::Relaxed) >= calls * share / 100
+        })
+        .await;
     };
     some(20).await;
     server.kill_php();
@@ -152,24 +154,22 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
     server.go_away();
     let gone = Instant::now();
     let rate = callers.await.unwrap();
-    tokio::time::sleep(away.saturating_sub(gone.elapsed())).await;
+    time_passes(away.saturating_sub(gone.elapsed())).await;
     server.come_back();
-    let patience = began + Duration::from_millis(300 * calls) + Duration::from_mins(2);
     let total = relayed.count("1 = 1").await;
-    let mut kills = 0;
-    loop {
-        let pending = relayed.count("state = 'pending'").await;
+    let pending = async || relayed.count("state = 'pending'").await;
+    let (mut left, mut kills) = (pending().await, 0);
+    while left > 0 {
         // In the middle of its work, once more and again.
-        if kills < 2 && pending < total * (2 - kills) / 3 {
+        if kills < 2 && left < total * (2 - kills) / 3 {
             server.kill_php();
             kills += 1;
         }
-        if pending == 0 {
-            break;
-        }
-        let errors = || async { relayed.events("last_error").await };
-        assert!(Instant::now() < patience, "{:?}", errors().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        left = eventually(async || match pending().await {
+            fewer if fewer < left => Ok(fewer),
+            _ => Err(format!("{:?}", relayed.events("last_error").await)),
+        })
+        .await;
     }
     let took = began.elapsed();
 
@@ -260,10 +260,11 @@ async fn calls_keep_their_rate_while_wordpress_fires_hooks() {
                 rates.push(rate);
                 // The next round begins with nothing to do.
                 let forget = format!("DELETE FROM {PREFIX}fcom_sidecar_events WHERE lease IS NULL");
-                while relayed.count("1 = 1").await > 0 {
+                until("events stay leased", async || {
                     relayed.site.execute(&forget).await;
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                    relayed.count("1 = 1").await == 0
+                })
+                .await;
             }
             ratios.push(rates[1] / rates[0]);
         }

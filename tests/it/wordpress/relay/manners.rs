@@ -1,12 +1,12 @@
 //! Listeners without manners: what they leave behind harms neither the record nor the hooks after theirs.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::trouble::{ANN, BOB, hurry};
-use super::{PACE, PATIENCE, PREFIX, Relayed, SECRET, WAKE, php, signed};
+use super::{PACE, PREFIX, Relayed, SECRET, WAKE, php, signed};
+use crate::harness::eventually::until;
 use crate::harness::http;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
 
@@ -80,17 +80,16 @@ async fn whoever_makes_wp_cron_run_learns_nothing() {
     let server = php::Server::start(relayed.installation.root()).await;
     sidecar.client.execute(SPACES_HOOK, ANN).await;
     relayed.trouble_for_all("mess");
-    let deadline = Instant::now() + PATIENCE;
-    while relayed.count("state = 'pending'").await > 0 {
-        assert!(Instant::now() < deadline);
+    until("WP-Cron fires nothing", async || {
         let answer = http::request(server.address, "GET", "/wp-cron.php", &[], b"").await;
         let answer = answer.unwrap();
         assert_eq!((answer.status, answer.text().as_str()), (200, ""));
         for name in ["Set-Cookie", "Location"] {
             assert_eq!(answer.header(name), None);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        relayed.count("state = 'pending'").await == 0
+    })
+    .await;
     assert_eq!(relayed.record().len(), 6);
 }
 
@@ -135,12 +134,9 @@ async fn a_process_that_is_too_late_records_nothing() {
     relayed.trouble(ann, "user_register", "too_slow");
     let late = relayed.run();
     let other = async {
-        let deadline = Instant::now() + PATIENCE;
         let due = "kind = 'user_register' AND lease IS NOT NULL AND due_at <= UTC_TIMESTAMP(3)";
-        while relayed.count(due).await == 0 {
-            assert!(Instant::now() < deadline);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let is_due = async || relayed.count(due).await > 0;
+        until("the lease does not run out", is_due).await;
         relayed.end_trouble();
         relayed.run().await
     };

@@ -9,16 +9,17 @@ mod trouble;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::PREFIX;
-use super::installation::{self, Installation};
+use super::installation::Installation;
 use super::php;
+use super::release;
 use super::web_server::WebServer;
+use crate::harness::eventually::eventually;
 use crate::harness::http;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
@@ -32,7 +33,6 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
                     define( 'FCOM_SIDECAR_GRACE', 1 );\n";
 /// Where the daemon wakes the plugin.
 const WAKE: &str = "/?rest_route=/fcom-sidecar/v1/wake";
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A fixture's site with Debian's WordPress on top, the plugin, and one that records.
 struct Relayed {
@@ -47,7 +47,7 @@ impl Relayed {
 
     /// With these constants in `wp-config.php`.
     async fn with(constants: &str) -> Self {
-        let site = installation::sample_site().await;
+        let site = release::sample_site().await;
         let installation = Installation::on(&site.server, &site.database, constants);
         let relayed = Self { site, installation };
         let plugins = relayed.plugins();
@@ -190,15 +190,14 @@ impl Relayed {
 
     /// Waits until no event meets the condition.
     async fn wait_until_none(&self, condition: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.count(condition).await > 0 {
-            assert!(
-                Instant::now() < deadline,
+        eventually(async || match self.count(condition).await {
+            0 => Ok(()),
+            _ => Err(format!(
                 "{condition}: {:?}",
                 self.events("last_error").await
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            )),
+        })
+        .await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! Waking: quickly, by nobody but the daemon, and without leaving anything behind.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
-use super::super::installation;
+use super::super::release;
 use super::{PACE, PREFIX, Relayed, SECRET, WAKE, request, signed};
+use crate::harness::eventually::{eventually, until};
 use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, SPACES_HOOK};
@@ -141,17 +142,13 @@ async fn without_a_secret_the_route_is_closed_and_wp_cron_does_the_work() {
     let (status, body) = request(&server, "POST", WAKE, &headers).await;
     assert_eq!(status, 403, "{body}");
     sidecar.client.execute(MEMBERS_HOOK, ANN).await;
-    let deadline = Instant::now() + super::PATIENCE;
-    while !sidecar.log().contains("define FCOM_SIDECAR_SECRET") {
-        assert!(Instant::now() < deadline, "{}", sidecar.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    sidecar.says("define FCOM_SIDECAR_SECRET").await;
     // After a while that calls leave to the wake-up.
-    while relayed.count("state = 'pending'").await > 0 {
-        assert!(Instant::now() < deadline);
+    until("WP-Cron fires nothing", async || {
         request(&server, "GET", "/wp-cron.php", &[]).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        relayed.count("state = 'pending'").await == 0
+    })
+    .await;
     assert_eq!(relayed.record().len(), 7);
 }
 
@@ -164,13 +161,11 @@ async fn nothing_is_left_behind_by_the_plugin() {
     let sidecar = relayed.sidecar(&[]).await;
     let server = relayed.serve().await;
     sidecar.client.execute(SPACES_HOOK, ANN).await;
-    let deadline = Instant::now() + super::PATIENCE;
-    while !names().await["ready"]
-        .to_string()
-        .contains("fcom_sidecar_relay")
-    {
-        assert!(Instant::now() < deadline, "WP-Cron does not see it");
-    }
+    until("WP-Cron does not see it", async || {
+        let ready = names().await["ready"].to_string();
+        ready.contains("fcom_sidecar_relay")
+    })
+    .await;
     // Asked to write its list, WP-Cron leaves ours out.
     request(&server, "GET", "/wp-cron.php", &[]).await;
     relayed.wait_until_none("state = 'pending'").await;
@@ -216,15 +211,14 @@ fn check(sidecar: &Sidecar) -> String {
 
 /// PHP looks for changed files every few seconds only.
 async fn assert_check_says(sidecar: &Sidecar, said: &str) {
-    let deadline = Instant::now() + super::PATIENCE;
-    loop {
+    eventually(async || {
         let report = check(sidecar);
-        if report.contains(said) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{said}: {report}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        let is_said = report.contains(said);
+        is_said
+            .then_some(())
+            .ok_or_else(|| format!("{said}: {report}"))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -233,7 +227,7 @@ async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
     let (mut sidecar, server) = relayed.woken().await;
     sidecar.terminate();
     let report = check(&sidecar);
-    let version = installation::version();
+    let version = release::version();
     for said in [
         &*format!("the plugin 0.1.0 answers, on WordPress {version} and PHP "),
         "recorder.php (add_user_role, set_user_role, user_register, add_user_to_blog, fluent_community/space/joined",

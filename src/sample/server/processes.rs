@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::error::{MariadbError, system};
+use super::error::{ServerError, system};
 use super::options::Options;
 use super::programs::Programs;
 
@@ -24,7 +24,7 @@ pub(super) fn spawn_server(
     folder: &Path,
     port: u16,
     options: &Options,
-) -> Result<Child, MariadbError> {
+) -> Result<Child, ServerError> {
     // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
     // where it complains about its arguments.
     let log = folder.join("error.log");
@@ -65,11 +65,11 @@ pub(super) fn spawn_server(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);
-    command.spawn().map_err(system("start mariadbd"))
+    command.spawn().map_err(system("start the server"))
 }
 
 /// Creates the system tables in the folder.
-pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), MariadbError> {
+pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), ServerError> {
     command
         .arg(format!("--datadir={}/data", folder.display()))
         // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
@@ -88,13 +88,13 @@ pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), Mariadb
     } else {
         &output.stderr
     };
-    Err(MariadbError::Install(
+    Err(ServerError::Install(
         String::from_utf8_lossy(said).into_owned(),
     ))
 }
 
 /// Starts the shell that outlives the owner.
-pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
+pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, ServerError> {
     Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog"])
         .arg(folder)
@@ -106,7 +106,7 @@ pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, MariadbError> {
         .map_err(system("start the watchdog"))
 }
 
-/// Whether we are `root`, told by the owner of a folder that we made: `mariadbd` refuses to run as `root` unasked.
+/// Whether we are `root`, told by the owner of a folder that we made: servers refuse to run as `root` unasked.
 fn is_root(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
 }

@@ -1,21 +1,21 @@
-//! Two lanes: new members cost a password hash and several times the statements, and calls for members who exist must not
-//! queue behind them. A share of the places and of the connections is out of new members' reach.
+//! Limits for calls that make a new user: they cost a password hash and several times the statements, and calls for users
+//! who exist must not queue behind them. So a share of the places and of the connections is out of their reach.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ProvisionError;
 
-/// One part in so many is kept for calls that make no new member.
+/// One part in so many is kept for calls that make no new user.
 const KEPT: usize = 4;
 
-/// Where new members queue.
-pub struct Lanes {
+/// What calls that make a new user may take at once.
+pub struct NewUserLimits {
     places: Semaphore,
     connections: Semaphore,
     hashing: Semaphore,
 }
 
-impl Lanes {
+impl NewUserLimits {
     /// For so many calls in flight, connections to the database, and password hashes at once.
     pub fn new(calls: usize, connections: usize, hashes: usize) -> Self {
         let share = |whole: usize| whole.saturating_sub(whole / KEPT).max(1);
@@ -26,16 +26,16 @@ impl Lanes {
         }
     }
 
-    /// A place for a call that makes a new member.
+    /// A place for one more call in flight.
     ///
     /// # Errors
     /// There is none; waiting for one would keep a place from others.
-    pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
         let place = self.places.try_acquire();
         place.map_err(|_| ProvisionError::Crowded)
     }
 
-    /// Waits until a new member may take a connection.
+    /// Waits until the call may take a connection.
     pub(super) async fn connection(&self) -> SemaphorePermit<'_> {
         turn(&self.connections).await
     }
@@ -55,12 +55,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_places_are_not_for_new_members() {
+    fn the_last_places_are_not_for_new_users() {
         for (calls, new) in [(256, 192), (4, 3), (3, 3), (1, 1)] {
-            let lanes = Lanes::new(calls, 1, 1);
-            let taken: Vec<_> = (0..new).map(|_| lanes.enter()).collect();
+            let limits = NewUserLimits::new(calls, 1, 1);
+            let taken: Vec<_> = (0..new).map(|_| limits.place()).collect();
             assert!(taken.iter().all(Result::is_ok), "{calls}");
-            assert!(matches!(lanes.enter(), Err(ProvisionError::Crowded)));
+            assert!(matches!(limits.place(), Err(ProvisionError::Crowded)));
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::machine::{find_program, find_program_below};
-use super::error::{MariadbError, system};
+use super::error::{ServerError, system};
+use crate::sample::machine::{find_program, find_program_below};
 
 /// The two servers of one protocol. They differ in how system tables are made, in some options and in their accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Finds them below `root`, or on the machine.
-    pub(super) fn find(root: Option<&Path>) -> Result<Self, MariadbError> {
+    pub(super) fn find(root: Option<&Path>) -> Result<Self, ServerError> {
         // The server changes its folder.
         let root = root.map(std::path::absolute).transpose();
         let root = root.map_err(system("find the server's folder"))?;
@@ -36,13 +36,13 @@ impl Programs {
             Some(root) => find_program_below(root, names),
             None => find_program(names),
         };
-        let server = find(&["mariadbd", "mysqld"]).ok_or(MariadbError::NotInstalled("mariadbd"))?;
+        let server = find(&["mariadbd", "mysqld"]).ok_or(ServerError::NotInstalled("mariadbd"))?;
         let family = family_of(&server)?;
         let installer = match family {
             Family::MySql => None,
             Family::MariaDb => Some(
                 find(&["mariadb-install-db", "mysql_install_db"])
-                    .ok_or(MariadbError::NotInstalled("mariadb-install-db"))?,
+                    .ok_or(ServerError::NotInstalled("mariadb-install-db"))?,
             ),
         };
         Ok(Self {
@@ -112,7 +112,7 @@ impl Family {
 }
 
 /// By what the server says: `mysqld` is also an older name of MariaDB's.
-fn family_of(server: &Path) -> Result<Family, MariadbError> {
+fn family_of(server: &Path) -> Result<Family, ServerError> {
     let output = Command::new(server).arg("--version").output();
     let output = output.map_err(system("ask the server for its version"))?;
     let version = String::from_utf8_lossy(&output.stdout);

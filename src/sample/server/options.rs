@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// How a [`PrivateMariadb`](super::PrivateMariadb) is set up.
+/// How a [`PrivateServer`](super::PrivateServer) is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Another release than the machine's, in a folder with the layout of a system's root; `tests/servers` makes such
+    /// Another release than the machine's, in a folder with the layout of a system's root; `tests/releases/servers` makes such
     /// folders.
     pub root: Option<PathBuf>,
     /// The server's time zone, as `+03:00`; `None` takes the machine's.

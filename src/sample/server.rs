@@ -1,4 +1,4 @@
-//! A private MariaDB server: its own folder, port and account, nothing shared with a server that the machine may run.
+//! A private MariaDB or MySQL server: its own folder, port and account, nothing shared with a server that the machine may run.
 //!
 //! The demo and the integration tests put a sample site into it. It mirrors no PHP function. The server dies with its
 //! owner, even with one that is killed: a shell holds the reading end of a pipe, and when the writing end closes it
@@ -20,7 +20,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection};
 use tempfile::TempDir;
 
-pub use self::error::MariadbError;
+pub use self::error::ServerError;
 use self::error::system;
 pub use self::options::Options;
 use self::processes::{install, last_lines, spawn_server, spawn_watchdog};
@@ -28,14 +28,14 @@ pub use self::programs::Family;
 use self::programs::Programs;
 use super::machine::{create_folder, free_port, random_text};
 
-/// The account that [`PrivateMariadb::url`] names. It may do everything on this server.
+/// The account that [`PrivateServer::url`] names. It may do everything on this server.
 const ACCOUNT: &str = "sidecar";
 
 /// How long a server may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running server. Dropping it kills the server and deletes its folder.
-pub struct PrivateMariadb {
+pub struct PrivateServer {
     options: Options,
     programs: Programs,
     port: u16,
@@ -45,27 +45,27 @@ pub struct PrivateMariadb {
     folder: TempDir,
 }
 
-impl PrivateMariadb {
+impl PrivateServer {
     /// Creates the folder and the system tables, starts the server, waits until it answers and makes the account.
     /// Takes about a second, with MySQL four.
     ///
     /// # Errors
     /// The programs are missing, or the server does not come up.
-    pub async fn start(options: Options) -> Result<Self, MariadbError> {
-        let mut mariadb = Self::prepare(options, random_text())?;
-        let (command, path) = (mariadb.programs.install(), mariadb.folder.path().to_owned());
+    pub async fn start(options: Options) -> Result<Self, ServerError> {
+        let mut server = Self::prepare(options, random_text())?;
+        let (command, path) = (server.programs.install(), server.folder.path().to_owned());
         tokio::task::spawn_blocking(move || install(command, &path))
             .await
-            .map_err(|error| MariadbError::Install(error.to_string()))??;
+            .map_err(|error| ServerError::Install(error.to_string()))??;
         // Another process may take the port between the choice and the start; then the server says so and ends.
-        while let Err(error) = mariadb.restart().await {
+        while let Err(error) = server.restart().await {
             if !error.to_string().contains("Address already in use") {
                 return Err(error);
             }
-            mariadb.port = free_port();
+            server.port = free_port();
         }
-        mariadb.create_account().await?;
-        Ok(mariadb)
+        server.create_account().await?;
+        Ok(server)
     }
 
     /// Another server with a copy of this one's data and the same account, for [`restart`](Self::restart) to start.
@@ -73,7 +73,7 @@ impl PrivateMariadb {
     ///
     /// # Errors
     /// The programs are missing, or the data cannot be copied.
-    pub fn copy(&self, options: Options) -> Result<Self, MariadbError> {
+    pub fn copy(&self, options: Options) -> Result<Self, ServerError> {
         let copy = Self::prepare(options, self.password.clone())?;
         let copied = Command::new("cp")
             .arg("-a")
@@ -87,9 +87,9 @@ impl PrivateMariadb {
         Ok(copy)
     }
 
-    fn prepare(options: Options, password: String) -> Result<Self, MariadbError> {
+    fn prepare(options: Options, password: String) -> Result<Self, ServerError> {
         let programs = Programs::find(options.root.as_deref())?;
-        let folder = create_folder("fcom-sidecar-mariadb-", options.folder.as_deref())
+        let folder = create_folder("fcom-sidecar-server-", options.folder.as_deref())
             .map_err(system("create the server's folder"))?;
         let watchdog = spawn_watchdog(folder.path())?;
         Ok(Self {
@@ -163,7 +163,7 @@ impl PrivateMariadb {
     ///
     /// # Errors
     /// The server refuses, for example because the name exists.
-    pub async fn create_database(&self, name: &str) -> Result<(), MariadbError> {
+    pub async fn create_database(&self, name: &str) -> Result<(), ServerError> {
         let sql = format!(
             "CREATE DATABASE `{name}` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
         );
@@ -175,7 +175,7 @@ impl PrivateMariadb {
     ///
     /// # Errors
     /// The server refuses a statement; those before it have been executed.
-    pub async fn load_sql(&self, database: &str, sql: &str) -> Result<(), MariadbError> {
+    pub async fn load_sql(&self, database: &str, sql: &str) -> Result<(), ServerError> {
         // What the head of a full dump would have set.
         let session =
             "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, unique_checks = 0";
@@ -209,7 +209,7 @@ impl PrivateMariadb {
     ///
     /// # Errors
     /// The server does not come up; the error holds the end of its log.
-    pub async fn restart(&self) -> Result<(), MariadbError> {
+    pub async fn restart(&self) -> Result<(), ServerError> {
         self.kill();
         {
             let mut server = lock(&self.server);
@@ -234,13 +234,13 @@ impl PrivateMariadb {
                 }
                 Err(_) => {
                     self.kill();
-                    return Err(MariadbError::Start(last_lines(&self.log_file())));
+                    return Err(ServerError::Start(last_lines(&self.log_file())));
                 }
             }
         }
     }
 
-    async fn create_account(&self) -> Result<(), MariadbError> {
+    async fn create_account(&self) -> Result<(), ServerError> {
         let confine_root = self.family().confine_root();
         let sql = format!(
             "{confine_root}CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'",
@@ -254,7 +254,7 @@ impl PrivateMariadb {
         database: Option<&str>,
         sql: String,
         doing: &'static str,
-    ) -> Result<(), MariadbError> {
+    ) -> Result<(), ServerError> {
         let run = async {
             let mut connection: MySqlConnection = self.connect_options(database).connect().await?;
             // Sound: fixtures and texts of this module, on a server that holds nothing else.
@@ -264,7 +264,7 @@ impl PrivateMariadb {
             connection.close().await
         };
         run.await
-            .map_err(|source| MariadbError::Database { doing, source })
+            .map_err(|source| ServerError::Database { doing, source })
     }
 
     fn is_alive(&self) -> bool {
@@ -290,18 +290,18 @@ impl PrivateMariadb {
     }
 }
 
-impl fmt::Debug for PrivateMariadb {
+impl fmt::Debug for PrivateServer {
     /// Leaves the password out.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("PrivateMariadb")
+            .debug_struct("PrivateServer")
             .field("port", &self.port)
             .field("folder", &self.folder.path())
             .finish_non_exhaustive()
     }
 }
 
-impl Drop for PrivateMariadb {
+impl Drop for PrivateServer {
     fn drop(&mut self) {
         self.kill();
         let mut watchdog = lock(&self.watchdog);

@@ -9,8 +9,8 @@ use crate::config::{Config, Runs};
 use crate::http::CallerRules;
 use crate::telemetry::Metrics;
 
-/// The ends by which a reload reaches what may change while the daemon runs. The other ends are where it is used.
-pub struct Live {
+/// Everything that a reload may change: one end of each channel, whose other end is where the value is used.
+pub struct Reloadable {
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) runs: watch::Sender<Runs>,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
@@ -19,31 +19,31 @@ pub struct Live {
     pub metrics: Arc<Metrics>,
 }
 
-/// A configuration that can be taken over: everything that may fail was tried.
-pub struct Prepared {
+/// What a reload puts in place: everything that can fail is done.
+pub struct Replacement {
     rules: Arc<CallerRules>,
     runs: Runs,
     senders: Option<Senders>,
 }
 
-impl Live {
-    /// Makes of a configuration what is needed to take it over; changes nothing.
+impl Reloadable {
+    /// Builds what a configuration asks for; changes nothing.
     ///
     /// # Errors
     /// An address, the mail server's certificates or the operator's texts cannot be used.
-    pub fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
-        Ok(Prepared {
+    pub fn prepare(&self, config: &Config) -> anyhow::Result<Replacement> {
+        Ok(Replacement {
             senders: self.mail_room.senders(config)?,
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             runs: config.runs.clone(),
         })
     }
 
-    /// Takes it over: from now on it holds.
-    pub fn apply(&self, prepared: Prepared) {
-        self.rules.send_replace(prepared.rules);
-        self.runs.send_replace(prepared.runs);
+    /// Puts it in place.
+    pub fn apply(&self, replacement: Replacement) {
+        self.rules.send_replace(replacement.rules);
+        self.runs.send_replace(replacement.runs);
         // The receivers end with the process.
-        let _ = self.senders.send(prepared.senders);
+        let _ = self.senders.send(replacement.senders);
     }
 }

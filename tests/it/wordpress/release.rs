@@ -1,0 +1,31 @@
+//! Which WordPress Debian's package is, and the sample site that suits it.
+
+use std::fs;
+
+use super::PREFIX;
+use crate::harness::site::{FIXTURES, Site};
+
+const VERSION: &str = "/usr/share/wordpress/wp-includes/version.php";
+
+/// The release of Debian's package, as `6.8.3`.
+pub(super) fn version() -> String {
+    let text = fs::read_to_string(VERSION)
+        .unwrap_or_else(|error| panic!("{VERSION}: {error}: is the package wordpress installed?"));
+    let version = text.split_once("$wp_version = '").unwrap().1;
+    version.split_once('\'').unwrap().0.to_owned()
+}
+
+/// A sample site as that release knows it: of the newest fixture that is not newer, with another prefix.
+pub(super) async fn sample_site() -> Site {
+    let numbers = |version: &str| {
+        let numbers = version.split('.').map(|part| part.parse::<u32>().unwrap());
+        numbers.take(2).collect::<Vec<_>>()
+    };
+    let installed = numbers(&version());
+    let fixtures = FIXTURES.iter();
+    let known = fixtures.filter(|fixture| numbers(fixture.wordpress) <= installed);
+    let newest = known.max_by_key(|fixture| numbers(fixture.wordpress));
+    let mut site = Site::new(newest.unwrap().name).await;
+    site.rename(PREFIX).await;
+    site
+}
