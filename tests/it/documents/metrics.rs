@@ -2,15 +2,8 @@
 
 use std::fmt::Write;
 
-<<<<<<< HEAD
-use fcom_sidecar::db::ErrorKind;
-use fcom_sidecar::provision::ProvisionError;
-use fcom_sidecar::telemetry::Metrics;
-use sqlx::types::chrono::DateTime;
-=======
 use fcom_sidecar::app;
 use fcom_sidecar::config::{Config, Sources};
->>>>>>> main
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -55,11 +48,6 @@ fn labels(scrape: &str, name: &str) -> String {
 }
 
 pub(super) fn reference() -> String {
-<<<<<<< HEAD
-    let errors = ErrorKind::ALL.map(ErrorKind::word);
-    let metrics =
-        Metrics::new(DateTime::UNIX_EPOCH, &errors, &ProvisionError::RETRIED).with_relay();
-=======
     let options = [
         ("database.url", "mysql://user:password@localhost/database"),
         ("relay.enabled", "true"),
@@ -71,7 +59,6 @@ pub(super) fn reference() -> String {
         ..Sources::default()
     });
     let metrics = app::metrics(&config.unwrap());
->>>>>>> main
     // Without these their series do not exist yet.
     metrics.set_connections(1, 0, 0);
     let scrape = metrics.encode().unwrap();
