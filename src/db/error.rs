@@ -204,9 +204,11 @@ impl DatabaseError {
         )
     }
 
-    /// Two transactions waited for each other, or two nodes wrote the same row; the server has undone this one.
+    /// Two transactions waited for each other, or two nodes or (`MariaDB` from 11.6 on) two statements wrote the same row; the
+    /// server has undone this one.
     pub fn is_deadlock(&self) -> bool {
-        self.number() == Some(number::DEADLOCK)
+        let number = self.number();
+        matches!(number, Some(number::DEADLOCK | number::RECORD_CHANGED))
     }
 
     /// The connection was lost, so that nobody knows how far the server got.

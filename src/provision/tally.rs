@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claims::{self, Claims};
 use super::runs::{self, Uncounted};
-use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal};
+use crate::db::{Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 use crate::site::Site;
 use crate::telemetry::{self, Metrics};
@@ -231,13 +231,31 @@ impl Counter {
         failed
     }
 
+    /// With the users, if some of the runs made any. Users who cannot be counted are left to the next new one.
     async fn count_with_retries(
         &self,
         runs: &BTreeMap<u64, Vec<Uncounted>>,
     ) -> Result<(), DatabaseError> {
+        let counts_users = self.counts_users && runs.values().flatten().any(|run| run.created);
+        match self.try_to_count(runs, counts_users).await {
+            // The server may have undone the whole transaction.
+            Err(CountError::Users(error)) => {
+                tracing::warn!("users not counted: {}", telemetry::chain(&error));
+                let without_users = self.try_to_count(runs, false).await;
+                without_users.map_err(CountError::into_inner)
+            }
+            counted => counted.map_err(CountError::into_inner),
+        }
+    }
+
+    async fn try_to_count(
+        &self,
+        runs: &BTreeMap<u64, Vec<Uncounted>>,
+        counts_users: bool,
+    ) -> Result<(), CountError> {
         let count = || {
             let pool = &self.site.pool;
-            pool.work(async |connection| self.count(connection, runs).await)
+            pool.work(async |connection| self.count(connection, runs, counts_users).await)
         };
         count
             .retry(
@@ -247,7 +265,10 @@ impl Counter {
                     .with_max_times(8)
                     .with_jitter(),
             )
-            .when(|error: &DatabaseError| error.is_deadlock() || error.leaves_commit_unknown())
+            .when(|error: &CountError| {
+                let cause = error.database();
+                cause.is_some_and(|error| error.is_deadlock() || error.leaves_commit_unknown())
+            })
             .await
     }
 
@@ -257,7 +278,8 @@ impl Counter {
         &self,
         connection: &mut Connection,
         runs: &BTreeMap<u64, Vec<Uncounted>>,
-    ) -> Result<(), DatabaseError> {
+        counts_users: bool,
+    ) -> Result<(), CountError> {
         let site = &self.site;
         let statements = &site.statements;
         let mut batch = Batch::begin(statements);
@@ -275,19 +297,9 @@ impl Counter {
             batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
         }
         let marked = batch.run(connection).await?;
-        if self.counts_users && runs.values().flatten().any(|run| run.created) {
-            match count_users(connection, site, &options).await {
-                Err(error)
-                    if error.is_deadlock()
-                        || error.leaves_commit_unknown()
-                        || statements.has_several_writers() =>
-                {
-                    return Err(error);
-                }
-                // The statement is undone, the transaction goes on; the next new user counts them all.
-                Err(error) => tracing::warn!("users not counted: {}", telemetry::chain(&error)),
-                Ok(()) => {}
-            }
+        if counts_users {
+            let users = count_users(connection, site, &options);
+            users.await.map_err(CountError::Users)?;
         }
 
         let now = format(options.zone().local(site.clock.now()));
@@ -308,6 +320,35 @@ impl Counter {
         batch.commit("commit counted runs");
         batch.run(connection).await?;
         Ok(())
+    }
+}
+
+/// Why runs are not counted.
+enum CountError {
+    Runs(DatabaseError),
+    /// Only because users, which are counted in the same transaction, were not.
+    Users(DatabaseError),
+}
+
+impl CountError {
+    fn into_inner(self) -> DatabaseError {
+        match self {
+            Self::Runs(error) | Self::Users(error) => error,
+        }
+    }
+}
+
+impl From<DatabaseError> for CountError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Runs(error)
+    }
+}
+
+impl Cause for CountError {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::Runs(error) | Self::Users(error) => Some(error),
+        }
     }
 }
 
