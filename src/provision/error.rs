@@ -88,7 +88,7 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
-    /// As what retries are usually counted; see [`Self::reason`].
+    /// As what retries are usually counted; see `reason`.
     pub const RETRIED: [&str; 3] = [
         ErrorKind::LockConflict.word(),
         ErrorKind::LostConnection.word(),
