@@ -1,4 +1,4 @@
-//! Jobs for WordPress: rows of Action Scheduler's tables. Mirrors `as_schedule_single_action` and
+//! Schedules and cancels WordPress jobs as rows of Action Scheduler's tables. Mirrors `as_schedule_single_action` and
 //! `as_unschedule_all_actions`, Action Scheduler 3.9.
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use crate::wordpress::time::{SiteZone, format};
 /// The group under which FluentCommunity files its actions.
 const GROUP: &str = "fluent-community";
 
-/// When an action is to run.
+/// When an action runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// At the next run of the queue.
@@ -34,19 +34,19 @@ impl Schedule {
     }
 }
 
-/// Something to do to the queue of WordPress's jobs. `args` is the JSON list that WordPress passes to the hook.
+/// A change to WordPress's job queue. `args` is the JSON list that WordPress passes to the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// A pending action is stored.
+    /// Stores a pending action.
     Schedule {
         /// The action's hook.
         hook: &'static str,
         /// Its arguments.
         args: String,
-        /// When it is to run.
+        /// When it runs.
         schedule: Schedule,
     },
-    /// Every pending action of the hook with exactly these arguments is cancelled.
+    /// Cancels every pending action of the hook with exactly these arguments.
     Cancel {
         /// The actions' hook.
         hook: &'static str,
@@ -55,20 +55,20 @@ pub enum Job {
     },
 }
 
-/// The tables, at one moment.
+/// Access to the tables at one point in time.
 pub struct Queue<'a> {
-    /// In the caller's transaction.
+    /// The caller's transaction.
     pub connection: &'a mut Connection,
     /// The site's statements.
     pub statements: &'a Statements,
     /// The site's time zone.
     pub zone: &'a SiteZone,
-    /// Now.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
 impl Queue<'_> {
-    /// Writes the rows of a job.
+    /// Writes a job's rows.
     ///
     /// # Errors
     /// A statement failed.

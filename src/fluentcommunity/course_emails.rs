@@ -1,5 +1,5 @@
-//! The e-mail jobs of structured courses: the one listener of FluentCommunity Pro that writes rows when a user is
-//! enrolled or leaves. Mirrors `CourseEmailNotificationHandler`, Pro 1.8.1 and later.
+//! Schedules the e-mail jobs of structured courses. Their handler is the only FluentCommunity Pro listener that writes
+//! rows when a user enrols or leaves. Mirrors `CourseEmailNotificationHandler`, Pro 1.8.1 and later.
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::FromRow;
@@ -12,7 +12,7 @@ use crate::wordpress::time::{SiteZone, parse_mysql};
 
 const HOOK: &str = "fluent_community/course/structured/send_notification_async";
 
-/// Whether a course with these serialised settings opens its sections one after the other.
+/// Whether a course with these serialised settings opens its sections one after another.
 pub fn is_structured(settings: &[u8]) -> bool {
     text_in(settings, "course_type").as_deref() == Some(b"structured")
 }
@@ -25,7 +25,7 @@ pub fn structured_courses(spaces: &[Space]) -> Vec<u64> {
     structured.map(|space| space.id).collect()
 }
 
-/// A section of a structured course that is announced by e-mail when it opens.
+/// A section of a structured course that sends an e-mail when it opens.
 #[derive(FromRow)]
 pub struct Section {
     id: u64,
@@ -34,7 +34,7 @@ pub struct Section {
     meta: Option<Vec<u8>>,
 }
 
-/// Reads the sections of structured courses; nothing without any.
+/// Reads the sections of structured courses; empty if there are none.
 ///
 /// # Errors
 /// The statement failed.
@@ -61,7 +61,7 @@ pub async fn sections(
     Ok(sections)
 }
 
-/// One job for each section of the courses that were joined, and the end of those of courses that were left, in the order
+/// A job for each section of the courses joined, and cancellations for the sections of the courses left, in the order
 /// of the changes.
 pub fn jobs(
     sections: &[Section],
@@ -93,7 +93,7 @@ pub fn jobs(
     touched.filter_map(job).collect()
 }
 
-/// The enrolment's wall clock plus whole days of 86,400 seconds, read as site-local time.
+/// The enrolment's wall-clock time plus whole days of 86,400 seconds, read as site-local time.
 fn due(since: Option<&str>, days: i64, zone: &SiteZone, now: DateTime<Utc>) -> DateTime<Utc> {
     let since = since
         .and_then(parse_mysql)

@@ -1,17 +1,18 @@
-//! Feature flags: the row `fluent_community_features` in `{prefix}fcom_meta`. Mirrors `Utility::getFeaturesConfig`.
+//! Reads feature flags from the row `fluent_community_features` in `{prefix}fcom_meta`. Mirrors
+//! `Utility::getFeaturesConfig`.
 
 use crate::wordpress::php::{self, Value, loose};
 use crate::wordpress::sanitize::meta_value::looks_serialized;
 use crate::wordpress::version::Version;
 
-/// Whether courses are on: the effective value of `course_module` is exactly the string `yes`, and yes is the default
-/// where the row, the array or the key is missing.
+/// Whether courses are enabled: the effective value of `course_module` is exactly the string `yes`, which is also the
+/// default if the row, the array or the key is missing.
 pub fn course_module_is_on(row: Option<&[u8]>) -> bool {
     let Some(text) = row.map(loose::trim) else {
         return true;
     };
     if !looks_serialized(text, Version::NEWEST) {
-        // WordPress parses a plain string like a query string.
+        // WordPress parses a plain string as a query string.
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(text).unwrap_or_default();
         let flag = pairs.iter().rev().find(|(name, _)| name == "course_module");
         return flag.is_none_or(|(_, value)| value == "yes");

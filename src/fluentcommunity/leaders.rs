@@ -1,11 +1,11 @@
-//! Who leads the community: administrators of the site or its network, and holders of certain community roles. Mirrors
-//! what `Helper::isModerator` of core 2.8.1 and `TopicPolicy` of Pro 2.1.0 have in common.
+//! Decides who leads the community: administrators of the site or its network, and holders of certain community roles.
+//! Mirrors the rules shared by `Helper::isModerator` of core 2.8.1 and `TopicPolicy` of Pro 2.1.0.
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::php::{self, Array, loose};
 use crate::wordpress::roles::user_has_capability;
 
-/// Whether a user has `manage_options`, is super admin of the network, or has one of these community roles.
+/// Whether a user has `manage_options`, is a super admin of the network, or has one of these community roles.
 /// `roles_option` is the serialised `{prefix}user_roles`.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub(super) async fn leads(
         let value = value.as_deref().unwrap_or_default();
         match kind.as_str() {
             "capabilities" => user_has_capability(value, roles_option, "manage_options"),
-            // Mirrors `is_super_admin`: the network's option lists logins.
+            // Mirrors `is_super_admin`: the network's option holds a list of logins.
             "site_admins" => login.is_some_and(|login| lists(value, login)),
             "community_roles" => community_roles
                 .iter()
@@ -40,7 +40,7 @@ pub(super) async fn leads(
     }))
 }
 
-/// Whether a serialised array has this value.
+/// Whether a serialised array contains this value.
 fn lists(array: &[u8], wanted: &[u8]) -> bool {
     php::parse(loose::trim(array)).is_ok_and(|array| {
         let mut values = array.as_array().into_iter().flat_map(Array::values);

@@ -1,11 +1,11 @@
-//! Biographies as HTML: the `short_description_rendered` of a community profile.
+//! Renders biographies as HTML for the `short_description_rendered` of a community profile.
 //!
 //! Mirrors what FluentCommunity 2.8 does when it creates a profile for a user who already has a
 //! biography: Markdown by Parsedown 1.7 with line breaks on and bare addresses left alone, links
 //! marked `nofollow`, then `wp_kses` with a short list of tags.
 //!
-//! Three steps: `pulldown_cmark` reads the Markdown, `parsedown` writes it with Parsedown's
-//! spelling and line breaks, `kses` removes what is not allowed.
+//! Three steps: `pulldown_cmark` parses the Markdown, `parsedown` writes HTML with Parsedown's
+//! entities and line breaks, `kses` removes what is not allowed.
 
 mod kses;
 mod parsedown;
@@ -13,15 +13,15 @@ mod parsedown;
 use self::kses::REFERENCE;
 use crate::wordpress::php::loose;
 
-/// The longest biography read as Markdown, in bytes. Deeply nested quotes take quadratic time to
-/// clean: about a second at this length.
+/// The longest biography rendered as Markdown, in bytes. Cleaning deeply nested quotes takes
+/// quadratic time: about a second at this length.
 const MAX_MARKDOWN: usize = 20_000;
 
 /// Renders a biography (user meta `description`) as FluentCommunity stores it.
 ///
-/// Empty text, white space and `0` give an empty string. The result is safe to embed.
-/// Text over 20,000 bytes is not read as Markdown but becomes one escaped paragraph. Slow for
-/// hostile text, so call it on the blocking pool.
+/// Empty text, white space and `0` give an empty string. The result is safe to embed. Text over
+/// 20,000 bytes is not parsed as Markdown but becomes one escaped paragraph. Hostile text makes
+/// this slow, so call it on the blocking pool.
 #[must_use]
 pub fn render_description(description: &str) -> String {
     // A line of no-break spaces is a paragraph.
@@ -37,7 +37,8 @@ pub fn render_description(description: &str) -> String {
     kses::clean(&html)
 }
 
-/// Unifies line ends and drops what PHP drops (control characters, `&#x20;`) or we reserve.
+/// Normalises line endings and drops what PHP drops (control characters, `&#x20;`) and the reserved
+/// placeholder.
 fn prepare(description: &str) -> String {
     let text = description
         .replace("&#x20;", "")

@@ -1,30 +1,31 @@
-//! Memberships: rows of `{prefix}fcom_space_user`. A space is joined and a course is enrolled in by the same rules.
-//! Mirrors `Helper::addToSpace` and `Helper::removeFromSpace`, core 2.8.1, as the webhook calls them.
+//! Decides which memberships (rows of `{prefix}fcom_space_user`) a webhook changes. Joining a space and enrolling in a
+//! course follow the same rules. Mirrors `Helper::addToSpace` and `Helper::removeFromSpace`, core 2.8.1, as the webhook
+//! calls them.
 
 mod rows;
 
 pub use self::rows::{ask_in, spaces};
 use super::webhook::Webhook;
 
-/// A space or course that the webhook names, with the user's rows in it. A course is a space of another type.
+/// A space or course that the webhook names, with the user's rows in it. A course is a space of a different type.
 #[derive(Clone, Debug)]
 pub struct Space {
     /// Id in `fcom_spaces`.
     pub id: u64,
-    /// Type `course`; everything else that can be joined is a `community` space.
+    /// True for type `course`; everything else that can be joined is a `community` space.
     pub is_course: bool,
     /// The course's serialised settings.
     pub settings: Option<Vec<u8>>,
-    /// Lowest id first. PHP looks at the first only; there are more where it lost a race.
+    /// Lowest id first. PHP reads only the first row; a race in PHP can leave more than one.
     pub memberships: Vec<Membership>,
 }
 
 /// A row of `fcom_space_user`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// `None` for a row that the plan is about to insert.
+    /// `None` for a row that the plan will insert.
     pub id: Option<u64>,
-    /// `active`, `pending`, `blocked`, or whatever else is stored.
+    /// `active`, `pending`, `blocked`, or any other stored value.
     pub status: Option<String>,
     /// `member`, `student`, `moderator`, `admin`, `instructor`, …
     pub role: Option<String>,
@@ -38,7 +39,7 @@ impl Membership {
     }
 }
 
-/// What happened to one membership, in the order in which PHP would have fired the hooks.
+/// A change to one membership, in the order in which PHP would have fired the hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Id in `fcom_spaces`.
@@ -52,49 +53,48 @@ pub struct Change {
 /// See [`Change`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The user is a member now and was none before; `role` is what the row holds, `since` its `created_at`, `None` for
-    /// a row that begins now.
+    /// The user has become a member; `role` is the stored role, `since` the row's `created_at`, `None` for a new row.
     Joined {
         /// The stored role.
         role: String,
         /// Site-local literal.
         since: Option<String>,
-        /// The row that became active again; `None` for a new one.
+        /// The row that was reactivated; `None` for a new one.
         reactivated: Option<u64>,
-        /// Whether another row of the user, one that PHP made by losing a race, was active all the time.
+        /// Whether another row of the user, a duplicate from a race in PHP, was active all along.
         twice: bool,
     },
-    /// All rows are gone.
+    /// All rows are deleted.
     Left,
 }
 
-/// The rows to write, so that the tables end as PHP would leave them.
+/// The rows to write so that the tables end up as PHP would leave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MembershipPlan {
-    /// Ids of rows to delete, before anything else: all that the user has in what he leaves.
+    /// Ids of rows to delete before anything else: all of the user's rows in what they leave.
     pub delete: Vec<u64>,
-    /// Row id and role of rows that become active again.
+    /// Row id and role of rows to reactivate.
     pub reactivate: Vec<(u64, String)>,
     /// Space id and role of new rows, in order.
     pub insert: Vec<(u64, &'static str)>,
-    /// Everything that happened, in order.
+    /// All changes, in order.
     pub changes: Vec<Change>,
-    /// What the webhook asks for and nothing came of, in order.
+    /// Entries of the webhook's lists that had no effect, in order.
     pub left_out: Vec<LeftOut>,
 }
 
 /// An entry of the webhook's lists that changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// As the webhook has it.
+    /// The id as stored in the webhook.
     pub space_id: u64,
-    /// What the list is for.
+    /// The purpose of the list.
     pub wish: Wish,
-    /// Why nothing came of it.
+    /// Why the entry had no effect.
     pub reason: Reason,
 }
 
-/// What a webhook's list is for.
+/// The purpose of a webhook's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Joining.
@@ -103,22 +103,22 @@ pub enum Wish {
     Leave,
 }
 
-/// Why nothing came of a wish.
+/// Why an entry had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The user is an active member already.
     AlreadyActive,
-    /// The user is no active member.
+    /// The user is not an active member.
     NotActive,
-    /// The list is one of courses, and the course module is off.
+    /// The list contains courses, and the course module is off.
     CourseModuleOff,
     /// No space or course has this id.
     DoesNotExist,
 }
 
 impl MembershipPlan {
-    /// Runs through the webhook in PHP's order: courses to join, courses to leave (both only while the course module is
-    /// on), spaces to join, spaces to leave. The lists are not checked against the types of their ids, as in PHP.
+    /// Processes the webhook in PHP's order: courses to join, courses to leave (both only if the course module is on),
+    /// spaces to join, spaces to leave. Like PHP, it does not check the lists against the types of their ids.
     pub fn decide(webhook: &Webhook, course_module: bool, spaces: Vec<Space>) -> Self {
         let mut state = State {
             spaces,
@@ -147,8 +147,8 @@ impl MembershipPlan {
         state.plan
     }
 
-    /// Ids that were joined after the last leave: PHP rewrites `_fcom_space_ids` when a user leaves, so it does not know
-    /// them yet. `None` when nothing was left.
+    /// Ids joined after the last leave. PHP rewrites `_fcom_space_ids` when a user leaves, so these ids are not in it
+    /// yet. `None` when nothing was left.
     pub fn joined_after_last_leave(&self) -> Option<Vec<u64>> {
         let last = self
             .changes
@@ -161,7 +161,7 @@ impl MembershipPlan {
     }
 }
 
-/// The memberships as they stand while the lists are worked through.
+/// The current memberships while the lists are processed.
 struct State {
     spaces: Vec<Space>,
     plan: MembershipPlan,
@@ -172,7 +172,7 @@ impl State {
         let Some(space) = self.spaces.iter_mut().find(|space| space.id == id) else {
             return self.leave_out(id, Wish::Join, Reason::DoesNotExist);
         };
-        // A member of a course is a student; a student of a space stays one.
+        // A member of a course is always a student; a student of a space stays one.
         let role = if space.is_course { "student" } else { role };
         let twice = space.memberships.iter().any(Membership::is_active);
         let (role, since, reactivated) = match space.memberships.first_mut() {

@@ -1,5 +1,5 @@
-//! FluentCommunity's own rules and rows: webhook records, profiles, memberships and what follows from them. Mirrors core
-//! 2.8.1 and the webhook module of Pro 2.1.0.
+//! Implements FluentCommunity's rules and rows: webhook records, profiles, memberships and their side effects. Mirrors
+//! core 2.8.1 and the webhook module of Pro 2.1.0.
 
 pub mod action_scheduler;
 pub mod course_emails;

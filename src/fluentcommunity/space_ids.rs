@@ -1,5 +1,5 @@
-//! User meta `_fcom_space_ids`: the list from which the feed is filtered, rewritten when a user leaves something.
-//! Mirrors `User::cacheAccessSpaces` and `Helper::isModerator`, core 2.8.1.
+//! Maintains the user meta `_fcom_space_ids`, the list that filters the feed; it is rewritten when a user leaves a
+//! space or course. Mirrors `User::cacheAccessSpaces` and `Helper::isModerator`, core 2.8.1.
 
 use sqlx::FromRow;
 
@@ -9,7 +9,7 @@ use crate::wordpress::php::{Array, Value};
 use crate::wordpress::usermeta;
 
 const META_KEY: &str = "_fcom_space_ids";
-/// Community roles that see every space, as administrators of the site and its network do.
+/// Community roles that see every space, like administrators of the site and its network.
 const SEE_ALL: [&str; 2] = ["admin", "moderator"];
 
 #[derive(FromRow)]
@@ -19,8 +19,8 @@ struct SpaceRow {
     is_member: bool,
 }
 
-/// Rewrites the list of `user_id`. `not_yet` are the spaces that were joined after the last leave, which PHP's list does
-/// not show either; `roles_option` is the serialised `{prefix}user_roles`.
+/// Rewrites the list of `user_id`. `not_yet` holds the spaces joined after the last leave, which PHP's list does not
+/// contain either; `roles_option` is the serialised `{prefix}user_roles`.
 ///
 /// # Errors
 /// A statement failed.

@@ -1,4 +1,4 @@
-//! User names as FluentCommunity derives them, for logins and for profiles. Mirrors `CustomSanitizer::sanitizeUserName`,
+//! Derives user names for logins and profiles as FluentCommunity does. Mirrors `CustomSanitizer::sanitizeUserName`,
 //! `ProfileHelper::isUsernameAvailable` and `ProfileHelper::createUserNameFromStrings`, 1.2.10 to 2.8.1.
 
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::wordpress::sanitize::Rules;
 use crate::wordpress::sanitize::user_name::sanitize_user;
 
-/// Names that no member may have, lower case.
+/// Names that no member may have, in lower case.
 static RESERVED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     include_str!("reserved_usernames.txt")
         .lines()
@@ -17,24 +17,24 @@ static RESERVED: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 
 /// Shortest user name, in bytes.
 const SHORTEST: usize = 3;
-/// Longest user name of a profile, in characters: its column's length.
+/// Longest user name of a profile, in characters (the column's length).
 const LONGEST: usize = 100;
 
-/// Whether the name itself is admissible; whether somebody has it already is a question for the database.
+/// Whether the name itself is allowed. Only the database can tell whether it is already taken.
 pub fn is_admissible(name: &str) -> bool {
     name.len() >= SHORTEST && !RESERVED.contains(name.to_ascii_lowercase().as_str())
 }
 
-/// The name as its column keeps it. PHP leaves the cutting to the database, whose session is not strict.
+/// The name as its column stores it. PHP leaves truncation to the database, whose session is not strict.
 pub fn as_stored(name: &str) -> String {
     name.chars().take(LONGEST).collect()
 }
 
-/// The names to try for `text` (a login or an e-mail address), in order: what precedes its first `@`, sanitised; each
-/// fallback, sanitised; then the same local part *unsanitised*, alone and with 2, 3, … appended.
+/// The names to try for `text` (a login or an e-mail address), in order: the sanitised local part (up to the first
+/// `@`); each fallback, sanitised; then the *unsanitised* local part, alone and with 2, 3, … appended.
 ///
-/// Every 100th number the user's id and a hyphen are added to the base. `user_id` is `None` while the user is being
-/// created: PHP adds the hyphen alone then.
+/// At every 100th number, the user's id and a hyphen are added to the base. `user_id` is `None` while the user is being
+/// created: PHP then adds only the hyphen.
 pub fn candidates<'a>(
     text: &'a str,
     fallbacks: &'a [&'a str],
@@ -71,8 +71,8 @@ fn numbered(mut base: String, user_id: Option<u64>) -> impl Iterator<Item = Stri
     }))
 }
 
-/// Lower case (ASCII only, and before accents are removed: `ÉRIC` becomes `Eric`), up to the first `@`, as `sanitize_user`
-/// leaves it, letters, digits and underscores only.
+/// Converts to lower case (ASCII only, and before accents are removed: `ÉRIC` becomes `Eric`), cuts at the first `@`,
+/// applies `sanitize_user`, and keeps only letters, digits and underscores.
 fn sanitise(text: &str, rules: Rules<'_>) -> String {
     let lower = text.to_ascii_lowercase();
     let local = lower.split('@').next().unwrap_or_default();

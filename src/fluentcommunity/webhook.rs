@@ -1,10 +1,11 @@
-//! The webhook record: a PHP-serialised array in `{prefix}fcom_meta`. Mirrors what `WebhookModule` reads of it when a
-//! webhook is executed.
+//! Reads the webhook record, a PHP-serialised array in `{prefix}fcom_meta`. Mirrors the parts of it that
+//! `WebhookModule` reads when it executes a webhook.
 
 use crate::wordpress::php::loose::{self, Number};
 use crate::wordpress::php::{self, Value};
 
-/// A record that is no serialised array. PHP would overwrite it or die after the user exists; we leave it alone.
+/// A record that is not a serialised array. PHP would overwrite it or die after creating the user; we leave it
+/// untouched.
 #[derive(Debug, thiserror::Error)]
 #[error("the value of webhook record {webhook_id} in fcom_meta is not a PHP-serialised array")]
 pub struct UnreadableWebhook {
@@ -17,17 +18,17 @@ pub struct UnreadableWebhook {
 pub struct Webhook {
     /// Row id in `fcom_meta`.
     pub id: u64,
-    /// As FluentCommunity shows it; empty if it has none.
+    /// The title shown in FluentCommunity; empty if there is none.
     pub title: Vec<u8>,
-    /// Ids to enrol in, in the record's order, repetitions included.
+    /// Ids of courses to enrol in, in the record's order, duplicates included.
     pub course_ids: Vec<u64>,
-    /// Ids to join.
+    /// Ids of spaces to join.
     pub space_ids: Vec<u64>,
     /// Ids of courses to leave.
     pub remove_course_ids: Vec<u64>,
     /// Ids of spaces to leave.
     pub remove_space_ids: Vec<u64>,
-    /// Whether a new user gets WordPress's welcome e-mail. A record without the key means yes.
+    /// Whether new users get WordPress's welcome e-mail. Defaults to yes if the record lacks the key.
     pub welcome_email: bool,
 }
 
@@ -35,7 +36,7 @@ impl Webhook {
     /// Reads the record's serialised `value`.
     ///
     /// # Errors
-    /// The value is NULL, text, or anything else than a serialised array.
+    /// The value is NULL, text, or anything other than a serialised array.
     pub fn read(id: u64, value: &[u8]) -> Result<Self, UnreadableWebhook> {
         let value = php::parse(loose::trim(value)).ok();
         let Some(record) = value.as_ref().and_then(Value::as_array) else {
@@ -60,7 +61,7 @@ impl Webhook {
         })
     }
 
-    /// Every id the record names, once each, ascending.
+    /// Every id in the record, deduplicated and ascending.
     pub fn target_ids(&self) -> Vec<u64> {
         let lists = [
             &self.course_ids,
@@ -75,7 +76,7 @@ impl Webhook {
     }
 }
 
-/// `value` with `running_count` increased by `runs`; everything else stays as it is, byte for byte.
+/// `value` with `running_count` increased by `runs`; everything else is preserved byte for byte.
 ///
 /// # Errors
 /// As [`Webhook::read`].
@@ -89,8 +90,8 @@ pub fn count_runs(id: u64, value: &[u8], runs: u64) -> Result<Vec<u8>, Unreadabl
     Ok(Value::Array(record).write())
 }
 
-/// The ids of a list in its order. Elements that PHP's `is_numeric` refuses are ignored, and so is whatever cannot be an
-/// id; a list that is no array is empty.
+/// The ids of a list, in order. Skips elements that PHP's `is_numeric` rejects and values that cannot be ids; a list
+/// that is not an array is empty.
 fn ids(list: &Value) -> Vec<u64> {
     let Some(list) = list.as_array() else {
         return Vec::new();
@@ -98,7 +99,7 @@ fn ids(list: &Value) -> Vec<u64> {
     list.values().filter_map(id).collect()
 }
 
-/// An element compared with a BIGINT column by MySQL: `"4.0"` and `"1e0"` are ids, `"4.5"` matches none.
+/// Compares an element to a BIGINT column as MySQL does: `"4.0"` and `"1e0"` are ids, `"4.5"` matches none.
 fn id(element: &Value) -> Option<u64> {
     let number = match element {
         Value::Int(id) => Number::Int(*id),

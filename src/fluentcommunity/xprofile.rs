@@ -1,5 +1,5 @@
-//! Community profiles: rows of `{prefix}fcom_xprofile`. Mirrors `User::syncXProfile` without force, core 2.8.1: an existing
-//! profile is never touched.
+//! Creates community profiles: rows of `{prefix}fcom_xprofile`. Mirrors `User::syncXProfile` without force, core 2.8.1:
+//! an existing profile is never changed.
 
 use sqlx::FromRow;
 
@@ -9,12 +9,12 @@ use crate::wordpress::php::{self, Array, Value, loose};
 use crate::wordpress::sanitize::meta_value::looks_serialized;
 use crate::wordpress::version::Version;
 
-/// Column length, in characters; our session is strict, PHP's cuts silently.
+/// Column length, in characters. Our session is strict; PHP's truncates silently.
 const DISPLAY_NAME_LENGTH: usize = 192;
-/// `short_description` is TEXT: bytes.
+/// `short_description` is TEXT, so the limit is in bytes.
 const SHORT_DESCRIPTION_BYTES: usize = 65_535;
 
-/// What a profile is made of.
+/// The input of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileFacts {
     /// User meta `first_name`, as stored.
@@ -32,7 +32,7 @@ pub struct ProfileFacts {
 }
 
 impl ProfileFacts {
-    /// The profile's display name: the real name if there is any, else WordPress's display name.
+    /// The profile's display name: the real name if there is one, else WordPress's display name.
     fn display_name(&self) -> String {
         let both = format!("{} {}", self.first_name, self.last_name);
         let name = if loose::is_empty(self.first_name.as_bytes())
@@ -67,11 +67,11 @@ impl ProfileFacts {
 pub struct NewProfile {
     /// Fits its column.
     pub username: String,
-    /// What the other columns are made of.
+    /// The source of the other columns.
     pub facts: ProfileFacts,
-    /// The registration, a site-local literal.
+    /// The registration time, a site-local literal.
     pub created_at: String,
-    /// Now, a site-local literal.
+    /// The current time, a site-local literal.
     pub updated_at: String,
 }
 
@@ -103,7 +103,7 @@ struct MetaRow {
     meta_value: Option<Vec<u8>>,
 }
 
-/// Reads what user meta says for the profile of a user who exists already; names and texts only.
+/// Reads the user meta for the profile of an existing user; names and texts only.
 ///
 /// # Errors
 /// The statement failed.
@@ -132,7 +132,7 @@ pub async fn facts_from_usermeta(
     })
 }
 
-/// A meta value as `get_user_meta` returns it where it is text; anything else counts as empty.
+/// A meta value as `get_user_meta` returns it if it is text; anything else counts as empty.
 fn plain_text(stored: &[u8]) -> String {
     let text = if looks_serialized(stored, Version::NEWEST) {
         match php::parse(loose::trim(stored)) {

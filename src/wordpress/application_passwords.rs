@@ -1,5 +1,5 @@
-//! Application passwords. Mirrors `wp_authenticate_application_password` and `WP_Application_Passwords`, WordPress 5.9 to
-//! 7.1, without the note of last use: nothing of a user's credentials is written here.
+//! Verifies application passwords. Mirrors `wp_authenticate_application_password` and `WP_Application_Passwords`,
+//! WordPress 5.9 to 7.1, but does not record the last use: this module never writes credentials.
 
 use sqlx::FromRow;
 use subtle::ConstantTimeEq;
@@ -10,7 +10,7 @@ use super::reset_key::fast_hash;
 use super::sanitize::email::is_email;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// Matches no password that anybody knows, and costs what a stored one costs.
+/// Matches no known password, and costs as much to check as a stored hash.
 const DECOY_PHPASS: &str = "$P$BabcdefghAAAAAAAAAAAAAAAAAAAAA.";
 const DECOY_FAST: &str = "$generic$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -27,7 +27,7 @@ struct Row {
     passwords: Option<Vec<u8>>,
 }
 
-/// The user whom a name stands for: a login, or else an address.
+/// Finds the user for a name: a login, or else an e-mail address.
 ///
 /// # Errors
 /// The statement failed.
@@ -50,10 +50,10 @@ pub async fn candidate(
     }))
 }
 
-/// The user, if this is one of the user's application passwords. Takes milliseconds; somebody who does not exist takes as
-/// long as somebody with one password. `fast` tells which kind of hash the site writes.
+/// Returns the user if this is one of their application passwords. Takes milliseconds; an unknown user takes as long as
+/// a user with one password. `fast` selects the kind of hash that the site writes.
 pub fn verify(candidate: Option<&Candidate>, given: &str, fast: bool) -> Option<u64> {
-    // WordPress shows passwords in groups of four, and takes them with or without the spaces.
+    // WordPress displays passwords in groups of four, and accepts them with or without the spaces.
     let password: Vec<u8> = given.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let hashes = candidate.map_or(&[][..], |candidate| &candidate.hashes);
     if hashes.is_empty() {

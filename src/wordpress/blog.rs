@@ -1,4 +1,4 @@
-//! A site of a multisite network, which WordPress calls a blog, and its members. Mirrors `ms_site_check`,
+//! Handles the members of one site in a multisite network (WordPress calls it a blog). Mirrors `ms_site_check`,
 //! `is_user_member_of_blog` and `add_user_to_blog`, WordPress 5.9 to 7.1.
 
 use sqlx::FromRow;
@@ -11,14 +11,14 @@ use crate::db::{Answer, Batch, DatabaseError, Doing, Statements, TableNames};
 /// A row of `{base}blogs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blog {
-    /// `domain`, in which a port may be.
+    /// `domain`, which may include a port.
     pub domain: String,
-    /// Why WordPress answers nobody there, if it does not.
+    /// Why WordPress does not serve the site; `None` if it does.
     pub closed: Option<&'static str>,
 }
 
 impl Blog {
-    /// From the domain and the flags `archived|spam|deleted`.
+    /// Parses the domain and the flags `archived|spam|deleted`.
     pub fn read(domain: &[u8], flags: &[u8]) -> Self {
         let mut flags = flags.split(|&byte| byte == b'|').map(|flag| flag != b"0");
         let mut is_set = || flags.next().unwrap_or(false);
@@ -38,11 +38,11 @@ impl Blog {
 
 const READ: &str = "read whether the user belongs to the site";
 
-/// The meta rows of a user by which WordPress tells the members of a site.
+/// The user's meta rows from which WordPress derives membership of a site.
 #[derive(Clone, Debug, Default)]
 pub struct SiteMembership(Vec<(String, Vec<u8>)>);
 
-/// Somebody to be added to a site.
+/// A user to add to a site.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSiteMember<'a> {
     /// The site.
@@ -54,7 +54,7 @@ pub struct NewSiteMember<'a> {
 }
 
 impl SiteMembership {
-    /// Adds the statement that reads the rows; [`Self::read`] its answer.
+    /// Adds the query for the rows; [`Self::read`] reads its answer.
     pub fn ask_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
         batch.add(&statements.blog_membership, READ, &[user_id.into()])
     }
@@ -62,7 +62,7 @@ impl SiteMembership {
     /// Keys and values, in WordPress's order.
     ///
     /// # Errors
-    /// The rows are not what was asked for.
+    /// The rows do not have the expected columns.
     pub fn read(answer: &Answer) -> Result<Self, DatabaseError> {
         let rows = answer.rows.iter().map(|row| {
             let (key, value): (Option<Vec<u8>>, Option<Vec<u8>>) = FromRow::from_row(row)?;
@@ -74,17 +74,17 @@ impl SiteMembership {
             .map(Self)
     }
 
-    /// Whether there is a row of capabilities, be it empty.
+    /// Whether a capabilities row exists, even an empty one.
     pub fn is_member(&self, tables: &TableNames) -> bool {
         self.get(&format!("{}capabilities", tables.prefix()))
             .is_some()
     }
 
-    /// The rows that make the user a member, in WordPress's order. Does not ask `can_add_user_to_blog`, a filter.
+    /// The rows that make the user a member, in WordPress's order. Does not apply the filter `can_add_user_to_blog`.
     pub fn joining(&self, tables: &TableNames, member: NewSiteMember<'_>) -> MetaRows {
         let prefix = tables.prefix();
         let mut values = Vec::with_capacity(4);
-        // A user without any site gets this one as his own.
+        // This becomes the primary site of a user who has none.
         if self.get("primary_blog").is_none_or(loose::is_empty) {
             let id = tables.blog_id().unwrap_or(1).to_string();
             values.push(("primary_blog".to_owned(), id));

@@ -1,4 +1,4 @@
-//! WordPress's translations: `LOCALE.mo` files of the default text domain, in `wp-content/languages`.
+//! Loads WordPress's translations: `LOCALE.mo` files of the default text domain, in `wp-content/languages`.
 
 mod mo;
 
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use self::mo::Texts;
 
-/// One language; the English original where there is no translation.
+/// The translations of one language; falls back to the English original.
 #[derive(Clone, Default)]
 pub struct Catalogue(Option<Arc<Texts>>);
 
@@ -24,7 +24,7 @@ impl Catalogue {
         self.find(text).unwrap_or(text)
     }
 
-    /// The same of a text that means different things in different places, of which `context` is one.
+    /// Like `translate`, for a text whose meaning depends on `context`.
     pub fn translate_in<'a>(&'a self, context: &str, text: &'a str) -> &'a str {
         self.find(&format!("{context}\u{4}{text}")).unwrap_or(text)
     }
@@ -35,7 +35,7 @@ impl Catalogue {
     }
 }
 
-/// The languages of a folder, read when needed and again when a file changes.
+/// The languages of a folder, loaded on demand and reloaded when a file changes.
 pub struct Catalogues {
     folder: Option<PathBuf>,
     read: Mutex<HashMap<String, (SystemTime, Catalogue)>>,
@@ -56,8 +56,8 @@ impl Catalogues {
         Self::in_folder(None)
     }
 
-    /// The catalogue of a locale such as `de_DE`. Missing or unreadable files mean English, and a warning when a file is
-    /// there.
+    /// The catalogue of a locale such as `de_DE`. Falls back to English if the file is missing or unreadable; logs a
+    /// warning if a file exists but is not a UTF-8 catalogue.
     pub fn of(&self, locale: &str) -> Catalogue {
         let is_name = locale
             .bytes()

@@ -1,4 +1,4 @@
-//! WordPress's own rules and rows: users, their meta, roles, passwords, texts and times. Knows nothing of
+//! Implements WordPress's rules and rows: users, their meta, roles, passwords, texts and times. Does not depend on
 //! FluentCommunity, HTTP or the configuration.
 
 pub mod application_passwords;

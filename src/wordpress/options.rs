@@ -1,21 +1,22 @@
-//! The options that decide how a user is made. Read anew for every call, so that a change in wp-admin holds at once.
+//! Reads the options that control how a user is created. They are read anew for every call, so that a change in
+//! wp-admin takes effect at once.
 
 use super::php::{self, Value, loose};
 use super::time::SiteZone;
 use super::version::Version;
 
-/// Rows of `{prefix}options` as they stand.
+/// Values of `{prefix}options` as stored.
 #[derive(Clone, Debug, Default)]
 pub struct SiteOptions {
-    /// `default_role`; `None` when there is no such row.
+    /// `default_role`; `None` if the row is missing.
     pub default_role: Option<String>,
     /// `timezone_string`.
     pub timezone_string: String,
     /// `gmt_offset`, hours.
     pub gmt_offset: String,
-    /// `WPLANG`; `None` when there is no such row.
+    /// `WPLANG`; `None` if the row is missing.
     pub wplang: Option<String>,
-    /// `WPLANG` of the network, for its sites that have none of their own.
+    /// The network's `WPLANG`, for sites that have none of their own.
     pub network_wplang: String,
     /// `db_version`.
     pub db_version: Option<u32>,
@@ -23,7 +24,7 @@ pub struct SiteOptions {
     pub user_count: Option<Vec<u8>>,
     /// The network's `user_count`.
     pub network_user_count: Option<Vec<u8>>,
-    /// Beginning of the transient that holds the running version.
+    /// The start of the transient that holds the running version.
     pub block_css_files: Vec<u8>,
     /// The serialised `{prefix}user_roles`.
     pub user_roles: Option<Vec<u8>>,
@@ -33,7 +34,7 @@ pub struct SiteOptions {
 pub type OptionRow = (Vec<u8>, Option<Vec<u8>>);
 
 impl SiteOptions {
-    /// Reads rows of options; all other options are passed to `others`. Options of the network are named `network/…`.
+    /// Reads rows of options; all other options are passed to `others`. The network's options are named `network/…`.
     pub fn read(
         prefix: &str,
         rows: impl IntoIterator<Item = OptionRow>,
@@ -49,12 +50,12 @@ impl SiteOptions {
         options
     }
 
-    /// Takes a row; names that are not wanted are ignored.
+    /// Stores a row; ignores names that are not needed.
     pub fn take(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) {
         let _ = self.take_known(prefix, name, value);
     }
 
-    /// Returns the value if the option is not one of these.
+    /// Returns the value back if the option is not one of these.
     fn take_known(&mut self, prefix: &str, name: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
         let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
         match name {
@@ -80,21 +81,21 @@ impl SiteOptions {
         self.default_role.as_deref().unwrap_or("subscriber")
     }
 
-    /// The site's locale, `en_US` where nothing is set. Mirrors `get_locale`.
+    /// The site's locale, `en_US` if none is set. Mirrors `get_locale`.
     pub fn locale(&self) -> &str {
         let locale = self.wplang.as_deref().unwrap_or(&self.network_wplang);
         if locale.is_empty() { "en_US" } else { locale }
     }
 
-    /// The site's time zone. Mirrors `wp_timezone`, except that PHP dies of a zone that nobody knows, and here the
-    /// numeric offset counts then.
+    /// The site's time zone. Mirrors `wp_timezone`, except for an unknown zone: PHP dies, while we fall back to the
+    /// numeric offset.
     pub fn zone(&self) -> SiteZone {
         SiteZone::from_options(&self.timezone_string, &self.gmt_offset)
             .unwrap_or_else(|_| SiteZone::from_gmt_offset(&self.gmt_offset))
     }
 
-    /// The running version as the database tells it: exactly, from the transient that every version since 6.3 keeps;
-    /// else from `db_version`, the older one where it stands for two.
+    /// The running version according to the database: exact if read from the transient that every version since 6.3
+    /// keeps; else derived from `db_version`, the older version if two share the number.
     pub fn version(&self) -> Option<DatabaseVersion> {
         if let Some(version) = version_in_transient(&self.block_css_files) {
             return Some(DatabaseVersion {
@@ -110,16 +111,16 @@ impl SiteOptions {
     }
 }
 
-/// What the database says of the version.
+/// The version according to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseVersion {
-    /// The version, or the oldest that it may be.
+    /// The version, or the oldest possible one.
     pub version: Version,
     /// Whether nothing newer can be running.
     pub exact: bool,
 }
 
-/// The transient is a serialised array that begins with the key `version`; only its first bytes were read.
+/// The transient is a serialised array that begins with the key `version`; only its first bytes are read.
 fn version_in_transient(beginning: &[u8]) -> Option<Version> {
     let after = beginning.splitn(2, |&byte| byte == b'{').nth(1)?;
     let after = after.strip_prefix(br#"s:7:"version";"#)?;

@@ -1,4 +1,5 @@
-//! Password reset keys. Mirrors `get_password_reset_key` (the hash it stores) and `wp_fast_hash`, WordPress 5.9 to 7.1.
+//! Creates password reset keys. Mirrors `get_password_reset_key` (the hash it stores) and `wp_fast_hash`, WordPress 5.9
+//! to 7.1.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,9 +13,9 @@ use super::password::{self, HashError, Scheme};
 use super::version::Version;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// Characters of a key.
+/// Length of a key in characters.
 const LENGTH: usize = 20;
-/// What WordPress 6.8 and later key `BLAKE2b` with.
+/// The key that WordPress 6.8 and later use for `BLAKE2b`.
 const FAST_HASH_KEY: &[u8] = b"wp_fast_hash_6.8+";
 
 /// A new key: 20 letters and digits.
@@ -22,10 +23,10 @@ pub fn generate() -> SecretString {
     password::generate(LENGTH)
 }
 
-/// The value of `user_activation_key`: the Unix time, a colon and the hash that the version verifies.
+/// The value of `user_activation_key`: the Unix time, a colon and a hash that the site's WordPress version can verify.
 ///
 /// # Errors
-/// The system gives no random salt.
+/// The operating system provides no random salt.
 pub fn stored(
     key: &SecretString,
     version: Version,
@@ -40,7 +41,7 @@ pub fn stored(
     Ok(format!("{}:{hash}", now.timestamp()))
 }
 
-/// Gives the user a key: `stored` becomes the user's `user_activation_key`.
+/// Gives the user a reset key: `stored` becomes the user's `user_activation_key`.
 ///
 /// # Errors
 /// The statement failed.
@@ -59,7 +60,7 @@ pub async fn store(
     Ok(())
 }
 
-/// `$generic$` and 40 characters; WordPress 6.8 and later use it for all secrets that are random.
+/// `$generic$` and 40 characters; WordPress 6.8 and later use it for all random secrets.
 pub(super) fn fast_hash(key: &[u8]) -> String {
     let mut mac = Blake2bMac::<U30>::new_from_slice(FAST_HASH_KEY)
         .expect("the key is shorter than BLAKE2b's longest");

@@ -1,7 +1,7 @@
-//! Roles and capabilities as WordPress derives them from the option `{prefix}user_roles` and a user's own
+//! Derives roles and capabilities as WordPress does from the option `{prefix}user_roles` and a user's own
 //! `{prefix}capabilities`: `WP_User::set_role`, `get_role_caps` and `update_user_level_from_caps` (5.9 – 7.1).
 //!
-//! An option or a meta value that cannot be read counts as one without entries.
+//! An unreadable option or meta value counts as having no entries.
 
 use super::php::{
     Array, Key, Value,
@@ -9,7 +9,7 @@ use super::php::{
     parse,
 };
 
-/// Capabilities that let a user act on other users' accounts, content or code.
+/// Capabilities that let a user change other users' accounts, content or code.
 const PRIVILEGES: [&str; 16] = [
     "activate_plugins",
     "create_users",
@@ -30,7 +30,7 @@ const PRIVILEGES: [&str; 16] = [
 ];
 
 /// The usermeta `{prefix}capabilities` of a user with this role, `a:1:{s:10:"subscriber";b:1;}`. The role need not
-/// exist; an empty one (or `0`, which PHP takes for empty) gives `a:0:{}`.
+/// exist; an empty role (or `0`, which PHP treats as empty) gives `a:0:{}`.
 #[must_use]
 pub fn capabilities_value(role: &str) -> String {
     let capabilities = Value::from(own_capabilities(role)).write();
@@ -38,18 +38,18 @@ pub fn capabilities_value(role: &str) -> String {
 }
 
 /// The usermeta `{prefix}user_level` of a user with this role: the highest `level_0` … `level_10` among the names of
-/// the role's capabilities, whether they are granted or not; 0 without any.
+/// the role's capabilities, whether granted or not; 0 if there are none.
 #[must_use]
 pub fn user_level(role: &str, roles_option: Option<&[u8]>) -> u8 {
     let own = own_capabilities(role);
     let roles = Roles::read(roles_option);
     let of_role = roles.capabilities(&role.into());
-    // A role called `level_5` is one of its user's own capabilities too.
+    // A role named `level_5` is also one of its user's own capabilities.
     let names = of_role.into_iter().chain([&own]).flat_map(Array::iter);
     names.filter_map(|(name, _)| level(name)).max().unwrap_or(0)
 }
 
-/// Whether a role gives power over other people's accounts, content or code. Meant for warnings, not for decisions.
+/// Whether a role gives power over other people's accounts, content or code. Intended for warnings, not for decisions.
 #[must_use]
 pub fn role_is_privileged(role: &str, roles_option: Option<&[u8]>) -> bool {
     let roles = Roles::read(roles_option);
@@ -59,8 +59,8 @@ pub fn role_is_privileged(role: &str, roles_option: Option<&[u8]>) -> bool {
 
 /// Whether a user has a capability, directly or through a role, given the usermeta `{prefix}capabilities`.
 ///
-/// Every role named there counts, even one set to false; later roles override earlier ones, and entries of the user's
-/// own override both. Mirrors `WP_User::get_role_caps`; the filter `user_has_cap` and super admins are not considered.
+/// Every role named there counts, even one set to false; later roles override earlier ones, and the user's own entries
+/// override both. Mirrors `WP_User::get_role_caps`; the filter `user_has_cap` and super admins are not considered.
 #[must_use]
 pub fn user_has_capability(
     capabilities_meta: &[u8],
@@ -91,7 +91,7 @@ impl Roles {
         role.as_array()?.get("capabilities")?.as_array()
     }
 
-    /// Whether a role grants or denies a capability, if it mentions it.
+    /// Whether a role grants or denies a capability; `None` if it does not mention it.
     fn grants(&self, role: &Key, capability: &str) -> Option<bool> {
         self.capabilities(role)?.get(capability).map(is_true)
     }
@@ -109,8 +109,8 @@ fn read_array(serialized: &[u8]) -> Array {
         .unwrap_or_default()
 }
 
-/// The level a capability name stands for: `level_0` to `level_10`, in any case. The end of PHP's pattern is also that of a
-/// line.
+/// The level of a capability name: `level_0` to `level_10`, in any case. The `$` in PHP's pattern also matches before a
+/// final line feed.
 fn level(name: &Key) -> Option<u8> {
     let Key::String(name) = name else {
         return None;

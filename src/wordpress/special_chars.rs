@@ -1,16 +1,16 @@
-//! HTML's special characters in plain text. Mirrors `wp_specialchars_decode`, WordPress 5.9 to 7.1.
+//! Decodes HTML's special characters to plain text. Mirrors `wp_specialchars_decode`, WordPress 5.9 to 7.1.
 
 /// Which references are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quotes {
-    /// `ENT_QUOTES`: those of both quotes too.
+    /// `ENT_QUOTES`: also those of both quotes.
     Decoded,
     /// `ENT_NOQUOTES`: `&`, `<` and `>` only.
     Kept,
 }
 
-/// Decodes `&amp;`, `&lt;`, `&gt;`, `&quot;` and their numeric forms, in one pass: what a reference decodes to is not read
-/// again. Every other reference stays.
+/// Decodes `&amp;`, `&lt;`, `&gt;`, `&quot;` and their numeric forms in one pass: decoded text is not decoded again.
+/// All other references are kept.
 pub fn decode(text: &str, quotes: Quotes) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -44,7 +44,7 @@ fn character(reference: &str, quotes: Quotes) -> Option<char> {
     (!is_quote || quotes == Quotes::Decoded).then_some(character)
 }
 
-/// Leading zeros are allowed. WordPress knows no hexadecimal form of `<` and `>`.
+/// Allows leading zeros. WordPress does not support hexadecimal forms of `<` and `>`.
 fn numeric(digits: &str) -> Option<char> {
     if let Some(hexadecimal) = digits.strip_prefix(['x', 'X']) {
         return match hexadecimal.trim_start_matches('0') {

@@ -1,7 +1,7 @@
-//! The site's own clock: wall times as WordPress writes them into `DATETIME` columns.
+//! Converts between UTC and the site's local time, which WordPress writes into `DATETIME` columns.
 //!
-//! Mirrors `wp_timezone` and `current_time( 'mysql' )` of WordPress 7.1 and, for the way back, how
-//! PHP 8.2's `DateTime` reads a wall time.
+//! Mirrors `wp_timezone` and `current_time( 'mysql' )` of WordPress 7.1 and, for the reverse, how
+//! PHP 8.2's `DateTime` parses a wall time.
 
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -9,7 +9,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 /// MySQL's text form of a `DATETIME` without fraction.
 const MYSQL_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
-/// PHP takes these names for abbreviations with a fixed offset (in hours), although the zone
+/// PHP treats these names as abbreviations with a fixed offset (in hours), although the zone
 /// database has zones of the same names with daylight saving time.
 const FIXED_ABBREVIATIONS: [(&str, i64); 4] = [("WET", 0), ("CET", 1), ("MET", 1), ("EET", 2)];
 
@@ -18,7 +18,7 @@ const FIXED_ABBREVIATIONS: [(&str, i64); 4] = [("WET", 0), ("CET", 1), ("MET", 1
 pub enum SiteZone {
     /// A zone of the zone database.
     Named(Tz),
-    /// A fixed distance from UTC, positive to the east.
+    /// A fixed offset from UTC, positive to the east.
     Fixed(TimeDelta),
 }
 
@@ -32,13 +32,14 @@ pub struct UnknownZone(pub String);
 impl SiteZone {
     /// The zone that the options `timezone_string` and `gmt_offset` select, both as stored.
     ///
-    /// A named zone wins; if it is empty (or `0`, which PHP takes for empty) the offset counts,
-    /// and if that is empty too the site runs on UTC. Names are compared without regard to case,
-    /// and an offset such as `+05:30` is accepted as a name, as by PHP.
+    /// A named zone takes precedence; if it is empty (or `0`, which PHP treats as empty) the offset
+    /// applies, and if that is empty too the site runs on UTC. Names are case-insensitive, and an
+    /// offset such as `+05:30` is accepted as a name, as in PHP.
     ///
     /// # Errors
     ///
-    /// [`UnknownZone`]; [`SiteZone::from_gmt_offset`] is at hand for callers that want to go on.
+    /// [`UnknownZone`]; callers that want to continue can fall back to
+    /// [`SiteZone::from_gmt_offset`].
     pub fn from_options(timezone_string: &str, gmt_offset: &str) -> Result<Self, UnknownZone> {
         let name = timezone_string.trim();
         if name.is_empty() || name == "0" {
@@ -58,10 +59,10 @@ impl SiteZone {
             .ok_or_else(|| UnknownZone(timezone_string.to_owned()))
     }
 
-    /// The fixed zone of the option `gmt_offset`: hours, possibly fractional or negative.
+    /// The fixed zone for the option `gmt_offset`: hours, possibly fractional or negative.
     ///
-    /// Minutes are cut off, not rounded, after the subtraction in floating point: `8.7` is +08:41.
-    /// Text that is no number counts as 0, as does an offset of 100 hours or more.
+    /// Minutes are truncated, not rounded, after the subtraction in floating point: `8.7` is
+    /// +08:41. Text that is not a number counts as 0, as does an offset of 100 hours or more.
     #[must_use]
     pub fn from_gmt_offset(gmt_offset: &str) -> Self {
         let offset = leading_number(gmt_offset);
@@ -85,11 +86,11 @@ impl SiteZone {
         shift(utc, self.offset_at(utc))
     }
 
-    /// The instant that PHP means by this wall time.
+    /// The instant that this wall time means in PHP.
     ///
-    /// A time skipped by a clock change is read with the offset from before it, hence moved
-    /// forward. Of a time that occurs twice PHP takes the second occurrence east of UTC and the
-    /// first one west of it, because it starts searching at that same wall time in UTC.
+    /// A time skipped by a clock change is read with the offset from before the change, so it moves
+    /// forward. For a time that occurs twice, PHP picks the second occurrence east of UTC and the
+    /// first one west of it, because it starts searching at the same wall time in UTC.
     #[must_use]
     pub fn utc(&self, local: NaiveDateTime) -> DateTime<Utc> {
         let guess = shift(local, -self.offset_at(local));
@@ -114,24 +115,24 @@ impl SiteZone {
     }
 }
 
-/// Writes a time as WordPress stores it; fractions of a second are cut off.
+/// Writes a time as WordPress stores it; fractions of a second are truncated.
 #[must_use]
 pub fn format(time: NaiveDateTime) -> String {
     time.format(MYSQL_FORMAT).to_string()
 }
 
-/// Reads a stored time; `None` for zero dates, impossible dates and anything else.
+/// Parses a stored time; `None` for zero dates, impossible dates and anything else.
 #[must_use]
 pub fn parse_mysql(text: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(text, MYSQL_FORMAT).ok()
 }
 
-/// Moves a time; at the far ends of the calendar it stays where it is.
+/// Shifts a time; at the limits of the calendar it stays unchanged.
 fn shift(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
     time.checked_add_signed(by).unwrap_or(time)
 }
 
-/// Reads `+05:30`, `-0330` or `+5`.
+/// Parses `+05:30`, `-0330` or `+5`.
 fn parse_offset(text: &str) -> Option<TimeDelta> {
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", digits) => (1, digits),
@@ -151,10 +152,10 @@ fn parse_offset(text: &str) -> Option<TimeDelta> {
     Some(TimeDelta::minutes(sign * (hours * 60 + minutes)))
 }
 
-/// PHP's cast of text to a float: the longest numeric beginning, else 0.
+/// PHP's cast of text to a float: the longest numeric prefix, else 0.
 fn leading_number(text: &str) -> f64 {
     let text = text.trim_start();
-    // Only these characters can belong to a number; it keeps Rust's `inf` and `nan` out.
+    // Only these characters can be part of a number; this excludes Rust's `inf` and `nan`.
     let end = text
         .find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
         .unwrap_or(text.len());

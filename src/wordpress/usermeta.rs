@@ -1,11 +1,11 @@
-//! Rows of the usermeta table. Mirrors the part of `wp_insert_user` that writes them, and `update_user_meta`.
+//! Writes rows of the usermeta table. Mirrors the part of `wp_insert_user` that writes them, and `update_user_meta`.
 
 use super::roles;
 use super::sanitize::meta_value;
 use super::version::Version;
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 
-/// What a new user's meta rows are made of.
+/// The input for a new user's meta rows.
 #[derive(Clone, Debug)]
 pub struct NewUserMeta<'a> {
     /// The filtered login.
@@ -60,9 +60,9 @@ impl NewUserMeta<'_> {
 /// Rows to write for a user: keys and values as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetaRows {
-    /// Of keys that the user has already.
+    /// Rows for keys that the user already has.
     pub update: Vec<(String, String)>,
-    /// New ones, in order.
+    /// Rows for new keys, in order.
     pub insert: Vec<(String, String)>,
 }
 
@@ -87,7 +87,7 @@ fn insert_in(batch: &mut Batch, statements: &Statements, user_id: u64, rows: &[(
     batch.add(&statements.insert_usermeta, "insert user meta", &literals);
 }
 
-/// Sets one meta value, inserting the row if there is none. `value` is the stored form.
+/// Sets one meta value, inserting the row if it is missing. `value` is the stored form.
 ///
 /// # Errors
 /// A statement failed.
@@ -106,7 +106,7 @@ pub async fn update(
         .execute(&mut *connection)
         .await
         .doing("update user meta")?;
-    // The driver asks for matched rows, so an unchanged value counts.
+    // The driver requests the number of matched rows, so an unchanged value counts.
     if updated.rows_affected() == 0 {
         let mut batch = Batch::of(statements);
         insert_in(&mut batch, statements, user_id, &[(key.to_owned(), value)]);

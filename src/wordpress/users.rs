@@ -1,5 +1,5 @@
-//! Rows of the users table. Mirrors `wp_insert_user`; `spam` and `deleted`, which a network adds, keep their
-//! default 0, which is what it writes.
+//! Inserts and locks rows of the users table. Mirrors `wp_insert_user`; `spam` and `deleted`, which a network adds,
+//! keep their default 0, the value that it writes.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::time::format;
 use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Statements};
 
-/// A row to insert; every value as stored.
+/// A row to insert; all values as stored.
 #[derive(Clone, Debug)]
 pub struct NewUser<'a> {
     /// `user_login`, 60 characters at most.
@@ -48,7 +48,7 @@ impl NewUser<'_> {
     }
 }
 
-/// A user who exists, locked for the rest of the transaction.
+/// An existing user, locked for the rest of the transaction.
 #[derive(Clone, Debug, FromRow)]
 pub struct LockedUser {
     /// `ID`.
@@ -67,7 +67,7 @@ pub struct LockedUser {
     pub has_profile: bool,
 }
 
-/// Adds the statement that locks a user's row; [`LockedUser::read`] its answer.
+/// Adds the statement that locks a user's row; [`LockedUser::read`] reads its answer.
 pub fn lock_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
     batch.add(&statements.lock_user, LOCK, &[user_id.into()])
 }
@@ -75,10 +75,10 @@ pub fn lock_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usiz
 const LOCK: &str = "lock the user";
 
 impl LockedUser {
-    /// `None`: the user was deleted in the meantime.
+    /// `None` if the user was deleted in the meantime.
     ///
     /// # Errors
-    /// The row is not what was asked for.
+    /// The row does not have the expected columns.
     pub fn read(answer: &Answer) -> Result<Option<Self>, DatabaseError> {
         let row = answer.rows.first();
         row.map(Self::from_row).transpose().doing(LOCK)

@@ -1,7 +1,7 @@
-//! WordPress releases, and which of them behaves how.
+//! Maps WordPress releases to their differences in behaviour.
 //!
-//! Every difference the rest of the crate cares about is a predicate here, so that no other module compares version
-//! numbers. Releases after [`Version::NEWEST`] are taken to behave like it.
+//! Every difference that matters to the rest of the crate is a predicate here, so no other module compares version
+//! numbers. Releases after [`Version::NEWEST`] are assumed to behave like it.
 
 use std::{fmt, str::FromStr};
 
@@ -20,19 +20,19 @@ pub struct Version {
 #[error("`{0}` is not a WordPress version such as 6.8 or 6.8.2")]
 pub struct InvalidVersion(String);
 
-/// What the option `db_version` tells about the release in use.
+/// The release in use according to the option `db_version`.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct DbVersion {
-    /// The oldest release that carries this `db_version`. Writing as this release would is accepted by all of them.
+    /// The oldest release with this `db_version`. All of them accept what this release would write.
     pub oldest: Version,
-    /// Whether a newer release carries the same number and would have written something else.
+    /// Whether a newer release has the same number and would have written something different.
     pub ambiguous: bool,
 }
 
 impl Version {
     /// The oldest release whose behaviour is known.
     pub const OLDEST: Self = Self::new(5, 9, 0);
-    /// The newest release whose behaviour is known; later ones are treated alike.
+    /// The newest release whose behaviour is known; later ones are treated the same.
     pub const NEWEST: Self = Self::new(7, 1, 0);
 
     /// The release `major.minor.patch`.
@@ -66,7 +66,7 @@ impl Version {
             60_421..60_717 => (60_421, Self::new(6, 8, 2), false),
             60_717..61_833 => (60_717, Self::new(6, 9, 0), false),
             61_833 => (61_833, Self::new(7, 0, 0), true),
-            // 7.1 still carries 61833: a higher number is a later release.
+            // 7.1 still has 61833: a higher number is a later release.
             61_834.. => (number, Self::NEWEST, false),
         };
         Some(DbVersion {
@@ -75,7 +75,7 @@ impl Version {
         })
     }
 
-    /// The `db_version` that this release's files carry; `None` for releases that are not known.
+    /// The `db_version` in this release's files; `None` for unknown releases.
     #[must_use]
     pub fn db_version(self) -> Option<u32> {
         let number = match (self.major, self.minor, self.patch) {
@@ -111,7 +111,7 @@ impl Version {
         self.since(6, 0)
     }
 
-    /// 6.0: every locale starting with `de` transliterates the German way, before only five named ones.
+    /// 6.0: every locale starting with `de` is transliterated as German; before, only five named ones.
     #[must_use]
     pub fn treats_every_german_locale_alike(self) -> bool {
         self.since(6, 0)
@@ -159,8 +159,8 @@ impl Version {
         self.since(6, 9)
     }
 
-    /// 7.0, and security releases of 6.8 and 6.9, of which 6.8.8 and 6.9.7 are the oldest that were tried: `&#0;` in a name
-    /// is escaped; before, it was removed.
+    /// 7.0, and security releases of 6.8 and 6.9 (6.8.8 and 6.9.7 are the oldest tested): `&#0;` in a name is escaped;
+    /// before, it was removed.
     #[must_use]
     pub fn keeps_null_reference(self) -> bool {
         let oldest_patch = match (self.major, self.minor) {
@@ -177,13 +177,13 @@ impl Version {
         if self.since(7, 0) { "modern" } else { "fresh" }
     }
 
-    /// Up to 6.9 the mail to a new user carries a line with the log-in address.
+    /// Up to 6.9 the e-mail to a new user has a line with the log-in address.
     #[must_use]
     pub fn mails_login_url(self) -> bool {
         !self.since(7, 0)
     }
 
-    /// Up to 7.0 the mail to a new user carries a line `Username: …`.
+    /// Up to 7.0 the e-mail to a new user has a line `Username: …`.
     #[must_use]
     pub fn mails_user_name(self) -> bool {
         !self.since(7, 1)
@@ -199,7 +199,7 @@ impl Version {
 impl FromStr for Version {
     type Err = InvalidVersion;
 
-    /// Reads `7.1`, `6.8.2` or `6.9-beta1-12345`; whatever follows the numbers is ignored.
+    /// Parses `7.1`, `6.8.2` or `6.9-beta1-12345`; anything after the numbers is ignored.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbers = text
             .find(|c: char| c != '.' && !c.is_ascii_digit())

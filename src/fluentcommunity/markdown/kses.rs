@@ -1,15 +1,16 @@
-//! Removes what a biography may not contain, and spells the rest as `wp_kses` leaves it.
+//! Removes HTML that a biography may not contain and writes the rest in the form `wp_kses` gives
+//! it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use ammonia::Builder;
 
-/// Stands for the `&` of a character reference while the HTML passes through the sanitiser, which
-/// would decode the reference; PHP keeps it as it was typed. A code point that is no character.
+/// Placeholder for the `&` of a character reference while the HTML passes through the sanitiser,
+/// which would decode the reference; PHP keeps it as typed. The code point is a noncharacter.
 pub(super) const REFERENCE: char = '\u{FDD0}';
 
-/// The tags a rendered description may have.
+/// The tags allowed in a rendered description.
 const TAGS: [&str; 28] = [
     "a",
     "b",
@@ -61,7 +62,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
             ),
             ("ol", HashSet::from(["start"])),
         ]))
-        // Like wp_kses, a forbidden tag loses its brackets and keeps its text, even `script`.
+        // As in wp_kses, a forbidden tag loses its brackets and keeps its text, even `script`.
         .clean_content_tags(HashSet::new())
         .url_schemes(HashSet::from(SCHEMES))
         .link_rel(Some("nofollow"));
@@ -79,11 +80,11 @@ pub(super) fn allows(tag: &str) -> bool {
     TAGS.contains(&name.as_str())
 }
 
-/// Cleans HTML and gives it PHP's spelling.
+/// Cleans HTML and writes it in PHP's form.
 ///
-/// The sanitiser reads HTML into a tree and writes the tree, so afterwards `<br>` has lost its
-/// slash and U+00A0 has become `&nbsp;`. Its output is regular enough (every `<` starts a tag,
-/// every attribute is in double quotes) for one pass over tags and texts to set that right.
+/// The sanitiser parses HTML into a tree and serialises it, so `<br>` loses its slash and U+00A0
+/// becomes `&nbsp;`. Its output is regular enough (every `<` starts a tag, every attribute is in
+/// double quotes) to fix both in one pass over tags and text.
 pub(super) fn clean(html: &str) -> String {
     let cleaned = CLEANER.clean(html).to_string();
     let mut spelled = String::with_capacity(cleaned.len() + 16);
@@ -117,7 +118,7 @@ fn spell_text(text: &str) -> String {
 }
 
 fn spell_tag(tag: &str) -> String {
-    // Never `&` for the placeholder here: that could complete a forbidden address.
+    // Never turn the placeholder into `&` here: that could complete a forbidden address.
     let tag = tag
         .replace("&nbsp;", "\u{a0}")
         .replace(REFERENCE, "")

@@ -1,4 +1,4 @@
-//! Markdown to HTML in Parsedown 1.7's manner: its tags, line breaks and entities.
+//! Renders Markdown to HTML as Parsedown 1.7 does: its tags, line breaks and entities.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd}
 
 use super::kses::{self, REFERENCE};
 
-/// Renders Markdown. The result still has whatever HTML the text contains: it must be cleaned.
+/// Renders Markdown. The result keeps any HTML in the text, so it must be cleaned.
 pub(super) fn render(markdown: &str) -> String {
     let source = adapt_lines(markdown);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
@@ -23,14 +23,14 @@ pub(super) fn render(markdown: &str) -> String {
     writer.html
 }
 
-/// Writes text as one paragraph that keeps its line breaks and reads nothing into it.
+/// Writes text as one paragraph that keeps its line breaks, without parsing any Markdown.
 pub(super) fn render_plain(text: &str) -> String {
     let lines = escape(text.trim_matches('\n')).replace('\n', "<br />\n");
     format!("<p>{lines}</p>")
 }
 
-/// Rewrites the lines that Parsedown and `CommonMark` read differently: `#tag` is a heading for
-/// Parsedown, `1) one` is no list.
+/// Rewrites the lines that Parsedown and `CommonMark` parse differently: in Parsedown `#tag` is a
+/// heading and `1) one` is not a list.
 fn adapt_lines(markdown: &str) -> String {
     let mut adapted = String::with_capacity(markdown.len() + 8);
     let mut in_fence = false;
@@ -64,11 +64,11 @@ fn adapt_lines(markdown: &str) -> String {
 struct Writer<'a> {
     source: &'a str,
     html: String,
-    /// For each open list item, where its content starts.
+    /// For each open list item, the position where its content starts.
     items: Vec<usize>,
     in_table_head: bool,
     in_code_block: bool,
-    /// The alternative text and the rest of the tag of the image being read.
+    /// The alternative text of the image being read, and the rest of its tag.
     image: Option<(String, String)>,
 }
 
@@ -86,10 +86,12 @@ impl Writer<'_> {
                 }
             }
             Event::Html(html) => self.push(&html),
-            // The cleaner would do this too, but repairs the paragraph around a block tag first.
+            // The cleaner would also do this, but it first repairs the paragraph around a block
+            // tag.
             Event::InlineHtml(tag) if kses::allows(&tag) => self.push(&tag),
             Event::SoftBreak | Event::HardBreak => {
-                // Parsedown breaks every line, so a backslash before the break is just one.
+                // Parsedown breaks every line, so a backslash before the break is a literal
+                // backslash.
                 if self.source[range].starts_with('\\') {
                     self.html.push('\\');
                 }
@@ -215,7 +217,7 @@ impl Writer<'_> {
         self.push(tag);
     }
 
-    /// Parsedown needs two tildes, the parser takes one as well.
+    /// Parsedown needs two tildes; the parser also accepts one.
     fn strike(&mut self, tag: &str, range: Range<usize>) {
         let is_double = self.source[range].starts_with("~~");
         self.push(if is_double { tag } else { "~" });
@@ -237,9 +239,9 @@ impl Writer<'_> {
     }
 }
 
-/// The typed character reference behind a decoded text, without its `&`.
+/// The typed character reference that a decoded text came from, without its `&`.
 ///
-/// Decimal ones get the three digits that `wp_kses` gives them (`&#39;` becomes `&#039;`).
+/// Decimal references are padded to three digits, as by `wp_kses` (`&#39;` becomes `&#039;`).
 fn reference(typed: &str, decoded: &str) -> Option<String> {
     let name = typed.strip_prefix('&').filter(|_| typed != decoded)?;
     let digits = name
@@ -251,7 +253,7 @@ fn reference(typed: &str, decoded: &str) -> Option<String> {
     }
 }
 
-/// The first word behind the fence, if any.
+/// The first word after the fence, if any.
 fn language<'a>(kind: &'a CodeBlockKind<'_>) -> Option<&'a str> {
     match kind {
         CodeBlockKind::Fenced(info) => info.split_whitespace().next(),

@@ -1,4 +1,4 @@
-//! Reading the rows that a plan is made from, and writing those that it asks for.
+//! Reads the rows that a plan is based on, and writes the plan's rows.
 
 use sqlx::FromRow;
 
@@ -16,8 +16,8 @@ struct SpaceRow {
     created_at: Option<String>,
 }
 
-/// Adds the question for the spaces and courses among `ids` with the user's memberships in them; [`spaces`] reads its answer.
-/// Without ids there is nothing to ask.
+/// Adds the query for the spaces and courses among `ids` with the user's memberships in them; [`spaces`] reads its
+/// answer. Without ids, adds no query.
 pub fn ask_in(
     batch: &mut Batch,
     statements: &Statements,
@@ -32,10 +32,10 @@ pub fn ask_in(
 
 const ASK: &str = "read spaces and memberships";
 
-/// What the question of [`ask_in`] brought.
+/// The result of the query from [`ask_in`].
 ///
 /// # Errors
-/// A row is not what was asked for.
+/// A row does not have the expected columns.
 pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
     let rows = answer.map_or(&[][..], |answer| &answer.rows);
     let rows: Result<Vec<SpaceRow>, _> = rows.iter().map(SpaceRow::from_row).collect();

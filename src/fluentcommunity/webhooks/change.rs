@@ -1,6 +1,6 @@
-//! Changes of webhook records, each in one transaction. Mirrors `ProAdminController::saveWebhook` and `deleteWebhook`,
-//! but reads what it changes under a lock: the plugin writes back what it read before, and so loses runs that were counted
-//! meanwhile.
+//! Changes webhook records, each change in one transaction. Mirrors `ProAdminController::saveWebhook` and
+//! `deleteWebhook`, but reads the record under a lock: the plugin writes back the value it read earlier and so loses
+//! runs counted in the meantime.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,16 +12,16 @@ use crate::db::{Batch, Cause, Connection, DatabaseError, Doing, Literal, Stateme
 use crate::fluentcommunity::webhook::{UnreadableWebhook, Webhook};
 use crate::wordpress::time::format;
 
-/// Why a webhook was not changed. Nothing of the change is in the database.
+/// Why a webhook was not changed. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// There is no webhook with this id.
     #[error("there is no webhook {0}")]
     Unknown(u64),
-    /// The record is corrupt; it is left as it is.
+    /// The record is corrupt and was left unchanged.
     #[error(transparent)]
     Unreadable(#[from] UnreadableWebhook),
-    /// A column cannot hold the title.
+    /// A column cannot store the title.
     #[error("the title has characters that this site cannot store")]
     Unstorable(#[source] DatabaseError),
     /// A statement failed.
@@ -48,7 +48,7 @@ impl Cause for ChangeError {
     }
 }
 
-/// What a change needs beside its connection.
+/// The context of a change, apart from its connection.
 #[derive(Clone, Copy)]
 pub struct ChangeContext<'a> {
     /// The site's statements.
@@ -65,7 +65,7 @@ impl ChangeContext<'_> {
     }
 }
 
-/// Writes a new webhook with a new key. Of the lists only what exists is kept.
+/// Creates a webhook with a new key. Ids of spaces and courses that do not exist are dropped from the lists.
 ///
 /// # Errors
 /// The database failed, or cannot store the title.
@@ -92,10 +92,10 @@ pub async fn create(
     row.ok_or(ChangeError::Unknown(id))
 }
 
-/// Changes a webhook's settings as `edit` says, keeping everything else of the record.
+/// Applies `edit` to a webhook's settings and keeps everything else in the record.
 ///
 /// # Errors
-/// There is no such webhook, its record is corrupt, or as [`create`].
+/// The webhook does not exist, its record is corrupt, or as [`create`].
 pub async fn update(
     connection: &mut Connection,
     site: ChangeContext<'_>,
@@ -120,7 +120,7 @@ pub async fn update(
     row.ok_or(ChangeError::Unknown(id))
 }
 
-/// A webhook with its new key, and when the old one ceases to be valid.
+/// A webhook with its new key, and the time the old key expires.
 pub struct Rotated {
     /// The webhook as it is now.
     pub row: WebhookRow,
@@ -128,10 +128,10 @@ pub struct Rotated {
     pub old_key_valid_until: DateTime<Utc>,
 }
 
-/// Gives a webhook a new key. The old one is valid for the time of `grace`, those before it for as long as they were.
+/// Gives a webhook a new key. The old key stays valid for `grace`; the expiry of earlier keys does not change.
 ///
 /// # Errors
-/// There is no such webhook, or the database failed.
+/// The webhook does not exist, or the database failed.
 pub async fn rotate(
     connection: &mut Connection,
     site: ChangeContext<'_>,
@@ -173,10 +173,10 @@ pub async fn rotate(
     })
 }
 
-/// Deletes a webhook with its old keys.
+/// Deletes a webhook and its old keys.
 ///
 /// # Errors
-/// There is no such webhook, or the database failed.
+/// The webhook does not exist, or the database failed.
 pub async fn delete(
     connection: &mut Connection,
     statements: &Statements,
@@ -200,7 +200,7 @@ pub async fn delete(
     }
 }
 
-/// Begins a transaction that holds the webhook, against the tally and others who change it; its value.
+/// Begins a transaction that locks the webhook against the tally and concurrent changes, and returns its value.
 async fn lock(
     connection: &mut Connection,
     statements: &Statements,
@@ -225,7 +225,8 @@ fn existing(settings: WebhookSettings, known: &SpacesAndCourses) -> WebhookSetti
     }
 }
 
-/// As text where it is text, so that a column which lacks a character refuses it; a broken record stays what it is.
+/// Valid UTF-8 is sent as text, so that a column that cannot store a character rejects it; a broken record is kept as
+/// it is.
 fn text(value: &[u8]) -> Literal<'_> {
     std::str::from_utf8(value).map_or(Literal::Bytes(value), Literal::Text)
 }

@@ -1,12 +1,12 @@
-//! Keys of webhooks.
+//! Generates and hashes webhook keys.
 
 use rand::TryRng;
 use rand::rngs::SysRng;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-/// A new key: 32 lower-case hexadecimal digits, as the plugin writes them. The plugin hashes a UUID and the time and then
-/// looks whether another webhook has the key; 128 bits from the system's generator need no look.
+/// Generates a key: 32 lower-case hexadecimal digits, as the plugin writes them. The plugin hashes a UUID and the time,
+/// then checks that no other webhook has the key; 128 bits from the system's generator need no such check.
 ///
 /// # Panics
 /// If the operating system's generator fails; there is no safe way to go on without it.
@@ -18,7 +18,7 @@ pub(super) fn generate() -> SecretString {
     format!("{:032x}", u128::from_be_bytes(bytes)).into()
 }
 
-/// What is kept of a key that was replaced. A key is random, so that no salt is needed.
+/// The stored hash of a replaced key. A key is random, so it needs no salt.
 pub(super) fn hash(key: &[u8]) -> [u8; 32] {
     Sha256::digest(key).into()
 }

@@ -1,7 +1,7 @@
-//! Management of webhook records: what the plugin's admin API and its page do. Mirrors `ProAdminController` of
-//! FluentCommunity Pro 2.1.0; where that loses data or shows too much, see `change` and docs/differences.md.
+//! Manages webhook records as the plugin's admin API and admin page do. Mirrors `ProAdminController` of FluentCommunity
+//! Pro 2.1.0; for the places where that loses data or reveals too much, see `change` and docs/differences.md.
 //!
-//! `record` is the serialised value, `rows` reads, `change` writes, `old_keys` remembers keys that were replaced.
+//! `record` builds the serialised value, `rows` reads, `change` writes, `old_keys` keeps replaced keys.
 
 mod change;
 mod key;

@@ -1,16 +1,16 @@
-//! Keys that were replaced, as long as they are still valid. Mirrors nothing in PHP: to the plugin they are unknown.
+//! Keeps replaced keys while they are still valid. Has no counterpart in PHP: the plugin does not know these keys.
 
 use chrono::{DateTime, Utc};
 
 use super::key;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// By what a key is found among those that were replaced.
+/// The hash under which a replaced key is stored.
 pub fn hash(key: &[u8]) -> [u8; 32] {
     key::hash(key)
 }
 
-/// Forgets some keys that are no longer valid; returns how many.
+/// Deletes some expired keys; returns how many.
 ///
 /// # Errors
 /// The statement failed.

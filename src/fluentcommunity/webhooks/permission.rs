@@ -1,13 +1,13 @@
-//! Who may manage webhooks. Mirrors `TopicPolicy` of FluentCommunity Pro 2.1.0 without its third rule, which lets the
-//! administrator of any one space see all keys.
+//! Decides who may manage webhooks. Mirrors `TopicPolicy` of FluentCommunity Pro 2.1.0 without its third rule, which
+//! lets the administrator of any single space see all keys.
 
 use crate::db::{Connection, DatabaseError, Statements};
 use crate::fluentcommunity::leaders::leads;
 
 const ADMINISTRATORS: [&str; 2] = ["admin", "course_admin"];
 
-/// Whether a user may: who administers the site, its network, the community or its courses. `roles_option` is the
-/// serialised `{prefix}user_roles`.
+/// Whether a user may manage webhooks: administrators of the site, its network, the community or its courses.
+/// `roles_option` is the serialised `{prefix}user_roles`.
 ///
 /// # Errors
 /// The statement failed.

@@ -1,12 +1,12 @@
-//! The address of the portal. Mirrors `Helper::getPortalSlug`, `Helper::baseUrl` and `home_url`, and of `get_option` that an
-//! empty `home` is `siteurl`.
+//! Builds the portal's address. Mirrors `Helper::getPortalSlug`, `Helper::baseUrl`, `home_url` and one rule of
+//! `get_option`: an empty `home` falls back to `siteurl`.
 
 use url::Url;
 
 use crate::db::TableNames;
 use crate::wordpress::php::{self, Value, loose};
 
-/// What `wp-config.php` says over the options.
+/// Constants in `wp-config.php` that override the options.
 #[derive(Clone, Debug, Default)]
 pub struct PortalOverrides {
     /// `FLUENT_COMMUNITY_PORTAL_SLUG`.
@@ -17,7 +17,7 @@ pub struct PortalOverrides {
     pub site_url: Option<String>,
 }
 
-/// The options that say where the portal is, as they stand; empty where there is no such row.
+/// The stored options that determine the portal's address; empty if the row is missing.
 #[derive(Clone, Debug, Default)]
 pub struct PortalOptions {
     /// `home`.
@@ -28,18 +28,18 @@ pub struct PortalOptions {
     pub settings: Vec<u8>,
 }
 
-/// The portal of a site.
+/// A site's portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portal {
     /// The site's address.
     home: String,
-    /// Without slashes around it; empty where the portal is the front page.
+    /// Without surrounding slashes; empty if the portal is the front page.
     slug: String,
 }
 
 impl Portal {
-    /// From the site's options, and from the constants where they count: on a network WordPress takes the filters away by
-    /// which `WP_HOME` and `WP_SITEURL` win over the options of each site.
+    /// Uses the site's options, overridden by the constants where they apply: on a network, WordPress removes the
+    /// filters that let `WP_HOME` and `WP_SITEURL` override the options of each site.
     pub fn new(overrides: &PortalOverrides, tables: &TableNames, options: &PortalOptions) -> Self {
         let address = |constant: &Option<String>, option: &[u8]| {
             let constant = constant.clone().filter(|_| !tables.is_network());
@@ -58,19 +58,19 @@ impl Portal {
         }
     }
 
-    /// The address that callers of a webhook use; it holds the key.
+    /// The address that a webhook's callers use; it contains the key.
     pub fn webhook_url(&self, key: &[u8]) -> String {
         let (home, slug) = (self.home.trim_end_matches('/'), &self.slug);
-        // Keys of the plugin are hexadecimal; what else stands there must not end the parameter.
+        // The plugin's keys are hexadecimal; any other stored key must not end the parameter.
         let key = percent_encoding::percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
         let slash = if slug.is_empty() { "" } else { "/" };
         format!("{home}/{slug}{slash}?fcom_action=incoming_webhook&webhook={key}")
     }
 
-    /// The portal's base address, with one slash at its end.
+    /// The portal's base address, with one trailing slash.
     ///
     /// # Errors
-    /// What stands in place of the site's address, if that is no URL.
+    /// The site's address as stored, if it is not a URL.
     pub fn url(&self) -> Result<Url, &str> {
         let home = self.home.trim_end_matches('/');
         let mut url = Url::parse(home).map_err(|_| self.home.as_str())?;

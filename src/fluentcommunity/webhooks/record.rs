@@ -1,11 +1,11 @@
-//! The serialised value of a webhook record, as the plugin writes it.
+//! Builds the serialised value of a webhook record as the plugin writes it.
 
 use crate::fluentcommunity::webhook::{UnreadableWebhook, Webhook};
 use crate::wordpress::php::{self, Array, Key, Value, loose};
 use crate::wordpress::sanitize::name::sanitize_text_field;
 use crate::wordpress::version::Version;
 
-/// The keys that an administrator sets, in the plugin's order. `running_count` follows with the first run.
+/// The keys that an administrator sets, in the plugin's order. The first run appends `running_count`.
 const KEYS: [&str; 6] = [
     "title",
     "course_ids",
@@ -15,7 +15,7 @@ const KEYS: [&str; 6] = [
     "send_wp_welcome_email",
 ];
 
-/// What an administrator sets.
+/// The settings that an administrator controls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookSettings {
     /// Sanitised when it is written.
@@ -28,7 +28,7 @@ pub struct WebhookSettings {
     pub remove_course_ids: Vec<u64>,
     /// Spaces to leave.
     pub remove_space_ids: Vec<u64>,
-    /// Whether new users get WordPress's welcome mail.
+    /// Whether new users get WordPress's welcome e-mail.
     pub welcome_email: bool,
 }
 
@@ -51,11 +51,11 @@ impl WebhookSettings {
         Value::Array(self.array()).write()
     }
 
-    /// A record's value with these settings. What else the record holds stays as it is, behind them, so that
-    /// `running_count` stands where the plugin puts it; the plugin itself drops keys that it does not know.
+    /// Applies these settings to a record's value. The record's other entries are kept and follow the settings, so
+    /// `running_count` is where the plugin puts it; the plugin itself drops unknown keys.
     ///
     /// # Errors
-    /// The value is no serialised array.
+    /// The value is not a serialised array.
     pub(super) fn rewrite(&self, id: u64, value: &[u8]) -> Result<Vec<u8>, UnreadableWebhook> {
         let unreadable = || UnreadableWebhook { webhook_id: id };
         let before = php::parse(loose::trim(value)).map_err(|_| unreadable())?;
@@ -86,7 +86,7 @@ impl WebhookSettings {
     }
 }
 
-/// A stored value as PHP's `json_encode` shows it; text that is no serialised value is shown as it is.
+/// A stored value as PHP's `json_encode` shows it; text that is not a serialised value is shown unchanged.
 pub fn json(stored: Option<&[u8]>) -> serde_json::Value {
     let Some(stored) = stored else {
         return serde_json::Value::Null;
@@ -128,7 +128,7 @@ fn is_list(array: &Array) -> bool {
 mod tests {
     use super::*;
 
-    /// As in the sample site, whose records the plugin's own code wrote.
+    /// Matches the sample site, whose records the plugin's own code wrote.
     const WRITTEN_BY_THE_PLUGIN: &str = r#"a:6:{s:5:"title";s:4:"Hook";s:10:"course_ids";a:2:{i:0;i:5;i:1;i:6;}s:9:"space_ids";a:2:{i:0;i:1;i:1;i:2;}s:17:"remove_course_ids";a:1:{i:0;i:7;}s:16:"remove_space_ids";a:2:{i:0;i:3;i:1;i:4;}s:21:"send_wp_welcome_email";s:3:"yes";}"#;
 
     fn settings() -> WebhookSettings {

@@ -1,4 +1,4 @@
-//! Webhook records as rows, and what of the site is needed to show and to write them.
+//! Reads webhook records as rows, and the site data needed to show and write them.
 
 use sqlx::FromRow;
 
@@ -8,7 +8,7 @@ use crate::db::{Connection, DatabaseError, Doing, Statements, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::wordpress::options::{OptionRow, SiteOptions};
 
-/// A row of `{prefix}fcom_meta` that is a webhook. No `Debug`: it holds the key.
+/// A webhook: a row of `{prefix}fcom_meta`. No `Debug`: it holds the key.
 #[derive(Clone, FromRow)]
 pub struct WebhookRow {
     /// The webhook's id.
@@ -21,14 +21,13 @@ pub struct WebhookRow {
     pub meta_key: Vec<u8>,
     /// The serialised record.
     pub value: Option<Vec<u8>>,
-    /// Local to the site.
+    /// Site-local time.
     pub created_at: Option<String>,
-    /// Local to the site.
+    /// Site-local time.
     pub updated_at: Option<String>,
 }
 
-/// All webhooks in the order of their ids; of those, with `search`, the ones in whose key or serialised record the text
-/// stands.
+/// All webhooks ordered by id. With `search`, only those whose key or serialised record contains the text.
 ///
 /// # Errors
 /// The statement failed.
@@ -39,7 +38,7 @@ pub async fn list(
 ) -> Result<Vec<WebhookRow>, DatabaseError> {
     let mut pattern = String::from("%");
     for character in search.chars() {
-        // The plugin leaves wildcards as they are, so that "_" finds everything.
+        // The plugin does not escape wildcards, so there "_" finds everything.
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -66,18 +65,18 @@ pub async fn find(
         .doing("read the webhook")
 }
 
-/// The site, as far as webhooks concern it.
+/// The site data that webhooks need.
 pub struct Environment {
     /// The time zone and the roles.
     pub options: SiteOptions,
-    /// Where callers of webhooks call.
+    /// The portal that webhook callers use.
     pub portal: Portal,
-    /// Whether courses are on.
+    /// Whether courses are enabled.
     pub course_module: bool,
 }
 
 impl Environment {
-    /// As the site's options say now, and as `wp-config.php` says over them.
+    /// Reads the site's current options and applies the overrides from `wp-config.php`.
     ///
     /// # Errors
     /// The statement failed.

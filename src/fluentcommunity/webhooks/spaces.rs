@@ -1,4 +1,4 @@
-//! The spaces and courses that a webhook may name.
+//! Finds the spaces and courses that a webhook may name.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// What a space is.
+/// The kind of a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A community space.
@@ -20,9 +20,9 @@ pub enum Kind {
 pub struct SpaceOrCourse {
     /// Row id in `fcom_spaces`.
     pub id: u64,
-    /// As FluentCommunity shows it.
+    /// The title shown in FluentCommunity.
     pub title: String,
-    /// The part of its address.
+    /// The slug in its address.
     pub slug: String,
     /// The logo's address.
     pub logo: Option<String>,
@@ -47,23 +47,23 @@ impl SpacesAndCourses {
         Ok(Self(found.doing("read the spaces and courses")?))
     }
 
-    /// Those of one kind.
+    /// The spaces of one kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &SpaceOrCourse> {
         let is_course = kind == Kind::Course;
         self.0.iter().filter(move |one| one.is_course == is_course)
     }
 
-    /// Of these ids those that exist and are of this kind, ascending, each once: what the plugin stores.
+    /// Those of `ids` that exist and are of this kind, ascending and deduplicated: what the plugin stores.
     pub fn existing(&self, kind: Kind, ids: &[u64]) -> Vec<u64> {
         let known = self.of(kind).map(|one| one.id);
         let known: BTreeSet<u64> = known.filter(|id| ids.contains(id)).collect();
         known.into_iter().collect()
     }
 
-    /// The one that a name means: an id, a slug or a title (in any case).
+    /// Resolves a name to one space or course: an id, a slug or a title (case-insensitive).
     ///
     /// # Errors
-    /// There is none, or there are several.
+    /// There is no match, or more than one.
     pub fn named(&self, kind: Kind, name: &str) -> Result<u64, UnclearName<'_>> {
         let lower = name.to_lowercase();
         let rules: [&dyn Fn(&SpaceOrCourse) -> bool; 3] = [
@@ -82,12 +82,12 @@ impl SpacesAndCourses {
     }
 }
 
-/// Why a name means no single space or course.
+/// Why a name does not identify a single space or course.
 #[derive(Clone, Debug)]
 pub enum UnclearName<'a> {
-    /// These have it.
+    /// Several match.
     Several(Vec<&'a SpaceOrCourse>),
-    /// None has it; there are these.
+    /// None matches; these exist.
     Unknown(Vec<&'a SpaceOrCourse>),
 }
 

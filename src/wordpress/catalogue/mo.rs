@@ -1,11 +1,13 @@
-//! GNU gettext's binary catalogues, as `WP_Translation_File_MO` reads them: the singular of each text, and no hash table.
+//! Parses GNU gettext's binary catalogues as `WP_Translation_File_MO` does: only the singular of each text, and without
+//! the hash table.
 
 use std::collections::HashMap;
 
-/// Translations by original text, in front of which stands its context and U+0004 if it has one.
+/// Translations keyed by original text, prefixed with its context and U+0004 if it has one.
 pub(super) type Texts = HashMap<String, String>;
 
-/// The texts of a file. `None` if it is no catalogue, is cut off, or is not UTF-8, in which WordPress's are.
+/// The texts of a file. `None` if it is not a catalogue, is truncated, or is not UTF-8, which WordPress's catalogues
+/// always are.
 pub(super) fn parse(file: &[u8]) -> Option<Texts> {
     let number: fn([u8; 4]) -> u32 = match file.get(..4)? {
         [0xde, 0x12, 0x04, 0x95] => u32::from_le_bytes,
@@ -16,7 +18,7 @@ pub(super) fn parse(file: &[u8]) -> Option<Texts> {
         let bytes = file.get(offset..)?.first_chunk()?;
         usize::try_from(number(*bytes)).ok()
     };
-    // The entry of a table: length and offset.
+    // A table entry: length and offset.
     let text_at = |entry: usize| {
         let (length, start) = (number_at(entry)?, number_at(entry + 4)?);
         let forms = file.get(start..start.checked_add(length)?)?;
@@ -24,7 +26,7 @@ pub(super) fn parse(file: &[u8]) -> Option<Texts> {
         str::from_utf8(singular).ok().map(str::to_owned)
     };
     let (count, originals, translations) = (number_at(8)?, number_at(12)?, number_at(16)?);
-    // No more entries than fit, whatever the file says.
+    // Rejects more entries than the file can hold, whatever its header claims.
     if count > file.len() / 8 {
         return None;
     }

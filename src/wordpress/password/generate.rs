@@ -1,5 +1,4 @@
-//! Random passwords and reset keys, as `wp_generate_password` draws them without special
-//! characters.
+//! Generates random passwords and reset keys like `wp_generate_password` without special characters.
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -8,7 +7,7 @@ use secrecy::SecretString;
 const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// Draws `length` characters `[a-zA-Z0-9]`, each independent and uniform: 20 for a reset key. Mirrors
-/// `wp_generate_password( length, false )`, which forces no digit or capital.
+/// `wp_generate_password( length, false )`, which does not force a digit or capital.
 ///
 /// # Panics
 ///
@@ -20,8 +19,8 @@ pub fn generate(length: usize) -> SecretString {
         let word = SysRng
             .try_next_u32()
             .expect("the operating system provides random numbers");
-        // Six bits pick one of 64; the two beyond the alphabet are thrown away, which keeps the
-        // others equally likely.
+        // Six bits select one of 64; the two values beyond the alphabet are discarded, which keeps the others equally
+        // likely.
         let index = usize::try_from(word >> 26).unwrap_or(usize::MAX);
         if let Some(&character) = ALPHABET.get(index) {
             password.push(char::from(character));

@@ -1,4 +1,4 @@
-//! New password hashes, in the form the site's WordPress would write.
+//! Hashes new passwords in the form that the site's WordPress would write.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::wordpress::php::loose::trim;
 /// The longest password WordPress hashes, in bytes.
 pub const MAX_LENGTH: usize = 4096;
 
-/// What WordPress mixes into a password before bcrypt, to tell its hashes from plain ones.
+/// The key that WordPress applies to a password before bcrypt, to distinguish its hashes from plain bcrypt.
 const PREHASH_KEY: &[u8] = b"wp-sha384";
 
 /// The two kinds of hash WordPress writes.
@@ -22,8 +22,8 @@ pub enum Scheme {
     Phpass,
     /// `$wp$2y$10$…`, from WordPress 6.8 on; earlier versions reject it.
     Bcrypt {
-        /// Base-2 logarithm of the rounds, the number in the hash. WordPress takes PHP's default: 10 up to PHP 8.3, 12 from
-        /// 8.4 on. A hash of another cost is replaced at the next login.
+        /// Base-2 logarithm of the rounds, the number in the hash. WordPress uses PHP's default: 10 up to PHP 8.3, 12
+        /// from 8.4 on. A hash with a different cost is replaced at the next login.
         cost: u32,
     },
 }
@@ -31,10 +31,10 @@ pub enum Scheme {
 /// Why a password could not be hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// Longer than [`MAX_LENGTH`]. WordPress stores `*` then, which no password matches.
+    /// Longer than [`MAX_LENGTH`]. WordPress then stores `*`, which no password matches.
     #[error("the password is longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// No salt to be had from the operating system.
+    /// The operating system provides no salt.
     #[error("could not make a bcrypt hash")]
     Bcrypt(#[source] BcryptError),
 }
@@ -61,13 +61,13 @@ pub fn hash(password: &[u8], scheme: Scheme) -> Result<String, HashError> {
         Scheme::Bcrypt { cost } => {
             let parts =
                 bcrypt::hash_with_result(prehash(trimmed), cost).map_err(HashError::Bcrypt)?;
-            // Any other letter than `y` makes WordPress rehash at the first login.
+            // Any letter other than `y` makes WordPress rehash at the first login.
             Ok(format!("$wp{}", parts.format_for_version(Version::TwoY)))
         }
     }
 }
 
-/// The crate draws salts from standard base64; `+`, the one letter of it that is none of WordPress's, is drawn again.
+/// The crate draws salts from standard base64; its one letter that WordPress's alphabet lacks, `+`, is redrawn.
 fn phpass(password: &[u8]) -> String {
     let drawn = std::iter::repeat_with(|| PhPass::new(password).to_string());
     drawn
@@ -76,7 +76,7 @@ fn phpass(password: &[u8]) -> String {
         .expect("an endless iterator")
 }
 
-/// What WordPress 6.8 and later hand to bcrypt: 64 ASCII characters, under bcrypt's 72.
+/// The input that WordPress 6.8 and later pass to bcrypt: 64 ASCII characters, below bcrypt's limit of 72.
 pub(super) fn prehash(password: &[u8]) -> String {
     let mut mac =
         Hmac::<Sha384>::new_from_slice(PREHASH_KEY).expect("HMAC takes a key of any length");

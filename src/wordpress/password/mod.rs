@@ -1,4 +1,4 @@
-//! Passwords: WordPress's stored hashes and its random passwords.
+//! Handles passwords: WordPress's stored hashes and its random passwords.
 //!
 //! Mirrors `wp_hash_password`, `wp_check_password` and `wp_generate_password` of WordPress 5.9 to
 //! 7.1. Passwords are bytes and arrive slashed, because `wp-login.php` compares the slashed form.

@@ -1,4 +1,4 @@
-//! Hashes for users whom nobody tells a password.
+//! Creates hashes for users whose password is never disclosed.
 
 use base64::Engine;
 use base64::alphabet::BCRYPT;
@@ -12,16 +12,16 @@ use super::verify::encode;
 
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
-/// What hashing a long random password would leave, without the work: salt and digest are random themselves. Nobody can
-/// tell the difference, and a password that matches takes as many guesses to find as the digest has values.
-/// `wp_insert_user` would hash a password of 24 characters here and forget it.
+/// Produces what hashing a long random password would, without the work: salt and digest are themselves random. The
+/// result is indistinguishable from a real hash, and finding a matching password takes as many guesses as the digest
+/// has values. `wp_insert_user` would hash a password of 24 characters here and discard it.
 ///
 /// # Panics
 /// If the operating system's generator fails; there is no safe way to go on without it.
 #[must_use]
 pub fn unmatched_hash(scheme: Scheme) -> String {
     match scheme {
-        // Six bytes are the eight characters of a salt.
+        // Six bytes encode to the eight characters of a salt.
         Scheme::Phpass => {
             let (salt, digest) = (encode(&random::<6>()), encode(&random::<16>()));
             let text = [b"$P$B".as_slice(), &salt, &digest].concat();

@@ -1,4 +1,4 @@
-//! Checking a password against whatever `user_pass` holds, old or new.
+//! Checks a password against any form of `user_pass`, old or new.
 
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
@@ -10,11 +10,11 @@ use crate::wordpress::php::loose::trim;
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Base-2 logarithms of the rounds accepted. phpass itself goes up to 30 and bcrypt up to 31, which
-/// is minutes to hours of work per guess; nobody uses more than this.
+/// is minutes to hours of work per guess; no real site uses more than this.
 const PHPASS_ROUNDS: std::ops::RangeInclusive<usize> = 7..=20;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 
-/// Whether the password, given slashed, opens an account with this `user_pass` at `wp-login.php`.
+/// Whether the password (slashed) logs in to an account with this `user_pass` at `wp-login.php`.
 ///
 /// Trims the password as the login form does. Accepts what any WordPress from 5.9 to 7.1 accepts:
 /// `$P$`, `$H$`, `$wp$2y$`, plain bcrypt and MD5 in hexadecimal. Anything else is false, and no
@@ -38,8 +38,8 @@ pub fn verify(password: &[u8], stored: &str) -> bool {
     verify_bcrypt(password, stored)
 }
 
-/// Checks a phpass hash. The crate `phpass` can do it too, but compares in variable time, ignores
-/// trailing text and does not know `$H$`, so it only makes hashes here.
+/// Checks a phpass hash. The crate `phpass` can also do this, but it compares in variable time,
+/// ignores trailing text and does not support `$H$`, so it is only used to create hashes.
 fn verify_phpass(password: &[u8], stored: &[u8]) -> bool {
     let (Some(&cost), Some(salt)) = (stored.get(3), stored.get(4..12)) else {
         return false;
@@ -76,7 +76,7 @@ pub(super) fn encode(digest: &[u8]) -> Vec<u8> {
     encoded
 }
 
-/// Checks a bcrypt hash; the comparison inside the crate `bcrypt` takes constant time.
+/// Checks a bcrypt hash; the crate `bcrypt` compares in constant time.
 fn verify_bcrypt(password: &[u8], stored: &str) -> bool {
     let Ok(parts) = stored.parse::<bcrypt::HashParts>() else {
         return false;
@@ -87,9 +87,9 @@ fn verify_bcrypt(password: &[u8], stored: &str) -> bool {
         b'x' => password.is_ascii(),
         _ => false,
     };
-    // PHP compares texts, so a salt whose unused bits are set never matches.
+    // PHP compares the encoded text, so a salt with unused bits set never matches.
     let is_canonical = stored[7..29] == parts.get_salt();
-    // PHP ends the password at its first NUL and the crate does not.
+    // PHP ends the password at its first NUL; the crate does not.
     is_known
         && is_canonical
         && !password.contains(&0)

@@ -1,11 +1,11 @@
-//! PHP's conversions between types and its byte-wise string functions (PHP 8.2): the `(int)` and `(bool)` casts, `empty`,
+//! Implements PHP's type conversions and byte-wise string functions (PHP 8.2): the `(int)` and `(bool)` casts, `empty`,
 //! `trim`, `addslashes` and `stripslashes`.
 
 use super::Value;
 use super::number::bytes_to_int;
 pub use super::number::{Number, numeric_value, whole};
 
-/// PHP's `(int)` cast. Strings count up to where they stop being a number, arrays and objects as 1 unless empty.
+/// PHP's `(int)` cast. Of a string, only the leading number counts; arrays and objects are 1 unless empty.
 #[must_use]
 pub fn to_int(value: &Value) -> i64 {
     match value {
@@ -39,7 +39,7 @@ pub fn is_empty(text: &[u8]) -> bool {
     matches!(text, b"" | b"0")
 }
 
-/// Whether PHP's `trim` removes the byte by default: not form feed, not the no-break space.
+/// Whether PHP's `trim` removes the byte by default: neither form feed nor no-break space.
 #[must_use]
 pub fn is_trimmed(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\0' | b'\x0b')
@@ -51,7 +51,7 @@ pub fn trim(text: &[u8]) -> &[u8] {
     trim_where(text, is_trimmed)
 }
 
-/// PHP's `trim` with another set of bytes.
+/// PHP's `trim` with a different set of bytes.
 pub(in crate::wordpress) fn trim_where(text: &[u8], trimmed: impl Fn(u8) -> bool) -> &[u8] {
     let kept = |&byte: &u8| !trimmed(byte);
     let start = text.iter().position(kept).unwrap_or(text.len());

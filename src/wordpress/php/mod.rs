@@ -1,7 +1,7 @@
-//! PHP's data as bytes: `serialize` and `unserialize` (PHP 8.2), and the conversions PHP makes between types.
+//! Reads and writes PHP data as bytes: `serialize` and `unserialize` (PHP 8.2), and PHP's type conversions.
 //!
-//! WordPress keeps arrays serialised in its tables. What is read here and written again comes out byte for byte as PHP
-//! would have written it, with keys in their order.
+//! WordPress stores arrays serialised in its tables. Data that is read here and written again is byte for byte what PHP
+//! would have written, with keys in their order.
 
 pub mod loose;
 mod number;

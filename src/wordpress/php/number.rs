@@ -1,4 +1,5 @@
-//! Numbers in PHP's texts (PHP 8.2): `is_numeric` and the `(int)` cast of a string, and which whole number a float names.
+//! Parses numbers in PHP strings (PHP 8.2): `is_numeric`, the `(int)` cast of a string, and the integer value of a
+//! float.
 
 /// The value of a numeric string.
 #[derive(Copy, Clone, Debug, PartialEq)]
@@ -7,13 +8,13 @@ pub enum Number {
     Float(f64),
 }
 
-/// A number at the start of a text: how many bytes it takes, and what it is.
+/// A number at the start of a text: its length in bytes, and its value.
 pub(super) struct Scanned {
     pub(super) length: usize,
     pub(super) number: Number,
 }
 
-/// The value of a string for which PHP's `is_numeric` holds: whitespace is allowed on both sides, hexadecimal is not.
+/// The value of a string that PHP's `is_numeric` accepts: whitespace is allowed on both sides, hexadecimal is not.
 /// Integers beyond 64 bits become floats, as in PHP.
 #[must_use]
 pub fn numeric_value(text: &[u8]) -> Option<Number> {
@@ -32,7 +33,7 @@ pub(super) fn bytes_to_int(text: &[u8]) -> i64 {
     }
 }
 
-/// The whole number that a float names. Beyond 2^53 a float no longer names one.
+/// The integer that a float represents. Beyond 2^53 a float no longer identifies one.
 #[must_use]
 pub fn whole(float: f64) -> Option<u64> {
     let is_whole = float.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&float);

@@ -1,8 +1,8 @@
-//! PHP's `unserialize` (8.2), for data that may have been tampered with.
+//! Implements PHP's `unserialize` (8.2) for data that may have been tampered with.
 //!
-//! Stricter than PHP in what costs nothing: bytes after the value, integers beyond 64 bits, nesting beyond
-//! [`MAX_DEPTH`] and the escaped strings (`S:`) that PHP never writes are errors. References are refused too: they name
-//! other values by their position, which any change to the data would shift. So are objects in a format of their own
+//! Stricter than PHP where that costs nothing: bytes after the value, integers beyond 64 bits, nesting beyond
+//! [`MAX_DEPTH`] and the escaped strings (`S:`) that PHP never writes are errors. References are rejected too: they
+//! address other values by position, which any change to the data would shift. So are objects in a custom format
 //! (`C:`), which can hide references.
 
 use std::collections::{HashMap, hash_map::Entry};
@@ -17,7 +17,7 @@ pub const MAX_DEPTH: usize = 128;
 /// Why the bytes are not a serialised value; offsets count from the first byte.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParseError {
-    /// Neither PHP nor this module reads it.
+    /// Neither PHP nor this module accepts it.
     #[error("not PHP-serialised data: unexpected byte or end at offset {0}")]
     Malformed(usize),
     /// `R:`, `r:` or `C:`, which PHP would follow.
@@ -26,15 +26,15 @@ pub enum ParseError {
     /// More than [`MAX_DEPTH`] levels.
     #[error("PHP-serialised data nested more than {MAX_DEPTH} levels deep")]
     TooDeep,
-    /// A complete value and then something else, which PHP ignores.
+    /// A complete value followed by more bytes, which PHP ignores.
     #[error("PHP-serialised data followed by other bytes at offset {0}")]
     TrailingBytes(usize),
 }
 
-/// Reads one serialised value that fills the whole input.
+/// Parses one serialised value that fills the whole input.
 ///
 /// # Errors
-/// Refuses everything `unserialize` refuses, and what the module description lists.
+/// Rejects everything that `unserialize` rejects, and the cases listed in the module description.
 pub fn parse(input: &[u8]) -> Result<Value, ParseError> {
     let mut reader = Reader { input, at: 0 };
     let value = reader.value(0)?;
@@ -49,7 +49,7 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// A key as it stands in the source, for noticing repeated ones without copying.
+/// A key as it appears in the source, to detect duplicates without copying.
 #[derive(Copy, Clone, PartialEq, Eq, Hash)]
 enum RawKey<'a> {
     Int(i64),
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The letter that opens a value, with the colon that follows all of them but `N`.
+    /// The letter that starts a value, with the colon that follows all of them but `N`.
     fn kind(&mut self) -> Result<u8, ParseError> {
         let kind = self.take(1)?[0];
         if kind != b'N' {
@@ -138,14 +138,14 @@ impl<'a> Reader<'a> {
 
     fn int(&mut self) -> Result<i64, ParseError> {
         let start = self.at;
-        // Like PHP, the number parser takes an optional sign of either kind and leading zeros.
+        // Like PHP, the number parser accepts an optional sign of either kind and leading zeros.
         std::str::from_utf8(self.text_until(b';')?)
             .ok()
             .and_then(|text| text.parse().ok())
             .ok_or(ParseError::Malformed(start))
     }
 
-    /// A length or a number of members, with the bytes that close it.
+    /// A length or a number of members, with the bytes that end it.
     fn count(&mut self, end: &[u8]) -> Result<usize, ParseError> {
         let start = self.at;
         let rest = &self.input[start..];
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    /// A length, as many bytes in quotes, and the bytes that close it.
+    /// A length, that many bytes in quotes, and the bytes that end it.
     fn string(&mut self, end: &[u8]) -> Result<&'a [u8], ParseError> {
         let length = self.count(b":\"")?;
         let bytes = self.take(length)?;
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// As the plugin stores a webhook after its first run.
+    /// As stored by the plugin after a webhook's first run.
     const WEBHOOK: &[u8] = br#"a:7:{s:5:"title";s:4:"Main";s:10:"course_ids";a:1:{i:0;i:4;}s:9:"space_ids";a:2:{i:0;i:1;i:1;i:2;}s:17:"remove_course_ids";a:1:{i:0;i:5;}s:16:"remove_space_ids";a:1:{i:0;i:3;}s:21:"send_wp_welcome_email";s:3:"yes";s:13:"running_count";i:1;}"#;
 
     #[test]

@@ -1,8 +1,8 @@
-//! The kinds of value PHP serialises, its array among them: an ordered map whose keys are integers or strings.
+//! Represents the values PHP serialises, including its array: an ordered map whose keys are integers or strings.
 
 use super::number::scan_number;
 
-/// A PHP value. Strings are bytes: PHP knows no encoding.
+/// A PHP value. Strings are bytes: PHP strings have no encoding.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
@@ -23,7 +23,7 @@ pub struct Float(String);
 /// A serialised object; its class is never looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// The name of the class, in the case it was written.
+    /// The class name, in its original case.
     pub class: Vec<u8>,
     /// In source order. Names of private and protected properties carry PHP's NUL-delimited prefix; names made of
     /// digits stay strings, unlike array keys.
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    /// The array itself, or the value back when it is none.
+    /// The array itself, or the value back if it is not an array.
     ///
     /// # Errors
     /// Returns the value unchanged when it is not an array.
@@ -71,7 +71,7 @@ impl Float {
         (special || number).then(|| Self(text.to_owned()))
     }
 
-    /// The text as it stands after `d:`.
+    /// The text as it appears after `d:`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
@@ -108,7 +108,7 @@ impl From<Array> for Value {
     }
 }
 
-/// An array in PHP's order of insertion. Look-ups are linear; the arrays WordPress stores are short.
+/// An array in PHP's insertion order. Look-ups are linear; the arrays WordPress stores are short.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Array {
     entries: Vec<(Key, Value)>,
@@ -181,7 +181,7 @@ impl Array {
         self.entries.len()
     }
 
-    /// Whether there is no entry.
+    /// Whether the array has no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -194,7 +194,7 @@ impl Array {
         Some(&self.entries[at].1)
     }
 
-    /// Replaces the value in its place, or appends it when the key is new.
+    /// Replaces the value in its place, or appends it if the key is new.
     pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
         let (key, value) = (key.into(), value.into());
         match self.position(&key) {

@@ -1,4 +1,4 @@
-//! PHP's `serialize`.
+//! Implements PHP's `serialize`.
 
 use super::{Key, Value};
 

@@ -1,4 +1,4 @@
-//! Transliteration to ASCII: `remove_accents` (5.9 – 7.1), its table and its differences by locale and release.
+//! Transliterates text to ASCII: `remove_accents` (5.9 – 7.1), its table and its differences by locale and release.
 
 use std::sync::LazyLock;
 
@@ -41,10 +41,10 @@ impl Row {
     }
 }
 
-/// WordPress's `remove_accents`. Letters that have no entry, such as those of other scripts, stay.
+/// WordPress's `remove_accents`. Letters without an entry, such as those of other scripts, are kept.
 ///
-/// Bytes that are not UTF-8 are taken for Windows-1252. Assumes that PHP has its intl extension where the release
-/// makes use of it.
+/// Bytes that are not UTF-8 are treated as Windows-1252. Assumes that PHP has its intl extension where the release uses
+/// it.
 #[must_use]
 pub fn remove_accents(text: &[u8], rules: &Rules<'_>) -> Vec<u8> {
     if text.is_ascii() {
@@ -59,7 +59,7 @@ pub fn remove_accents(text: &[u8], rules: &Rules<'_>) -> Vec<u8> {
         Err(_) if version.requires_well_formed_utf8() || !looks_like_utf8(text) => {
             from_windows_1252(text)
         }
-        // Normalising fails on what only looks like UTF-8, and PHP goes on with nothing.
+        // Normalising fails on input that only looks like UTF-8, and PHP continues with an empty text.
         Err(_) if version.normalises_to_nfc() => Vec::new(),
         Err(_) => transliterate_chunks(text, rules),
     }
@@ -86,7 +86,7 @@ fn transliterate(text: &str, rules: &Rules<'_>) -> String {
     result
 }
 
-/// As [`transliterate`], leaving alone the bytes in between that are no characters.
+/// Like [`transliterate`], but keeps invalid bytes in between unchanged.
 fn transliterate_chunks(text: &[u8], rules: &Rules<'_>) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -112,8 +112,8 @@ fn column(rules: &Rules<'_>) -> usize {
     }
 }
 
-/// The test of releases before 6.9: lead bytes are followed by as many continuation bytes as they announce, which
-/// admits overlong forms, surrogates and sequences of five and six bytes.
+/// The UTF-8 check of releases before 6.9: each lead byte must be followed by the announced number of continuation
+/// bytes, which admits overlong forms, surrogates and sequences of five and six bytes.
 fn looks_like_utf8(text: &[u8]) -> bool {
     let mut bytes = text.iter();
     while let Some(lead) = bytes.next() {

@@ -1,15 +1,16 @@
-//! E-mail addresses: `is_email`, `sanitize_email` and the filters on `user_email` (identical in 5.9 – 7.1).
+//! Validates and sanitises e-mail addresses: `is_email`, `sanitize_email` and the filters on `user_email` (identical in
+//! 5.9 – 7.1).
 
 use crate::wordpress::php::loose::{is_trimmed, trim, trim_where};
 
-/// WordPress's `is_email`. Nothing is trimmed or lower-cased; there is no maximum length and no rule on the top-level
-/// domain. PHP handlers pass the *slashed* form value, so that an address with an apostrophe is refused.
+/// WordPress's `is_email`. It does not trim or lower-case, and has no maximum length and no rule for the top-level
+/// domain. PHP handlers pass the *slashed* form value, so an address with an apostrophe is rejected.
 #[must_use]
 pub fn is_email(address: &[u8]) -> bool {
     let Some((local, domain)) = split(address) else {
         return false;
     };
-    // PHP's pattern for the local part ends in `$`, which tolerates one final line feed.
+    // PHP's pattern for the local part ends in `$`, which allows one final line feed.
     let local = local.strip_suffix(b"\n").unwrap_or(local);
     if local.is_empty() || !local.iter().copied().all(is_local) {
         return false;
@@ -25,14 +26,15 @@ pub fn is_email(address: &[u8]) -> bool {
         })
 }
 
-/// WordPress's `sanitize_email`: drops what an address cannot contain; empty when no address is left.
+/// WordPress's `sanitize_email`: drops characters that an address cannot contain; empty if no address is left.
 #[must_use]
 pub fn sanitize_email(address: &[u8]) -> String {
     sanitized(address).unwrap_or_default()
 }
 
-/// The value of the column `user_email`: trimmed, sanitised and filtered through kses, whose only effect on what is
-/// left is that `&` becomes `&amp;`. Slashes make no difference, because no byte that is slashed survives.
+/// The value of the column `user_email`: trimmed, sanitised and filtered through kses, whose only effect on the
+/// remaining text is that `&` becomes `&amp;`. Slashes make no difference, because sanitising removes every byte that
+/// is slashed.
 #[must_use]
 pub fn stored_email(address: &[u8]) -> String {
     sanitize_email(trim(address)).replace('&', "&amp;")
@@ -63,7 +65,7 @@ fn split(address: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&address[..at], &address[at + 1..]))
 }
 
-/// A run of dots disappears; a single dot stays.
+/// A run of dots is removed; a single dot is kept.
 fn without_dot_runs(domain: &[u8]) -> Vec<u8> {
     domain
         .chunk_by(|a, b| (*a == b'.') == (*b == b'.'))

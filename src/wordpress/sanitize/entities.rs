@@ -1,9 +1,9 @@
-//! Character references: `wp_kses_normalize_entities` and the HTML escaping of `_wp_specialchars`, which never escapes
-//! a reference twice.
+//! Handles character references: `wp_kses_normalize_entities` and the HTML escaping of `_wp_specialchars`, which never
+//! escapes a reference twice.
 
 use crate::wordpress::version::Version;
 
-/// The names of HTML 4, in byte order. WordPress knows no others: `&apos;` and `&AMP;` are plain text to it.
+/// HTML 4's names, in byte order. WordPress supports no others: `&apos;` and `&AMP;` are plain text to it.
 #[rustfmt::skip]
 const NAMES: [&str; 252] = [
     "AElig", "Aacute", "Acirc", "Agrave", "Alpha", "Aring", "Atilde", "Auml", "Beta", "Ccedil",
@@ -32,7 +32,7 @@ const NAMES: [&str; 252] = [
     "zwj", "zwnj",
 ];
 
-/// Which characters [`escape`] replaces besides `&`, `<` and `>`.
+/// Which characters [`escape`] replaces in addition to `&`, `<` and `>`.
 #[derive(Copy, Clone, PartialEq)]
 pub(super) enum Quotes {
     Keep,
@@ -55,7 +55,7 @@ pub(super) fn escape(text: &[u8], quotes: Quotes, version: Version) -> Vec<u8> {
     escaped
 }
 
-/// Escapes every `&` that opens no valid reference, and writes numeric references in WordPress's form.
+/// Escapes every `&` that does not start a valid reference, and writes numeric references in WordPress's form.
 pub(super) fn normalize(text: &[u8], version: Version) -> Vec<u8> {
     let mut normal = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -74,7 +74,7 @@ pub(super) fn normalize(text: &[u8], version: Version) -> Vec<u8> {
     normal
 }
 
-/// What follows an `&`, if it is shaped like a reference: its length with the semicolon, and what becomes of it.
+/// The text after an `&`, if it has the form of a reference: its length with the semicolon, and its replacement.
 fn reference(text: &[u8], version: Version) -> Option<(usize, String)> {
     if let Some(digits) = text.strip_prefix(b"#x").or(text.strip_prefix(b"#X")) {
         let digits = digits_before_semicolon(digits, 16)?;
@@ -101,7 +101,7 @@ fn digits_before_semicolon(text: &[u8], radix: u32) -> Option<&str> {
 }
 
 fn numeric(prefix: &str, digits: &str, radix: u32, version: Version) -> String {
-    // PHP takes the string "0" for empty, and for long the reference was dropped because of that.
+    // PHP treats the string "0" as empty, which made older releases drop the reference.
     if digits == "0" && !version.keeps_null_reference() {
         return String::new();
     }

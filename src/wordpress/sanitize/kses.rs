@@ -1,7 +1,7 @@
-//! The HTML filter `wp_kses` with its default elements, as far as it can matter after `strip_tags`.
+//! Implements the HTML filter `wp_kses` with its default elements, as far as it matters after `strip_tags`.
 //!
-//! The only tags that get this far have whitespace after their `<`, and all of them are escaped afterwards. Attributes
-//! of the few elements that may have some (`title`, `href`, `cite`, `datetime`) are therefore dropped, not filtered.
+//! The only tags that get this far have whitespace after their `<`, and all of them are escaped afterwards. So
+//! attributes of the few elements that may have some (`title`, `href`, `cite`, `datetime`) are dropped, not filtered.
 
 use super::entities;
 use crate::wordpress::version::Version;
@@ -53,7 +53,7 @@ fn filter_tags(text: &[u8]) -> Vec<u8> {
     filtered
 }
 
-/// What is between `<` and `>`, written as a tag without attributes; nothing for an unknown element.
+/// The content between `<` and `>`, written as a tag without attributes; empty for an unknown element.
 fn allowed_tag(inside: &[u8]) -> Vec<u8> {
     let inside = inside.trim_ascii();
     let closing = inside.strip_prefix(b"/").map(<[u8]>::trim_ascii_start);

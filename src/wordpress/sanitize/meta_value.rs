@@ -1,13 +1,14 @@
-//! Metadata that looks like PHP's serialised data: `maybe_serialize` and `is_serialized` for strings (5.9 – 7.1).
+//! Protects metadata that looks like PHP's serialised data: `maybe_serialize` and `is_serialized` for strings (5.9 –
+//! 7.1).
 
 use std::borrow::Cow;
 
 use crate::wordpress::{php::loose::trim, version::Version};
 
-/// The text to write into a `meta_value` column so that WordPress reads back the given one.
+/// The text to write into a `meta_value` column so that WordPress reads back the original.
 ///
-/// WordPress unserialises whatever looks serialised. A first name of `O:8:"stdClass":0:{}` would become an object on
-/// the next page view; serialised once more, it stays a string.
+/// WordPress unserialises anything that looks serialised. A first name of `O:8:"stdClass":0:{}` would become an object
+/// on the next page view; serialised once more, it stays a string.
 #[must_use]
 pub fn guard(value: &str, version: Version) -> Cow<'_, str> {
     if looks_serialized(value.as_bytes(), version) {
@@ -17,7 +18,7 @@ pub fn guard(value: &str, version: Version) -> Cow<'_, str> {
     }
 }
 
-/// WordPress's `is_serialized` in its lenient form, which does not look at the end of the text.
+/// WordPress's `is_serialized` in its lenient form, which does not check the end of the text.
 #[must_use]
 pub fn looks_serialized(value: &[u8], version: Version) -> bool {
     let value = trim(value);
@@ -49,7 +50,7 @@ pub fn looks_serialized(value: &[u8], version: Version) -> bool {
     }
 }
 
-/// Whether the text starts with one or more such bytes and the given one.
+/// Whether the text starts with one or more such bytes, followed by the given one.
 fn opens_with(text: &[u8], allowed: impl Fn(u8) -> bool, end: u8) -> bool {
     let length = text.iter().take_while(|&&byte| allowed(byte)).count();
     length > 0 && text.get(length) == Some(&end)

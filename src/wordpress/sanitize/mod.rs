@@ -1,4 +1,4 @@
-//! What WordPress makes of the texts a user is created from, before it stores them (5.9 – 7.1).
+//! Sanitises the texts of a new user as WordPress does before it stores them (5.9 – 7.1).
 
 pub mod accents;
 pub mod email;

@@ -1,4 +1,4 @@
-//! The filters on `first_name`, `last_name`, `nickname` and `display_name` in `wp_insert_user`: `sanitize_text_field`,
+//! Filters `first_name`, `last_name`, `nickname` and `display_name` as `wp_insert_user` does: `sanitize_text_field`,
 //! `wp_filter_kses` and `_wp_specialchars`, in this order (5.9 – 7.1).
 
 use super::{
@@ -12,33 +12,33 @@ use crate::wordpress::{
     version::Version,
 };
 
-/// How many characters the column `display_name` holds. PHP lets the whole insert fail on a longer
-/// name; here it is cut.
+/// Length of the column `display_name` in characters. A longer name makes the whole insert fail in PHP; here it is
+/// truncated.
 const DISPLAY_NAME_LENGTH: usize = 250;
 
-/// Filters a slashed name, as PHP finds it in `$_POST`, and returns it as it is stored, without slashes.
+/// Filters a slashed name, as found in PHP's `$_POST`, and returns it as stored, without slashes.
 ///
-/// PHP takes the name `0` for none, so it becomes empty.
+/// PHP treats the name `0` as empty, so it becomes empty.
 #[must_use]
 pub fn filter(slashed: &[u8], version: Version) -> String {
     if is_empty(slashed) || std::str::from_utf8(slashed).is_err() {
         return String::new();
     }
     let plain = stripslashes(&sanitize_text_field(slashed, version));
-    // PHP slashes the text again before the last filter, which makes no difference to that filter.
+    // PHP slashes the text again before the last filter, which does not affect that filter.
     let filtered = entities::escape(&kses::filter(&plain, version), Quotes::Keep, version);
-    // Everything that was removed or inserted was ASCII.
+    // All removed and inserted characters are ASCII, so the result is valid UTF-8.
     String::from_utf8(filtered).unwrap_or_default()
 }
 
-/// What WordPress translates to say how a first and a last name stand together, and where.
+/// The text and context that WordPress translates to get the order of first and last name.
 const FULL_NAME: (&str, &str) = (
     "%1$s %2$s",
     "Display name based on first name and last name",
 );
 
-/// Both names as the site's language puts them together (in Japanese without a space, the last name first), one of them,
-/// or nothing when both are empty (or `0`). Takes the names as [`filter`] returns them.
+/// Both names in the order of the site's language (in Japanese without a space, the last name first), one of them, or
+/// an empty text if both are empty (or `0`). Expects the names as [`filter`] returns them.
 #[must_use]
 pub fn full_name(first: &str, last: &str, language: &Catalogue) -> String {
     let given = |name: &str| !is_empty(name.as_bytes());
@@ -54,7 +54,7 @@ pub fn full_name(first: &str, last: &str, language: &Catalogue) -> String {
     }
 }
 
-/// PHP's `sprintf`, as far as it can stand between two names; `None` for anything else.
+/// PHP's `sprintf`, limited to what can occur between two names; `None` for anything else.
 fn filled(format: &str, names: [&str; 2]) -> Option<String> {
     let mut parts = format.split('%');
     let mut text = parts.next()?.to_owned();
@@ -72,8 +72,8 @@ fn filled(format: &str, names: [&str; 2]) -> Option<String> {
     Some(text)
 }
 
-/// The display name made of the full name, or of the login when there is none. The names in it are filtered once more, in
-/// their slashed form, as PHP does, so that `1  3` becomes `1 3`.
+/// The display name: the full name, or the login if there is none. The result is filtered once more, in slashed form,
+/// as in PHP, so `1  3` becomes `1 3`.
 #[must_use]
 pub fn display_name(full_name: &str, login: &str, version: Version) -> String {
     let name = if full_name.is_empty() {
@@ -88,7 +88,7 @@ pub fn display_name(full_name: &str, login: &str, version: Version) -> String {
     }
 }
 
-/// WordPress's `sanitize_text_field`, of valid UTF-8.
+/// WordPress's `sanitize_text_field`, for valid UTF-8.
 pub fn sanitize_text_field(text: &[u8], version: Version) -> Vec<u8> {
     let text = if text.contains(&b'<') {
         escape_line_ends(&strip_all_tags(&escape_unclosed(text, version)))
@@ -104,8 +104,8 @@ pub fn sanitize_text_field(text: &[u8], version: Version) -> Vec<u8> {
     trim(&collapse(&decoded, |byte| byte == b' ')).to_vec()
 }
 
-/// WordPress's `wp_pre_kses_less_than`: each `<` that meets another `<` or the end before a `>` is no tag, and what
-/// follows it is escaped up to there.
+/// WordPress's `wp_pre_kses_less_than`: a `<` that is followed by another `<` or the end of the text before a `>` does
+/// not start a tag, and the text up to there is escaped.
 fn escape_unclosed(text: &[u8], version: Version) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -137,7 +137,7 @@ fn escape_line_ends(text: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// Replaces each run of such bytes by one space.
+/// Replaces each run of such bytes with one space.
 pub(super) fn collapse(text: &[u8], is_space: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut collapsed = Vec::with_capacity(text.len());
     let mut in_run = false;
@@ -153,8 +153,8 @@ pub(super) fn collapse(text: &[u8], is_space: impl Fn(u8) -> bool) -> Vec<u8> {
     collapsed
 }
 
-/// Removes `%` with two hexadecimal digits until there is none. PHP repeats the removal; as two codes never overlap,
-/// removing each as soon as it is complete leaves the same text.
+/// Removes `%` with two hexadecimal digits until none is left. PHP repeats the removal; as two codes never overlap,
+/// removing each as soon as it is complete gives the same result.
 fn remove_percent_codes(text: &[u8]) -> Vec<u8> {
     let mut kept: Vec<u8> = Vec::with_capacity(text.len());
     for &byte in text {

@@ -1,14 +1,13 @@
-//! Nicenames, the form of a user name used in addresses: `sanitize_title` as far as strict logins need it, and the
+//! Creates nicenames, the form of a user name used in URLs: `sanitize_title` as far as strict logins need it, and the
 //! numbering of `wp_insert_user` (5.9 – 7.1).
 
 use super::Rules;
 use super::user_name::sanitize_user;
 
-/// How many characters the column `user_nicename` holds.
+/// Length of the column `user_nicename` in characters.
 const LENGTH: usize = 50;
 
-/// The nicename of a login as [`sanitize_user`] makes it in its strict form. It can be
-/// empty.
+/// The nicename of a login in the strict form that [`sanitize_user`] returns. It can be empty.
 #[must_use]
 pub fn from_login(strict_login: &str) -> String {
     let start: String = strict_login.chars().take(LENGTH).collect();
@@ -24,8 +23,8 @@ pub fn from_login(strict_login: &str) -> String {
     slug
 }
 
-/// Writes `%41` for `---41---`. That is how `sanitize_title` hides percent codes from itself; a login that looks like
-/// one from the start is taken for it.
+/// Replaces `---41---` with `%41`. `sanitize_title` uses this form to protect percent codes from itself; a login that
+/// already contains it is treated the same way.
 fn restore_percent_codes(login: &str) -> String {
     let mut restored = String::with_capacity(login.len());
     let mut rest = login;
@@ -44,15 +43,15 @@ fn restore_percent_codes(login: &str) -> String {
     restored + rest
 }
 
-/// What is left of a nicename when WordPress writes its user back: `a--2`, a number behind a hyphen at which the base was
-/// cut, becomes `a-2`.
+/// The nicename after WordPress writes the user back: `a--2`, a number after a hyphen at which the base was truncated,
+/// becomes `a-2`.
 #[must_use]
 pub fn filtered_again(nicename: &str, rules: &Rules<'_>) -> String {
     let strict = sanitize_user(nicename.as_bytes(), true, rules);
     from_login(&String::from_utf8_lossy(&strict))
 }
 
-/// The nicename to try when the base is taken: as much of the base as leaves room, and `-n`. WordPress starts with 2.
+/// The nicename to try if the base is taken: the base, truncated to leave room, and `-n`. WordPress starts with 2.
 #[must_use]
 pub fn numbered(base: &str, n: u32) -> String {
     let suffix = format!("-{n}");

@@ -1,24 +1,23 @@
-//! Removing markup: PHP's `strip_tags` (8.2) and WordPress's `wp_strip_all_tags` around it.
+//! Removes markup: PHP's `strip_tags` (8.2) and WordPress's `wp_strip_all_tags` around it.
 
 use crate::wordpress::php::loose::trim;
 
-/// WordPress's `wp_strip_all_tags` without its option to remove line breaks: script and style blocks go with their
-/// content, other tags alone; then the text is trimmed.
+/// WordPress's `wp_strip_all_tags` without its option to remove line breaks: script and style blocks are removed with
+/// their content, other tags without it; then the text is trimmed.
 #[must_use]
 pub fn strip_all_tags(text: &[u8]) -> Vec<u8> {
-    // Either function changes nothing without one of these bytes.
+    // Neither function changes a text without one of these bytes.
     if !text.contains(&b'<') && !text.contains(&b'\0') {
         return trim(text).to_vec();
     }
     trim(&strip_tags(&remove_blocks(text))).to_vec()
 }
 
-/// Removes `<script…>…</script>` and `<style…>…</style>`, in any case and across lines. A block that is never closed
-/// stays.
+/// Removes `<script…>…</script>` and `<style…>…</style>`, in any case and across lines. An unclosed block is kept.
 fn remove_blocks(text: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(text.len());
     let mut rest = text;
-    // Once a closing tag is missing it is missing for every later block, which keeps hostile input linear.
+    // A missing closing tag is missing for every later block too; remembering that keeps hostile input linear.
     let mut unclosed = [false; 2];
     while let Some(open) = rest.iter().position(|&byte| byte == b'<') {
         kept.extend_from_slice(&rest[..open]);
@@ -58,7 +57,7 @@ fn block_length(text: &[u8], unclosed: &mut [bool; 2]) -> Option<usize> {
     length
 }
 
-/// PHP's `strip_tags` without allowed tags: a state machine that knows tags, PHP code, declarations and comments.
+/// PHP's `strip_tags` without allowed tags: a state machine for tags, PHP code, declarations and comments.
 #[must_use]
 pub fn strip_tags(text: &[u8]) -> Vec<u8> {
     let mut machine = Machine::default();
@@ -81,24 +80,24 @@ enum State {
     Comment,
 }
 
-/// Quotes and depth outlive a change of state, as in PHP.
+/// Quotes and depth persist across state changes, as in PHP.
 #[derive(Default)]
 struct Machine {
     state: State,
-    /// How many `<` inside a tag still wait for their `>`.
+    /// The number of `<` inside a tag that still lack their `>`.
     depth: usize,
-    /// The quote character that is open.
+    /// The currently open quote character.
     quote: Option<u8>,
     /// Open minus closed parentheses of PHP code.
     brackets: isize,
-    /// The last structural character PHP's machine remembers; only PHP code looks at it.
+    /// The last structural character PHP's machine remembers; only PHP code uses it.
     last: u8,
     /// Inside `<?xml`, where `->` does not end the tag.
     xml: bool,
 }
 
 impl Machine {
-    /// Takes the byte at an offset and tells whether it belongs to the result.
+    /// Processes the byte at an offset and returns whether it is part of the result.
     fn step(&mut self, text: &[u8], at: usize) -> bool {
         match self.state {
             State::Text => return self.text(text, at),
@@ -199,7 +198,7 @@ impl Machine {
         }
     }
 
-    /// Whether a `>` is free to end something: it is used up by a nested `<`, and has no meaning inside quotes.
+    /// Whether a `>` can end something: a nested `<` consumes it, and inside quotes it has no meaning.
     fn closes(&mut self) -> bool {
         if self.depth > 0 {
             self.depth -= 1;

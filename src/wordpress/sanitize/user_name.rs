@@ -1,10 +1,10 @@
-//! User names: `sanitize_user` (the body is the same in 5.9 – 7.1) with the lower-casing that networks add.
+//! Sanitises user names: `sanitize_user` (the body is the same in 5.9 – 7.1) with the lower-casing that networks add.
 
 use super::{Rules, accents::remove_accents, name::collapse, strip_tags::strip_all_tags};
 use crate::wordpress::php::loose::trim;
 
-/// WordPress's `sanitize_user`. The strict form is what `wp_insert_user` stores and is pure ASCII; the other one is
-/// what names are looked up by. PHP handlers pass the slashed form value.
+/// WordPress's `sanitize_user`. The strict form is what `wp_insert_user` stores and is pure ASCII; the non-strict form
+/// is used for name look-ups. PHP handlers pass the slashed form value.
 #[must_use]
 pub fn sanitize_user(raw: &[u8], strict: bool, rules: &Rules<'_>) -> Vec<u8> {
     let name = remove_accents(&strip_all_tags(raw), rules);
@@ -21,7 +21,7 @@ pub fn sanitize_user(raw: &[u8], strict: bool, rules: &Rules<'_>) -> Vec<u8> {
     name
 }
 
-/// Removes each `%` with two hexadecimal digits, in one pass: what moves together stays.
+/// Removes each `%` with two hexadecimal digits, in a single pass: codes that form when the rest closes up are kept.
 fn remove_percent_codes(name: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(name.len());
     let mut rest = name;
@@ -41,11 +41,11 @@ fn remove_percent_codes(name: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// Removes each `&…;` within a line that has something in between.
+/// Removes each `&…;` within a line with something in between.
 fn remove_references(name: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(name.len());
     let mut at = 0;
-    // Up to here there is no semicolon to be found, which keeps many ampersands from being searched many times.
+    // The end of the range known to have no semicolon, so that many ampersands do not repeat the search.
     let mut searched = 0;
     while at < name.len() {
         // The byte right after the ampersand may be a semicolon, but not a line feed.
