@@ -1,4 +1,4 @@
-//! `[admin]`: who may manage webhooks, and how. Mirrors nothing in PHP.
+//! `[admin]`: authentication and options of webhook management. Mirrors nothing in PHP.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -17,10 +17,10 @@ pub(super) const KEYS: &[&str] = &[
     "admin.old_key_hours",
 ];
 
-/// Shorter ones could be guessed.
+/// Shorter tokens could be guessed.
 const SHORTEST_TOKEN: usize = 32;
 
-/// The longest time, in hours, for which a webhook's key may stay valid after it was replaced.
+/// The longest time, in hours, for which an old webhook key may stay valid after a rotation.
 pub const LONGEST_OLD_KEY_HOURS: u32 = 8760;
 
 /// Resolved `[admin]` options.
@@ -30,9 +30,9 @@ pub struct Admin {
     pub token: Option<SecretString>,
     /// Whether WordPress's application passwords are accepted.
     pub application_passwords: bool,
-    /// Refused requests a minute from one address, after which all of its requests wait.
+    /// Refused requests a minute from one address before all its requests must wait.
     pub failures_per_minute_per_client: NonZeroU32,
-    /// How long a webhook's key is valid after it was replaced, unless that says otherwise.
+    /// How long an old webhook key stays valid after a rotation, unless the request sets another time.
     pub old_keys: TimeDelta,
 }
 
@@ -52,7 +52,7 @@ impl Admin {
     }
 }
 
-/// A token that is there but empty or weak is refused: whoever set it believes that it protects something.
+/// Refuses a token that is set but empty or weak: the operator believes that it protects something.
 fn token(settings: &mut Settings) -> Result<Option<SecretString>, Reported> {
     let key = "admin.token";
     let is_cleared = settings.is_known(key) && !settings.is_given(key);

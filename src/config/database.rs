@@ -21,9 +21,9 @@ pub(super) const KEYS: &[&str] = &[
 /// Resolved `[database]` options.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// Where the site's tables are.
+    /// Location of the site's tables.
     pub target: Target,
-    /// Most connections opened; at least 1.
+    /// The most connections to open; at least 1.
     pub max_connections: u32,
     /// How long a call waits for a free connection; whole seconds, at least 1.
     pub acquire_timeout: Duration,
@@ -31,7 +31,7 @@ pub struct Database {
     pub lock_wait_timeout: Duration,
 }
 
-/// Where the site's tables are, and how to log in there.
+/// Location of the site's tables, with the credentials.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// `database.url`: `mysql://` or `mariadb://`, with a host and a database name.
@@ -55,7 +55,7 @@ const REMEDY: &str = "write mysql://user:password@host:3306/database; \
     reserved characters in the user or the password must be percent-encoded, e.g. @ as %40, / as %2F, # as %23";
 
 impl Database {
-    /// `site` is what `wordpress.root` leads to, or the problem already noted with it.
+    /// `site` is the configuration found under `wordpress.root`, or the problem already noted with it.
     pub(super) fn read(
         settings: &mut Settings,
         site: Result<Option<&WpConfig>, Reported>,
@@ -78,7 +78,7 @@ impl Database {
 }
 
 impl Target {
-    /// Everything, the password included, to see whether it changes.
+    /// All values, including the password, to detect changes.
     fn content(&self) -> String {
         match self {
             Self::Url(url) => url.expose_secret().to_owned(),
@@ -96,10 +96,10 @@ impl Target {
     }
 }
 
-/// With another `DB_CHARSET` PHP's connection says that its text is what it is not: the tables then hold text that only
-/// PHP reads right. An empty one is PHP's default, utf8mb4.
+/// Refuses a `DB_CHARSET` other than UTF-8: PHP's connection then declares the wrong encoding, so the tables hold text
+/// that only PHP reads correctly. An empty one means PHP's default, utf8mb4.
 fn speaks_unicode(config: &WpConfig) -> Result<(), Problem> {
-    // A computed one is as good as any other: hardly anybody computes it.
+    // A computed value is accepted: computing it is rare.
     let charset = config.text("DB_CHARSET").ok().flatten().unwrap_or_default();
     if charset.is_empty() || charset.to_ascii_lowercase().starts_with("utf8") {
         return Ok(());
@@ -162,7 +162,7 @@ fn flaw(url: &str) -> Option<String> {
     None
 }
 
-/// The four constants of `wp-config.php`, or everything that is wrong with them.
+/// Reads the four constants of `wp-config.php`, or reports every problem with them.
 fn parts(config: &WpConfig) -> Result<Target, String> {
     let names = ["DB_HOST", "DB_USER", "DB_PASSWORD", "DB_NAME"];
     let [host, user, password, database] = names.map(|name| config.required_text(name));

@@ -1,4 +1,4 @@
-//! `DB_HOST` as PHP understands it: `wpdb::parse_db_host` (WordPress 6.1 to 7.1) takes it apart, and PHP's mysqli decides
+//! Parses `DB_HOST` as PHP does: `wpdb::parse_db_host` (WordPress 6.1 to 7.1) splits it, and PHP's mysqli decides
 //! between a Unix socket and TCP.
 
 use std::path::{Path, PathBuf};
@@ -23,19 +23,19 @@ pub(super) const DEFAULT_SOCKETS: &[&str] = &[
 const DEFAULT_PORT: u16 = 3306;
 
 impl Host {
-    /// `None` if WordPress cannot make a host and a port of it. The first of `sockets` that exists is the default one.
+    /// `None` if WordPress cannot parse a host and a port. The first of `sockets` that exists is the default socket.
     pub(super) fn parse(text: &str, sockets: &[impl AsRef<Path>]) -> Option<Self> {
         let (text, socket) = match text.find(":/") {
             Some(at) => (&text[..at], Some(&text[at + 1..])),
             None => (text, None),
         };
         let (host, port) = split(text)?;
-        // Like the pattern in WordPress, anything after a host that is no port is ignored, and port 0 is no port.
+        // As in WordPress's pattern, text after the host that is not a port is ignored, and port 0 is not a port.
         let port = match port {
             "" => None,
             digits => Some(digits.parse::<u16>().ok()?).filter(|port| *port != 0),
         };
-        // mysqli takes the socket for "localhost" alone, then whatever the port, and for no other host.
+        // mysqli uses the socket only for the host "localhost", and then with any port.
         if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
             return Some(Self::Tcp {
                 host: host.to_owned(),
@@ -53,7 +53,7 @@ impl Host {
     }
 }
 
-/// The host and the digits of the port, if any. Two colons or more make an IPv6 address.
+/// Splits off the digits of the port, if any. Two or more colons make an IPv6 address.
 fn split(text: &str) -> Option<(&str, &str)> {
     let leading = |text: &str, wanted: fn(char) -> bool| {
         text.find(|letter| !wanted(letter)).unwrap_or(text.len())

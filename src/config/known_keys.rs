@@ -1,4 +1,4 @@
-//! The options there are, and the one an unknown name was probably meant to be. Mirrors nothing in PHP.
+//! Lists all options and suggests the closest one for an unknown name. Mirrors nothing in PHP.
 
 use super::{admin, database, limits, log, mail, otlp, relay, runs, server, smtp, wordpress};
 
@@ -16,7 +16,7 @@ const SECTIONS: [&[&str]; 11] = [
     otlp::KEYS,
 ];
 
-/// Further apart than this, a suggestion would puzzle more than help.
+/// Beyond this edit distance, a suggestion would confuse more than help.
 const FARTHEST: usize = 3;
 
 /// Every option as `section.key`.

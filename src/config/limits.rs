@@ -1,5 +1,5 @@
-//! `[limits]`: how much the daemon takes on at once. The body and field limits stand in for PHP's own
-//! `post_max_size` and `max_input_vars`, which drop data silently where the daemon refuses.
+//! `[limits]`: limits on size, concurrency and rates. The body and field limits stand in for PHP's own
+//! `post_max_size` and `max_input_vars`, which drop data silently where the daemon refuses the call.
 
 use std::num::NonZeroU32;
 use std::thread;
@@ -23,19 +23,19 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Limits {
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// Most form fields in one body.
+    /// The most form fields in one body.
     pub max_fields: usize,
-    /// Most calls executed at the same time; the next one is told to come back.
+    /// The most calls executed at the same time; further ones are refused with a time to retry.
     pub max_calls_in_flight: usize,
-    /// Most open client connections on the public listener.
+    /// The most open client connections on the public listener.
     pub max_connections: usize,
-    /// Threads that hash passwords: at least 1; the option's 0 has become the number of cores.
+    /// Threads that hash passwords; at least 1, since the option's 0 resolves to the number of cores.
     pub hash_threads: usize,
-    /// Calls a second from one client address; `None` is no limit.
+    /// Calls a second from one client address; `None` means no limit.
     pub calls_per_second_per_client: Option<NonZeroU32>,
-    /// Calls a second to one webhook; `None` is no limit.
+    /// Calls a second to one webhook; `None` means no limit.
     pub calls_per_second_per_webhook: Option<NonZeroU32>,
-    /// Unknown keys a minute from one client address; `None` is no limit.
+    /// Unknown keys a minute from one client address; `None` means no limit.
     pub unknown_keys_per_minute_per_client: Option<NonZeroU32>,
 }
 

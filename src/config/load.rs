@@ -1,7 +1,7 @@
-//! Merging the layers and resolving every section. Mirrors nothing in PHP.
+//! Merges the configuration layers and resolves every section. Mirrors nothing in PHP.
 //!
-//! The `config` crate parses TOML and keeps each value's origin; merging happens here, option by option, because each
-//! layer is checked on its own, so that an unknown name is reported wherever it stands.
+//! The `config` crate parses TOML and keeps each value's origin. Merging happens here, option by option, because each
+//! layer is checked separately, so that an unknown name is reported with the layer it comes from.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,14 +21,14 @@ use super::{
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
 
-/// Where options come from, beside the built-in defaults. May hold secrets, hence no `Debug`.
+/// Where options come from, besides the built-in defaults. May hold secrets, hence no `Debug`.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// A TOML file, which must exist if it is named.
+    /// A TOML file, which must exist if given.
     pub file: Option<PathBuf>,
-    /// Variables of the process, of which those beginning with `FCOM_SIDECAR__` count.
+    /// Environment variables; those that start with `FCOM_SIDECAR__` count.
     pub environment: Vec<(String, String)>,
-    /// Options of the command line, as dotted keys such as `server.listen`.
+    /// Options from the command line, as dotted keys such as `server.listen`.
     pub overrides: Vec<(String, String)>,
 }
 
@@ -59,14 +59,14 @@ pub struct Config {
     pub log: Log,
     /// `[otlp]`, if there is a collector
     pub otlp: Option<Otlp>,
-    /// What each option was given as.
+    /// A fingerprint of each option's value.
     pub(super) given: Fingerprints,
     /// Where each option was set.
     pub(super) origins: Origins,
 }
 
 impl Config {
-    /// Merges defaults, file, environment and overrides (each wins over the one before), reads the files that the
+    /// Merges defaults, file, environment and overrides (each overrides the one before), reads the files that the
     /// result names (secrets, WordPress's own) and checks everything.
     ///
     /// # Errors
@@ -89,18 +89,18 @@ impl Config {
         settings.finish(resolved)
     }
 
-    /// The options that differ from another configuration's, files of secrets included.
+    /// The options that differ from another configuration's, including the content of secret files.
     pub fn changed_since(&self, before: &Self) -> Vec<String> {
         self.given.differ_from(&before.given)
     }
 
-    /// A problem with an option that code outside the configuration found, with the place where the option was set.
+    /// Builds a problem that code outside the configuration found with an option, and adds where the option was set.
     pub fn refuse(&self, key: &str, value: &str, what: &str, remedy: &str) -> Problem {
         let what = format!("{value:?} {what}{}", self.origins.of(key));
         Problem::new(key, what, remedy)
     }
 
-    /// Pretends that these options were given as in another configuration.
+    /// Treats these options as if they had been set as in another configuration.
     pub fn keep_given(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
         self.given.keep(&other.given, is_kept);
     }
@@ -111,7 +111,7 @@ impl Config {
             .as_ref()
             .map(Option::as_ref)
             .map_err(|reported| *reported);
-        // Every section is read before the first failure counts, so that all problems are noted.
+        // Every section is read before the first failure is returned, so that all problems are noted.
         let server = Server::read(settings);
         let admin = Admin::read(settings);
         let wordpress = WordPress::read(settings, site);
@@ -143,8 +143,8 @@ impl Config {
     }
 }
 
-/// All values, weakest layer first, by dotted key. What a file would have set that is no TOML, nobody knows, and then the
-/// rest is not judged.
+/// All values, weakest layer first, by dotted key. If the file is not valid TOML, its options are unknown, so the rest
+/// is not checked.
 fn layers(sources: Sources, settings: &mut Settings) -> Result<Vec<(String, Value)>, Reported> {
     let defaults = FileFormat::Toml.parse(None, DEFAULTS);
     let mut values = flatten(defaults.expect("the built-in defaults are TOML"));
@@ -182,7 +182,7 @@ fn read_file(path: &Path) -> Result<HashMap<String, Value>, Problem> {
         Problem::new(&name, format!("cannot be read: {error}"), remedy)
     })?;
     FileFormat::Toml.parse(Some(&name), &text).map_err(|error| {
-        // In between, the parser's message quotes the line, which may hold a password.
+        // Keep only the first and last line: between them, the parser's message quotes a line that may hold a password.
         let message = error.to_string();
         let mut lines = message.lines().filter(|line| !line.is_empty());
         let first = lines.next().unwrap_or_default();
@@ -198,7 +198,7 @@ fn read_file(path: &Path) -> Result<HashMap<String, Value>, Problem> {
     })
 }
 
-/// Turns nested tables into dotted keys, in alphabetical order. An empty table stands for itself.
+/// Turns nested tables into dotted keys, in alphabetical order. An empty table is kept as a value.
 fn flatten(table: HashMap<String, Value>) -> Vec<(String, Value)> {
     let mut values = Vec::new();
     for (key, value) in table {

@@ -1,4 +1,4 @@
-//! `[log]`: what the daemon writes about itself. Mirrors nothing in PHP.
+//! `[log]`: format and filter of the daemon's log. Mirrors nothing in PHP.
 
 use super::problem::Reported;
 use super::settings::Settings;
@@ -8,18 +8,18 @@ pub(super) const KEYS: &[&str] = &["log.format", "log.filter"];
 /// Resolved `[log]` options.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// The shape of a line.
+    /// The format of a line.
     pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `info,fcom_sidecar::mail=debug`; not empty, otherwise unchecked here.
+    /// A `tracing` filter such as `info` or `info,fcom_sidecar::mail=debug`; not empty, but otherwise unchecked here.
     pub filter: String,
 }
 
-/// The shape of a log line.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text for people.
+    /// Human-readable text.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! `[mail]`: who sends the welcome mail that `wp_new_user_notification` (WordPress 7.1) would have sent, and how.
+//! `[mail]`: how the welcome mail that `wp_new_user_notification` (WordPress 7.1) would have sent is delivered.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -32,25 +32,25 @@ pub struct Mail {
     pub from: Option<String>,
     /// The sender's name; `None` for WordPress's default.
     pub from_name: Option<String>,
-    /// Where answers go.
+    /// The address for replies.
     pub reply_to: Option<String>,
-    /// The envelope's sender; `None` for the sender's address.
+    /// The envelope sender; `None` for the sender's address.
     pub envelope_from: Option<String>,
-    /// Whether links are https although `siteurl` is not.
+    /// Whether links use https even if `siteurl` does not.
     pub https_links: bool,
-    /// Folder of the operator's own texts.
+    /// Folder with the operator's own mail templates.
     pub templates: Option<PathBuf>,
-    /// Mails on their way at once, each on a connection of its own; at least 1.
+    /// The most mails in transit at once, each on its own connection; at least 1.
     pub connections: u32,
-    /// Rate of this process; `None` for no limit.
+    /// This process's sending rate; `None` for no limit.
     pub mails_per_second: Option<NonZeroU32>,
-    /// Pause after the first failure; doubled after each further one.
+    /// The back-off after the first failure; it doubles after each further one.
     pub first_retry: Duration,
-    /// The longest pause.
+    /// The longest back-off.
     pub longest_retry: Duration,
-    /// When a mail that never left is given up.
+    /// The age at which an undelivered mail is given up.
     pub give_up: Duration,
-    /// How long a sender has a mail for itself; at least 2 seconds.
+    /// How long a sender holds its lease on a mail; at least 2 seconds.
     pub lease: Duration,
 }
 
@@ -59,9 +59,9 @@ pub struct Mail {
 pub enum Transport {
     /// The daemon sends it through `smtp.url`.
     Smtp,
-    /// WordPress sends it, asked through Action Scheduler.
+    /// WordPress sends it, triggered through Action Scheduler.
     WordPress,
-    /// Nobody sends it.
+    /// No mail is sent.
     Off,
 }
 

@@ -1,11 +1,11 @@
-//! What the operator decides, and what the site's own `wp-config.php` already says.
+//! Loads the configuration: the operator's options and the settings in the site's own `wp-config.php`.
 //!
 //! [`Config::load`] merges four layers, option by option: the embedded `deploy/config.default.toml`, a TOML file, the
 //! environment (`FCOM_SIDECAR__SECTION__KEY`) and the command line. Each section owns its options, their checks and its
-//! immutable result; every problem found on the way is collected, so that one start shows all of them.
+//! immutable result. All problems are collected, so that one start reports all of them.
 //!
-//! With `wordpress.root` set, whatever was not given outright comes from WordPress's files, which are read but never
-//! run: `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
+//! With `wordpress.root` set, options that are not set come from WordPress's files, which are read but never run:
+//! `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
 
 mod admin;
 mod database;

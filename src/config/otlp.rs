@@ -1,4 +1,4 @@
-//! `[otlp]`: the OpenTelemetry collector that hears of calls, if any. Mirrors nothing in PHP.
+//! `[otlp]`: the OpenTelemetry collector that receives traces of calls, if any. Mirrors nothing in PHP.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ pub(super) const KEYS: &[&str] = &[
     "otlp.timeout_seconds",
 ];
 
-/// Whether this binary can do it at all.
+/// Whether this binary was built with support for it.
 const IS_BUILT_IN: bool = cfg!(feature = "otlp");
-/// Where collectors take spans over HTTP.
+/// The path at which collectors accept spans over HTTP.
 const TRACES: &str = "v1/traces";
 
-/// Resolved `[otlp]` options, of a collector that is named.
+/// The resolved `[otlp]` options, if a collector is configured.
 #[derive(Debug, Clone)]
 pub struct Otlp {
-    /// Where spans are posted to.
+    /// The URL to which spans are posted.
     pub endpoint: Url,
-    /// Names and values of headers that go with them.
+    /// Names and values of the headers sent with them.
     pub headers: Vec<(String, SecretString)>,
-    /// What the collector knows us as.
+    /// The service name shown in the collector.
     pub service_name: String,
-    /// Which part of the traces that begin here is told of, from 0 to 1.
+    /// The fraction of traces started here that is exported, from 0 to 1.
     pub sample_ratio: f64,
-    /// How long the collector may take for an answer.
+    /// How long the collector may take to respond.
     pub timeout: Duration,
 }
 
@@ -74,7 +74,7 @@ impl Otlp {
     }
 }
 
-/// The collector's address, with the path that collectors have for spans.
+/// Parses the collector's URL and adds the path for spans.
 fn endpoint(text: &str) -> Result<Url, Flaw> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -90,7 +90,7 @@ fn endpoint(text: &str) -> Result<Url, Flaw> {
     Ok(url)
 }
 
-/// One header a line. What is wrong is said without quoting: values are tokens.
+/// Reads one header per line. Problems are reported without quoting the line, because values are tokens.
 fn headers(settings: &mut Settings) -> Result<Vec<(String, SecretString)>, Reported> {
     let Some(text) = settings.secret("otlp.headers")? else {
         return Ok(Vec::new());
@@ -116,7 +116,7 @@ fn header(line: &str) -> Option<(String, SecretString)> {
     is_header.then(|| (name.to_owned(), SecretString::from(value)))
 }
 
-/// What would be shown in messages.
+/// Names the part of the URL that may hold a secret and would appear in messages.
 fn secret_in(url: &str) -> Option<&'static str> {
     let url = Url::parse(url).ok()?;
     if !url.username().is_empty() || url.password().is_some() {

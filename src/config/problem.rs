@@ -1,4 +1,4 @@
-//! Configuration problems, collected and shown together. Mirrors nothing in PHP.
+//! Collects configuration problems, so that they are shown together. Mirrors nothing in PHP.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one attempt to load the configuration; never empty. Shown on several lines.
+/// All problems of one attempt to load the configuration; never empty. Displayed on several lines.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     /// In the order they were found.
@@ -68,7 +68,7 @@ impl Flaw {
     }
 }
 
-/// Stands in for a value whose problem has been noted, so that reading goes on and finds the others.
+/// Stands in for a value whose problem has been noted, so that reading continues and finds further problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reported;
 

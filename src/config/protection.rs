@@ -1,6 +1,6 @@
-//! `[protection.NAME]`: what a webhook asks of its callers beside the key. Mirrors nothing in PHP.
+//! `[protection.NAME]`: what a webhook requires of its callers besides the key. Mirrors nothing in PHP.
 //!
-//! Everything here fails closed: a table that would protect nothing, or with a secret that is none, is refused.
+//! Everything here fails closed: a table that would protect nothing, or whose secret is invalid, is refused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ pub(super) const KEYS: &[&str] = &[
 /// Key bytes after the prefix: the specification asks for 24 to 64.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Secrets that documentation shows and examples use.
+/// Secrets published in documentation and examples.
 const PUBLISHED: [&str; 3] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -41,29 +41,29 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What callers of one webhook have to fulfil; of several protections of one webhook, all.
+/// Requirements on the callers of one webhook. If a webhook has several protections, all apply.
 #[derive(Debug, Clone)]
 pub struct Protection {
-    /// As the operator calls it.
+    /// The operator's name for it.
     pub name: String,
-    /// Whose callers.
+    /// The protected webhook.
     pub webhook: ProtectedWebhook,
-    /// Where calls may come from; `None` is anywhere.
+    /// Networks from which calls are accepted; `None` means any.
     pub allowed_networks: Option<Vec<IpNet>>,
-    /// Keys of which one must have signed the call; `None` asks for no signature.
+    /// Keys, one of which must have signed the call; `None` requires no signature.
     pub secrets: Option<Vec<SecretSlice<u8>>>,
 }
 
-/// How a webhook is named: never by its key.
+/// Identifies a webhook, but never by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProtectedWebhook {
     /// Row id in `fcom_meta`.
     Id(u64),
-    /// As FluentCommunity shows it; all that are called so.
+    /// The title shown in FluentCommunity; stands for all webhooks with that title.
     Title(String),
 }
 
-/// Whether this is an option of some protection, or the name of one that has no options.
+/// Whether this is an option of a protection, or the name of a protection without options.
 pub(super) fn is_option(key: &str) -> bool {
     match parts(key) {
         Some((_, option)) => option.is_none_or(|option| KEYS.contains(&option)),
@@ -162,7 +162,7 @@ fn networks(settings: &mut Settings, key: &str) -> Result<Vec<IpNet>, Reported> 
     Ok(networks)
 }
 
-/// One or more secrets, outright or one a line in a file. Not set is none; empty is a problem.
+/// Reads one or more secrets, given directly or one per line in a file. Not set means none; empty is a problem.
 fn secrets(
     settings: &mut Settings,
     key: &impl Fn(&str) -> String,
@@ -211,7 +211,7 @@ fn secrets(
 
 const MAKE_ONE: &str = "make one, e.g. with: echo \"whsec_$(openssl rand -base64 32)\"";
 
-/// The key in a secret, or what is wrong with it; the secret itself is not shown.
+/// Decodes the key in a secret, or reports what is wrong with it, without showing the secret.
 fn secret(text: &str) -> Result<SecretSlice<u8>, String> {
     let encoded = text
         .strip_prefix("whsec_")
@@ -230,7 +230,7 @@ fn secret(text: &str) -> Result<SecretSlice<u8>, String> {
         ));
     }
     let different: BTreeSet<u8> = key.iter().copied().collect();
-    // Of random ones, hardly one in 10^30 is so poor.
+    // Fewer than one random key in 10^30 has so few different bytes.
     if different.len() < 8 {
         return Err("is not random".to_owned());
     }

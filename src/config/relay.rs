@@ -1,5 +1,5 @@
-//! `[relay]`: whether WordPress hears of what was written, through the must-use plugin in `deploy/mu-plugin`. Mirrors
-//! nothing in PHP.
+//! `[relay]`: whether events about writes are relayed to WordPress, through the must-use plugin in `deploy/mu-plugin`.
+//! Mirrors nothing in PHP.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const KEYS: &[&str] = &[
     "relay.retention_days",
 ];
 
-/// Fewer characters than this can be guessed.
+/// Shorter secrets could be guessed.
 const SHORTEST_SECRET: usize = 16;
 
 /// Resolved `[relay]` options.
@@ -28,18 +28,18 @@ pub struct Relay {
     pub enabled: bool,
     /// How WordPress is woken; `None` leaves that to WP-Cron.
     pub wake: Option<Wake>,
-    /// Days after which an event that is done is forgotten; at least 1.
+    /// Days after which a finished event is deleted; at least 1.
     pub retention_days: u32,
 }
 
-/// Where WordPress is woken, and how it knows that it is us.
+/// Where WordPress is woken, and how it authenticates the request.
 #[derive(Debug, Clone)]
 pub struct Wake {
     /// The site's address.
     pub url: Url,
     /// Shared with the plugin.
     pub secret: SecretString,
-    /// How long WordPress may take.
+    /// How long WordPress may take to respond.
     pub timeout: Duration,
 }
 

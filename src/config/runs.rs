@@ -12,11 +12,11 @@ pub(super) const KEYS: &[&str] = &[
 /// Resolved `[runs]` options.
 #[derive(Debug, Clone)]
 pub struct Runs {
-    /// Days after which an executed call is forgotten; at least 1.
+    /// Days after which the record of a call is deleted; at least 1.
     pub retention_days: u32,
-    /// Hours for which an `Idempotency-Key` stands for its call; at least 1.
+    /// Hours for which an `Idempotency-Key` is remembered; at least 1.
     pub idempotency_hours: u32,
-    /// Whether an executed call is remembered with the client's address.
+    /// Whether the record of a call includes the client's address.
     pub client_addresses: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `[server]`: where the daemon listens and whom it believes about a client's address. Mirrors nothing in PHP.
+//! `[server]`: where the daemon listens and which proxies it trusts for a client's address. Mirrors nothing in PHP.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.shutdown_seconds",
 ];
 
-/// The longest path the kernel takes for a Unix socket, less the closing NUL byte.
+/// The longest path the kernel accepts for a Unix socket, without the final NUL byte.
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Resolved `[server]` options.
@@ -31,16 +31,16 @@ pub struct Server {
     pub admin_listen: Listen,
     /// Permission bits of Unix sockets, e.g. `0o660`.
     pub socket_mode: u32,
-    /// Peers whose forwarded client address is believed; a bare address is a network of one.
+    /// Peers whose forwarding headers are trusted; a bare address is a network of one.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where they say it.
+    /// The header in which they send the client's address.
     pub forwarding_header: ForwardingHeader,
-    /// How long calls under way may take once the daemon is told to stop.
+    /// How long calls in progress may still take after the daemon is asked to stop.
     pub shutdown: Duration,
 }
 
-/// The header in which proxies say whom they call for. Only one of them is read: a proxy passes the other one on as the
-/// client sent it.
+/// The header in which proxies send the client's address. Only one of the two is read: a proxy passes the other one on
+/// as the client sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardingHeader {
     /// `X-Forwarded-For`, with `X-Forwarded-Proto`.
@@ -49,7 +49,7 @@ pub enum ForwardingHeader {
     Forwarded,
 }
 
-/// A place to listen at; displayed the way it is configured.
+/// An address to listen on; displayed as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// An IP address and a port; port 0 lets the system choose.
@@ -89,7 +89,7 @@ impl Listen {
                     "has no port",
                     format!("write \"{}\", for example", SocketAddr::new(address, 8095)),
                 ),
-                // A name may stand for several addresses, and for others tomorrow.
+                // A name may resolve to several addresses, and to others later.
                 (_, Some(port)) => Flaw::new(
                     "does not start with an IP address",
                     format!("write \"127.0.0.1:{port}\" or \"[::1]:{port}\", names are not looked up"),

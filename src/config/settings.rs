@@ -1,7 +1,7 @@
-//! The merged options, still untyped, and the typed reading that notes every problem. Mirrors nothing in PHP.
+//! Holds the merged, still untyped options, and reads them by type, noting every problem. Mirrors nothing in PHP.
 //!
-//! Values from the environment and the command line are text whatever their option's type, so numbers and lists are
-//! read from text here, by the option's own type. Nothing is guessed from a value's looks: a password of digits is text.
+//! Values from the environment and the command line are always text, so numbers and lists are parsed from text here, by
+//! the option's own type. A type is never guessed from the value: a password of digits stays text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -17,7 +17,7 @@ use super::problem::{ConfigError, Flaw, Problem, Reported};
 const NO_LIST: &str = "is not a list of texts";
 const WRITE_A_LIST: &str = "write a list of texts, e.g. [\"a\", \"b\"]";
 
-/// What each option was given as, without telling: to see which options change.
+/// A fingerprint of each option's value, to detect changes without keeping the value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fingerprints(BTreeMap<String, u64>);
 
@@ -30,7 +30,7 @@ impl Fingerprints {
         changed.cloned().collect()
     }
 
-    /// Takes those of `other` that `is_kept` names.
+    /// Takes over the fingerprints of `other` for which `is_kept` is true.
     pub(super) fn keep(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
         self.0.retain(|key, _| !is_kept(key));
         let kept = other.0.iter().filter(|(key, _)| is_kept(key));
@@ -39,7 +39,7 @@ impl Fingerprints {
     }
 }
 
-/// Where options were set, without built-in defaults.
+/// Where options were set; built-in defaults are left out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins(BTreeMap<String, String>);
 
@@ -66,7 +66,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Puts a value over what earlier layers said. A value without origin is a built-in default.
+    /// Overrides the value from earlier layers. A value without origin is a built-in default.
     pub(super) fn set(&mut self, key: String, value: Value) {
         self.values.insert(key, value);
     }
@@ -76,7 +76,7 @@ impl Settings {
         Reported
     }
 
-    /// What was resolved, unless any problem has been noted.
+    /// Returns the resolved value, unless any problem has been noted.
     pub(super) fn finish<T>(self, resolved: Result<T, Reported>) -> Result<T, ConfigError> {
         match resolved {
             Ok(value) if self.problems.is_empty() => Ok(value),
@@ -86,7 +86,7 @@ impl Settings {
         }
     }
 
-    /// Whether the operator set this option, as opposed to the built-in defaults; an empty text does not count.
+    /// Whether the operator set this option, as opposed to a built-in default; an empty text does not count.
     pub(super) fn is_given(&self, key: &str) -> bool {
         self.values.get(key).is_some_and(|value| {
             value.origin().is_some()
@@ -94,7 +94,7 @@ impl Settings {
         })
     }
 
-    /// What every option was given as; of those that name a file of a secret, what is in it.
+    /// Fingerprints of all options; for options that name a secret file, also of the file's content.
     pub(super) fn fingerprints(&self) -> Fingerprints {
         let given = self.values.iter();
         let given =
@@ -112,7 +112,7 @@ impl Settings {
         Origins(given.collect())
     }
 
-    /// Notes what was read from elsewhere for an option.
+    /// Notes the content that was read from a file for an option.
     pub(super) fn note_content(&mut self, key: &str, content: &str) {
         let content = fingerprint(content);
         self.from_files.0.insert(key.to_owned(), content);
@@ -123,7 +123,7 @@ impl Settings {
         self.values.keys().map(String::as_str)
     }
 
-    /// Whether any layer says something about this option, be it an empty text.
+    /// Whether any layer sets this option, even to an empty text.
     pub(super) fn is_known(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
@@ -152,7 +152,7 @@ impl Settings {
             .map_err(|flaw| self.refuse(key, &flaw))
     }
 
-    /// A text that must be there, turned into the option's type by `parse`.
+    /// A required text that `parse` turns into the option's type.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -164,7 +164,7 @@ impl Settings {
         }
     }
 
-    /// A choice between fixed words.
+    /// One of several fixed words.
     pub(super) fn one_of<T: Copy>(
         &mut self,
         key: &str,
@@ -182,7 +182,7 @@ impl Settings {
         })
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(super) fn flag(&mut self, key: &str) -> Result<bool, Reported> {
         let flag = match self.values.get(key).map(|value| &value.kind) {
             Some(ValueKind::Boolean(flag)) => Some(*flag),
@@ -216,7 +216,7 @@ impl Settings {
         })
     }
 
-    /// A part of a whole.
+    /// A fraction.
     pub(super) fn ratio(&mut self, key: &str) -> Result<f64, Reported> {
         let ratio = match self.values.get(key).map(|value| &value.kind) {
             Some(ValueKind::Float(ratio)) => Some(*ratio),
@@ -254,7 +254,7 @@ impl Settings {
         parsed.into_iter().collect()
     }
 
-    /// A list of secrets, none of which is shown.
+    /// A list of secrets; none is shown in messages.
     pub(super) fn secret_list(&mut self, key: &str) -> Result<Vec<String>, Reported> {
         self.items(key)
             .ok_or_else(|| self.note(Problem::new(key, NO_LIST, WRITE_A_LIST)))
@@ -277,7 +277,7 @@ impl Settings {
         }
     }
 
-    /// A secret, given outright or as the content of the file that `<key>_file` names (less one final newline).
+    /// A secret, given directly or as the content of the file that `<key>_file` names (without one final newline).
     pub(super) fn secret(&mut self, key: &str) -> Result<Option<SecretString>, Reported> {
         let file_key = format!("{key}_file");
         let (outright, file) = (self.is_given(key), self.is_given(&file_key));
@@ -312,7 +312,7 @@ impl Settings {
         Ok(secret)
     }
 
-    /// Notes that this option's value is refused. Not for secrets: the value is shown.
+    /// Notes that this option's value is refused. Do not use it for secrets: the message shows the value.
     pub(super) fn refuse(&mut self, key: &str, flaw: &Flaw) -> Reported {
         let shown = match self.values.get(key).map(|value| &value.kind) {
             None | Some(ValueKind::Nil) => "nothing".to_owned(),

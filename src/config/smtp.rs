@@ -1,4 +1,4 @@
-//! `[smtp]`: the server that takes the daemon's mail. Mirrors nothing in PHP.
+//! `[smtp]`: the server that accepts the daemon's mail. Mirrors nothing in PHP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Smtp {
     /// `smtp://`, `smtps://` or `smtp+starttls://` with a host; user and password percent-encoded.
     pub url: Option<SecretString>,
-    /// PEM file of a certificate authority to trust beside the system's.
+    /// PEM file of a certificate authority to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// How long the server may take for a mail.
+    /// How long the server may take to accept a mail.
     pub timeout: Duration,
 }
 
@@ -38,7 +38,7 @@ fn flaw(url: &str) -> Option<String> {
     if !matches!(url.scheme(), "smtp" | "smtps" | "smtp+starttls") {
         return Some("has a scheme other than smtp, smtps and smtp+starttls".to_owned());
     }
-    // An unencoded # or ? in the password ends the URL early and leaves its rest behind it.
+    // An unencoded # or ? in the password ends the URL early and leaves the rest in the query or fragment.
     if url.host_str().is_none_or(str::is_empty) || url.fragment().is_some() {
         return Some("names no host".to_owned());
     }

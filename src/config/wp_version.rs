@@ -1,5 +1,5 @@
-//! The WordPress version, from `wp-includes/version.php` or from the operator; mirrors how every WordPress sets
-//! `$wp_version`.
+//! Determines the WordPress version, from `wp-includes/version.php` or from the operator; mirrors how every WordPress
+//! release sets `$wp_version`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<String, Flaw> {
     ))
 }
 
-/// The version that a `version.php` says now; `None` while the file is missing or being replaced.
+/// The current version in a `version.php`; `None` while the file is missing or being replaced.
 pub fn read_file(path: &Path) -> Option<String> {
     let source = fs::read(path).ok()?;
     match &PhpSource::read(&source).variable("wp_version")?.value {
@@ -42,7 +42,7 @@ pub fn read_file(path: &Path) -> Option<String> {
     }
 }
 
-/// The version of the WordPress in `root`, and the file that says so.
+/// The version of the WordPress in `root`, and the file it was read from.
 pub(super) fn read(root: &Path) -> Result<(String, PathBuf), Problem> {
     let path = root.join("wp-includes/version.php");
     let refuse = |what: String| {

@@ -1,7 +1,7 @@
-//! Who calls: the client's address and whether it used HTTPS, from the proxy's headers where the proxy is trusted.
+//! Determines the client's address and whether it used HTTPS, from the proxy's headers if the proxy is trusted.
 //!
-//! Whatever a client sends itself stands left of what the proxies append, so headers are read from the right, only as
-//! far as the proxies are trusted, and nothing further left can change what was read.
+//! Anything a client sends itself stands to the left of what the proxies append. Headers are therefore read from the
+//! right, only as far as the proxies are trusted, and nothing further left can change the result.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,13 +15,13 @@ use crate::config::ForwardingHeader;
 pub(super) struct Client {
     /// `None` over a Unix socket without a forwarded address.
     pub(super) address: Option<IpAddr>,
-    /// Whether the client's own connection was encrypted, as the proxy says.
+    /// Whether the client's own connection was encrypted, according to the proxy.
     pub(super) https: bool,
 }
 
 impl Client {
-    /// Reads the header that the proxies write, if the peer is a trusted one. A peer on the Unix socket is one: the
-    /// socket's permissions say who may connect.
+    /// Reads the header that the proxies write, if the peer is trusted. A peer on the Unix socket is: the socket's
+    /// permissions control who can connect.
     pub(super) fn of(request: &HttpRequest, trusted: &[IpNet], written: ForwardingHeader) -> Self {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
@@ -42,7 +42,7 @@ impl Client {
             }
             ForwardingHeader::Forwarded => elements(&header(request, "forwarded")),
         };
-        // Each proxy appends the peer it saw: the last address that is no proxy of ours is the client.
+        // Each proxy appends the peer it saw, so the last address that is not one of our proxies is the client.
         for hop in hops {
             client.address = Some(hop.address);
             client.https = hop.https.unwrap_or(client.https);
@@ -54,15 +54,15 @@ impl Client {
     }
 }
 
-/// What one proxy says about its peer.
+/// What one proxy reports about its peer.
 struct Hop {
     address: IpAddr,
-    /// `None` where another header says it.
+    /// `None` if another header carries it.
     https: Option<bool>,
 }
 
-/// All lines of a header as one. Other bytes than text must not make a line disappear: the client sent them, and the
-/// proxy appended to them.
+/// Joins all lines of a header. Bytes that are not text must not make a line disappear: the client may have sent them,
+/// and the proxy appended to that line.
 fn header(request: &HttpRequest, name: &str) -> String {
     let lines = request.headers().get_all(name);
     let lines: Vec<_> = lines
@@ -76,7 +76,7 @@ fn last_protocol(header: &str) -> bool {
     last.is_some_and(|protocol| protocol.trim().eq_ignore_ascii_case("https"))
 }
 
-/// The addresses of `X-Forwarded-For`, last first, up to one that is none.
+/// The addresses of `X-Forwarded-For`, last first, up to the first entry that is not an address.
 fn addresses(header: &str) -> Vec<Hop> {
     let addresses = header.rsplit(',').map_while(|hop| node(hop.trim()));
     addresses
@@ -87,7 +87,7 @@ fn addresses(header: &str) -> Vec<Hop> {
         .collect()
 }
 
-/// The elements of `Forwarded` (RFC 7239), last first, up to one without an address.
+/// The elements of `Forwarded` (RFC 7239), last first, up to the first one without an address.
 fn elements(header: &str) -> Vec<Hop> {
     let hop = |element: &str| {
         let (mut address, mut https) = (None, false);
@@ -95,7 +95,7 @@ fn elements(header: &str) -> Vec<Hop> {
             let (name, value) = pair.split_once('=')?;
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
-                // Twice, and nobody knows which one is meant.
+                // Ambiguous if given twice.
                 "for" if address.is_some() => return None,
                 "for" => address = Some(node(value)?),
                 "proto" => https = value.eq_ignore_ascii_case("https"),
@@ -113,8 +113,8 @@ fn elements(header: &str) -> Vec<Hop> {
         .collect()
 }
 
-/// The parts between separators that are not in quotes, last first. Begins at the end, so that a quote that a client
-/// left open does not swallow what a proxy appended.
+/// Splits at separators outside quotes, last part first. Starting from the end keeps a quote that a client left open
+/// from swallowing what a proxy appended.
 fn split_from_the_right(text: &str, separator: u8) -> Vec<&str> {
     let (mut parts, mut end, mut quoted) = (Vec::new(), text.len(), false);
     for (at, &byte) in text.as_bytes().iter().enumerate().rev() {
@@ -129,7 +129,7 @@ fn split_from_the_right(text: &str, separator: u8) -> Vec<&str> {
     parts
 }
 
-/// An address, perhaps with a port.
+/// Parses an address with an optional port.
 fn node(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']').parse();
     let address: IpAddr = bare
@@ -138,7 +138,7 @@ fn node(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Whatever a client puts into the headers, the address that its proxy appends is found.
+/// Checks that the address appended by the proxy is found, no matter what the client puts into the headers.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn assert_last_hop_stands(invented: &str) {
     let appended: IpAddr = [192, 0, 2, 1].into();
@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    /// A proxy that writes the one passes the other on as the client sent it.
+    /// A proxy that writes one of the headers passes the other on as the client sent it.
     #[test]
     fn the_header_that_the_proxy_does_not_write_is_not_read() {
         let headers = [("forwarded", "for=6.6.6.6;proto=https")];

@@ -1,8 +1,8 @@
-//! Form fields under PHP's rules: what `$_POST` and `$_GET` hold for a body or a query string.
+//! Parses form fields under PHP's rules: what `$_POST` and `$_GET` hold for a body or a query string.
 //!
 //! Mirrors the variable registration of PHP 8.2 (the part shared by urlencoded bodies, multipart
-//! bodies and `parse_str`). Arrays are recognised but not kept: every field the webhook reads is a
-//! scalar, and one sent as an array only has to be told apart.
+//! bodies and `parse_str`). Arrays are recognised but not kept: every field that the webhook reads
+//! is a scalar, so an array only has to be told apart from one.
 
 mod name;
 
@@ -17,13 +17,13 @@ pub(in crate::http) use self::name::Name;
 /// The value of one form field.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Field {
-    /// A scalar: raw bytes, neither slashed nor checked to be UTF-8.
+    /// A scalar: raw bytes, without added slashes and not necessarily UTF-8.
     Text(Vec<u8>),
     /// A field sent as `name[]` or `name[key]`; its elements are not kept.
     Array,
 }
 
-/// Field values include passwords, so none is ever shown.
+/// Field values include passwords, so none is ever printed.
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -36,7 +36,7 @@ impl fmt::Debug for Field {
 /// Why a form could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FieldsError {
-    /// PHP silently drops what exceeds `max_input_vars`; acting on half a form would be worse.
+    /// PHP silently drops fields beyond `max_input_vars`; acting on half a form would be worse than refusing it.
     #[error("more than {limit} form fields")]
     TooMany {
         /// The most fields a form may have.
@@ -44,7 +44,7 @@ pub enum FieldsError {
     },
 }
 
-/// The fields of one form, by their name as PHP spells it.
+/// The fields of one form, by name as PHP spells it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fields {
     by_name: BTreeMap<Vec<u8>, Field>,
@@ -52,7 +52,7 @@ pub struct Fields {
     limit: usize,
 }
 
-/// Shows the number of fields only: a body that is no form at all ends up whole in a name.
+/// Prints the number of fields only: a body that is not a form at all ends up as a single field name.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fields")
@@ -75,7 +75,7 @@ impl Fields {
     /// Reads an `application/x-www-form-urlencoded` body.
     ///
     /// Decoded with `percent_encoding` rather than `serde_urlencoded`, which replaces invalid UTF-8
-    /// by U+FFFD: a Latin-1 password would be hashed as something nobody can type.
+    /// with U+FFFD: a Latin-1 password would be hashed as a string that the user cannot type.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Fields {
         Ok(fields)
     }
 
-    /// Adds one decoded pair; of a repeated name the last one counts, as in PHP.
+    /// Adds one decoded pair. If a name is repeated, the last value wins, as in PHP.
     ///
     /// A name that PHP would not register (empty, or starting with `[`) is counted and dropped.
     ///
@@ -124,7 +124,7 @@ impl Fields {
         Ok(())
     }
 
-    /// The field of this name, spelled as PHP stores it (`first_name`, not `first.name`).
+    /// The field with this name, spelled as PHP stores it (`first_name`, not `first.name`).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.by_name.get(name.as_bytes())
@@ -139,7 +139,7 @@ impl Fields {
         }
     }
 
-    /// How many fields there are; the elements of an array count as one.
+    /// The number of fields; all elements of an array count as one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
@@ -172,7 +172,7 @@ pub fn query_first_scalar(query: &str, name: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// What PHP leaves in `name` after the whole query, with the first element if that is an array.
+/// The value of `name` in PHP after the whole query, with the first element if it is an array.
 fn last_of(query: &str, name: &str) -> Option<(Field, Vec<u8>)> {
     let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query).ok()?;
     let mut found: Option<(Field, Vec<u8>)> = None;

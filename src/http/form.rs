@@ -1,4 +1,4 @@
-//! The body of a call: its type, its limits, its fields.
+//! Reads the body of a call: checks its type and limits and parses its fields.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use super::rules::CallerRules;
 use crate::check::FORM_WANTED;
 use crate::outcome::Outcome;
 
-/// Signatures of a call, after the Standard Webhooks specification.
+/// Header with a call's signatures, as in the Standard Webhooks specification.
 pub(super) const SIGNATURE: &str = "webhook-signature";
-/// A body that has not arrived by then is given up.
+/// Time limit for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body that has been read.
 pub(super) struct Form {
     pub(super) fields: Fields,
-    /// Byte for byte, if a signature may be of it.
+    /// The exact bytes, kept if a signature may cover them.
     pub(super) raw: Option<Vec<u8>>,
 }
 
 /// Reads what PHP would have in `$_POST`.
 ///
 /// # Errors
-/// The answer to a body of another type, too large, broken or too slow.
+/// The response to a body that has an unsupported type, is too large, malformed or too slow.
 pub(super) async fn read_form(
     request: &HttpRequest,
     payload: web::Payload,
@@ -97,8 +97,8 @@ pub(super) async fn read_form(
     }
 }
 
-/// Takes the body off the connection and keeps none of it, so that the answer reaches a caller who is still sending, and the
-/// next request can follow. One that is too large or too slow is left, and the connection ends.
+/// Drains the body from the connection and discards it, so that the response reaches a caller that is still sending and
+/// the next request can follow. If the body is too large or too slow, draining stops and the connection is closed.
 pub(super) async fn skip_body(mut payload: web::Payload, rules: &CallerRules) {
     let skipping = async {
         let mut length = 0;

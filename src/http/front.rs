@@ -1,4 +1,4 @@
-//! What the handlers of both listeners share.
+//! Holds the state that the handlers of both listeners share.
 
 use std::sync::Arc;
 
@@ -14,40 +14,40 @@ use crate::provision::Calls;
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// What a handler needs to get a request from its listener to the site, and the rules by which callers are judged. One per
-/// process.
+/// Everything a handler needs to carry a request from its listener to the site, and the rules that apply to callers. One
+/// per process.
 pub struct Front {
     /// The site that calls are carried out for.
     pub site: Arc<Site>,
     /// Carries calls out.
     pub calls: Arc<Calls>,
-    /// Places for calls in flight; a call that finds none gets 503.
+    /// Slots for calls in flight; a call that finds none free gets 503.
     pub places: Arc<Semaphore>,
-    /// How many places there are.
+    /// The number of slots.
     pub max_places: usize,
-    /// The main runtime, to which connections to the database belong.
+    /// The main runtime, which owns the database connections.
     pub runtime: Handle,
-    /// Work that the process does not end before: calls, and changes of webhooks.
+    /// Work that must finish before the process exits: calls, and changes to webhooks.
     pub tasks: TaskTracker,
     /// Cancelled when the process is asked to stop.
     pub draining: CancellationToken,
-    /// Whether the next process takes over the socket: then calls that have got through to this one are carried out.
+    /// Whether the next process takes over the socket. If so, calls that have reached this process are still executed.
     pub hands_over: bool,
-    /// Requests that are being answered.
+    /// Requests in progress.
     pub requests: TaskTracker,
-    /// Refusals for want of room, of which one a second is logged.
+    /// Limits the log to one refusal for overload a second.
     pub refusals: Occasionally,
-    /// What `wp-config.php` says of the portal's address.
+    /// Overrides of the portal's address in `wp-config.php`.
     pub portal: PortalOverrides,
-    /// How callers are judged at present.
+    /// The rules currently in force.
     pub rules: watch::Receiver<Arc<CallerRules>>,
-    /// What is counted and measured.
+    /// Counters and measurements.
     pub metrics: Arc<Metrics>,
 }
 
 impl Front {
-    /// Does work with the database to its end, even when the client has gone: on the main runtime, to which connections
-    /// belong. `None`: the work has panicked, or the process ends.
+    /// Runs database work to completion, even if the client disconnects, on the main runtime, which owns the
+    /// connections. `None` if the work panicked or the process is exiting.
     pub(super) async fn on_main_runtime<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

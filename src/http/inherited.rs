@@ -1,12 +1,12 @@
-//! Sockets that the service manager opened and keeps open (systemd's socket activation). Connections that come while one
-//! process ends and the next one starts wait there, so that a restart loses none.
+//! Takes over sockets that the service manager opened and keeps open (systemd's socket activation). Connections that
+//! arrive while one process exits and the next one starts wait there, so that a restart loses none.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use listenfd::ListenFd;
 
-/// What we were given, by its purpose.
+/// The inherited sockets, by purpose.
 #[derive(Debug, Default)]
 pub struct Inherited {
     pub(super) calls: Option<Socket>,
@@ -22,7 +22,7 @@ pub enum InheritedError {
          \"admin\" (FileDescriptorName=), one each"
     )]
     TooMany,
-    /// A file descriptor that is not a stream socket.
+    /// A file descriptor is not a stream socket.
     #[error("the service manager passes something that is no stream socket: use ListenStream=")]
     NoStream,
 }
@@ -35,8 +35,8 @@ pub(super) enum Socket {
 }
 
 impl Inherited {
-    /// Takes what `LISTEN_FDS` announces; to be called once, before there are threads. `names` is `LISTEN_FDNAMES`:
-    /// `calls` and `admin` say what a socket is for; of sockets with other names the first is for calls.
+    /// Takes the sockets that `LISTEN_FDS` announces. Call it once, before any thread is started. `names` is
+    /// `LISTEN_FDNAMES`: `calls` and `admin` name a socket's purpose; the first socket with another name is for calls.
     ///
     /// # Errors
     /// See [`InheritedError`].

@@ -1,5 +1,4 @@
-//! Rates: how many calls a second one client may make and one webhook may get, and how often one client may be wrong
-//! about a key.
+//! Rate limits: calls a second from one client and to one webhook, and unknown keys a minute from one client.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::provision::WebhookKey;
 use crate::rate::Rate;
 
-/// All rates; a call that is over one is told how long to wait.
+/// All rate limits. A call over a limit gets the time to wait.
 pub struct Limiter {
     clients: Option<Rate<IpAddr>>,
     webhooks: Option<Rate<String>>,
@@ -39,7 +38,8 @@ impl Limiter {
         }
     }
 
-    /// By the key, since nobody has asked the database yet: a webhook with a key that was replaced has two rates.
+    /// Limited by key, because the database has not been queried yet: a webhook whose old key is still valid has two
+    /// rates.
     ///
     /// # Errors
     /// The time to wait.
@@ -50,8 +50,8 @@ impl Limiter {
         }
     }
 
-    /// Whether this client may try a key: one that was wrong too often may not, not even the right one. Otherwise the
-    /// answer would still tell which key is right.
+    /// Checks whether this client may try a key. After too many wrong keys it may not even use the right one; otherwise
+    /// the response would still reveal which key is right.
     ///
     /// # Errors
     /// The time to wait.
@@ -62,8 +62,8 @@ impl Limiter {
         }
     }
 
-    /// Notes that this client tried a key that there is not. Counted when it is known, so calls that were under way
-    /// together may be over the rate; the client waits the longer afterwards.
+    /// Notes that this client tried an unknown key. Counted only once the key is known to be wrong, so concurrent calls
+    /// may exceed the rate; the client then waits longer.
     pub(super) fn note_unknown_key(&self, address: Option<IpAddr>) {
         if let (Some(rate), Some(address)) = (&self.unknown_keys, address) {
             rate.note(network(address), Instant::now());
@@ -71,7 +71,7 @@ impl Limiter {
     }
 }
 
-/// A client with an IPv6 network has as many addresses as it likes, so its /64 counts as one.
+/// A client with an IPv6 network can use any number of addresses, so its /64 counts as one.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,5 +1,5 @@
-//! HTTP: bytes to a call, an outcome to bytes. One listener for webhook calls behind the site's web server, one for
-//! operators.
+//! The HTTP layer: turns requests into calls and outcomes into responses. One listener serves webhook calls behind the
+//! site's web server, the other one serves operators.
 
 mod admin;
 mod client;

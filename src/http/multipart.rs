@@ -1,7 +1,7 @@
-//! Multipart forms: the text parts of a `multipart/form-data` body as PHP's `$_POST` holds them.
+//! Reads multipart forms: the text parts of a `multipart/form-data` body as PHP's `$_POST` holds them.
 //!
-//! Mirrors PHP 8.2's RFC 1867 reader. Uploaded files are read past, never kept: PHP puts them in
-//! `$_FILES`, where the webhook does not look.
+//! Mirrors PHP 8.2's RFC 1867 reader. Uploaded files are skipped, never kept: PHP puts them in
+//! `$_FILES`, which the webhook does not read.
 
 use actix_multipart::{Multipart, MultipartError as StreamError};
 use actix_web::error::PayloadError;
@@ -9,12 +9,12 @@ use futures_util::TryStreamExt;
 
 use super::fields::{Fields, FieldsError};
 
-/// How much of a multipart body is accepted.
+/// Limits on a multipart body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MultipartLimits {
-    /// Total bytes of names and contents, files included, since they have to be read as well.
+    /// Total bytes of names and contents, including files, since they have to be read as well.
     pub max_bytes: usize,
-    /// Number of parts. Files count, or a body of countless empty ones would never end.
+    /// Number of parts. Files count too, or a body of endless empty files would never hit a limit.
     pub max_fields: usize,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum MultipartError {
         limit: usize,
     },
     /// The body is truncated, its boundary is missing or wrong, or a part has no name. PHP keeps
-    /// what it understood until then; acting on half a form would be worse.
+    /// what it has parsed so far; acting on half a form would be worse than refusing it.
     #[error("the multipart body is malformed")]
     Malformed(#[source] StreamError),
 }
@@ -53,14 +53,14 @@ impl From<FieldsError> for MultipartError {
     }
 }
 
-/// Reads a multipart body to its end; a part with a file name is skipped, even an empty one.
+/// Reads a multipart body to its end. A part with a file name is skipped, even if the name is empty.
 ///
-/// Names follow the rules of [`Fields::push`]. Values are taken as they are: like PHP, without
-/// regard to a part's own charset or transfer encoding.
+/// Names follow the rules of [`Fields::push`]. Values are taken as they are: as in PHP, a part's
+/// own charset or transfer encoding is ignored.
 ///
 /// # Errors
 ///
-/// See [`MultipartError`]. Nothing is returned of a body that breaks off.
+/// See [`MultipartError`]. A truncated body yields no fields.
 pub(crate) async fn read_multipart(
     mut multipart: Multipart,
     limits: MultipartLimits,
@@ -76,7 +76,7 @@ pub(crate) async fn read_multipart(
             });
         }
         let name = part.name().unwrap_or_default().as_bytes().to_vec();
-        // PHP knows `filename` but not `filename*`; a part with only the latter is text.
+        // PHP supports `filename` but not `filename*`; a part with only the latter is text.
         let is_file = part
             .content_disposition()
             .is_some_and(|disposition| disposition.get_filename().is_some());

@@ -1,4 +1,4 @@
-//! What happens thousands of times a second and is told once.
+//! Throttles log lines for events that can occur thousands of times a second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Occasionally(Mutex<Option<Instant>>);
 
 impl Occasionally {
-    /// Whether it is; then not again for a second.
+    /// Returns whether the event is due; if so, it is not due again for a second.
     pub(super) fn is_due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = last.is_none_or(|last| last.elapsed() >= PAUSE);

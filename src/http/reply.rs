@@ -1,4 +1,5 @@
-//! The wire format. Mirrors `wp_send_json` and `nocache_headers`: keys in PHP's order, `/` as `\/`, non-ASCII as `\uXXXX`.
+//! Writes responses to calls. Mirrors `wp_send_json` and `nocache_headers`: keys in PHP's order, `/` as `\/`, non-ASCII
+//! as `\uXXXX`.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::provision::{Executed, ProvisionError, SignatureFlaw};
 use crate::wordpress::version::Version;
 
-/// The answer to an executed call; FluentCommunity's spelling is what callers match.
+/// The response to an executed call, in FluentCommunity's spelling, which callers match on.
 #[derive(Serialize)]
 struct Success {
     status: &'static str,
@@ -30,19 +31,19 @@ struct Failure<'a> {
     message: &'a str,
 }
 
-/// Tells that an answer is that of an earlier call.
+/// Marks a response as that of an earlier call.
 const REPLAYED: (HeaderName, &str) = (HeaderName::from_static("idempotent-replayed"), "true");
-/// When a caller should come back after a 503.
+/// When a caller should retry after a 503.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
-/// Answers as one WordPress version does.
+/// Builds responses as one WordPress version does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replies {
     /// WordPress 6.8 added `no-store, private`; without a known version the stricter header is sent.
     pub(super) version: Option<Version>,
 }
 
-/// A request that is refused: its answer, and what it is counted as.
+/// A refused request: the response and the outcome for the metrics.
 pub(super) struct Refused {
     pub(super) outcome: Outcome,
     pub(super) response: HttpResponse,
@@ -97,13 +98,13 @@ impl Replies {
         self.later(Outcome::RateLimited, status, message, wait)
     }
 
-    /// 503: nothing was written, the same call may succeed soon.
+    /// 503: nothing was written, and a retry may succeed soon.
     pub(super) fn unavailable(self, outcome: Outcome, message: &str) -> Refused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         self.later(outcome, status, message, RETRY_LATER)
     }
 
-    /// With the time to wait, in whole seconds and at least one.
+    /// Adds the time to wait, in whole seconds and at least one.
     fn later(self, outcome: Outcome, status: StatusCode, message: &str, wait: Duration) -> Refused {
         let mut refused = self.refuse(outcome, status, message);
         let seconds = wait.as_millis().div_ceil(1000).max(1);
@@ -116,7 +117,7 @@ impl Replies {
         refused
     }
 
-    /// Status and wording for a call that was not executed. Internal text never reaches a client.
+    /// Status and message for a call that was not executed. Internal error messages never reach a client.
     pub(super) fn refusal(self, error: &ProvisionError) -> Refused {
         let outcome = error.outcome();
         let refuse = |status, message| self.refuse(outcome, status, message);

@@ -1,5 +1,5 @@
-//! A name for each request: in the answer's header, in every line of the log about it, and in the run record. With it the
-//! trace that the request belongs to, in the log and for the collector.
+//! Gives each request an id, which appears in the response header, in every log line about the request and in the run
+//! record. Also links the request to its trace, in the log and for the collector.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use tracing::field::Empty;
 use super::{Front, trace};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// As many characters as the run record holds.
+/// The width of the run record's column.
 const LONGEST: usize = 64;
 
-/// The name of a request; of characters that need no quoting anywhere.
+/// The id of a request, made only of characters that need no quoting anywhere.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) Arc<str>);
 
 impl RequestId {
-    /// Takes a well-formed one.
+    /// Accepts a well-formed id only.
     fn parse(text: &[u8]) -> Option<Self> {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         let is_well_formed = (1..=LONGEST).contains(&text.len()) && text.iter().all(is_plain);
@@ -35,7 +35,7 @@ impl RequestId {
     }
 }
 
-/// Takes the name that a trusted proxy has given the request, or makes one, and tells it to everybody.
+/// Takes the request id from a trusted proxy, or generates one, and adds it to the request, the log and the response.
 pub(super) async fn name_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -49,12 +49,12 @@ pub(super) async fn name_request(
     let header = |name: &str| {
         let mut values = request.headers().get_all(name).filter(|_| is_trusted);
         let value = values.next()?.as_bytes();
-        // Twice, and nobody knows which one the proxy wrote.
+        // If sent twice, there is no telling which one the proxy wrote.
         values.next().is_none().then_some(value)
     };
     let id = header(X_REQUEST_ID.as_str()).and_then(RequestId::parse);
     let id = id.unwrap_or_else(RequestId::generate);
-    // As an error's, so that no filter which lets a line through leaves out whose it is.
+    // At level error, so that every line that passes the log filter carries the request id.
     let span = tracing::error_span!("request", request.id = %id.0, trace.id = Empty);
     let traced = trace::begin(&request, rules.as_deref(), is_trusted, &span);
     drop(rules);

@@ -1,5 +1,5 @@
-//! What the operator may change while the daemon runs: how callers are judged. A request is judged by the rules that held
-//! when it came in, to its end.
+//! The rules that apply to callers, which the operator can reload while the daemon runs. A request keeps the rules that
+//! were in force when it arrived.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -13,31 +13,32 @@ use super::admin::Access;
 use crate::config::{self, Config, ForwardingHeader};
 use crate::provision::{ProtectedWebhook, Protection};
 
-/// How callers are judged.
+/// The rules that apply to callers.
 pub struct CallerRules {
     /// Rates per client and per webhook.
     pub(super) limiter: Arc<Limiter>,
     rates: [Option<NonZeroU32>; 3],
-    /// Peers whose headers about the client are believed.
+    /// Peers whose forwarding headers are trusted.
     pub(super) trusted_proxies: Vec<IpNet>,
-    /// The header in which they say whom they call for.
+    /// The header in which they send the client's address.
     pub(super) forwarding_header: ForwardingHeader,
-    /// What webhooks ask of their callers beside the key.
+    /// What webhooks require of callers besides the key.
     pub(super) protections: Arc<[Protection]>,
     /// Longest body, in bytes.
     pub(super) max_body_bytes: usize,
     /// Most fields in a body.
     pub(super) max_fields: usize,
-    /// Whether run records say where calls came from.
+    /// Whether run records include the client's address.
     pub(super) records_addresses: bool,
-    /// Who may manage webhooks and read the run log.
+    /// Access to webhook management and the run log.
     pub(super) access: Arc<Access>,
-    /// How long a webhook's key is valid after it was replaced.
+    /// How long a webhook's old key stays valid after a rotation.
     pub(super) old_keys: TimeDelta,
 }
 
 impl CallerRules {
-    /// As configured. Rates that stay the same go on from where they are: otherwise a reload would forgive every guesser.
+    /// Takes the rules from the configuration. If the rates are unchanged, their counts are kept: otherwise a reload
+    /// would clear the record of clients that guess keys.
     pub fn new(config: &Config, before: Option<&Self>) -> Self {
         let limits = &config.limits;
         let rates = [
@@ -68,19 +69,19 @@ impl CallerRules {
         }
     }
 
-    /// Whether some webhook asks for signed calls.
+    /// Whether any webhook requires signed calls.
     pub(super) fn want_signatures(&self) -> bool {
         self.protections.iter().any(|one| one.secrets.is_some())
     }
 
-    /// Whether this peer is believed about whom it calls for. One on the Unix socket is: the socket's permissions say who
-    /// may connect.
+    /// Whether this peer's forwarding headers are trusted. Those of a peer on the Unix socket are: the socket's
+    /// permissions control who can connect.
     pub(super) fn trust(&self, peer: Option<IpAddr>) -> bool {
         peer.is_none_or(|peer| self.is_proxy(&peer.to_canonical()))
     }
 
-    /// The address, unless it is a trusted proxy's own. A proxy that does not say whom it calls for stands for
-    /// everybody behind it: nobody there is to wait for what a stranger has done.
+    /// The address, unless it is a trusted proxy's own. A proxy that does not forward the client's address stands for
+    /// all clients behind it: none of them must wait because of what another one did.
     pub(super) fn stranger(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         address.filter(|address| !self.is_proxy(address))
     }

@@ -1,4 +1,4 @@
-//! The two listeners.
+//! Binds and configures the two listeners.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -22,7 +22,7 @@ pub struct Bound {
     pub admin: Server,
 }
 
-/// An address that cannot be listened on.
+/// An address that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot listen on {key} = \"{listen}\": is another process there, or is the port reserved?"
@@ -33,11 +33,11 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// A head that has not arrived by then is given up.
+/// Time limit for a request's head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// The two servers have two types without a name.
+// A macro, because the two servers have different, unnameable types.
 macro_rules! configured {
     ($server:expr, $inherited:expr, $listen:expr, $key:literal, $listeners:expr) => {{
         let server = $server
@@ -61,7 +61,7 @@ macro_rules! configured {
     }};
 }
 
-/// Binds both listeners, unless their sockets are inherited. So many connections may be open on the public one.
+/// Binds both listeners, unless their sockets are inherited. `max_connections` is the public listener's limit.
 ///
 /// # Errors
 /// An address is taken or not allowed.
@@ -80,7 +80,7 @@ pub fn bind(
             .default_service(web::to(webhook::handle))
     })
     .workers(workers)
-    // The server's own limit is for each worker.
+    // The server's own limit applies to each worker.
     .max_connections(max_connections.div_ceil(workers));
     let public = configured!(
         public,
@@ -107,7 +107,7 @@ pub fn bind(
     Ok(Bound { public, admin })
 }
 
-/// A socket file that a dead process left is replaced; one that somebody answers on is not, nor is any other file.
+/// Replaces a socket file left by a dead process, but not one that a process still listens on, nor any other file.
 fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
     let left_behind = std::fs::symlink_metadata(path);
     if left_behind.is_ok_and(|file| file.file_type().is_socket()) {

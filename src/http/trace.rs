@@ -1,7 +1,8 @@
-//! The span of a request, for the collector, with the attributes that OpenTelemetry's conventions name for HTTP servers.
+//! Creates the span of a request for the collector, with the attributes that OpenTelemetry's conventions define for HTTP
+//! servers.
 //!
-//! Left out on purpose: path and query, host, user agent and the client's address. Strangers write them, and the query
-//! holds the key.
+//! Path and query, host, user agent and the client's address are left out on purpose: they are untrusted input, and the
+//! query holds the key.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderValue;
@@ -15,10 +16,10 @@ use crate::telemetry::{self, TraceContext, phase};
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
-/// What asks for these does so every few seconds.
+/// These are polled every few seconds.
 const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// What a proxy says of the request's trace. `traceparent` twice, and nobody knows which one it wrote.
+/// The trace context that a proxy sends. If `traceparent` is sent twice, there is no telling which one the proxy wrote.
 fn context(request: &ServiceRequest) -> Option<TraceContext> {
     let mut parents = request.headers().get_all(TRACEPARENT);
     let parent = parents.next().filter(|_| parents.next().is_none())?;
@@ -27,8 +28,8 @@ fn context(request: &ServiceRequest) -> Option<TraceContext> {
     TraceContext::parse(parent.as_bytes(), &states)
 }
 
-/// The span of a request, inside its span of the log, which is told the trace: the one that a trusted proxy names, or a new
-/// one if there is a collector.
+/// Opens the span of a request inside its log span and records the trace id there. The trace is the one that a trusted
+/// proxy sent, or a new one if there is a collector.
 pub(super) fn begin(
     request: &ServiceRequest,
     rules: Option<&CallerRules>,
@@ -83,7 +84,7 @@ fn describe(request: &ServiceRequest, rules: Option<&CallerRules>) -> Span {
     span
 }
 
-/// What is known with the answer.
+/// Records what is known only from the response.
 pub(super) fn end(span: &Span, response: &ServiceResponse<impl Sized>) {
     if span.is_disabled() {
         return;
@@ -96,14 +97,14 @@ pub(super) fn end(span: &Span, response: &ServiceResponse<impl Sized>) {
     let request = response.request();
     if let Some(route) = request.match_pattern() {
         let method = known_method(request.method()).unwrap_or("HTTP");
-        // As the API's description has it, without what an id looks like.
+        // As in the OpenAPI document, without the pattern of an id.
         let route = route.replace(":[0-9]+", "");
         span.record("http.route", &route);
         telemetry::rename(span, format!("{method} {route}"));
     }
 }
 
-/// Of others there is no end.
+/// Other methods are not recorded: their number is unbounded.
 fn known_method(method: &Method) -> Option<&'static str> {
     let known = [
         "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",

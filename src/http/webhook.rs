@@ -1,5 +1,5 @@
-//! The webhook endpoint. Mirrors how PHP, WordPress and FluentCommunity's portal route a request to `WebhookModule`, but
-//! says in words what PHP passes over in silence.
+//! Serves the webhook endpoint. Mirrors how PHP, WordPress and FluentCommunity's portal route a request to
+//! `WebhookModule`, but reports explicitly what PHP ignores silently.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,7 +27,7 @@ use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 
 /// The value of `fcom_action` that makes a request a webhook call.
 const ACTION: &[u8] = b"incoming_webhook";
-/// Names a call that may be repeated.
+/// Identifies a call that may be retried.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// Answers any request to the public listener.
@@ -43,7 +43,7 @@ pub(super) async fn handle(
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
     let wanted = if request.method() == Method::POST && front.places.available_permits() == 0 {
-        // Before anything of it is looked at: where many have to be refused, it must cost little.
+        // Refuse before looking at the request: when many have to be refused, each must be cheap.
         skip_body(payload, &rules).await;
         None
     } else {
@@ -73,7 +73,7 @@ pub(super) async fn handle(
     response
 }
 
-/// The answer to a request, and what it is counted as.
+/// The response to a request, and its outcome for the metrics.
 type Answer = (HttpResponse, Outcome, Lane);
 
 impl From<Refused> for Answer {
@@ -82,7 +82,7 @@ impl From<Refused> for Answer {
     }
 }
 
-/// Everything that can be refused without asking the database.
+/// Reads the call and makes every check that does not need the database.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
@@ -121,7 +121,7 @@ async fn receive(
         rules
             .limiter
             .note_unknown_key(rules.stranger(client.address));
-        // Without a key it is counted as no call, but the answer is that to a wrong one.
+        // Without a key the request does not count as a call, but gets the same response as with a wrong key.
         Refused {
             outcome: Outcome::NotACall,
             ..replies.refusal(&ProvisionError::UnknownWebhook)
@@ -154,7 +154,8 @@ async fn receive(
     Ok(call)
 }
 
-/// `$_REQUEST['fcom_action']`: the body wins over the query; trimmed and without tags, as `sanitize_text_field` leaves it.
+/// Reads `$_REQUEST['fcom_action']`: the body wins over the query; trimmed and without tags, as `sanitize_text_field`
+/// leaves it.
 fn is_webhook_action(query: &str, body: &Fields) -> bool {
     let from_query = || query_parameter(query, "fcom_action");
     match body.get("fcom_action").cloned().or_else(from_query) {
@@ -163,7 +164,7 @@ fn is_webhook_action(query: &str, body: &Fields) -> bool {
     }
 }
 
-/// An optional field that PHP would drop (missing, empty, `0`, an array) is none.
+/// Builds the call. An optional field that PHP would drop (missing, empty, `0`, an array) becomes `None`.
 fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookCall {
     let text = |name| body.text(name).filter(|value| !loose::is_empty(value));
     WebhookCall {
@@ -180,7 +181,7 @@ fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookC
     }
 }
 
-/// The signature's headers, once each, with the body that they are of.
+/// The signature's headers, each of which must occur once, with the body that they sign.
 fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
     let once = |name: &str| {
         let mut values = request.headers().get_all(name);
@@ -195,7 +196,7 @@ fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
     })
 }
 
-/// Carries the call out, if there is room for one more, and writes the one line about it.
+/// Executes the call if a slot is free, and writes its one log line.
 async fn execute(
     front: &Front,
     rules: &CallerRules,
@@ -261,7 +262,7 @@ async fn execute(
 
 const OVERLOADED: &str = "Too many calls at once, nothing was changed";
 
-/// A place for a call, or why there is none: as it is counted, and in words.
+/// Reserves a slot for a call, or returns why there is none: as an outcome and as a message.
 async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
     let place = Arc::clone(&front.places).try_acquire_owned();
     let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
@@ -276,9 +277,9 @@ async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static
     Ok(place)
 }
 
-/// Answers a call for which there is no place.
+/// Refuses a call that has no slot.
 fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -> Answer {
-    // Many at once, by their nature: a line for each would take the machine from the calls that have a place.
+    // Such refusals come in bursts: a log line for each would take CPU time from the calls that have a slot.
     if front.refusals.is_due() {
         let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Layers and secrets, seen from outside.
+//! Tests layers and secrets through the public interface.
 
 mod relay;
 mod site;
@@ -45,7 +45,7 @@ fn problems(file: &str, environment: &[(&str, &str)], overrides: &[(&str, &str)]
         .problems
 }
 
-/// The only problem that overrides, beside a good database, lead to.
+/// The only problem that these overrides cause, next to a valid database.
 fn problem(overrides: &[(&str, &str)]) -> Problem {
     let mut problems = problems("", &[], &[&[URL], overrides].concat());
     assert_eq!(problems.len(), 1, "{problems:?}");

@@ -1,5 +1,5 @@
-//! Who may manage: the holder of the configured token, or a user of the site with an application password and the
-//! plugin's own permission. Health and metrics ask nobody.
+//! Authenticates management requests: by the configured token, or by the application password of a site user with the
+//! plugin's own permission. Health and metrics need no credentials.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::fluentcommunity::webhooks::{Environment, may_manage};
 use crate::telemetry;
 use crate::wordpress::application_passwords::{candidate, verify};
 
-/// Longer names and passwords are nobody's.
+/// No real name or password is longer.
 const LONGEST_CREDENTIALS: usize = 1024;
 
 const HOW: &str = "Send \"Authorization: Bearer TOKEN\" with admin.token of the sidecar's configuration, or Basic with an \
@@ -35,7 +35,7 @@ const HOW: &str = "Send \"Authorization: Bearer TOKEN\" with admin.token of the 
 const CLOSED: &str = "Nobody may do this yet: set admin.token, or admin.application_passwords = \"on\", in the sidecar's \
     configuration.";
 
-/// Who was let in, for the log.
+/// The authenticated operator, for the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operator {
     Token,
@@ -52,18 +52,18 @@ impl std::fmt::Display for Operator {
 }
 
 enum Refusal {
-    /// A browser sends it on behalf of a page from elsewhere.
+    /// Sent by a browser on behalf of a page from another origin.
     OtherOrigin,
-    /// Nothing that could be checked.
+    /// No credentials that could be checked.
     Anonymous,
-    /// Checked, and wrong.
+    /// Wrong credentials.
     Wrong,
-    /// A user who may not.
+    /// A user without the permission.
     NotAllowed(u64),
     Database(DatabaseError),
 }
 
-/// Lets a request pass, or answers it.
+/// Passes an authenticated request on and answers any other.
 pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -72,7 +72,7 @@ pub(super) async fn guard(
         .app_data::<web::Data<Front>>()
         .expect("the listener has its front")
         .clone();
-    // Whoever is on the socket's other end counts, not what headers say: nobody is to proxy to here.
+    // The peer counts, not the forwarding headers: this listener must not be proxied to.
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let access = Arc::clone(&front.rules.borrow().access);
@@ -134,7 +134,7 @@ async fn admit(
         .map(Operator::User)
 }
 
-/// A browser that knows the password adds it to whatever any page sends here, but it also says which page.
+/// A browser that has stored the password adds it to requests from any page, but also names the page's origin.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = || text(ORIGIN).and_then(|origin| origin.split_once("://"));
@@ -151,7 +151,7 @@ fn basic(credentials: &str) -> Option<(String, SecretString)> {
     Some((name.to_owned(), password.into()))
 }
 
-/// The user with this application password, if that user may manage webhooks.
+/// Returns the user with this application password, if that user may manage webhooks.
 async fn user(
     front: &web::Data<Front>,
     access: &Access,
@@ -190,7 +190,7 @@ async fn user(
 }
 
 impl Refusal {
-    /// Whether it looks like guessing.
+    /// Whether the refusal counts as a guess.
     fn counts(&self) -> bool {
         matches!(self, Self::Wrong | Self::NotAllowed(_))
     }
@@ -205,7 +205,7 @@ impl Refusal {
         }
     }
 
-    /// WordPress's codes, our words.
+    /// WordPress's error codes with our own messages.
     fn response(&self, access: &Access) -> HttpResponse {
         let (status, message) = match self {
             Self::Database(error) => return reply::database(error),

@@ -11,17 +11,17 @@ use tokio::sync::Semaphore;
 use crate::config;
 use crate::rate::Rate;
 
-/// Who is let in.
+/// How management requests authenticate.
 pub(in crate::http) struct Access {
     pub(super) token: Option<[u8; 32]>,
     pub(super) application_passwords: bool,
     pub(super) failures: Arc<Rate<IpAddr>>,
-    /// One password at a time: whoever sends many must not take the processors from calls.
+    /// Verifies one password at a time: a client that sends many must not take CPU time from calls.
     pub(super) verifying: Arc<Semaphore>,
 }
 
 impl Access {
-    /// As configured. Nobody's failures are forgiven by a reload, and how many there may be stays.
+    /// Takes the credentials from the configuration. A reload keeps the failures counted so far and their limit.
     pub(in crate::http) fn new(config: &config::Admin, before: Option<&Self>) -> Self {
         let (token, most) = (&config.token, config.failures_per_minute_per_client);
         let token = token.as_ref();

@@ -1,5 +1,5 @@
-//! A webhook as somebody wants it to be, from JSON or a form. Mirrors what `ProAdminController::saveWebhook` takes, but
-//! refuses what it passes over: who writes an id wrong should hear of it.
+//! Reads the desired state of a webhook from JSON or a form. Mirrors what `ProAdminController::saveWebhook` accepts, but
+//! rejects what it silently ignores: a client that sends a wrong id should get an error.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::wordpress::php::loose;
 /// Larger than any id: PHP's largest integer.
 pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
 
-/// What was sent.
+/// The webhook as sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Draft {
     /// The webhook to change; none for a new one.
@@ -23,7 +23,7 @@ pub(super) struct Draft {
     welcome_email: bool,
 }
 
-/// A field that cannot be used, as FluentCommunity's validator says it: field, rule, message.
+/// An invalid field, as FluentCommunity's validator reports it: field, rule, message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Invalid {
     pub(super) field: &'static str,
@@ -67,7 +67,7 @@ pub(super) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
 
 impl Draft {
     /// # Errors
-    /// The first field that cannot be used.
+    /// The first invalid field.
     pub(super) fn read(fields: &Map<String, Value>) -> Result<Self, Invalid> {
         let title = match fields.get("title") {
             Some(Value::String(title)) if !title.trim().is_empty() => title.clone(),
@@ -104,8 +104,8 @@ impl Draft {
         })
     }
 
-    /// The settings to store instead of those `before`. What was not sent is empty, as the plugin has it; but while courses
-    /// are off, when its page does not show them, a webhook keeps its courses.
+    /// The settings to store in place of `before`. Fields that were not sent become empty, as in the plugin; but while
+    /// courses are off and the plugin's page does not show them, a webhook keeps its courses.
     pub(super) fn settings(&self, before: WebhookSettings, course_module: bool) -> WebhookSettings {
         let courses = |sent: &Option<Vec<u64>>, before: Vec<u64>| match sent {
             Some(sent) => sent.clone(),
@@ -123,7 +123,7 @@ impl Draft {
     }
 }
 
-/// A list of ids; one alone counts as a list, and null and an empty text as an empty one.
+/// Reads a list of ids; a single id counts as a list, null and an empty string as an empty list.
 fn ids(fields: &Map<String, Value>, field: &'static str) -> Result<Option<Vec<u64>>, Invalid> {
     let ids: Option<Vec<u64>> = match fields.get(field) {
         None => return Ok(None),

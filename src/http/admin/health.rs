@@ -1,4 +1,4 @@
-//! For operators and their load balancers: is the process up, may it be sent calls?
+//! Liveness and readiness checks for operators and their load balancers.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
@@ -36,13 +36,13 @@ pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
     }
 }
 
-/// 404 for everything else.
+/// 404 for any unknown path.
 pub(in crate::http) async fn not_found() -> HttpResponse {
     let message = "Nothing is here; /openapi.json says what there is";
     reply::error(StatusCode::NOT_FOUND, "rest_no_route", message)
 }
 
-/// 405, with the methods that there are.
+/// 405, with the allowed methods.
 pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
     let mut response = health(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
@@ -67,7 +67,7 @@ async fn not_ready(front: &Front) -> Option<String> {
     }
 }
 
-/// What keeps a database that answers from being written to.
+/// The reason why a database that answers cannot be written to, if any.
 async fn obstacle(site: &Site) -> Result<Option<String>, DatabaseError> {
     let asked = site.pool.work(async |connection| {
         let obstacle = db::obstacle(connection, &site.tables).await?;

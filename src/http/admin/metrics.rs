@@ -1,4 +1,4 @@
-//! `GET /metrics`: for Prometheus. Reads memory only.
+//! `GET /metrics` for Prometheus. Reads only from memory.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};

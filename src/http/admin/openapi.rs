@@ -1,4 +1,4 @@
-//! The description of the admin listener, made from the handlers.
+//! The OpenAPI document of the admin listener, generated from its handlers.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -35,7 +35,7 @@ pub(super) async fn document() -> HttpResponse {
     reply::ok(&describe())
 }
 
-/// The description, with what all guarded routes have in common.
+/// Builds the document and adds what all guarded routes have in common.
 pub(super) fn describe() -> Document {
     let mut document = Api::openapi();
     let components = document.components.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! Answers of the management: JSON in the shapes of WordPress's REST API.
+//! Builds the responses of the management routes: JSON in the shapes of WordPress's REST API.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -32,7 +32,7 @@ pub(super) fn ok(body: &impl Serialize) -> HttpResponse {
     json(StatusCode::OK, body)
 }
 
-/// Any JSON; the answers hold keys, so nobody is to keep them.
+/// Any JSON. Responses hold webhook keys, so they must not be cached.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -51,7 +51,7 @@ pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Ht
     json(status, &problem)
 }
 
-/// 503: the database's own words are for the log.
+/// 503. The database's own error message goes to the log only.
 pub(super) fn database(cause: &DatabaseError) -> HttpResponse {
     let reason = telemetry::chain(cause);
     if cause.is_unavailable() || cause.is_lock_conflict() {
@@ -70,7 +70,7 @@ pub(super) fn database(cause: &DatabaseError) -> HttpResponse {
     response
 }
 
-/// Why a webhook was not changed.
+/// Reports why a webhook was not changed.
 pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
     match cause {
         ChangeError::Unknown(_) => unknown_webhook(),
@@ -88,7 +88,7 @@ pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
     }
 }
 
-/// 500: the work has panicked, or the process ends.
+/// 500: the work panicked, or the process is exiting.
 pub(super) fn aborted() -> HttpResponse {
     error(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -97,7 +97,7 @@ pub(super) fn aborted() -> HttpResponse {
     )
 }
 
-/// 404 for an id.
+/// 404 for an unknown webhook id.
 pub(super) fn unknown_webhook() -> HttpResponse {
     error(StatusCode::NOT_FOUND, "not_found", "Webhook not found")
 }

@@ -1,5 +1,5 @@
-//! What the admin listener answers, in one list: the routes are made from it, and a test holds the description in
-//! `openapi` against it.
+//! Lists every endpoint of the admin listener. The routes are built from this list, and a test compares the document in
+//! `openapi` with it.
 
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
@@ -10,7 +10,7 @@ use super::{access, health, metrics, openapi, runs, webhooks};
 pub(super) struct Endpoint {
     pub(super) method: &'static str,
     pub(super) path: String,
-    /// Whether only operators may.
+    /// Whether the endpoint requires an operator's credentials.
     pub(super) guarded: bool,
     route: Route,
 }
@@ -61,7 +61,7 @@ pub(in crate::http) fn configure(server: &mut web::ServiceConfig) {
         left = others;
         let methods: Vec<&str> = here.iter().map(|one| one.method).collect();
         let methods = methods.join(", ");
-        // Ids are digits; anything else is no route.
+        // Ids are digits; anything else matches no route.
         let mut resource = web::resource(path.replace("{id}", "{id:[0-9]+}"));
         for endpoint in here {
             resource = resource.route(endpoint.route);
@@ -107,7 +107,7 @@ mod tests {
         }
         assert_eq!(served, described);
     }
-    /// The attributes that describe a route take no constants.
+    /// The attributes that describe a route cannot take constants, so the limits are written out there.
     #[test]
     fn described_limits_are_those_that_hold() {
         let document = serde_json::to_value(openapi::describe()).unwrap();

@@ -1,4 +1,4 @@
-//! `GET /runs` and `GET /runs/{id}`: the run log.
+//! Serves the run log: `GET /runs` and `GET /runs/{id}`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunLogError, RunPag
 
 const USUAL_PAGE: u32 = 50;
 
-/// Where the log is.
+/// Path of the run log.
 pub(super) const PATH: &str = "/runs";
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
     let site = Arc::clone(&front.site);
     let page = front.on_main_runtime(async move {
         let statements = &site.statements;
-        // A question that nobody can answer is no failed work, so it is not an error of the work.
+        // An invalid query is not a failure of the database work, so it is passed through as a result.
         site.pool
             .work(
                 async |connection| match runs::list(connection, statements, &query).await {

@@ -1,4 +1,4 @@
-//! What the management of webhooks takes and answers, key by key as the plugin has it; also what describes it.
+//! The request and response bodies of webhook management, key by key as in the plugin, and their schemas.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) struct ListedWebhook {
     pub(super) webhook_url: String,
 }
 
-/// The same with its keys as they stand in the plugin's answer to a creation.
+/// The same webhook, with its keys in the order of the plugin's response to a creation.
 #[derive(Serialize)]
 pub(super) struct CreatedWebhook {
     pub(super) value: Value,

@@ -1,5 +1,5 @@
-//! The management of webhooks. Mirrors the routes `/admin/webhooks` of FluentCommunity Pro 2.1.0: paths, parameters and
-//! answers are the plugin's; rotating a key is ours.
+//! Webhook management. Mirrors the routes `/admin/webhooks` of FluentCommunity Pro 2.1.0: paths, parameters and
+//! responses are the plugin's; key rotation is our addition.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::config::LONGEST_OLD_KEY_HOURS;
 use crate::fluentcommunity::webhooks::{ChangeError, Kind, WebhookSettings};
 use crate::operations::webhooks::Webhooks;
 
-/// Where the plugin has its list; the other routes are below it.
+/// Path of the plugin's list; the other routes are below it.
 pub(super) const PATH: &str = "/wp-json/fluent-community/v2/admin/webhooks";
 const PER_PAGE: u64 = 15;
 const MOST_PER_PAGE: u64 = 1000;
@@ -215,7 +215,7 @@ pub(super) async fn rotate(
     }
 }
 
-/// How long the old key shall stay valid, if the body says so; `None` if it is not JSON.
+/// Reads how long the old key stays valid, if the body sets it; `None` if the body is not JSON.
 fn grace(body: &[u8]) -> Option<Result<Option<TimeDelta>, Invalid>> {
     let body = if body.is_empty() { b"{}" } else { body };
     let asked: Option<Map<String, Value>> = serde_json::from_slice(body).ok()?;
@@ -234,7 +234,8 @@ fn grace(body: &[u8]) -> Option<Result<Option<TimeDelta>, Invalid>> {
     }))
 }
 
-/// Does a change on the main runtime and to its end, whoever hangs up; the process does not end before it.
+/// Runs a change on the main runtime to completion, even if the client disconnects; the process does not exit before
+/// it is done.
 async fn carry_out<T: Send + 'static>(
     front: &Front,
     work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,

@@ -1,9 +1,9 @@
-//! Names of form fields: how PHP spells them and finds the arrays among them.
+//! Parses names of form fields: how PHP spells them and recognises arrays.
 
 /// PHP's default `max_input_nesting_level`; a deeper name removes the whole variable.
 const MAX_NESTING: usize = 64;
 
-/// Prefixes that a name may carry, but not acquire by having its dots and spaces replaced.
+/// Prefixes that a name may have, but must not gain by having its dots and spaces replaced.
 const COOKIE_PREFIXES: [&[u8]; 2] = [b"__Host-", b"__Secure-"];
 
 /// What a posted name means to PHP.
@@ -36,7 +36,7 @@ impl Name {
         match bracket {
             None => Self::Scalar(base),
             Some(at) => match Subscripts::parse(&raw[at..]) {
-                // No index at all, so the bracket is one more character to replace.
+                // Without an index, the bracket is just another character to replace.
                 Subscripts::Unclosed => Self::Scalar(mangle(raw)),
                 Subscripts::Closed => Self::Element(base),
                 Subscripts::TooDeep => Self::TooDeep(base),
@@ -55,7 +55,7 @@ enum Subscripts {
 impl Subscripts {
     fn parse(mut rest: &[u8]) -> Self {
         let mut level = 0;
-        // Whatever follows a `]` without a new `[` is ignored: `a[b]c` is an element of `a`.
+        // Text after a `]` without a new `[` is ignored: `a[b]c` is an element of `a`.
         while let Some(index) = rest.strip_prefix(b"[") {
             level += 1;
             if level > MAX_NESTING {
@@ -71,7 +71,7 @@ impl Subscripts {
     }
 }
 
-/// Replaces what a PHP variable name cannot hold.
+/// Replaces the characters that PHP does not allow in a variable name.
 fn mangle(name: &[u8]) -> Vec<u8> {
     name.iter()
         .map(|byte| match byte {

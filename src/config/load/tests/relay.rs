@@ -1,4 +1,4 @@
-//! `[relay]`.
+//! Tests of `[relay]`.
 
 use super::*;
 

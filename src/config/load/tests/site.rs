@@ -1,4 +1,4 @@
-//! What WordPress's own files add to the options.
+//! Tests what WordPress's own files add to the options.
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::Host;
 
-/// Debian's loader in outline: the settings are in a file chosen by the request's host name.
+/// An outline of Debian's loader: the settings are in a file chosen by the request's host name.
 const DEBIAN: &str = "<?php
 $debian_server = preg_replace('/:.*/', \"\", $_SERVER['HTTP_HOST']);
 if (file_exists($debian_file)) {
@@ -25,7 +25,7 @@ if (!isset($table_prefix)) {
 require_once(ABSPATH . 'wp-settings.php');
 ";
 
-/// The official container image's file in outline.
+/// An outline of the official container image's file.
 const CONTAINER: &str = "<?php
 define( 'DB_NAME', getenv_docker('WORDPRESS_DB_NAME', 'wordpress') );
 define( 'DB_USER', getenv_docker('WORDPRESS_DB_USER', 'example username') );
@@ -144,7 +144,7 @@ fn the_site_of_a_network_is_the_main_one_or_the_one_that_is_named() {
         ),
         ("define('MULTISITE', true);", "", Some((1, "x_"))),
         ("define('MULTISITE', f());", "2", Some((2, "x_2_"))),
-        // What is left of WordPress MU.
+        // A leftover of WordPress MU.
         ("define('VHOST', 'no');", "", Some((1, "x_1_"))),
         ("", "", None),
     ] {
@@ -157,7 +157,7 @@ fn the_site_of_a_network_is_the_main_one_or_the_one_that_is_named() {
         let found = blog.as_ref().map(|blog| (blog.id, blog.prefix.as_str()));
         assert_eq!(found, expected, "{code} {given}");
     }
-    // Without the files, the option alone says that there is a network.
+    // Without the files, only the option indicates a network.
     for (given, prefix) in [("1", "wp_"), ("2", "wp_2_")] {
         let blog = load(None, &[], &[URL, ("wordpress.blog_id", given)])
             .unwrap()
