@@ -228,7 +228,7 @@ async fn find(
     })
 }
 
-/// Resolves names to ids; `None` where no list was given.
+/// The ids of the given names; `None` where no list was given.
 struct ListedIds {
     spaces: Option<Vec<u64>>,
     remove_spaces: Option<Vec<u64>>,
