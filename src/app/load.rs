@@ -1,4 +1,4 @@
-//! Loading the configuration, with the checks that need rules of WordPress.
+//! Loads the configuration and runs the checks that need WordPress's rules.
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::mail::{NotAddresses, Sender};

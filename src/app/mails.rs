@@ -1,4 +1,4 @@
-//! Who sends welcome mails, and as whom, as configured.
+//! Sets up the senders of welcome mails and their sender address, from the configuration.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::provision::Bells;
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// Who sends mails: a worker with so many connections.
+/// A mail worker and its number of connections.
 pub(super) struct Senders {
     worker: Worker,
     connections: u32,
 }
 
-/// Sends with the latest senders. Those before end the mail that they have.
+/// Runs the latest senders. Replaced senders finish the mail they are working on.
 pub(super) async fn send_mails(
     mut latest: mpsc::UnboundedReceiver<Option<Senders>>,
     draining: CancellationToken,
@@ -44,7 +44,7 @@ pub(super) async fn send_mails(
     }
 }
 
-/// What senders get, whatever is configured.
+/// The parts of a worker that do not depend on the configuration.
 pub(super) struct MailRoom {
     pub(super) site: Arc<Site>,
     pub(super) bells: Bells,
@@ -52,11 +52,11 @@ pub(super) struct MailRoom {
 }
 
 impl MailRoom {
-    /// The senders of promised mails; none if WordPress sends the mails, if they are off, or if no server is configured:
-    /// then they wait in the outbox.
+    /// The senders of promised mails. `None` if WordPress sends the mails, if mail is off, or if no server is
+    /// configured; in the last case mails wait in the outbox.
     ///
     /// # Errors
-    /// An address, the mail server's certificates or the operator's texts cannot be used.
+    /// An address, the mail server's certificates or the operator's templates are invalid.
     pub(super) fn senders(&self, config: &Config) -> anyhow::Result<Option<Senders>> {
         let mail = &config.mail;
         let sender = Sender::new(mail, &config.wordpress)?;

@@ -1,4 +1,4 @@
-//! The measurements of the connection pool as metrics.
+//! Exports the connection pool's measurements as metrics.
 
 use std::time::Duration;
 

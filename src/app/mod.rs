@@ -1,4 +1,4 @@
-//! The composition root: configuration in, running daemon out.
+//! The composition root: builds the running daemon from the configuration.
 
 mod load;
 mod mails;
@@ -32,32 +32,32 @@ use crate::provision::{
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// A daemon that listens; [`crate::lifecycle::serve`] it.
+/// A daemon whose listeners are bound; run it with [`crate::lifecycle::serve`].
 pub struct App {
     /// Both servers.
     pub servers: Bound,
-    /// The site that it works on.
+    /// The site it serves.
     pub site: Arc<Site>,
-    /// Those under way are drained before the end.
+    /// Calls in progress are drained before shutdown.
     pub calls: Arc<Calls>,
-    /// Cancelled when the process is asked to stop: nothing new is taken.
+    /// Cancelled when the process is asked to stop; no new work is accepted from then on.
     pub draining: CancellationToken,
-    /// Cancelled when the last call has ended: the tally counts what waits and ends.
+    /// Cancelled when the last call has ended; the tally then counts the pending runs and ends.
     pub stop_tally: CancellationToken,
     /// Whether the next process takes over the public socket.
     pub hands_over: bool,
-    /// Requests that are being answered.
+    /// Requests being answered.
     pub requests: TaskTracker,
-    /// What may change while it runs.
+    /// What a reload may change.
     pub reloadable: Arc<Reloadable>,
-    /// Background tasks of the process; one that panics ends it.
+    /// Background tasks of the process; a panic in one ends the process.
     pub background: JoinSet<()>,
 }
 
-/// Builds the daemon and binds its listeners. The database need not be there yet.
+/// Builds the daemon and binds its listeners. The database need not be reachable yet.
 ///
 /// # Errors
-/// The configuration cannot be used, or an address is taken.
+/// The configuration is invalid, or an address is in use.
 pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let metrics = Arc::new(metrics(config));
     let site = Arc::new(Site::new(config, Arc::clone(&metrics))?);
@@ -88,7 +88,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         metrics: Arc::clone(&metrics),
     };
     let (senders_sender, senders) = mpsc::unbounded_channel();
-    // The receiver is here.
+    // Cannot fail: the receiver is still in scope.
     let _ = senders_sender.send(mail_room.senders(config)?);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
     let reloadable = Arc::new(Reloadable {
@@ -140,7 +140,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     })
 }
 
-/// Everything that a daemon with this configuration measures, at zero.
+/// All metrics of a daemon with this configuration, at zero.
 pub fn metrics(config: &Config) -> Metrics {
     let database_errors = ErrorKind::ALL.map(ErrorKind::word);
     let metrics = Metrics::new(Clock.now(), &database_errors, &ProvisionError::RETRIED);
@@ -155,7 +155,7 @@ pub fn metrics(config: &Config) -> Metrics {
     metrics
 }
 
-/// What calls share, and the task that counts them.
+/// The state that calls share, and the task that counts runs.
 fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Calls>, TallyTask) {
     let new_users = NewUserPolicy {
         password_scheme: match config.wordpress.password_hash {
@@ -184,7 +184,8 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
     (Arc::new(calls), tally)
 }
 
-/// Who wakes WordPress; nobody while the relay is off or has no address: then WP-Cron looks by itself.
+/// The task that wakes WordPress; `None` while the relay is off or has no address, in which case WP-Cron polls by
+/// itself.
 fn poker(config: &Config, calls: &Calls) -> anyhow::Result<Option<Poker>> {
     let Some(bell) = &calls.bells.relay else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What a reload changes while the daemon runs.
+//! Applies a reloaded configuration while the daemon runs.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use crate::config::{Config, Runs};
 use crate::http::CallerRules;
 use crate::telemetry::Metrics;
 
-/// Everything that a reload may change: one end of each channel, whose other end is where the value is used.
+/// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
 pub struct Reloadable {
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) runs: watch::Sender<Runs>,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
     pub(super) mail_room: MailRoom,
-    /// Where reloads are counted.
+    /// Counts reloads.
     pub metrics: Arc<Metrics>,
 }
 
-/// What a reload puts in place: everything that can fail is done.
+/// A reload that is ready to be applied: every step that can fail has been done.
 pub struct Replacement {
     rules: Arc<CallerRules>,
     runs: Runs,
@@ -27,10 +27,10 @@ pub struct Replacement {
 }
 
 impl Reloadable {
-    /// Builds what a configuration asks for; changes nothing.
+    /// Builds what the configuration needs; changes nothing yet.
     ///
     /// # Errors
-    /// An address, the mail server's certificates or the operator's texts cannot be used.
+    /// An address, the mail server's certificates or the operator's templates are invalid.
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Replacement> {
         Ok(Replacement {
             senders: self.mail_room.senders(config)?,
@@ -39,11 +39,11 @@ impl Reloadable {
         })
     }
 
-    /// Puts it in place.
+    /// Applies the reload.
     pub fn apply(&self, replacement: Replacement) {
         self.rules.send_replace(replacement.rules);
         self.runs.send_replace(replacement.runs);
-        // The receivers end with the process.
+        // Fails only when the process ends: the receivers live that long.
         let _ = self.senders.send(replacement.senders);
     }
 }

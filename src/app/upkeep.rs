@@ -1,4 +1,4 @@
-//! What the daemon does by itself: it prepares the database at start, looks what waits there, and deletes what is old.
+//! The daemon's background work: preparing the database at startup, measuring the backlog and deleting old rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::{config, db, events, telemetry};
 
-/// Between two tries to reach a database that is away at start.
+/// Delay between attempts to reach a database that is down at startup.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
-/// Between two looks for what has become old.
+/// Interval of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
-/// Between two looks at what waits in the database, for the metrics.
+/// Interval at which the backlog metrics are read from the database.
 const BACKLOG: Duration = Duration::from_secs(5);
 
-/// Creates our tables as soon as the database answers and is fit to be written to. Until then every call gets 503.
+/// Creates our tables as soon as the database answers and can safely be written to. Until then every call gets 503.
 pub(super) async fn prepare_database(
     site: Arc<Site>,
     has_files: bool,
@@ -45,8 +45,8 @@ pub(super) async fn prepare_database(
     tracing::info!("ready");
 }
 
-/// Everything that the database must be before it can be written to, or why it is not. `has_files`: WordPress's own have
-/// told what kind of site it is.
+/// Checks all preconditions for writing to the database; returns the reason if one fails. `has_files`: WordPress's own
+/// files have already determined what kind of site it is.
 async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
     let obstacle = site.pool.work(async |connection| {
         if !has_files
@@ -72,7 +72,7 @@ async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
         .map_err(|error| telemetry::chain(&error))
 }
 
-/// Keeps the metrics of what waits in the database up to date. While it is away they stay as they are.
+/// Keeps the backlog metrics up to date. During a database outage they keep their last values.
 pub(super) async fn watch_backlog(
     site: Arc<Site>,
     metrics: Arc<Metrics>,
@@ -111,7 +111,7 @@ pub(super) async fn watch_backlog(
     }
 }
 
-/// Deletes runs past their retention and forgets keys that are no longer of use.
+/// Deletes runs past their retention, and expired keys.
 pub(super) async fn keep_house(
     site: Arc<Site>,
     runs: watch::Receiver<config::Runs>,
@@ -139,7 +139,7 @@ pub(super) async fn keep_house(
     }
 }
 
-/// There are few, and those that are no longer valid are not found anyway: what is left over is for the next time.
+/// One batch per run is enough: there are few old keys, and expired ones are ignored anyway.
 async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
     let forgotten = site
         .pool
@@ -149,7 +149,7 @@ async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
     }
 }
 
-/// Bit by bit, until there is nothing left to do.
+/// Works in batches until nothing is left.
 async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
     loop {
         match provision::tidy(site, chore, before).await {
@@ -163,7 +163,7 @@ async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
     }
 }
 
-/// Events that ended well, also those of a relay that is off now.
+/// Deletes events that completed, including those of a relay that has since been turned off.
 async fn forget_events(site: &Site, before: DateTime<Utc>) {
     let forget = async || {
         let (statements, before) = (&site.statements, before.naive_utc());

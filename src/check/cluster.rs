@@ -1,11 +1,11 @@
-//! Whether the server is one of several, and what holds there.
+//! Checks whether the server is part of a cluster, and the cluster's requirements.
 
 use super::report::Finding;
 use crate::db::{Cluster, Connection};
 
 pub(super) const CLUSTER: &str = "cluster";
 
-/// A cluster of fewer has no majority once a node is lost.
+/// A smaller cluster loses its majority when it loses a node.
 const FEWEST_NODES: u32 = 3;
 
 pub(super) async fn check(connection: &mut Connection) -> Finding {
@@ -102,7 +102,7 @@ fn group(cluster: &Cluster) -> Finding {
 mod tests {
     use super::*;
 
-    /// A sound node of a Galera cluster.
+    /// A healthy node of a Galera cluster.
     const NODE: [(&str, &str); 7] = [
         ("wsrep_on", "ON"),
         ("wsrep_provider", "/usr/lib/galera/libgalera_smm.so"),

@@ -1,4 +1,4 @@
-//! Whether the OpenTelemetry collector takes spans, if one is configured.
+//! Checks whether the OpenTelemetry collector accepts spans, if one is configured.
 
 use super::report::Finding;
 use crate::config::Config;

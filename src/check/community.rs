@@ -1,4 +1,4 @@
-//! FluentCommunity: its schema, courses, webhooks and the portal's address.
+//! Checks FluentCommunity: its schema, courses, webhooks and the portal's address.
 
 use sqlx::FromRow;
 
@@ -21,7 +21,7 @@ pub(super) const PORTAL: &str = "portal";
 
 const COMMUNITY: &str = include_str!("../../sql/checks/community.sql");
 
-/// Rows of FluentCommunity's tables.
+/// The rows read from FluentCommunity's tables.
 #[derive(Debug, Default)]
 pub(super) struct Community {
     /// The serialised features.
@@ -164,7 +164,7 @@ fn webhooks(community: &Community) -> Finding {
     )
 }
 
-/// A protection that fits no webhook protects none, most likely because the webhook was renamed.
+/// A protection that matches no webhook protects nothing, most likely because the webhook was renamed.
 fn protection(protections: &[Protection], community: &Community) -> Finding {
     let readable: Vec<Webhook> = community
         .webhooks

@@ -1,4 +1,4 @@
-//! Reaching the database, and what is in the way in an operator's words.
+//! Connects to the database and explains connection failures in an operator's terms.
 
 use std::io::ErrorKind;
 
@@ -35,7 +35,7 @@ pub(super) async fn open(database: &Database) -> Result<Connection, Finding> {
     Err(Finding::failed(DATABASE, found, remedy))
 }
 
-/// Where the database is said to be, and where that is said.
+/// The database's address, and where it is configured.
 struct Place {
     /// `127.0.0.1:3306` or a socket's path.
     server: String,
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-/// What happened, and what to do about it.
+/// An error, and its remedy.
 fn explain(error: &sqlx::Error, place: &Place) -> (String, String) {
     let Place {
         server,
@@ -99,7 +99,7 @@ fn explain(error: &sqlx::Error, place: &Place) -> (String, String) {
                 "let the server offer TLS with a certificate that ssl-mode accepts, or correct ssl-mode in {source}"
             ),
         ),
-        // What the driver says when the password must not be sent in the clear and it cannot encrypt it itself.
+        // The driver's error when the password must not be sent in the clear and the driver cannot encrypt it.
         sqlx::Error::Configuration(error) if error.to_string().contains("RSA") => (
             format!(
                 "{user} logs in with caching_sha2_password or sha256_password, which needs an encrypted connection to {server}"
@@ -138,7 +138,7 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
             format!("connection refused: nothing listens at {server}"),
             format!("start the database server, or correct host and port in {source}"),
         ),
-        // Over the network, nothing but these files is opened.
+        // Over the network, these are the only files opened.
         ErrorKind::NotFound if !place.is_socket => (
             format!("a file that TLS with {server} needs is not there: {text}"),
             format!("correct ssl-ca, ssl-cert or ssl-key in {source}"),
@@ -175,7 +175,7 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
     }
 }
 
-/// The server answered with an error. Its messages name accounts and databases, never passwords.
+/// Explains an error from the server. Its messages name accounts and databases, never passwords.
 fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String) {
     let Place {
         server,
@@ -187,7 +187,7 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
     } = place;
     let found = |what: &str| format!("{what}: {message} (error {number})");
     match number {
-        // MySQL takes a socket for secure and waits for the password; the driver asks for a key to encrypt it.
+        // MySQL considers a socket secure and waits for the password; the driver requests a key to encrypt it.
         1045 if place.is_socket => (
             found("access denied"),
             format!(

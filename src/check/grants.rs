@@ -1,5 +1,5 @@
-//! What an account may do, read from the server's answer to `SHOW GRANTS`. Without `FOR`, both MariaDB and MySQL list
-//! what the session's active roles add. The lines may hold password hashes, so they are never shown.
+//! Parses an account's privileges from `SHOW GRANTS`. Without `FOR`, both MariaDB and MySQL include what the session's
+//! active roles grant. The lines may hold password hashes, so they are never shown.
 
 mod tokens;
 
@@ -11,17 +11,17 @@ use self::tokens::{Token, tokens};
 #[derive(Debug, Default)]
 pub(super) struct Grants {
     grants: Vec<Grant>,
-    /// Roles that the account may take on; active or not.
+    /// Roles that the account may assume, active or not.
     pub(super) roles: BTreeSet<String>,
 }
 
-/// One line.
+/// One line of `SHOW GRANTS`.
 #[derive(Debug)]
 struct Grant {
-    /// A partial revoke of MySQL: takes away what was granted globally.
+    /// A partial revoke of MySQL: takes away a global grant.
     revoked: bool,
     level: Level,
-    /// Upper-case privilege → the columns it is limited to, if it is.
+    /// Upper-case privilege → the columns it is limited to, if any.
     privileges: BTreeMap<String, BTreeSet<String>>,
     /// Privileges that are not limited to columns.
     whole: BTreeSet<String>,
@@ -31,13 +31,13 @@ struct Grant {
 #[derive(Debug, PartialEq, Eq)]
 enum Level {
     Global,
-    /// A pattern with `%`, `_` and backslashes before either.
+    /// A pattern with `%`, `_` and backslash escapes.
     Database(String),
     Table(String, String),
 }
 
 impl Grants {
-    /// Reads all lines; whatever does not speak of tables is left out.
+    /// Parses all lines; grants that do not concern tables are skipped.
     pub(super) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut grants = Self::default();
         for line in lines {
@@ -86,8 +86,8 @@ impl Grants {
         self.grants.push(grant);
     }
 
-    /// Whether `privilege` (as `SELECT`) holds for the table; a privilege that is granted for columns holds if it covers
-    /// `columns`, unless there are none.
+    /// Whether `privilege` (as `SELECT`) holds for the table. A column privilege holds if it covers `columns` and
+    /// `columns` is not empty.
     pub(super) fn allow(
         &self,
         database: &str,
@@ -134,7 +134,7 @@ impl Grants {
                 .any(|(_, grant)| grant.holds(privilege))
     }
 
-    /// The server goes by one line per grantee only: the one whose name has the most characters before a wildcard.
+    /// The server uses only one line per grantee: the one whose name has the most characters before a wildcard.
     fn of_database(&self, database: &str) -> BTreeMap<&str, (usize, &Grant)> {
         let mut best: BTreeMap<&str, (usize, &Grant)> = BTreeMap::new();
         for grant in self.grants.iter().filter(|grant| !grant.revoked) {
@@ -196,7 +196,7 @@ impl Grant {
     }
 }
 
-/// What stands after ON; `None` for routines, proxies and the like.
+/// The object after ON; `None` for routines, proxies and the like.
 fn level(tokens: &[Token]) -> Option<Level> {
     let tokens = match tokens {
         [Token::Word(word), rest @ ..] if word.eq_ignore_ascii_case("TABLE") => rest,
@@ -215,12 +215,12 @@ fn level(tokens: &[Token]) -> Option<Level> {
     }
 }
 
-/// Servers that keep names in lower case list them so.
+/// Servers that fold names to lower case list them that way.
 fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Whether a name matches a pattern like that of LIKE.
+/// Whether a name matches a LIKE-style pattern.
 fn matches(pattern: &str, name: &str) -> bool {
     fn rest_matches(pattern: &[u8], name: &[u8]) -> bool {
         match (pattern, name) {
@@ -241,7 +241,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     rest_matches(pattern.as_bytes(), name.as_bytes())
 }
 
-/// How many characters stand before the first wildcard; the most of all for a name without one.
+/// The number of characters before the first wildcard; a name without one ranks highest.
 fn specificity(pattern: &str) -> usize {
     let mut escaped = false;
     pattern

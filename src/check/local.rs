@@ -1,4 +1,4 @@
-//! Checks that need no database: the configuration, the mail server, files of the site.
+//! Checks that need no database: the configuration, the mail server and the site's files.
 
 use super::report::Finding;
 use super::schema::Schema;
@@ -13,7 +13,7 @@ const WP_CONFIG: &str = "wp-config";
 const WELCOME_MAIL: &str = "welcome-mail";
 const OBJECT_CACHE: &str = "object-cache";
 
-/// What keeps the configuration from loading.
+/// Reports the problems that keep the configuration from loading.
 pub(super) fn problems(error: ConfigError) -> Vec<Finding> {
     let problems = error.problems.into_iter();
     problems
@@ -24,14 +24,14 @@ pub(super) fn problems(error: ConfigError) -> Vec<Finding> {
         .collect()
 }
 
-/// Table names that cannot stand in SQL.
+/// Reports table names that cannot be used in SQL.
 pub(super) fn unusable_tables(error: &SiteError) -> Finding {
     let found = telemetry::chain(error);
     let remedy = "write ASCII letters, digits and underscores only, 64 at most";
     Finding::failed(CONFIGURATION, found, remedy)
 }
 
-/// Where the configuration comes from, and what of `wp-config.php` only PHP could tell.
+/// Reports the sources of the configuration, and the parts of `wp-config.php` that only PHP can evaluate.
 pub(super) fn configuration(config: &Config, sources: &Sources) -> Vec<Finding> {
     let mut parts = Vec::new();
     if let Some(file) = &sources.file {
@@ -62,7 +62,7 @@ pub(super) fn configuration(config: &Config, sources: &Sources) -> Vec<Finding> 
     findings
 }
 
-/// Whether welcome mails can leave; without `schema`, as far as the configuration tells.
+/// Whether welcome mails can be sent; without `schema`, as far as the configuration tells.
 pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding {
     match config.mail.transport {
         Transport::Off => Finding::ok(WELCOME_MAIL, "off: nobody is told"),

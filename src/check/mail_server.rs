@@ -1,4 +1,4 @@
-//! Whether the mail server can be reached, has a certificate that is believed, and lets us log in. No mail is sent.
+//! Checks whether the mail server is reachable, has a trusted certificate and accepts our login. No mail is sent.
 
 use super::report::Finding;
 use crate::config::{Config, Transport};

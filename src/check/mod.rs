@@ -1,5 +1,6 @@
-//! Every precondition of `serve`, each with its remedy, as a report that the caller renders. Only reads, with statements of its
-//! own in `sql/checks/`, and needs neither a database that answers nor an account that may do anything.
+//! Checks every precondition of `serve`, each with its remedy, and returns a report for the caller to render. The
+//! checks only read, with their own statements in `sql/checks/`. They need neither a reachable database nor an account
+//! with any privilege.
 
 mod cluster;
 mod collector;
@@ -34,7 +35,7 @@ use crate::fluentcommunity::webhooks::Portal;
 use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
-/// Checks that need the database, in their order.
+/// Checks that need the database, in order.
 const ASKING_THE_DATABASE: [&str; 33] = [
     server::ENCRYPTION,
     server::SESSION,
@@ -71,12 +72,12 @@ const ASKING_THE_DATABASE: [&str; 33] = [
     relay::EVENTS,
 ];
 
-/// The report on a configuration that is refused: its problems.
+/// The report on an invalid configuration: its problems.
 pub fn refused(error: ConfigError) -> Report {
     Report::new(local::problems(error))
 }
 
-/// Runs all checks; `sources` is what `config` was loaded from.
+/// Runs all checks; `sources` is where `config` was loaded from.
 pub async fn run(config: &Config, sources: &Sources) -> Report {
     Report::new(findings(config, sources).await)
 }

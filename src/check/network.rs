@@ -1,4 +1,4 @@
-//! Whether the site belongs to a network, and which of its sites it is.
+//! Checks whether the site belongs to a network, and which of its sites it is.
 
 use sqlx::FromRow;
 
@@ -21,7 +21,7 @@ pub(super) struct NetworkSite {
     flags: String,
 }
 
-/// The network's sites, some of them where there are many, the configured one first; none for a single site.
+/// The network's sites, the configured one first, limited where there are many; empty for a single site.
 pub(super) async fn read(
     connection: &mut Connection,
     tables: &TableNames,

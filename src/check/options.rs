@@ -1,4 +1,4 @@
-//! Rows of `{prefix}options` that the checks look at.
+//! Reads the rows of `{prefix}options` that the checks use.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const OPTIONS: &str = include_str!("../../sql/checks/options.sql");
 /// Options by name.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    /// Those that decide what calls do.
+    /// Loads the options that determine what calls do.
     pub(super) site: SiteOptions,
     rows: BTreeMap<String, Vec<u8>>,
 }
@@ -47,7 +47,7 @@ impl Options {
         Some(String::from_utf8_lossy(value).into_owned())
     }
 
-    /// Those that say where the portal is.
+    /// Loads the options that determine the portal's address.
     pub(super) fn portal(&self) -> PortalOptions {
         let value = |name: &str| self.rows.get(name).cloned().unwrap_or_default();
         PortalOptions {
@@ -57,12 +57,12 @@ impl Options {
         }
     }
 
-    /// A serialised option that is an array.
+    /// The value of a serialised array option.
     pub(super) fn array(&self, name: &str) -> Option<Array> {
         array(self.rows.get(name)?)
     }
 
-    /// The files of active plugins, as `folder/file.php`: the site's, and those that are active for its whole network.
+    /// The main files of active plugins, as `folder/file.php`: the site's, and those active for its whole network.
     pub(super) fn active_plugins(&self) -> Vec<String> {
         let of_site = self.array("active_plugins").unwrap_or_default();
         let of_network = self.array("network/active_sitewide_plugins");
@@ -78,19 +78,19 @@ impl Options {
             .collect()
     }
 
-    /// Whether a plugin with this main file (`fluent-crm.php`) is active, whatever its folder is called.
+    /// Whether a plugin with this main file (`fluent-crm.php`) is active, whatever its folder is named.
     pub(super) fn is_active(&self, file: &str) -> bool {
         let mut active = self.active_plugins().into_iter();
         active.any(|plugin| plugin.rsplit('/').next() == Some(file))
     }
 }
 
-/// A serialised array.
+/// Parses a serialised array.
 pub(super) fn array(serialised: &[u8]) -> Option<Array> {
     php::parse(loose::trim(serialised)).ok()?.into_array().ok()
 }
 
-/// Without the options there is nothing to say.
+/// The finding of a check that needs options which could not be read.
 pub(super) fn skipped(name: &'static str) -> Finding {
     Finding::skipped(name, "the options cannot be read")
 }

@@ -1,4 +1,4 @@
-//! The sidecar's own tables.
+//! Checks the sidecar's own tables.
 
 use super::report::Finding;
 use crate::db::{self, Connection, Doing, Statement, TableNames};
@@ -7,7 +7,7 @@ pub(super) const OWN_TABLES: &str = "own-tables";
 pub(super) const OWN_ROWS: &str = "uncounted-runs";
 pub(super) const MAILS: &str = "mails";
 
-/// Longer than the longest pause between two attempts, by default.
+/// Longer than the default maximum delay between two attempts.
 const LONG: i64 = 2 * 3600;
 
 const OWN_ROWS_SQL: &str = include_str!("../../sql/checks/own_rows.sql");

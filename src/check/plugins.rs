@@ -1,5 +1,5 @@
-//! Plugins that would have heard of a new user or a membership: writing rows fires no hook. Network-wide plugins are out
-//! of scope, since networks are.
+//! Warns about plugins that miss new users and memberships because writing rows fires no hook. Network-wide plugins are
+//! out of scope, since networks are.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(super) const CRM_TAGS: &str = "crm-tags";
 
 const FLUENTCRM: &str = "fluent-crm";
 
-/// Folders of plugins, and what they would have done when a user registers or joins a space.
+/// Plugin folders, and what each plugin would have done when a user registers or joins a space.
 const LISTENERS: &[(&str, &str)] = &[
     (
         "active-campaign-subscription-forms",
@@ -75,7 +75,7 @@ const LISTENERS: &[(&str, &str)] = &[
     ("wp-webhooks", "WP Webhooks: sends webhooks"),
 ];
 
-/// With `relay` on they hear of everything.
+/// With `relay` on, these plugins get every hook.
 pub(super) fn check(
     options: Option<&Options>,
     community: Option<&Community>,
@@ -131,7 +131,8 @@ fn listeners(options: &Options) -> Finding {
     )
 }
 
-/// FluentCommunity Pro tags contacts of `FluentCRM` when they join or leave; the mapped spaces are told by their ids.
+/// FluentCommunity Pro tags contacts of `FluentCRM` when they join or leave; the mapped spaces are identified by their
+/// ids.
 fn crm_tags(options: &Options, features: Option<&[u8]>) -> Finding {
     let features = features.and_then(array).unwrap_or_default();
     if features.get("has_crm_sync").and_then(Value::as_bytes) != Some(b"yes") {

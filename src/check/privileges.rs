@@ -1,4 +1,4 @@
-//! What the account may do, against what `serve` needs.
+//! Compares the account's privileges with those that `serve` needs.
 
 use sqlx::Row;
 
@@ -77,7 +77,7 @@ struct Account<'a> {
     grants: &'a Grants,
     tables: &'a TableNames,
     database: &'a str,
-    /// As GRANT takes it.
+    /// The account in the notation of GRANT.
     name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The relay: whether WordPress can be woken, who listens there, and whether hooks get through.
+//! Checks the relay: whether WordPress can be woken, which plugins listen there, and whether hooks get through.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ pub(super) const EVENTS: &str = "relay-events";
 const RELAY: &str = "relay";
 const LISTENERS: &str = "relay-listeners";
 
-/// Older than this, a hook has been missed by wake-ups and by WP-Cron.
+/// A hook older than this was missed by both wake-ups and WP-Cron.
 const LONG: u64 = 300;
 
-/// Asks the plugin itself.
+/// Queries the plugin itself.
 pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> {
     if !config.relay.enabled {
         let off = "off: plugins do not hear of new users and memberships";
@@ -127,7 +127,7 @@ fn listeners(installed: &Installed) -> Finding {
     Finding::ok(LISTENERS, found)
 }
 
-/// Whether hooks get through. Of a relay that is off, what it has left.
+/// Whether hooks get through. If the relay is off, reports the events it left behind.
 pub(super) async fn events(connection: &mut Connection, tables: &TableNames) -> Finding {
     let statements = Statements::render(tables);
     match hooks::status(connection, &statements).await {

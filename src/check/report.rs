@@ -1,4 +1,5 @@
-//! What the checks found. The texts hold words of the database and of servers, as they came: rendering makes them harmless.
+//! The findings of the checks. Their texts contain unescaped words from the database and from servers; rendering makes
+//! them harmless.
 
 use serde::Serialize;
 
@@ -6,26 +7,26 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// What it depends on is not there.
+    /// A prerequisite is missing.
     Skipped,
-    /// As it should be, or for information only.
+    /// Correct, or for information only.
     Ok,
     /// `serve` works, but not as well as it could.
     Warning,
-    /// Calls fail, or do something else than WordPress would.
+    /// Calls fail, or behave differently from WordPress.
     Failed,
 }
 
-/// The outcome of one check; a check that finds several things wrong has several, all of its name.
+/// The outcome of one check. A check that finds several problems has several findings, all under its name.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// The check's name, such as `web-server`.
     pub name: &'static str,
     /// How it ended.
     pub status: Status,
-    /// What is so, in words.
+    /// The state, in words.
     pub found: String,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -68,7 +69,7 @@ impl Finding {
 /// All findings, in the order of the checks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The worst of them; [`Status::Ok`] if all were skipped.
+    /// The worst status of all; [`Status::Ok`] if all were skipped.
     pub status: Status,
     /// What the checks found.
     pub checks: Vec<Finding>,
@@ -76,7 +77,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(checks: Vec<Finding>) -> Self {
-        // Skipping alone is no reason to worry: what it depends on has failed or is not configured.
+        // Skipped checks alone are no reason to worry: their prerequisite has failed or is not configured.
         let worst = checks.iter().map(|check| check.status).max();
         Self {
             status: worst.unwrap_or(Status::Ok).max(Status::Ok),

@@ -1,4 +1,4 @@
-//! What the server tells of the site's tables: engines, columns, indexes.
+//! Reads the schema of the site's tables: engines, columns, indexes.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ const TABLES_SQL: &str = include_str!("../../sql/checks/tables.sql");
 const COLUMNS_SQL: &str = include_str!("../../sql/checks/columns.sql");
 const INDEXES_SQL: &str = include_str!("../../sql/checks/indexes.sql");
 
-/// Tables that only a network of sites has.
+/// Tables that exist only on a network of sites.
 const NETWORK_TABLES: [&str; 2] = ["blogs", "sitemeta"];
 
-/// The tables that the account may see, of those that matter.
+/// The relevant tables that the account can see.
 pub(super) struct Schema {
     pub(super) names: TableNames,
     pub(super) engines: BTreeMap<String, Option<String>>,
@@ -51,7 +51,7 @@ struct IndexRow {
     column_name: Option<String>,
 }
 
-/// An index with its columns in their order.
+/// An index with its columns in order.
 pub(super) struct FoundIndex {
     pub(super) name: String,
     pub(super) is_unique: bool,
@@ -66,7 +66,7 @@ impl Schema {
         let mut wanted: Vec<String> = site_tables(names).map(|t| t.full_name(names)).collect();
         wanted.extend(network_tables(names));
         let tables: Vec<TableRow> = rows(connection, TABLES_SQL, names, &wanted).await?;
-        // A server that keeps names in lower case tells them so, whatever the prefix.
+        // A server that folds names to lower case reports them that way, whatever the prefix.
         let spell = |name: String| {
             let folds = tables.iter().any(|table| table.folds_case);
             let alike = |wanted: &&String| folds && wanted.eq_ignore_ascii_case(&name);
@@ -93,7 +93,7 @@ impl Schema {
         })
     }
 
-    /// The statement that makes a change to a table, for the operator's own session.
+    /// The statement that changes a table, for the operator to run.
     pub(super) fn alter(&self, table: &str, change: &str) -> String {
         let session = if self.refuses_zero_dates {
             "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_ZERO_DATE', ''); "
@@ -103,14 +103,14 @@ impl Schema {
         format!("{session}ALTER TABLE {table} {change};")
     }
 
-    /// Tables of a network that are there.
+    /// Tables of a network that exist.
     pub(super) fn network_tables(&self) -> Vec<String> {
         let mut names = network_tables(&self.names);
         names.retain(|name| self.engines.contains_key(name));
         names
     }
 
-    /// Those of the tables for these purposes that are not there.
+    /// The tables needed for these purposes that are missing.
     pub(super) fn missing(&self, purposes: &[Purpose]) -> Vec<String> {
         let wanted = site_tables(&self.names).filter(|table| purposes.contains(&table.purpose));
         wanted
@@ -120,7 +120,7 @@ impl Schema {
     }
 }
 
-/// With the prefix of a network's later site (`wp_2_`), the network's own tables bear the shorter one.
+/// With the prefix of a network's later site (`wp_2_`), the network's own tables have the shorter one.
 fn network_tables(names: &TableNames) -> Vec<String> {
     let prefix = names.prefix();
     let without_number = prefix
@@ -137,7 +137,7 @@ fn indexes(rows: Vec<IndexRow>) -> BTreeMap<String, Vec<FoundIndex>> {
     let mut tables: BTreeMap<String, Vec<FoundIndex>> = BTreeMap::new();
     for row in rows {
         let indexes = tables.entry(row.table_name).or_default();
-        // An expression has no column's name.
+        // An index part that is an expression has no column name.
         let column = row.column_name.unwrap_or_default();
         match indexes.last_mut() {
             Some(index) if index.name == row.name => index.columns.push(column),

@@ -1,4 +1,4 @@
-//! The server and our session on it: version, encryption, isolation, clock.
+//! Checks the server and our session on it: version, encryption, isolation, clock.
 
 use chrono::{DateTime, Utc};
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
@@ -23,22 +23,22 @@ const ISOLATION: &str = include_str!("../../sql/checks/isolation.sql");
 const CIPHER: &str = include_str!("../../sql/checks/cipher.sql");
 const ACCOUNT: &str = include_str!("../../sql/checks/account.sql");
 
-/// Times that differ by more make due dates and retentions wrong.
+/// A larger clock difference makes due dates and retentions wrong.
 const LARGEST_CLOCK_DIFFERENCE: i64 = 5;
 
-/// What the server says.
+/// What the server reports.
 #[derive(Debug)]
 pub(super) struct DatabaseServer {
     info: ServerInfo,
     isolation: String,
     cipher: String,
-    /// Whether the server takes the password without encryption, but only while it remembers it.
+    /// Whether the server accepts the password without encryption, but only while it has it cached.
     remembers_password: bool,
-    /// This machine's time when the server told its own.
+    /// This machine's time when the server reported its own.
     now: DateTime<Utc>,
 }
 
-/// What it says in one row.
+/// The values read in one row.
 #[derive(Debug, FromRow)]
 struct ServerInfo {
     version: String,
@@ -77,7 +77,7 @@ impl DatabaseServer {
         self.info.name.as_deref().unwrap_or_default()
     }
 
-    /// The account as GRANT takes it.
+    /// The account in the notation of GRANT.
     pub(super) fn account(&self) -> String {
         let (user, host) = self.info.account.rsplit_once('@').unwrap_or_default();
         format!("'{user}'@'{host}'")
@@ -202,7 +202,7 @@ impl DatabaseServer {
     }
 }
 
-/// The server did not tell about itself.
+/// The server information could not be read.
 pub(super) fn unreadable(error: &DatabaseError) -> Vec<Finding> {
     let mut findings = vec![Finding::failed(
         DATABASE,
@@ -231,7 +231,7 @@ pub(super) async fn binary_log(connection: &mut Connection) -> Finding {
     }
 }
 
-/// The value in the second column, empty if there is no row.
+/// The value in the second column; empty if there is no row.
 async fn variable(
     connection: &mut Connection,
     sql: &'static str,
@@ -247,8 +247,8 @@ async fn variable(
     })
 }
 
-/// `caching_sha2_password` of `MySQL`: the server remembers a hash of each password that it got over TLS, until it
-/// restarts or its accounts are read anew. With that it needs no encryption, and without it this client refuses to send
+/// `caching_sha2_password` of `MySQL`: the server caches a hash of each password that it received over TLS, until it
+/// restarts or reloads its accounts. With a cached hash it needs no encryption; without one this client refuses to send
 /// a password in the clear.
 async fn remembers_password(connection: &mut Connection, tables: &TableNames) -> bool {
     let row = sqlx::raw_sql(Statement::render(ACCOUNT, tables).sql())
@@ -269,7 +269,7 @@ fn remote_host(options: &MySqlConnectOptions) -> Option<&str> {
     (!is_local).then_some(host)
 }
 
-/// Major and minor version. MariaDB may put `5.5.5-` in front.
+/// Major and minor version. MariaDB may prefix `5.5.5-`.
 fn number(version: &str) -> Option<(u16, u16)> {
     let version = match version.strip_prefix("5.5.5-") {
         Some(rest) if version.contains("MariaDB") => rest,

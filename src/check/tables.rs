@@ -1,4 +1,5 @@
-//! The site's tables: there, transactional, with the columns and indexes that the statements use.
+//! Checks the site's tables: that they exist, are transactional, and have the columns and indexes that the statements
+//! use.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +15,10 @@ pub(super) const COLUMNS: &str = "columns";
 pub(super) const INDEXES: &str = "indexes";
 pub(super) const CHARACTER_SET: &str = "character-set";
 
-/// A plain CONVERT would spoil text that PHP wrote as UTF-8 into a latin1 column.
+/// A plain CONVERT would corrupt text that PHP wrote as UTF-8 into a latin1 column.
 const CONVERT: &str = "convert the table to utf8mb4 after a backup, as the WordPress handbook describes; until then let PHP take the calls";
 
-/// Tables that take names as people write them.
+/// Tables that store names in any script.
 const NAMES_OF_PEOPLE: [&str; 3] = ["users", "usermeta", "fcom_xprofile"];
 
 impl Schema {
@@ -69,7 +70,7 @@ impl Schema {
         )
     }
 
-    /// What `judge` finds in each table that is there, or that nothing is wrong.
+    /// The findings of `judge` for each existing table, or one finding that nothing is wrong.
     fn each(
         &self,
         name: &'static str,
@@ -248,7 +249,7 @@ impl Schema {
     }
 }
 
-/// The server did not tell about its tables.
+/// The tables could not be read.
 pub(super) fn unreadable(error: &DatabaseError) -> Vec<Finding> {
     let mut findings = vec![Finding::failed(
         TABLES,

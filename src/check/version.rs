@@ -1,4 +1,4 @@
-//! The version of the site's WordPress, and how it is known.
+//! Checks the version of the site's WordPress, and how it was determined.
 
 use super::options::skipped;
 use super::report::Finding;
@@ -8,7 +8,7 @@ use crate::wordpress::version::Version;
 
 pub(super) const VERSION: &str = "wordpress-version";
 
-/// The version and how it is known; without `site`, as far as the configuration tells.
+/// The version and how it was determined; without `site`, as far as the configuration tells.
 pub(super) fn check(config: &WordPress, site: Option<&SiteOptions>) -> Finding {
     let Some((text, source)) = config.version.as_ref().zip(config.version_source.as_ref()) else {
         return site.map_or_else(|| skipped(VERSION), version_in_database);
@@ -82,7 +82,7 @@ fn unsupported(version: Version, found: &str) -> Option<Finding> {
     })
 }
 
-/// What the database says, if it cannot be of this version.
+/// The database's evidence, if it contradicts this version.
 fn contradiction(version: Version, site: &SiteOptions) -> Option<String> {
     let in_transient = SiteOptions {
         db_version: None,
@@ -98,7 +98,7 @@ fn contradiction(version: Version, site: &SiteOptions) -> Option<String> {
         .then(|| format!("db_version is {number}, and {version} comes with {expected}"))
 }
 
-/// The releases that share a `db_version` with this one, the oldest of them, and what new users show of it.
+/// The releases that share a `db_version` with `oldest`, and how new users differ between them.
 fn candidates(oldest: Version) -> (String, &'static str) {
     let (newest, difference) = match (oldest.major, oldest.minor) {
         (5, 9) => ("6.0", "the option user_count, which 6.0 maintains"),

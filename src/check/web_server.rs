@@ -1,8 +1,8 @@
-//! Whether webhook calls that come from outside arrive at the sidecar or at PHP.
+//! Checks whether webhook calls from outside reach the sidecar or PHP.
 //!
-//! The probe goes the way of a real call, with a key that no webhook has and a body that is no form. Nobody executes it: the
-//! sidecar answers it in words of its own before it looks for a webhook, so that it also counts as no guess, and PHP, which
-//! fills `$_POST` from forms only, shows the portal.
+//! The probe takes the route of a real call, with a key that no webhook has and a body that is not a form. It is never
+//! executed: the sidecar rejects it with a message of its own before it looks up a webhook, so the probe does not count
+//! as a guessed key either. PHP, which fills `$_POST` from forms only, shows the portal.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use super::report::Finding;
 
 pub(super) const WEB_SERVER: &str = "web-server";
 
-/// The daemon's answer to a body that is no form, and so to the probe: no other server has these words.
+/// The daemon's response to a body that is not a form, and so to the probe: no other server uses these words.
 pub const FORM_WANTED: &str =
     "Send form data: application/x-www-form-urlencoded or multipart/form-data";
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More of a page than this says nothing about who wrote it.
+/// Enough of a page to tell which server wrote it.
 const LONGEST_ANSWER: usize = 4096;
 
 /// Sends the probe to the portal.
 pub(super) async fn check(portal: &Url) -> Finding {
     match probe(portal).await {
         Ok((status, body)) => judge(portal, status, &body),
-        // From here the site's name may lead elsewhere, or nowhere: that is no fault.
+        // From this machine the site's name may resolve to another address, or to none: that is not an error.
         Err(error) => Finding::skipped(
             WEB_SERVER,
             format!("{portal} cannot be reached from here: {}", cause(&error)),
@@ -37,7 +37,7 @@ pub(super) async fn check(portal: &Url) -> Finding {
 }
 
 async fn probe(portal: &Url) -> reqwest::Result<(u16, Vec<u8>)> {
-    // Fails if there is one already, which is as good.
+    // Fails if a provider is already installed, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .timeout(PATIENCE)
@@ -89,7 +89,7 @@ fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
     }
 }
 
-/// What is at the bottom of an error, without the address that was asked: it has a key, though one that fits nothing.
+/// The root cause of an error, without the URL: it contains a key, though one that matches nothing.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = match error.source() {
         Some(source) => source,

@@ -1,4 +1,4 @@
-//! The site's WordPress: what kind of site it is, and the options by which users are made.
+//! Checks the site's WordPress: what kind of site it is, and the options used for new users.
 
 use super::options::{Options, skipped};
 use super::report::Finding;
@@ -45,7 +45,7 @@ pub(super) fn check(
     ]
 }
 
-/// What is missing in the site's own files, WordPress does not have either.
+/// If a language is missing from the site's own files, WordPress does not have it either.
 fn language(config: &WordPress, locale: &str) -> Finding {
     let is_english = locale == "en" || locale.starts_with("en_");
     let files_are_known = config.root.is_some() && config.languages.is_none();
@@ -135,7 +135,7 @@ pub(super) mod tests {
         has(&config, "ja", "Warning");
     }
 
-    /// A site of which nothing is known.
+    /// A site about which nothing is known.
     pub(in crate::check) fn config() -> WordPress {
         WordPress {
             root: None,

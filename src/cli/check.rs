@@ -1,4 +1,4 @@
-//! `fcom-sidecar check`: the report of `crate::check` for people and for programs.
+//! `fcom-sidecar check`: renders the report of `crate::check` for people and for programs.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use super::terminal::{answer, printable};
 use crate::check::{self, Finding, Report, Status};
 use crate::config::{Config, ConfigError, Sources};
 
-/// Columns of a terminal that nobody has to widen.
+/// A width that fits every terminal.
 const WIDTH: usize = 110;
 
-/// Runs all checks; `sources` is what `config` was loaded from.
+/// Runs all checks; `sources` is where `config` was loaded from.
 pub(super) fn run(
     config: Result<Config, ConfigError>,
     sources: &Sources,
@@ -30,7 +30,7 @@ pub(super) fn run(
     })
 }
 
-/// The report with texts that may be shown, to people and to programs alike.
+/// The report with its texts made safe to display, for people and programs alike.
 fn printed(mut report: Report) -> Report {
     for check in &mut report.checks {
         check.found = printable(&check.found);
@@ -39,7 +39,7 @@ fn printed(mut report: Report) -> Report {
     report
 }
 
-/// A line for each check, with what to do below it, and the sum.
+/// One line per check, its remedy below, and a summary.
 fn table(report: &Report) -> String {
     let names = report.checks.iter().map(|check| check.name.len());
     let indent = "skipped  ".len() + names.max().unwrap_or(0) + 2;
@@ -80,7 +80,7 @@ fn word(status: Status) -> &'static str {
     }
 }
 
-/// Appends `head` and the text, wrapped at words and set in to where the head ends.
+/// Appends `head` and the text, wrapped at words and indented to the end of `head`.
 fn paragraph(out: &mut String, head: &str, text: &str) {
     let indent = head.chars().count();
     out.push_str(head);

@@ -1,4 +1,4 @@
-//! The site and its database, for commands that ask a few things of it and end.
+//! The site and its database, for commands that run a few queries and exit.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::site::Site;
 
 /// The site, with a connection to its database.
 pub(super) struct Database {
-    /// Its pool is for work that may have to be done again.
+    /// Its pool is for work that may have to be retried.
     pub(super) site: Site,
-    /// Waits for an answer as long as it takes, unlike the pool's.
+    /// Waits for a response without a time limit, unlike the pool's connections.
     pub(super) connection: Connection,
 }
 
-/// Opens the configured database and does the command's work with it.
+/// Connects to the configured database and runs the command's work with it.
 pub(super) fn with_database<T>(
     config: &Config,
     work: impl AsyncFnOnce(&mut Database) -> anyhow::Result<T>,
@@ -32,13 +32,13 @@ pub(super) fn with_database<T>(
     })
 }
 
-/// The configured site; nothing is connected yet.
+/// The configured site; does not connect yet.
 pub(super) fn site(config: &Config) -> anyhow::Result<Site> {
     Ok(Site::new(config, Arc::new(Unobserved))?)
 }
 
 /// # Errors
-/// There is no connection; the error names the command that tells why.
+/// The connection failed; the error names the command that explains why.
 pub(super) async fn connect(config: &Config) -> anyhow::Result<Connection> {
     db::connect(&config.database).await.context(
         "could not connect to the database: \"fcom-sidecar check\" tells what is in the way",

@@ -1,4 +1,4 @@
-//! `fcom-sidecar mail test`: one real message through the configured server, and what came of it.
+//! `fcom-sidecar mail test`: sends one real message through the configured server and reports the result.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What an operator does to things that wait in a table, mails and events: try them again, or drop them.
+//! Operator commands on pending rows, for both mails and events: retry them or drop them.
 
 use anyhow::{bail, ensure};
 use clap::Args;
@@ -23,12 +23,12 @@ pub(super) struct Drop {
 }
 
 impl Retry {
-    /// Which are meant; the command line has made sure that one of the two is said.
+    /// Which rows are meant; the command line guarantees that one of the two is given.
     pub(super) fn which(self) -> Retried {
         self.id.map_or(Retried::AllDead, Retried::One)
     }
 
-    /// Says how many are `due` now; `thing` is what they are, `done` what those are that need no other try.
+    /// Reports how many are `due` now; `thing` names their kind, `done` the state of those that need no retry.
     pub(super) fn tell(self, thing: &str, done: &str, due: u64) -> anyhow::Result<()> {
         if let Some(id) = self.id.filter(|_| due == 0) {
             bail!("{thing} {id} is {done}, on its way, or does not exist");
@@ -39,7 +39,7 @@ impl Retry {
 }
 
 impl Drop {
-    /// Says whether it `is_dropped`; `thing` is what it was.
+    /// Reports whether it `is_dropped`; `thing` names its kind.
     pub(super) fn tell(self, thing: &str, is_dropped: bool) -> anyhow::Result<()> {
         let id = self.id;
         ensure!(is_dropped, "{thing} {id} is on its way, or does not exist");

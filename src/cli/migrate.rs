@@ -1,4 +1,5 @@
-//! `fcom-sidecar migrate`: creates or updates our tables, for an account that may, before one that may not serves.
+//! `fcom-sidecar migrate`: creates or updates our tables, run with a privileged account before an unprivileged one
+//! serves.
 
 use anyhow::Context;
 

@@ -25,11 +25,11 @@ use self::terminal::complain;
 use crate::app;
 use crate::config::{Config, ConfigError, Sources};
 
-/// Read when no --config is given.
+/// Used when no --config is given.
 const DEFAULT_CONFIG: &str = "/etc/fcom-sidecar/config.toml";
 
-/// The exit status for a configuration that is refused (`EX_CONFIG`). Starting again does not mend it, so the unit does not
-/// try, and calls do not wait for it.
+/// The exit status for an invalid configuration (`EX_CONFIG`). A restart does not fix it, so the systemd unit does not
+/// retry, and calls do not wait for it.
 const BAD_CONFIGURATION: u8 = 78;
 
 /// Executes FluentCommunity's incoming webhooks beside WordPress.
@@ -99,10 +99,10 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl Cli {
-    /// Runs the command. `environment` is the process's, read once.
+    /// Runs the command. `environment` is the process's environment, read once.
     pub fn run(self, environment: Vec<(String, String)>) -> ExitCode {
         self.dispatch(environment).unwrap_or_else(|error| {
-            // One line per cause; `{:#}` would run them together.
+            // One line per cause; `{:#}` would join them on one line.
             complain(&format!("fcom-sidecar: {error}"));
             for cause in error.chain().skip(1) {
                 complain(&format!("  because: {cause}"));
@@ -120,7 +120,7 @@ impl Cli {
                 let sources = self.sources(environment);
                 return check::run(app::load(sources.clone()), &sources, json);
             }
-            // Of this machine's configuration the demo takes nothing.
+            // The demo uses nothing from this machine's configuration.
             #[cfg(feature = "demo")]
             Command::Demo { serve } => return demo::run(serve),
             #[cfg(not(feature = "demo"))]

@@ -1,4 +1,4 @@
-//! `fcom-sidecar outbox`: the promised mails, and what became of them.
+//! `fcom-sidecar outbox`: the promised mails and their state.
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};

@@ -1,4 +1,4 @@
-//! `fcom-sidecar relay`: what WordPress has heard of, and what it has not.
+//! `fcom-sidecar relay`: the state of the hooks that WordPress has to fire.
 
 use clap::Subcommand;
 

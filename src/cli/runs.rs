@@ -1,4 +1,4 @@
-//! `fcom-sidecar runs`: which calls were executed, and what they did.
+//! `fcom-sidecar runs`: lists executed calls and their effects.
 
 use anyhow::Context;
 use clap::Subcommand;

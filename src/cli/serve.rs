@@ -1,4 +1,4 @@
-//! `fcom-sidecar serve`: runs the daemon until it is told to stop.
+//! `fcom-sidecar serve`: runs the daemon until it is asked to stop.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::lifecycle::{self, StopSignals};
 use crate::reload::{self, ReloadSignal};
 use crate::{app, telemetry};
 
-/// Files that are open beside client connections: the database's, logs, mails on their way.
+/// Open files besides client connections: database connections, logs, SMTP connections.
 const OTHER_FILES: u64 = 256;
 
-/// `socket_names` are those of the sockets that the service manager passes.
+/// `socket_names` are the names of the sockets that the service manager passes.
 pub(super) fn run(
     config: &Config,
     sources: Sources,
@@ -66,7 +66,7 @@ pub(super) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// A connection is an open file, of which the system allows few at first.
+/// Each connection is an open file, and the system's initial limit is low.
 fn allow_open_files(connections: usize) {
     let wanted = connections as u64 + OTHER_FILES;
     match rlimit::increase_nofile_limit(wanted) {

@@ -1,17 +1,17 @@
-//! What commands say, to people and to programs. Everything passes through here, and nothing in it steers the terminal: texts
-//! hold words of callers, servers and the site.
+//! Output of commands, for people and for programs. All output passes through here, and none of it can send control
+//! sequences to the terminal: texts contain words from callers, servers and the site.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Says a text, which may have several lines.
+/// Prints a text, which may have several lines.
 pub(super) fn say(text: &str) {
     write_out(&printable_lines(text));
 }
 
-/// Says an answer as JSON, for programs, or as the text that people read.
+/// Prints a result, as JSON for programs or as text for people.
 pub(super) fn answer<T: Serialize + ?Sized>(
     json: bool,
     answer: &T,
@@ -25,12 +25,14 @@ pub(super) fn answer<T: Serialize + ?Sized>(
     Ok(())
 }
 
-/// The one place that writes to standard error, beside the log. If nobody reads it, nobody can be told.
+/// The only place that writes to standard error, besides the log. If that is closed, the error cannot be reported at
+/// all.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
 }
 
-/// The one place that writes to standard output. A reader that has seen enough (`| head`) ends no command in its middle.
+/// The only place that writes to standard output. A reader that stops early (`| head`) does not abort the command
+/// midway.
 fn write_out(text: &str) {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -51,7 +53,7 @@ fn printable_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The same JSON without DEL and the controls beyond ASCII, which JSON need not escape and terminals may obey.
+/// The same JSON without DEL and the non-ASCII control characters, which JSON need not escape and terminals may act on.
 fn without_controls(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -68,7 +70,7 @@ fn without_controls(json: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Colours, a window title, the eight-bit form of an escape sequence, a bell and a line over the line before.
+    /// Colours, a window title, the eight-bit form of an escape sequence, a bell and an overwritten line.
     const HOSTILE: &str = "a\u{1b}[31mb\u{1b}]0;title\u{7}c\u{9b}2Jd\re\u{7f}\nf";
 
     #[test]

@@ -1,12 +1,12 @@
-//! The rows: one event per hook.
+//! The event rows: one event per hook.
 
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::wordpress::php::loose;
 
-/// Who let the member in or out, as FluentCommunity's hooks say it. Webhooks always say this.
+/// Who added or removed the member, as FluentCommunity's hooks name it. Webhooks always pass this value.
 const ORIGIN: &str = "by_admin";
 
-/// Something that PHP would have told its plugins.
+/// An event for which PHP would have fired a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// `add_user_role`, which WordPress fires only if there is a role.
@@ -17,7 +17,7 @@ pub enum Event<'a> {
     Registered(&'a str),
     /// `add_user_to_blog`, on a network.
     AddedToSite(&'a str),
-    /// WordPress is to send the welcome mail.
+    /// WordPress sends the welcome mail.
     WelcomeMail,
     /// `fluent_community/space/joined` or `fluent_community/course/enrolled`.
     Joined {
@@ -25,7 +25,7 @@ pub enum Event<'a> {
         space_id: u64,
         /// Whether it is a course.
         is_course: bool,
-        /// The row in `fcom_space_user` that was there before; `None` for a new one, with which the hook has a fourth
+        /// The row in `fcom_space_user` that existed before; `None` for a new one, for which the hook has a fourth
         /// argument.
         reactivated: Option<u64>,
     },
@@ -39,7 +39,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// What WordPress fires for a user who is new, before anything happens in the community.
+    /// The hooks that WordPress fires for a new user, before anything happens in the community.
     pub fn of_new_user(role: &str, welcome_mail: bool) -> Vec<Event<'_>> {
         let mut events = Self::of_role(role);
         events.push(Event::Registered(role));
@@ -49,20 +49,20 @@ impl Event<'_> {
         events
     }
 
-    /// What `add_user_to_blog` fires for a user of the network who was no member of the site.
+    /// The hooks that `add_user_to_blog` fires for a user of the network who was not yet a member of the site.
     pub fn of_new_site_member(role: &str) -> Vec<Event<'_>> {
         let mut events = Self::of_role(role);
         events.push(Event::AddedToSite(role));
         events
     }
 
-    /// What `set_role` fires for a user who has no role yet.
+    /// The hooks that `set_role` fires for a user without a role.
     fn of_role(role: &str) -> Vec<Event<'_>> {
         let added = (!loose::is_empty(role.as_bytes())).then_some(Event::RoleAdded(role));
         added.into_iter().chain([Event::RoleSet(role)]).collect()
     }
 
-    /// As the plugin knows it.
+    /// The name that the plugin uses.
     fn kind(&self) -> &'static str {
         match self {
             Self::RoleAdded(_) => "add_user_role",
@@ -77,7 +77,7 @@ impl Event<'_> {
         }
     }
 
-    /// Adds the statement that writes `events` of a user. It must follow the one that writes the call's run.
+    /// Adds the statement that writes a user's `events`. It must follow the one that writes the call's run.
     pub fn insert_in(events: &[Self], batch: &mut Batch, statements: &Statements, user_id: u64) {
         if events.is_empty() {
             return;
@@ -124,7 +124,7 @@ impl Event<'_> {
     }
 }
 
-/// Has WordPress drop its copies of a user whose row was changed outside of any call.
+/// Makes WordPress drop its cached copies of a user whose row was changed outside of any call.
 ///
 /// # Errors
 /// The statement failed.

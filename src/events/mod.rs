@@ -1,6 +1,6 @@
-//! What WordPress is to hear of: a call writes one event per hook that PHP would have fired, in its own transaction and
-//! in PHP's order; the must-use plugin in `deploy/mu-plugin` takes them from the table and fires the hooks. The table is
-//! the queue: a lost wake-up loses nothing.
+//! Passes hooks on to WordPress: a call writes one event per hook that PHP would have fired, in its own transaction and
+//! in PHP's order; the must-use plugin in `deploy/mu-plugin` takes the events from the table and fires the hooks. The
+//! table is the queue, so a lost wake-up loses nothing.
 
 mod event;
 mod poke;

@@ -1,8 +1,9 @@
-//! Waking WordPress. A wake-up only says "look", so many of them are one; WP-Cron looks by itself once a minute.
+//! Wakes WordPress. A wake-up only means "look for events", so several can be merged into one; WP-Cron polls once a
+//! minute by itself.
 //!
-//! PHP often has the same processors as the calls and their database, so it holds back while calls come: one process at
-//! a time works for a second, then it rests nine times as long as it took. That ends when calls have paused for a tenth
-//! of a second. Hooks that wait for half a minute get every other second.
+//! PHP often shares its processors with the calls and their database, so wake-ups are throttled while calls come in:
+//! one PHP process at a time works for a second, then rests nine times as long as it worked. The rest ends once calls
+//! have paused for a tenth of a second. Hooks that have waited for half a minute get every other second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,51 +19,52 @@ use super::wordpress::{Ran, WordPress, WordPressError};
 use crate::site::Site;
 use crate::telemetry::{self, Metrics, fail, phase};
 
-/// PHP processes that are kept busy at once while no call is under way.
+/// PHP processes kept busy at once while no call is in progress.
 const IN_FLIGHT: u32 = 2;
-/// Between two wake-ups: what is committed meanwhile goes along with the next.
+/// Minimum time between wake-ups; events committed in between are covered by the next one.
 const PAUSE: Duration = Duration::from_millis(150);
-/// How long PHP goes on when it is woken, in seconds, if there is so much to do.
+/// How long, in seconds, PHP keeps working after a wake-up if there is enough to do.
 const RUN_SECONDS: u64 = 1;
-/// While calls come, how many times longer PHP rests than it has worked: it gets a tenth of one processor.
+/// While calls come in, PHP rests this many times as long as it worked: it gets a tenth of one processor.
 const REST: u32 = 9;
-/// The same for hooks that have been waiting for [`LONG`]: half a processor.
+/// The same for hooks that have been waiting for [`LONG`]: they get half a processor.
 const REST_OF_LATE: u32 = 1;
 const LONG: Duration = Duration::from_secs(30);
-/// A listener that waits for somebody else takes long, but no processor.
+/// Caps the rest, because a listener that waits for another service takes long but uses no processor.
 const LONGEST_REST: Duration = Duration::from_secs(10);
-/// How often it is looked whether calls are under way.
+/// Interval at which we check whether calls are in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// So many looks that find none are a pause of the calls.
+/// This many checks in a row without a call count as a pause.
 const QUIET_LOOKS: u32 = 5;
-/// After a wake-up that failed; doubled after each further one.
+/// Delay after a failed wake-up; doubled after each further failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
-/// How often the table is looked at when nobody calls: for retries, and for what another instance left.
+/// How often the table is polled when no calls come in: for retries, and for events that another instance left.
 const SWEEP: Duration = Duration::from_secs(15);
 
-/// What waking needs.
+/// Wakes WordPress.
 pub struct Poker {
-    /// The site whose hooks wait.
+    /// The site whose hooks are pending.
     pub site: Arc<Site>,
-    /// Who is woken.
+    /// The WordPress to wake.
     pub wordpress: WordPress,
-    /// Rung when an event was committed.
+    /// Notified when an event was committed.
     pub bell: Arc<Notify>,
-    /// Calls under way.
+    /// Calls in progress.
     pub calls: TaskTracker,
-    /// Where wake-ups are counted.
+    /// Counts wake-ups.
     pub metrics: Arc<Metrics>,
 }
 
 impl Poker {
-    /// Wakes WordPress at the start, whenever the bell rings, and for what is found due, until `stop` is cancelled.
+    /// Wakes WordPress at startup, on each notification, and for events found due, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let poker = Arc::new(self);
         let sweep = tokio::spawn(Arc::clone(&poker).sweep(stop.clone()));
         let places = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let trouble = Arc::new(Trouble::default());
-        // A plugin that is not there is reported before there is work for it, and the first call finds PHP's code compiled.
+        // Wake once at startup: a missing plugin is reported before there is work for it, and the first call finds
+        // PHP's code compiled.
         poker.bell.notify_one();
         while !stop.is_cancelled() {
             let waited = async {
@@ -74,7 +76,7 @@ impl Poker {
                 () = stop.cancelled() => break,
             };
             let (one, trouble_of_one) = (Arc::clone(&poker), Arc::clone(&trouble));
-            // WordPress goes on with what it has begun; at the end nobody waits for its answer.
+            // Not awaited: WordPress finishes what it has begun, and at shutdown its answer no longer matters.
             tokio::spawn(async move {
                 one.poke(&trouble_of_one).await;
                 drop(place);
@@ -87,7 +89,7 @@ impl Poker {
         let _ = sweep.await;
     }
 
-    /// While calls are under way one process has all places.
+    /// While calls are in progress, one process takes all permits.
     async fn place(&self, places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
         loop {
             let wanted = if self.calls.is_empty() { 1 } else { IN_FLIGHT };
@@ -125,14 +127,15 @@ impl Poker {
                 fail(&span, "not_woken");
                 drop(span);
                 self.metrics.woken(error.word());
-                // Keeps its place meanwhile, so that a site that is away is not asked more often by busy callers.
+                // Keep the permit during the delay, so that busy callers do not make us contact a site that is down
+                // more often.
                 tokio::time::sleep(trouble.note(&error)).await;
                 self.bell.notify_one();
             }
         }
     }
 
-    /// Keeps its place while calls come, for a time that depends on how long PHP worked.
+    /// Keeps the permit while calls come in, for a time that depends on how long PHP worked.
     async fn rest(&self, worked: Duration) {
         if self.calls.is_empty() {
             return;
@@ -149,7 +152,7 @@ impl Poker {
         }
     }
 
-    /// How long the next hook has been waiting, if there is one and the database answers.
+    /// How long the next hook has been waiting; `None` if there is none or the database does not answer.
     async fn waited(&self) -> Option<Duration> {
         let waited = self
             .site
@@ -176,7 +179,7 @@ impl Poker {
     }
 }
 
-/// How long PHP rests after it has worked for so long, while a hook has been waiting for `waited`.
+/// How long PHP rests after working for `worked`, while a hook has been waiting for `waited`.
 fn rest_after(worked: Duration, waited: Option<Duration>) -> Duration {
     let is_late = waited.is_some_and(|waited| waited >= LONG);
     let times = if is_late { REST_OF_LATE } else { REST };
@@ -196,7 +199,7 @@ fn report(ran: Ran) {
     }
 }
 
-/// Wake-ups that failed, one after the other.
+/// Consecutive failed wake-ups.
 #[derive(Default)]
 struct Trouble(std::sync::Mutex<(u32, String)>);
 
@@ -209,7 +212,7 @@ impl Trouble {
         *trouble = (0, String::new());
     }
 
-    /// Said once, however often it happens. Returns how long to wait.
+    /// Logs a failure once, however often it repeats. Returns how long to wait.
     fn note(&self, error: &WordPressError) -> Duration {
         let mut trouble = self.lock();
         let why = telemetry::chain(error);
@@ -242,7 +245,7 @@ mod tests {
             (ms(50), None, ms(450)),
             (ms(1000), Some(ms(2000)), ms(9000)),
             (ms(1000), late, ms(1000)),
-            // A listener that waits for somebody else.
+            // A listener that waits for another service.
             (ms(60_000), None, LONGEST_REST),
             (ms(60_000), late, LONGEST_REST),
         ] {

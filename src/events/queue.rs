@@ -1,4 +1,5 @@
-//! The events from this side: WordPress takes them by itself; here it is asked whether any wait, and old ones are forgotten.
+//! The sidecar's view of the event queue: checks whether events are pending and deletes old ones. WordPress takes
+//! events by itself.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use chrono::NaiveDateTime;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// How long the hook that is to be fired next has been waiting; `None` if WordPress has nothing to do.
+/// How long the next hook to fire has been waiting; `None` if WordPress has nothing to do.
 pub(super) async fn waited(
     connection: &mut Connection,
     statements: &Statements,
@@ -18,7 +19,7 @@ pub(super) async fn waited(
     Ok(seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
 }
 
-/// Forgets some events that ended well before `before`; returns how many.
+/// Deletes a batch of events that completed before `before`; returns how many.
 ///
 /// # Errors
 /// The statement failed.

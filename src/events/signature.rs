@@ -1,12 +1,12 @@
-//! How the plugin knows that it is us: an HMAC-SHA256 of the time and of what is asked, with the shared secret. A
-//! recorded request can be sent again for a while; it only says "look".
+//! Authenticates us to the plugin: an HMAC-SHA256 over the time and the requested action, with the shared secret. A
+//! recorded request can be replayed for a while, but it only means "look for events".
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// Unix seconds and the signature in hexadecimal digits, as the two headers have them.
+/// Unix seconds and the signature in hexadecimal, as sent in the two headers.
 pub(super) fn sign(secret: &SecretString, now: DateTime<Utc>, purpose: &str) -> (String, String) {
     let time = now.timestamp().to_string();
     let key = secret.expose_secret().trim().as_bytes();

@@ -1,4 +1,4 @@
-//! The plugin's two routes, asked over HTTP: one wakes it, one tells what is installed.
+//! An HTTP client for the plugin's two routes: one wakes it, the other reports what is installed.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use url::Url;
 
 use super::signature;
 
-/// The plugin's routes begin like this, in WordPress's own notation, which needs no permalinks.
+/// Prefix of the plugin's routes, in WordPress's own notation, which needs no permalinks.
 const ROUTE: &str = "/fcom-sidecar/v1/";
-/// More than any honest answer.
+/// Larger than any legitimate response.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-/// The site, as the plugin answers for it.
+/// The site's plugin.
 #[derive(Clone, Debug)]
 pub struct WordPress {
     client: reqwest::Client,
@@ -23,18 +23,18 @@ pub struct WordPress {
     secret: SecretString,
 }
 
-/// What a run of the plugin did.
+/// The result of one run of the plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Ran {
-    /// Events that ended well.
+    /// Events that completed.
     pub done: u64,
-    /// Events whose listener failed.
+    /// Events with a failed listener.
     pub failed: u64,
-    /// Whether it stopped because its time was up, not because there was nothing left.
+    /// Whether it stopped because its time was up and more events are left.
     pub more: bool,
 }
 
-/// What is installed there.
+/// What is installed on the site.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Installed {
     /// The plugin's version.
@@ -43,15 +43,15 @@ pub struct Installed {
     pub wordpress: String,
     /// PHP's version.
     pub php: String,
-    /// Beginning of the names of the tables that the plugin looks at.
+    /// Prefix of the tables that the plugin uses.
     pub prefix: String,
-    /// Whether FluentCommunity's classes are there.
+    /// Whether FluentCommunity's classes are loaded.
     pub fluentcommunity: bool,
-    /// Who listens to our hooks, WordPress's own functions left out.
+    /// Listeners on our hooks, without WordPress's own functions.
     pub listeners: Vec<Listener>,
 }
 
-/// Somebody who listens to a hook.
+/// A listener on a hook.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Listener {
     /// The hook.
@@ -60,13 +60,13 @@ pub struct Listener {
     pub plugin: String,
 }
 
-/// Why WordPress did not do as asked.
+/// Why a request to WordPress failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WordPressError {
-    /// No answer: away, too slow, or not to be trusted.
+    /// No answer: the site is down, too slow, or not trusted.
     #[error("the site does not answer at relay.url")]
     Unreachable(#[source] reqwest::Error),
-    /// Somebody answers who is not the plugin.
+    /// The answer does not come from the plugin.
     #[error(
         "the site answers {0}: the plugin is not there. Copy deploy/mu-plugin/fcom-sidecar.php to wp-content/mu-plugins, \
          and see that nothing keeps ?rest_route= from WordPress"
@@ -78,13 +78,13 @@ pub enum WordPressError {
     /// A redirect.
     #[error("the site sends us elsewhere ({0}): set relay.url to its final address")]
     Elsewhere(StatusCode),
-    /// The plugin refuses the signature.
+    /// The plugin rejects the signature.
     #[error(
         "the plugin refuses us: relay.secret and the constant FCOM_SIDECAR_SECRET in wp-config.php differ, or the \
          clocks of the two machines do"
     )]
     Refused,
-    /// The plugin has no secret.
+    /// The plugin has no secret configured.
     #[error(
         "the plugin knows no secret: define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret"
     )]
@@ -92,7 +92,7 @@ pub enum WordPressError {
 }
 
 impl WordPressError {
-    /// For metrics.
+    /// The label for metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
@@ -106,12 +106,12 @@ impl WordPressError {
 }
 
 impl WordPress {
-    /// The site at this address, which has this secret and may take so long for an answer. Does not connect yet.
+    /// A client for the site at this address, with this secret and timeout. Does not connect yet.
     ///
     /// # Errors
-    /// The system has no certificates to trust.
+    /// The system has no trusted certificates.
     pub fn new(url: Url, secret: SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
-        // reqwest asks for a provider of cryptography of the process; the first one stays.
+        // reqwest uses the process-wide crypto provider; the first one installed stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .user_agent(concat!("fcom-sidecar/", env!("CARGO_PKG_VERSION")))
@@ -126,8 +126,8 @@ impl WordPress {
         })
     }
 
-    /// Has the plugin look for events; answers when it has found no more, or after about so many seconds: it ends what it
-    /// has begun.
+    /// Makes the plugin process events. Returns when it finds no more, or after about this many seconds: it finishes
+    /// the event it has begun.
     ///
     /// # Errors
     /// See [`WordPressError`].
@@ -136,7 +136,7 @@ impl WordPress {
             .await
     }
 
-    /// Asks what is installed.
+    /// Asks the plugin what is installed.
     ///
     /// # Errors
     /// See [`WordPressError`].
@@ -189,7 +189,7 @@ impl WordPress {
     }
 }
 
-/// The address stays out of messages: reqwest would quote it with its query.
+/// Drops the URL from the error: reqwest would quote it with its query.
 fn unreachable(error: reqwest::Error) -> WordPressError {
     WordPressError::Unreachable(error.without_url())
 }

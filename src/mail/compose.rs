@@ -1,14 +1,14 @@
-//! Writing a welcome mail. Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
+//! Composes a welcome mail. Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
 use super::templates::Templates;
 use super::text::{Text, Welcome};
 use crate::wordpress::catalogue::Catalogues;
 use crate::wordpress::special_chars::{Quotes, decode};
 
-/// Writes the mail: the operator's templates where there are some, else WordPress's text in the user's language.
+/// Composes the mail from the operator's templates if there are any, else from WordPress's text in the user's language.
 ///
 /// # Errors
-/// A template cannot be rendered.
+/// A template fails to render.
 pub fn compose(
     welcome: &Welcome<'_>,
     catalogues: &Catalogues,

@@ -1,4 +1,4 @@
-//! A mail as it goes over the wire. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) makes `PHPMailer` write.
+//! Builds the wire format of a mail. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) makes `PHPMailer` write.
 
 use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{ContentTransferEncoding, ContentType, MIME_VERSION_1_0};
@@ -7,7 +7,7 @@ use lettre::{Address, Message};
 
 use super::text::Text;
 
-/// Bytes that a line of a mail may have, its end included (RFC 5322).
+/// Maximum bytes per line of a mail, including the line ending (RFC 5322).
 const LONGEST_LINE: usize = 998;
 
 /// Header fields of a mail.
@@ -16,26 +16,26 @@ pub struct Header<'a> {
     pub from: (&'a str, &'a str),
     /// The recipient.
     pub to: &'a str,
-    /// If any.
+    /// The reply address, if any.
     pub reply_to: Option<&'a str>,
     /// The envelope's sender.
     pub envelope_from: &'a str,
-    /// Without the angle brackets; the same for every attempt.
+    /// Without the angle brackets; identical on every attempt.
     pub message_id: &'a str,
 }
 
-/// Why a mail cannot be put together.
+/// Why a mail cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
     /// An address that SMTP cannot carry.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Something else in its head or body.
+    /// Another error in the header or body.
     #[error(transparent)]
     Content(#[from] lettre::error::Error),
 }
 
-/// Puts a mail together, with its envelope.
+/// Builds a mail and its envelope.
 pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, MessageError> {
     let mailbox = |address: &str, name: Option<&str>| -> Result<Mailbox, AddressError> {
         Ok(Mailbox::new(
@@ -58,9 +58,9 @@ pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, Messa
     if let Some(reply_to) = header.reply_to {
         builder = builder.reply_to(reply_to.parse()?);
     }
-    // As WordPress sends it: plain ASCII as it is; the rest in an encoding of lettre's choice.
+    // As WordPress does: plain ASCII is not encoded; for the rest lettre chooses the encoding.
     let body = if text.body.is_ascii() && text.body.lines().all(|line| line.len() < LONGEST_LINE) {
-        // lettre would encode lines over 76 characters, as every link is.
+        // lettre would encode lines over 76 characters, which every link exceeds.
         Body::dangerous_pre_encoded(
             text.body.clone().into_bytes(),
             ContentTransferEncoding::SevenBit,

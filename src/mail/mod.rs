@@ -1,4 +1,4 @@
-//! Welcome mails. A call writes the promise of one in its own transaction; a worker sends it, as often as needed.
+//! Sends welcome mails. A call records the promise of a mail in its own transaction; a worker sends it, with retries.
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
 mod compose;

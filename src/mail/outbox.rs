@@ -1,4 +1,4 @@
-//! The outbox: rows of `{prefix}fcom_sidecar_mail`.
+//! The outbox of promised mails: rows of `{prefix}fcom_sidecar_mail`.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
@@ -7,19 +7,19 @@ use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::outcome::MailAttempt;
 use crate::wordpress::time::format;
 
-/// A welcome mail to be sent to a new user.
+/// A promised welcome mail for a new user.
 #[derive(Clone, Copy, Debug)]
 pub struct Promise {
     /// The recipient; the address is looked up when the mail is sent.
     pub user_id: u64,
-    /// The webhook that made the user.
+    /// The webhook that created the user.
     pub webhook_id: u64,
-    /// Whether the call came over HTTPS: WordPress makes the mail's links from that.
+    /// Whether the call came over HTTPS: WordPress derives the scheme of the mail's links from that.
     pub https: bool,
 }
 
 impl Promise {
-    /// Adds the statement that writes the promise; it holds if the transaction commits.
+    /// Adds the statement that records the promise; it takes effect when the transaction commits.
     pub fn insert_in(self, batch: &mut Batch, statements: &Statements, now: DateTime<Utc>) {
         let now = format(now.naive_utc());
         let literals = [
@@ -38,44 +38,44 @@ impl Promise {
     }
 }
 
-/// A mail that this worker alone may send until the lease ends.
+/// A leased mail: until the lease ends, only this worker may send it.
 #[derive(Clone, FromRow)]
 pub(super) struct Leased {
     pub(super) id: u64,
     pub(super) user_id: u64,
     pub(super) https: bool,
-    /// This one included.
+    /// Attempts so far, this one included.
     pub(super) attempts: u32,
     pub(super) created_at: NaiveDateTime,
-    /// When it was promised, or when an operator asked for it again.
+    /// When it was promised, or when an operator requested a retry.
     pub(super) tried_since: NaiveDateTime,
     /// `None`: the user was deleted.
     pub(super) user_login: Option<String>,
     pub(super) user_email: Option<String>,
     pub(super) display_name: Option<String>,
     pub(super) locale: Option<String>,
-    /// On a network: the user is marked as spam.
+    /// On a network: whether the user is marked as spam.
     #[sqlx(default)]
     pub(super) is_spammer: Option<bool>,
     #[sqlx(skip)]
     pub(super) lease: [u8; 16],
 }
 
-/// How an attempt ended, with what has to be recorded of it.
+/// How an attempt ended, with the details to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AttemptEnd {
-    /// The server took it.
+    /// The server accepted it.
     Sent,
-    /// Not wanted any more, and why.
+    /// No longer wanted, and why.
     Skipped(String),
-    /// To be tried again at this time, and why.
+    /// To be retried at this time, and why.
     Later(DateTime<Utc>, String),
-    /// Not to be tried again, and why.
+    /// Given up, and why.
     Dead(String),
 }
 
 impl AttemptEnd {
-    /// What the attempt is counted as.
+    /// The kind of attempt that metrics count.
     pub(super) fn kind(&self) -> MailAttempt {
         match self {
             Self::Sent => MailAttempt::Sent,
@@ -86,7 +86,7 @@ impl AttemptEnd {
     }
 }
 
-/// Takes the mail that has been due for longest, if any.
+/// Leases the mail that has been due for longest, if any.
 pub(super) async fn lease(
     connection: &mut Connection,
     statements: &Statements,
@@ -112,7 +112,7 @@ pub(super) async fn lease(
     Ok(mail.map(|mail| Leased { lease, ..mail }))
 }
 
-/// Records how the attempt ended, unless somebody else has taken the mail over.
+/// Records how the attempt ended, unless another worker has taken over the mail.
 pub(super) async fn finish(
     connection: &mut Connection,
     statements: &Statements,

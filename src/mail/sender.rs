@@ -1,4 +1,4 @@
-//! Whom a mail comes from. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) makes of the site's address.
+//! Determines the sender of a mail. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) derives from the site's address.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use super::settings::{MailOptions, Network};
 use crate::config;
 use crate::wordpress::sanitize::email::is_email;
 
-/// `[mail]` options on the sender; what is not set is WordPress's default.
+/// The sender options of `[mail]`; an unset option means WordPress's default.
 #[derive(Clone, Debug, Default)]
 pub struct Sender {
     /// `mail.from`.
@@ -19,15 +19,15 @@ pub struct Sender {
     pub envelope_from: Option<String>,
     /// `mail.https_links`.
     pub https_links: bool,
-    /// `WP_HOME` and `WP_SITEURL`, which the database does not know.
+    /// `WP_HOME` and `WP_SITEURL`, which are not in the database.
     pub home: Option<String>,
     /// See `home`.
     pub site_url: Option<String>,
-    /// The network's address as `wp-config.php` has it, which wins over the table `site`.
+    /// The network's address from `wp-config.php`, which takes precedence over the table `site`.
     pub network: Option<Network>,
 }
 
-/// Options in `[mail]` whose values are not e-mail addresses.
+/// Options in `[mail]` whose values are not valid e-mail addresses.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not e-mail addresses: {}", words(.0))]
 pub struct NotAddresses(
@@ -43,7 +43,7 @@ fn words(options: &[(&str, String)]) -> String {
 }
 
 impl Sender {
-    /// As configured.
+    /// Builds the sender from the configuration.
     ///
     /// # Errors
     /// One or more addresses that `is_email` rejects.
@@ -79,10 +79,10 @@ impl Sender {
         })
     }
 
-    /// Puts the constants over the options.
+    /// Overrides the options with the constants.
     pub fn overlay(&self, options: &mut MailOptions) {
         if let Some(network) = &mut options.network {
-            // On a network WordPress heeds neither of the constants below.
+            // On a network WordPress ignores both constants below.
             if let Some(said) = self.network.as_ref().filter(|said| said.id == network.id) {
                 network.clone_from(said);
             }
@@ -96,10 +96,11 @@ impl Sender {
         }
     }
 
-    /// Address and name that the mail comes from.
+    /// The sender's address and name.
     ///
     /// # Errors
-    /// In words: the site's own address makes none, as on `localhost`; WordPress would send nothing.
+    /// A readable reason: the site's own address yields no valid sender, as on `localhost`; WordPress would send
+    /// nothing.
     pub fn from(&self, options: &MailOptions) -> Result<(String, String), String> {
         let name = self
             .from_name
@@ -118,8 +119,8 @@ impl Sender {
     }
 }
 
-/// The address that `wp_mail` sends from: `wordpress@` and the host of `home`, a leading `www.` removed, an international
-/// name in its ASCII form. `None` if `home` has no host.
+/// The default sender address of `wp_mail`: `wordpress@` and the host of `home`, without a leading `www.`; an
+/// international name in its ASCII form. `None` if `home` has no host.
 fn default_from(home: &str) -> Option<String> {
     let url = Url::parse(home).ok()?;
     let host = url.host_str()?;

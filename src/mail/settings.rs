@@ -1,11 +1,11 @@
-//! The site's options that a mail is made from.
+//! The site's options that a mail is composed from.
 
 use std::borrow::Cow;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::options::{OptionRow, SiteOptions};
 
-/// Options as they stand, with the constants of `wp-config.php` that win over them.
+/// The options, overridden by the constants of `wp-config.php`.
 #[derive(Clone, Debug, Default)]
 pub struct MailOptions {
     /// `siteurl`, or `WP_SITEURL`.
@@ -14,25 +14,25 @@ pub struct MailOptions {
     pub home: String,
     /// `blogname`, HTML-escaped as it is stored.
     pub blogname: String,
-    /// The network that the site belongs to, with the addresses that its mails name.
+    /// The network that the site belongs to, with the addresses used in its mails.
     pub network: Option<Network>,
-    /// The options that every part of WordPress needs: language and version.
+    /// The options that all of WordPress needs: language and version.
     pub site: SiteOptions,
 }
 
-/// A network of sites: where its main site is.
+/// A network of sites: the address of its main site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Its id.
     pub id: u64,
-    /// A host, in which a port may be.
+    /// A host, possibly with a port.
     pub domain: String,
     /// Begins and ends with a slash.
     pub path: String,
 }
 
 impl Network {
-    /// From `id|domain|path`.
+    /// Parses `id|domain|path`.
     fn read(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
         let mut parts = text.splitn(3, '|').map(ToOwned::to_owned);
@@ -45,7 +45,7 @@ impl Network {
 }
 
 impl MailOptions {
-    /// Reads them; `prefix` is the table prefix.
+    /// Loads the options; `prefix` is the table prefix.
     ///
     /// # Errors
     /// The statement failed.
@@ -77,7 +77,7 @@ impl MailOptions {
         self.site.locale()
     }
 
-    /// Whose host the mail comes from; mirrors `network_home_url`.
+    /// The address whose host the mail comes from; mirrors `network_home_url`.
     pub(super) fn home(&self) -> Cow<'_, str> {
         match &self.network {
             Some(Network { domain, path, .. }) => format!("http://{domain}{path}").into(),

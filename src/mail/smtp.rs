@@ -1,4 +1,4 @@
-//! Sending: the SMTP server that `smtp.url` names.
+//! Sends mails through the SMTP server in `smtp.url`.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use super::message::{Header, message};
 use super::text::Text;
 use crate::config;
 
-/// Shorter than a mail server keeps idle connections, so that none is used that the server has just closed.
+/// Shorter than mail servers keep idle connections, so that we never use one that the server has just closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long the server may take to answer a good-bye, on which nothing depends.
+/// How long to wait for the server's answer to QUIT, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// The way to the mail server.
+/// The configured mail server.
 pub struct Smtp {
     host: String,
     port: u16,
@@ -45,7 +45,7 @@ pub enum SmtpError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// `smtp.ca_file` is not a PEM certificate.
@@ -61,33 +61,33 @@ pub enum SmtpError {
     Tls(#[source] Error),
 }
 
-/// How long somebody at a terminal waits for a server that may not be there.
+/// Timeout for an interactive command when the server may be down.
 const LONGEST_GREETING: Duration = Duration::from_secs(15);
 
-/// One sender's connection, opened with the first mail and kept from mail to mail.
+/// One sender's connection, opened for the first mail and reused for later ones.
 pub struct Line<'a> {
     smtp: &'a Smtp,
     open: Option<(AsyncSmtpConnection, Instant)>,
 }
 
-/// Why a mail did not leave.
+/// Why a mail was not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The server's words, or what happened on the way.
+    /// The server's reply, or the error on the way.
     pub words: String,
-    /// Whether the same mail would fail again.
+    /// Whether a retry of the same mail would fail again.
     pub is_permanent: bool,
 }
 
 impl Smtp {
-    /// Prepares the way; nothing is connected yet.
+    /// Prepares the transport; does not connect yet.
     ///
     /// # Errors
     /// See [`SmtpError`].
     pub fn new(url: &SecretString, smtp: &config::Smtp) -> Result<Self, SmtpError> {
         let url = Url::parse(url.expose_secret()).map_err(SmtpError::Url)?;
         let host = url.host_str().ok_or(SmtpError::NoHost)?;
-        // In an address an IPv6 host has brackets, as a name it has none.
+        // In a URL an IPv6 host has brackets, as a host name it has none.
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
@@ -125,7 +125,7 @@ impl Smtp {
         })
     }
 
-    /// A line for one sender.
+    /// A connection for one sender, not opened yet.
     pub fn line(&self) -> Line<'_> {
         Line {
             smtp: self,
@@ -133,7 +133,7 @@ impl Smtp {
         }
     }
 
-    /// Connects, logs in and says good-bye; tells whether the connection was encrypted.
+    /// Connects, logs in and quits; returns whether the connection was encrypted.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -180,10 +180,11 @@ impl Smtp {
 }
 
 impl Line<'_> {
-    /// Sends one mail; returns when the server has taken it. Takes `smtp.timeout_seconds` at most, and `longest`.
+    /// Sends one mail; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
+    /// `longest`.
     ///
     /// # Errors
-    /// See [`Failure`]. The connection is gone then.
+    /// See [`Failure`]. The connection is closed then.
     pub async fn send(
         &mut self,
         header: &Header<'_>,
@@ -203,7 +204,7 @@ impl Line<'_> {
             sent.map_err(|error| answered(&error))?;
             Ok(connection)
         };
-        // The library's own time limit is for connecting only. What is open then ends with the future.
+        // The library's own timeout covers connecting only. Dropping the future closes what is open.
         let in_time = tokio::time::timeout(longest, sending).await;
         let connection = in_time.unwrap_or_else(|_| {
             Err(Failure {
@@ -222,14 +223,14 @@ impl Line<'_> {
         {
             return Ok(connection);
         }
-        // Nothing was said about this mail yet: whatever it is, it may pass.
+        // The failure came before the server saw this mail, so it counts as temporary.
         self.smtp.connect().await.map_err(|error| Failure {
             words: crate::telemetry::chain(&error),
             is_permanent: false,
         })
     }
 
-    /// Says good-bye if there has been no mail for a while.
+    /// Quits the connection if it has been idle for a while.
     pub(super) async fn close_when_idle(&mut self) {
         if let Some((mut connection, used)) = self.open.take() {
             if used.elapsed() < IDLE_TIMEOUT {
@@ -241,10 +242,10 @@ impl Line<'_> {
     }
 }
 
-/// Answers to a login: the operator's mistake, not the recipient's, so the mail is kept.
+/// Replies to a login: the operator's mistake, not the recipient's, so the mail is kept.
 const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 
-/// What the server answered to sender, recipient or text.
+/// Replies to the sender, recipient or message.
 fn answered(error: &Error) -> Failure {
     let code = error.status().map(u16::from);
     Failure {

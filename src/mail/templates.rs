@@ -1,4 +1,5 @@
-//! The operator's own welcome mail: `welcome.subject.txt` and `welcome.body.txt` in `mail.templates`, in Jinja's syntax.
+//! Renders the operator's own welcome mail: `welcome.subject.txt` and `welcome.body.txt` in `mail.templates`, in Jinja
+//! syntax.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -10,7 +11,7 @@ use super::text::{Links, Text, Welcome};
 const SUBJECT: &str = "welcome.subject.txt";
 const BODY: &str = "welcome.body.txt";
 
-/// Why the templates cannot be used.
+/// Why the templates are unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplatesError {
     /// A file is missing or not readable.
@@ -18,10 +19,10 @@ pub enum TemplatesError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file is no template.
+    /// A file is not a valid template.
     #[error("mail.templates: {} is no template", path.display())]
     Invalid {
         /// The file.
@@ -35,10 +36,10 @@ pub enum TemplatesError {
 pub struct Templates(Option<Environment<'static>>);
 
 impl Templates {
-    /// Reads the two files of `mail.templates`; without it, WordPress's own text it is.
+    /// Reads the two files of `mail.templates`; without that option, WordPress's own text is used.
     ///
     /// # Errors
-    /// A file is missing or is no template.
+    /// A file is missing or is not a valid template.
     pub fn read(folder: Option<&Path>) -> Result<Self, TemplatesError> {
         let Some(folder) = folder else {
             return Ok(Self(None));
@@ -59,7 +60,7 @@ impl Templates {
         Ok(Self(Some(environment)))
     }
 
-    /// `None` without templates. Line ends become CR LF, and the subject one line.
+    /// `None` without templates. Line endings become CR LF, and the subject becomes one line.
     pub(super) fn render(
         &self,
         welcome: &Welcome<'_>,

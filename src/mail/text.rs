@@ -1,5 +1,5 @@
-//! What a welcome mail is made from and consists of. Its addresses mirror those that `network_site_url` and
-//! `site_url` make in `wp_new_user_notification`, WordPress 5.9 to 7.1, for single sites and networks.
+//! The input and output of composing a welcome mail. Its addresses mirror those that `network_site_url` and `site_url`
+//! make in `wp_new_user_notification`, WordPress 5.9 to 7.1, for single sites and networks.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
@@ -7,14 +7,14 @@ use secrecy::{ExposeSecret, SecretString};
 use super::settings::{MailOptions, Network};
 use crate::wordpress::version::Version;
 
-/// `rawurlencode`: everything but letters, digits and these.
+/// `rawurlencode`: escapes everything but letters, digits and these.
 const RAW_URL: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
 
-/// Whom a welcome mail is for, and where it comes from.
+/// The recipient of a welcome mail and the site it comes from.
 pub struct Welcome<'a> {
     /// The running release.
     pub version: Version,
@@ -26,13 +26,13 @@ pub struct Welcome<'a> {
     pub display_name: &'a str,
     /// The user's locale; `None` for the site's.
     pub locale: Option<&'a str>,
-    /// The reset key of the mail's link.
+    /// The password reset key in the mail's link.
     pub key: &'a SecretString,
-    /// Whether links are https although `siteurl` is not.
+    /// Whether links use https although `siteurl` does not.
     pub https: bool,
 }
 
-/// Subject and body, lines ended by CR LF. Holds a reset key, hence no `Debug`.
+/// Subject and body, with CR LF line endings. Holds a reset key, hence no `Debug`.
 pub struct Text {
     /// One line, not encoded.
     pub subject: String,
@@ -40,7 +40,7 @@ pub struct Text {
     pub body: String,
 }
 
-/// The addresses in a mail.
+/// The URLs in a mail.
 pub(super) struct Links {
     pub(super) set_password: String,
     pub(super) login: String,
@@ -54,14 +54,15 @@ impl Welcome<'_> {
         }
     }
 
-    /// `siteurl` without trailing slashes, https if it is that already, if the call came over https, or if configured.
+    /// `siteurl` without trailing slashes; with https if it already has it, if the call came over https, or if
+    /// configured.
     fn address(&self) -> String {
         let (scheme, rest) = self.site_url();
         format!("{scheme}://{rest}")
     }
 
-    /// The same of a network's main site, where its users set their passwords. Mirrors `network_site_url`, whose scheme is
-    /// the site's.
+    /// The same for a network's main site, where its users set their passwords. Mirrors `network_site_url`, whose
+    /// scheme is the site's.
     fn network_address(&self) -> String {
         let (scheme, rest) = self.site_url();
         match &self.options.network {

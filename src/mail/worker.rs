@@ -1,5 +1,5 @@
-//! Sending what was promised. Workers lease mails, so that any number of them, in any number of processes, share the
-//! outbox, and the mail of one that died is taken over. No transaction is open while a mail is on its way.
+//! Sends promised mails. Workers lease mails, so that any number of workers in any number of processes share the
+//! outbox, and another worker takes over the mail of one that died. No transaction is open while a mail is being sent.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,57 +21,57 @@ use crate::telemetry::{self, Metrics, fail, phase};
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
 
-/// How often the outbox is looked at when nobody calls: for other instances' mails, and retries.
+/// How often the outbox is polled when no calls come in: for other instances' mails, and for retries.
 const POLL: Duration = Duration::from_secs(2);
-/// Between two tries to record what happened to a mail: forgetting it would send it twice.
+/// Delay between attempts to record the outcome of a mail: if it were lost, the mail would be sent twice.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
 const MOST_RECORD_TRIES: usize = 240;
 
-/// When a mail that did not leave is tried again.
+/// When a mail that was not sent is retried.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// After the first failure; doubled after each further one.
+    /// Delay after the first failure; doubled after each further one.
     pub first_retry: Duration,
-    /// The longest pause.
+    /// The longest delay.
     pub longest_retry: Duration,
-    /// When a mail is given up.
+    /// How long a mail is retried before it is given up.
     pub give_up: Duration,
-    /// How long a sender has a mail for itself.
+    /// How long a sender's lease on a mail lasts.
     pub lease: Duration,
-    /// Mails a second of this process; `None` for no limit.
+    /// Mails per second of this process; `None` for no limit.
     pub per_second: Option<NonZeroU32>,
 }
 
 impl Pace {
-    /// Leaves time to record the attempt while the lease holds. The database keeps whole seconds, so a lease may end up to
-    /// a second early.
+    /// Leaves time to record the attempt before the lease ends. The database stores whole seconds, so a lease may end
+    /// up to a second early.
     fn longest_attempt(&self) -> Duration {
         self.lease.saturating_sub(Duration::from_secs(1)) * 4 / 5
     }
 }
 
-/// What sending needs.
+/// Sends mails from the outbox.
 pub struct Worker {
     /// The site whose users get mails.
     pub site: Arc<Site>,
-    /// The way out.
+    /// The mail server.
     pub smtp: Smtp,
     /// `[mail]` options.
     pub sender: Sender,
-    /// The operator's texts.
+    /// The operator's templates.
     pub templates: Templates,
-    /// Retries and rate.
+    /// Retries and rate limit.
     pub pace: Pace,
-    /// What is counted and measured.
+    /// Counts attempts and measures their time.
     pub metrics: Arc<Metrics>,
-    /// Rung when a reset key was stored of which WordPress must hear; `None` while the relay is off.
+    /// Notified when a reset key was stored, which changes the user for WordPress; `None` while the relay is off.
     pub relay_bell: Option<Arc<Notify>>,
-    /// Rung when a call has promised a mail.
+    /// Notified when a call has promised a mail.
     pub bell: Arc<Notify>,
 }
 
 impl Worker {
-    /// Runs `tasks` senders until `stop` is cancelled; each ends the mail that it has.
+    /// Runs `tasks` senders until `stop` is cancelled; each finishes the mail it is working on.
     pub async fn run(self, tasks: u32, stop: CancellationToken) {
         let per_second = self.pace.per_second;
         let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
@@ -103,15 +103,15 @@ impl Worker {
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                // Without a good-bye: a silent mail server would hold up the end.
+                // Skip QUIT: a silent mail server would delay the shutdown.
                 () = stop.cancelled() => break,
             }
             line.close_when_idle().await;
         }
     }
 
-    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if not, the permit of the
-    /// rate limit is returned.
+    /// Makes one attempt at the mail that has been due for longest. Returns whether there was one; if not, the rate
+    /// limit's permit is given back.
     async fn send_next(
         &self,
         rate: Option<&Rate<()>>,
@@ -153,7 +153,7 @@ impl Worker {
         Ok(true)
     }
 
-    /// `started` is when the mail was leased, at the latest.
+    /// `started` is no later than the time of the lease.
     async fn attempt(
         &self,
         mail: &Leased,
@@ -163,7 +163,7 @@ impl Worker {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
             return Ok(AttemptEnd::Skipped("the user was deleted".to_owned()));
         };
-        // Who may not reset his password gets no link to do it.
+        // A user who may not reset their password gets no link to do it.
         if mail.is_spammer == Some(true) {
             return Ok(AttemptEnd::Skipped("the user is marked as spam".to_owned()));
         }
@@ -216,7 +216,7 @@ impl Worker {
                 Ok::<_, DatabaseError>(())
             })
             .await?;
-        // A copy of the user in an object cache would not know the key of the mail's link.
+        // Otherwise a copy of the user in an object cache would lack the key of the mail's link.
         if let Some(bell) = &self.relay_bell {
             bell.notify_one();
         }
@@ -241,7 +241,7 @@ impl Worker {
         })
     }
 
-    /// Another try after a pause that doubles, up to a fifth longer or shorter; or none, when the time is up.
+    /// Schedules a retry after a delay that doubles, with a jitter of up to a fifth; gives up when the time is up.
     fn later(&self, mail: &Leased, why: String) -> AttemptEnd {
         let now = self.site.clock.now();
         let give_up = mail.tried_since.and_utc() + self.pace.give_up;
@@ -256,7 +256,7 @@ impl Worker {
         }
     }
 
-    /// Insists: a mail that has left and is not recorded would be sent again.
+    /// Retries persistently: a mail that was sent but not recorded would be sent again.
     async fn record(&self, mail: &Leased, ended: &AttemptEnd) -> Result<(), DatabaseError> {
         let site = &self.site;
         let record = || {
@@ -272,7 +272,7 @@ impl Worker {
     }
 }
 
-/// The pause after an attempt, to the second, at least one.
+/// The delay after an attempt, in whole seconds, at least one.
 fn pause(pace: Pace, attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(20);
     let pause = pace
@@ -282,7 +282,7 @@ fn pause(pace: Pace, attempts: u32, jitter: f64) -> Duration {
     Duration::from_secs(pause.mul_f64(jitter).as_secs().max(1))
 }
 
-/// One line a mail. The server's words may name the address, so they stay in the outbox.
+/// One line per mail. The server's reply may contain the address, so it stays in the outbox.
 fn report(mail: &Leased, ended: &AttemptEnd) {
     let (id, user, attempts) = (mail.id, mail.user_id, mail.attempts);
     match ended {

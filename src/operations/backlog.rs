@@ -1,5 +1,5 @@
-//! What waits in the database to be done, by whichever instance: for the metrics, which look every few seconds. So a large
-//! backlog is not made larger by being looked at: of each kind it is counted as far as 10,000.
+//! Measures the backlog in the database, of all instances, for the metrics, which read it every few seconds. So that
+//! these reads do not add load to a large backlog, each kind is counted only up to 10,000.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono::NaiveDateTime;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::telemetry::{Backlog, Hooks};
 
-/// Runs to be counted and mails to be sent.
+/// Runs waiting to be counted and mails waiting to be sent.
 ///
 /// # Errors
 /// The statement failed.
@@ -33,7 +33,7 @@ pub async fn runs_and_mails(
     Ok(backlog)
 }
 
-/// Hooks that WordPress is to fire.
+/// Hooks for WordPress to fire.
 ///
 /// # Errors
 /// The statement failed.

@@ -1,5 +1,5 @@
-//! The relay's events, one for each hook that WordPress is to fire, as operators read and mend them; `events` writes them and
-//! wakes WordPress, which takes them.
+//! Lets operators inspect, retry and drop the relay's events, one for each hook that WordPress has to fire; `events`
+//! writes them and wakes WordPress, which takes them.
 
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
@@ -7,22 +7,22 @@ use sqlx::FromRow;
 use super::Retried;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// How the relay stands.
+/// The state of the relay.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct RelayStatus {
-    /// Hooks that are still to be fired.
+    /// Hooks not yet fired.
     pub pending: u64,
-    /// How long the oldest of them waits, in seconds.
+    /// How long the oldest of them has been waiting, in seconds.
     pub oldest_pending_seconds: u64,
-    /// Hooks that were given up.
+    /// Hooks given up.
     pub dead: u64,
-    /// Hooks in whose middle a PHP process died, so that listeners may have heard of them twice.
+    /// Hooks interrupted by the death of a PHP process, so that listeners may have run twice.
     pub interrupted: u64,
-    /// The last that was fired.
+    /// The most recently fired hook.
     pub last: Option<LastFired>,
 }
 
-/// The event whose hook was fired last.
+/// The event whose hook was fired most recently.
 #[derive(Clone, Debug, FromRow, serde::Serialize)]
 pub struct LastFired {
     /// Row id.
@@ -31,11 +31,11 @@ pub struct LastFired {
     pub kind: String,
     /// When, in UTC.
     pub finished_at: NaiveDateTime,
-    /// How long after the call.
+    /// The delay after the call.
     pub delay_ms: i64,
 }
 
-/// An event that did not work at the first try. Times are UTC.
+/// An event whose first attempt did not succeed. Times are UTC.
 #[derive(Clone, Debug, FromRow, serde::Serialize)]
 pub struct TroubledEvent {
     /// Row id.
@@ -44,19 +44,19 @@ pub struct TroubledEvent {
     pub user_id: u64,
     /// Which hook.
     pub kind: String,
-    /// The space or course, if it is about one.
+    /// The space or course, if the hook concerns one.
     pub space_id: Option<u64>,
     /// `pending` or `dead`.
     pub state: String,
-    /// So far.
+    /// Attempts so far.
     pub attempts: u32,
-    /// Attempts in whose middle PHP died.
+    /// Attempts during which PHP died.
     pub interrupted: u32,
-    /// When it is due, or free again if a PHP process has it.
+    /// When it is due; for an event that a PHP process has taken, when its lease ends.
     pub due_at: NaiveDateTime,
-    /// The listener's words.
+    /// The listener's error message.
     pub last_error: Option<String>,
-    /// When the call was carried out.
+    /// When the call was executed.
     pub created_at: NaiveDateTime,
 }
 
@@ -67,8 +67,8 @@ struct OfState {
     oldest_seconds: Option<i64>,
 }
 
-/// How the relay stands, counted to the last event: for a look now and then. What the metrics ask every few seconds stops
-/// counting, see [`backlog`](super::backlog).
+/// The state of the relay, with complete counts: for occasional use. The query for the metrics, which runs every few
+/// seconds, caps its counts, see [`backlog`](super::backlog).
 ///
 /// # Errors
 /// A statement failed.
@@ -106,7 +106,7 @@ pub async fn status(
     Ok(status)
 }
 
-/// Some of those that did not work, the given up ones first.
+/// Some of the events that failed, those given up first.
 ///
 /// # Errors
 /// The statement failed.
@@ -122,7 +122,7 @@ pub async fn troubled(
         .doing("list events")
 }
 
-/// Makes events that are not done due at once, with all their attempts before them. Returns how many.
+/// Makes unfinished events due at once, with all their attempts available again. Returns how many.
 ///
 /// # Errors
 /// The statement failed.
@@ -139,7 +139,7 @@ pub async fn retry(
     Ok(done.rows_affected())
 }
 
-/// Deletes one event that no PHP process has: its hook is never fired. Returns whether there was one.
+/// Deletes one event that no PHP process has taken: its hook is never fired. Returns whether there was one.
 ///
 /// # Errors
 /// The statement failed.

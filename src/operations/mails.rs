@@ -1,4 +1,4 @@
-//! The outbox of welcome mails as operators read and mend it; `mail` promises and sends them.
+//! Lets operators inspect, retry and drop the welcome mails in the outbox; `mail` promises and sends them.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
@@ -15,15 +15,15 @@ pub struct OutboxMail {
     pub user_id: u64,
     /// `None`: the user was deleted.
     pub user_login: Option<String>,
-    /// The webhook that made the user.
+    /// The webhook that created the user.
     pub webhook_id: u64,
     /// `pending`, `sent`, `skipped` or `dead`.
     pub state: String,
-    /// So far.
+    /// Attempts so far.
     pub attempts: u32,
-    /// When it is due, or free again if a worker has it.
+    /// When it is due; for a mail that a worker has leased, when the lease ends.
     pub next_attempt_at: NaiveDateTime,
-    /// The mail server's words, or why it was skipped.
+    /// The mail server's reply, or why it was skipped.
     pub last_error: Option<String>,
     /// When it was promised.
     pub created_at: NaiveDateTime,
@@ -31,7 +31,7 @@ pub struct OutboxMail {
     pub finished_at: Option<NaiveDateTime>,
 }
 
-/// The newest mails, in one state if given.
+/// The newest mails, optionally only those in one state.
 ///
 /// # Errors
 /// The statement failed.
@@ -67,7 +67,7 @@ pub async fn show(
         .doing("read a mail")
 }
 
-/// Makes unsent mails due at once, with all their attempts before them. Returns how many.
+/// Makes unsent mails due at once, with all their attempts available again. Returns how many.
 ///
 /// # Errors
 /// The statement failed.
@@ -91,7 +91,7 @@ pub async fn retry(
     Ok(done.rows_affected())
 }
 
-/// Deletes one mail that no worker has: it is never sent. Returns whether there was one.
+/// Deletes one mail that no worker has leased: it is never sent. Returns whether there was one.
 ///
 /// # Errors
 /// The statement failed.

@@ -1,5 +1,5 @@
-//! What an operator reads and mends, the same from the command line and over HTTP: the run log, mails and hooks that wait or
-//! were given up. Nothing of it is needed to carry a call out.
+//! The operator's functions, shared by the command line and the HTTP API: the run log, and mails and hooks that are
+//! pending or were given up. Executing a call needs none of this.
 
 pub mod backlog;
 pub mod hooks;
@@ -8,10 +8,10 @@ pub mod runs;
 pub mod trial_mail;
 pub mod webhooks;
 
-/// Which of the things that wait are to be tried again.
+/// Which pending items to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// The one with this id, unless it is done or on its way.
+    /// The one with this id, unless it is done or in progress.
     One(u64),
     /// Every one that was given up.
     AllDead,

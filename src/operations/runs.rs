@@ -1,4 +1,4 @@
-//! The run log: run records as operators read them. The shapes are those of the JSON, on both ways.
+//! Queries the run log for operators. The types have the shape of the JSON in both the command line and the HTTP API.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
@@ -12,16 +12,16 @@ use crate::provision::Email;
 /// Runs on one page.
 pub const LONGEST_PAGE: u32 = 500;
 
-/// Which runs.
+/// The filter and limit of a page of runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunQuery {
-    /// A user's id, login or address; digits are an id.
+    /// A user's id, login or address; digits mean an id.
     pub user: Option<String>,
-    /// A webhook's id or title; digits are an id.
+    /// A webhook's id or title; digits mean an id.
     pub webhook: Option<String>,
-    /// Older than this run.
+    /// Only runs older than this one.
     pub before: Option<u64>,
-    /// At most so many.
+    /// At most this many.
     pub limit: u32,
 }
 
@@ -65,18 +65,18 @@ pub struct LoggedRun {
     pub counted: bool,
 }
 
-/// Why there is no answer.
+/// Why a query fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RunLogError {
-    /// Nobody has this login or address.
+    /// No user has this login or address.
     #[error(
         "no user has this login or e-mail address; a deleted user's runs are found by the user's id"
     )]
     UnknownUser,
-    /// None has this title.
+    /// No webhook has this title.
     #[error("no webhook has this title; a deleted webhook's runs are found by its id")]
     UnknownWebhook,
-    /// More than one has this title.
+    /// Several webhooks have this title.
     #[error("several webhooks have this title, name one by its id: {0}")]
     SeveralWebhooks(String),
     /// A statement failed.
@@ -155,7 +155,7 @@ pub async fn list(
             .bind(before),
         (None, None) => sqlx::query_scalar(statements.run_ids.sql()).bind(before),
     };
-    // One more tells whether there is a next page.
+    // One extra row shows whether there is a next page.
     let ids = ids.bind(limit + 1).fetch_all(&mut *connection).await;
     let mut ids: Vec<u64> = ids.doing("look for runs")?;
     let is_last_page = ids.len() <= limit as usize;
@@ -201,7 +201,7 @@ async fn user_id(
         return Ok(id);
     }
     let forms = Email::parse(user.as_bytes()).map(|email| email.forms());
-    // What is no address is one that nobody has.
+    // For an invalid address, search for one that no user has.
     let forms = forms.unwrap_or_else(|_| vec!["-".to_owned()]);
     let query = sqlx::query_as(statements.users_by_name.sql()).bind(user);
     let forms = forms.iter().cycle().take(3);

@@ -1,4 +1,5 @@
-//! A welcome mail that leads nowhere, for operators to try the mail server and their own texts with.
+//! Sends a trial welcome mail, whose link leads nowhere, so that operators can test the mail server and their own
+//! templates.
 
 use secrecy::SecretString;
 
@@ -11,36 +12,36 @@ use crate::mail::{
 use crate::site::{self, Site};
 use crate::wordpress::version::Version;
 
-/// Why the mail did not leave.
+/// Why the mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
-    /// There is no server to send through.
+    /// No mail server is configured.
     #[error("smtp.url is not set: there is no server to send through")]
     NoServer,
     /// The site's options could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The site's address makes no sender; in words.
+    /// The site's address yields no valid sender; a readable reason.
     #[error("{0}")]
     NoSender(String),
     /// Addresses in `[mail]` are invalid.
     #[error(transparent)]
     Addresses(#[from] NotAddresses),
-    /// The templates cannot be used.
+    /// The templates are unusable.
     #[error(transparent)]
     Templates(#[from] TemplatesError),
-    /// A template cannot be rendered.
+    /// A template fails to render.
     #[error("mail.templates cannot be rendered")]
     Rendering(#[from] minijinja::Error),
     /// The connection cannot be prepared.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
-    /// The server refused it, or was not reached; in its words.
+    /// The server rejected it or could not be reached; its own words.
     #[error("{}", .0.words)]
     Refused(Failure),
 }
 
-/// Renders the mail and prepares the way to the server, without the database and without sending.
+/// Renders the mail and prepares the transport, without using the database and without sending.
 ///
 /// # Errors
 /// See [`TrialError`].
@@ -52,7 +53,7 @@ pub fn rehearse(config: &Config) -> Result<(), TrialError> {
     Ok(())
 }
 
-/// Sends the mail to an address; returns the one that it comes from.
+/// Sends the mail to an address; returns the sender's address.
 ///
 /// # Errors
 /// See [`TrialError`].
@@ -82,7 +83,7 @@ pub async fn send(
     Ok(from)
 }
 
-/// The mail that a new user would get, with a key that opens nothing.
+/// The mail that a new user would get, with a key that is valid for nothing.
 fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
     let configured = config
         .wordpress
@@ -105,7 +106,7 @@ fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
     Ok(compose(&welcome, &catalogues, &templates)?)
 }
 
-/// What an operator can do about a failure.
+/// A remedy for a failure.
 pub fn remedy(failure: &Failure) -> &'static str {
     let words = failure.words.to_lowercase();
     let has = |text: &str| words.contains(text);

@@ -1,5 +1,5 @@
-//! Webhooks as operators manage them: with their addresses, each change in a transaction of its own that is tried again while
-//! others are in its way. The rows and rules are `fluentcommunity::webhooks`'.
+//! Lets operators manage webhooks, including their URLs. Each change is a transaction of its own, which is retried when
+//! others conflict with it. The rows and rules are in `fluentcommunity::webhooks`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,30 +16,31 @@ use crate::site::Site;
 pub struct Webhooks<'a> {
     /// The site; its own tables are up to date.
     pub site: &'a Site,
-    /// What `wp-config.php` says of the portal's address.
+    /// The portal's address settings from `wp-config.php`.
     pub portal: &'a PortalOverrides,
 }
 
-/// A webhook with its address. No `Debug`: both hold the key.
+/// A webhook with its URL. No `Debug`: both fields hold the key.
 pub struct ManagedWebhook {
     /// Its row.
     pub row: WebhookRow,
-    /// Where callers call.
+    /// The URL to call.
     pub url: String,
 }
 
 /// Some webhooks, in the order of their ids.
 pub struct WebhookList {
-    /// Those that were looked for.
+    /// The webhooks found.
     pub webhooks: Vec<ManagedWebhook>,
-    /// What webhooks may name, if it was asked for.
+    /// The spaces and courses that webhooks may use, if requested.
     pub spaces: Option<SpacesAndCourses>,
-    /// Whether courses are on.
+    /// Whether the course module is on.
     pub course_module: bool,
 }
 
 impl Webhooks<'_> {
-    /// Those in whose key or record `search` stands; `with_spaces` also reads what webhooks may name.
+    /// The webhooks whose key or record contains `search`; `with_spaces` also reads the spaces and courses that
+    /// webhooks may use.
     ///
     /// # Errors
     /// A statement failed.
@@ -68,7 +69,7 @@ impl Webhooks<'_> {
             .await
     }
 
-    /// The one with this id, and what webhooks may name.
+    /// The webhook with this id, and the spaces and courses that webhooks may use.
     ///
     /// # Errors
     /// A statement failed.
@@ -87,7 +88,7 @@ impl Webhooks<'_> {
             .await
     }
 
-    /// What webhooks may name.
+    /// The spaces and courses that webhooks may use.
     ///
     /// # Errors
     /// The statement failed.
@@ -98,7 +99,7 @@ impl Webhooks<'_> {
             .await
     }
 
-    /// Writes a new webhook with a new key. `settings` gets whether courses are on.
+    /// Creates a webhook with a new key. `settings` gets whether courses are on.
     ///
     /// # Errors
     /// The database failed, or cannot store the title.
@@ -119,7 +120,7 @@ impl Webhooks<'_> {
         .await
     }
 
-    /// Changes a webhook's settings as `edit` says, which gets those before and whether courses are on.
+    /// Changes a webhook's settings with `edit`, which gets the previous settings and whether courses are on.
     ///
     /// # Errors
     /// There is no such webhook, its record is corrupt, or as [`Self::create`].
@@ -154,7 +155,7 @@ impl Webhooks<'_> {
         .await
     }
 
-    /// Gives a webhook a new key; returns until when the old one is valid, for the time of `grace`.
+    /// Gives a webhook a new key; returns when the old one expires, which `grace` determines.
     ///
     /// # Errors
     /// There is no such webhook, or the database failed.
@@ -191,7 +192,7 @@ impl Webhooks<'_> {
     }
 }
 
-/// What `wp-config.php` says of the portal's address.
+/// The portal's address settings from `wp-config.php`.
 pub fn portal_overrides(wordpress: &config::WordPress) -> PortalOverrides {
     PortalOverrides {
         slug: wordpress.portal_slug.clone(),

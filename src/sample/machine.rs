@@ -1,4 +1,4 @@
-//! What a private server needs from the machine: programs, a folder, a port.
+//! Finds the machine's resources for a private server: programs, a folder, a port.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -9,15 +9,16 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-/// Ports below the range from which kernels pick the ports of outgoing connections, so that a server that is down for a
+/// Ports below the range from which kernels pick ports for outgoing connections, so that a server that is down for a
+/// moment finds its port still free.
 /// moment finds its port free when it returns.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port on 127.0.0.1 that nobody listens on at this moment, from below the range of outgoing connections. A process
-/// gets each port once, so that it is still free for a server that is down for a moment.
+/// A port on 127.0.0.1 that is free at this moment, from below the range of outgoing connections. A process gets each
+/// port only once, so that a server that is down for a moment finds its port still free.
 ///
 /// # Panics
-/// When all ports are taken, or were handed out.
+/// When all ports are in use or were already returned.
 #[must_use]
 pub fn free_port() -> u16 {
     static UNUSED: LazyLock<Mutex<Vec<u16>>> = LazyLock::new(|| {
@@ -35,8 +36,8 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Finds a program by the first of its names that exists: in the search path, and where Debian keeps servers, which is
-/// not in the search path of ordinary users.
+/// Finds a program by the first of its names that exists: in the search path, and where Debian installs servers, which
+/// is not in the search path of ordinary users.
 pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path)
@@ -45,7 +46,7 @@ pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     find_in(&folders, names)
 }
 
-/// The same below one folder, which has the layout of a system's root.
+/// The same within a folder that has the layout of a root file system.
 pub(super) fn find_program_below(root: &Path, names: &[&str]) -> Option<PathBuf> {
     let folders = ["usr/sbin", "usr/bin"].map(|folder| root.join(folder));
     find_in(&folders, names)
@@ -58,8 +59,8 @@ fn find_in(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Creates a folder of our own: in this one, or else in memory where there is room for a server, or else in the machine's
-/// temporary folder.
+/// Creates a private folder: in the given one, or else in memory if there is room for a server, or else in the
+/// machine's temporary folder.
 pub(super) fn create_folder(prefix: &str, base: Option<&Path>) -> io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
     let base = match base {
@@ -76,8 +77,8 @@ fn free_megabytes(folder: &Path) -> Option<u64> {
     text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }
 
-/// The standard library's only source of random numbers. Good enough for names, ports and the password of a server that
-/// lives for minutes on 127.0.0.1.
+/// Uses the standard library's only source of random numbers. Good enough for names, ports and the password of a server
+/// that lives for minutes on 127.0.0.1.
 fn random_number() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -1,4 +1,4 @@
-//! A mail server that keeps what it gets: the other end of the demo's SMTP. It mirrors no PHP function.
+//! A mail server that stores what it receives: the other end of the demo's SMTP. It mirrors no PHP function.
 
 use std::io;
 
@@ -17,17 +17,17 @@ pub struct Received {
     pub message: String,
 }
 
-/// Takes any mail on a port of this machine.
+/// Accepts any mail on a port of this machine.
 pub struct Mailbox {
     port: u16,
     mails: mpsc::UnboundedReceiver<Received>,
 }
 
 impl Mailbox {
-    /// Listens from now on, as long as the runtime lives.
+    /// Starts listening, for as long as the runtime lives.
     ///
     /// # Errors
-    /// No port is to be had.
+    /// No port is free.
     pub async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
@@ -40,23 +40,23 @@ impl Mailbox {
         Ok(Self { port, mails })
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The next mail, once it is there.
+    /// Waits for the next mail.
     pub async fn next(&mut self) -> Option<Received> {
         self.mails.recv().await
     }
 
-    /// A mail that is there already.
+    /// A mail that has already arrived, if any.
     pub fn take(&mut self) -> Option<Received> {
         self.mails.try_recv().ok()
     }
 }
 
-/// One connection: as much of SMTP as a client needs to deliver.
+/// Serves one connection: the part of SMTP that a client needs to deliver.
 async fn serve(stream: TcpStream, mails: mpsc::UnboundedSender<Received>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 mailbox.invalid\r\n").await?;
@@ -71,7 +71,7 @@ async fn serve(stream: TcpStream, mails: mpsc::UnboundedSender<Received>) -> io:
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await?;
                 mail.message = read_message(&mut stream).await?;
-                // The receiver may be gone; the client need not know.
+                // The receiver may be gone, which does not concern the client.
                 let _ = mails.send(std::mem::take(&mut mail));
                 b"250 kept\r\n"
             }
@@ -92,7 +92,7 @@ async fn serve(stream: TcpStream, mails: mpsc::UnboundedSender<Received>) -> io:
     Ok(())
 }
 
-/// What stands between the angle brackets of `MAIL FROM:<…>`.
+/// The address between the angle brackets of `MAIL FROM:<…>`.
 #[must_use]
 pub fn address(line: &str) -> String {
     let inside = line
@@ -103,10 +103,10 @@ pub fn address(line: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Reads up to the lonely dot; a doubled dot at a line's beginning stands for one.
+/// Reads up to the line with a single dot; a doubled dot at the beginning of a line stands for one.
 ///
 /// # Errors
-/// The connection failed, or the message is no UTF-8.
+/// The connection failed, or the message is not UTF-8.
 pub async fn read_message(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut mail = String::new();
     loop {

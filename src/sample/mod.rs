@@ -1,4 +1,4 @@
-//! What the demo and the tests run against.
+//! The environment that the demo and the tests run against.
 
 pub mod machine;
 pub mod mailbox;

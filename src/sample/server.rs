@@ -1,7 +1,8 @@
-//! A private MariaDB or MySQL server: its own folder, port and account, nothing shared with a server that the machine may run.
+//! A private MariaDB or MySQL server: its own folder, port and account, sharing nothing with a server that the machine
+//! may run.
 //!
-//! The demo and the integration tests put a sample site into it. It mirrors no PHP function. The server dies with its
-//! owner, even with one that is killed: a shell holds the reading end of a pipe, and when the writing end closes it
+//! The demo and the integration tests load a sample site into it. It mirrors no PHP function. The server dies with its
+//! owner, even if the owner is killed: a shell holds the reading end of a pipe, and when the writing end closes it
 //! kills the server and deletes the folder.
 
 mod error;
@@ -28,10 +29,10 @@ pub use self::programs::Family;
 use self::programs::Programs;
 use super::machine::{create_folder, free_port, random_text};
 
-/// The account that [`PrivateServer::url`] names. It may do everything on this server.
+/// The account in [`PrivateServer::url`]. It has all privileges on this server.
 const ACCOUNT: &str = "sidecar";
 
-/// How long a server may take from its start to its first answer.
+/// How long a server may take from its start to its first response.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running server. Dropping it kills the server and deletes its folder.
@@ -46,7 +47,7 @@ pub struct PrivateServer {
 }
 
 impl PrivateServer {
-    /// Creates the folder and the system tables, starts the server, waits until it answers and makes the account.
+    /// Creates the folder and the system tables, starts the server, waits until it answers and creates the account.
     /// Takes about a second, with MySQL four.
     ///
     /// # Errors
@@ -57,7 +58,7 @@ impl PrivateServer {
         tokio::task::spawn_blocking(move || install(command, &path))
             .await
             .map_err(|error| ServerError::Install(error.to_string()))??;
-        // Another process may take the port between the choice and the start; then the server says so and ends.
+        // Another process may take the port between the choice and the start; the server then reports that and exits.
         while let Err(error) = server.restart().await {
             if !error.to_string().contains("Address already in use") {
                 return Err(error);
@@ -68,8 +69,8 @@ impl PrivateServer {
         Ok(server)
     }
 
-    /// Another server with a copy of this one's data and the same account, for [`restart`](Self::restart) to start.
-    /// This one must not run.
+    /// Another server with a copy of this one's data and the same account; start it with [`restart`](Self::restart).
+    /// This one must not be running.
     ///
     /// # Errors
     /// The programs are missing, or the data cannot be copied.
@@ -140,8 +141,8 @@ impl PrivateServer {
         self.folder.path().join("socket")
     }
 
-    /// How to connect as `root` through the socket, with a session as the server's defaults have it: in particular the
-    /// time zone is not set, so that TIMESTAMP columns read as the literals that PHP sees.
+    /// Options to connect as `root` through the socket, with a session that has the server's defaults: in particular
+    /// the time zone is not set, so that TIMESTAMP columns read as the literals that PHP sees.
     #[must_use]
     pub fn connect_options(&self, database: Option<&str>) -> MySqlConnectOptions {
         let options = MySqlConnectOptions::new()
@@ -170,13 +171,13 @@ impl PrivateServer {
         self.execute(None, sql, "create the database").await
     }
 
-    /// Executes a dump as `mysqldump` writes it. It goes to the server in one piece, which needs no splitting at
-    /// semicolons, knows all of its comments and depends on no client program.
+    /// Executes a dump in `mysqldump`'s format. It is sent to the server in one piece, so it need not be split at
+    /// semicolons, all of its comments are understood, and no client program is needed.
     ///
     /// # Errors
     /// The server refuses a statement; those before it have been executed.
     pub async fn load_sql(&self, database: &str, sql: &str) -> Result<(), ServerError> {
-        // What the head of a full dump would have set.
+        // The settings from the head of a full dump.
         let session =
             "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, unique_checks = 0";
         self.execute(Some(database), format!("{session};\n{sql}"), "load the SQL")
@@ -187,25 +188,25 @@ impl PrivateServer {
     pub fn kill(&self) {
         let mut server = lock(&self.server);
         if let Some(mut server) = server.take() {
-            // Fails only for a server that has ended already.
+            // Fails only if the server has already exited.
             let _ = server.kill();
             let _ = server.wait();
             self.tell_watchdog("");
         }
     }
 
-    /// Ends the server as the system does when it shuts down, and waits until it has written everything.
+    /// Stops the server as a system shutdown does, and waits until it has written everything.
     pub fn stop(&self) {
         let mut server = lock(&self.server);
         if let Some(mut server) = server.take() {
-            // The standard library knows SIGKILL only. It fails only for a server that has ended already.
+            // The standard library supports SIGKILL only. It fails only if the server has already exited.
             let _ = Command::new("kill").arg(server.id().to_string()).status();
             let _ = server.wait();
             self.tell_watchdog("");
         }
     }
 
-    /// Starts the server again on the same folder and port, killing it first if it runs, and waits until it answers.
+    /// Restarts the server on the same folder and port, killing it first if it runs, and waits until it answers.
     ///
     /// # Errors
     /// The server does not come up; the error holds the end of its log.
@@ -225,7 +226,7 @@ impl PrivateServer {
         loop {
             match self.connect_options(None).connect().await {
                 Ok(connection) => {
-                    // The goodbye may fail; the server is up all the same.
+                    // Closing may fail; the server is up all the same.
                     let _ = connection.close().await;
                     return Ok(());
                 }
@@ -257,7 +258,7 @@ impl PrivateServer {
     ) -> Result<(), ServerError> {
         let run = async {
             let mut connection: MySqlConnection = self.connect_options(database).connect().await?;
-            // Sound: fixtures and texts of this module, on a server that holds nothing else.
+            // Safe to pass as SQL: fixtures and texts of this module, on a server that holds nothing else.
             sqlx::raw_sql(AssertSqlSafe(sql))
                 .execute(&mut connection)
                 .await?;
@@ -276,7 +277,7 @@ impl PrivateServer {
 
     fn tell_watchdog(&self, server: &str) {
         if let Some(pipe) = lock(&self.watchdog).stdin.as_mut() {
-            // Without a watchdog the server lacks a guard, which is no reason to fail.
+            // Without a watchdog the server lacks a safeguard, which is no reason to fail.
             let _ = writeln!(pipe, "{server}");
         }
     }

@@ -1,4 +1,4 @@
-//! Errors as text.
+//! Formats errors as text.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! The log on standard error.
+//! Sets up the log on standard error.
 
 use std::io::IsTerminal;
 
@@ -12,11 +12,11 @@ use super::PHASE_TARGET;
 use super::otlp::{self, Exporter, OtlpError, SpanLayer};
 use crate::config::{Log, LogFormat, Otlp};
 
-/// The filter of a log that has started.
+/// The filter of a running log, which can be replaced.
 #[derive(Clone)]
 pub struct Filter(reload::Handle<EnvFilter, Layered<Option<SpanLayer>, Registry>>);
 
-/// A filter that cannot be read.
+/// An invalid filter.
 #[derive(Debug, thiserror::Error)]
 #[error("log.filter \"{text}\" is not a tracing filter: try \"info\" or \"fcom_sidecar=debug\"")]
 pub struct FilterError {
@@ -27,23 +27,23 @@ pub struct FilterError {
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The filter cannot be read.
+    /// The filter is invalid.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The collector cannot be used.
+    /// The collector is unusable.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
-    /// Logging has started before.
+    /// Logging was already started.
     #[error("logging cannot start")]
     Started(#[source] TryInitError),
 }
 
-/// A filter that can be read.
+/// A parsed filter.
 pub struct NewFilter(EnvFilter);
 
 impl NewFilter {
     /// # Errors
-    /// It cannot be read.
+    /// The filter is invalid.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         EnvFilter::try_new(text)
             .map(Self)
@@ -55,7 +55,7 @@ impl NewFilter {
 }
 
 impl Filter {
-    /// From now on only what `filter` lets through is written.
+    /// From now on only events that `filter` allows are written.
     ///
     /// # Errors
     /// The log has ended.
@@ -64,9 +64,9 @@ impl Filter {
     }
 }
 
-/// What no filter lets through. Spans for a collector are not for people. Libraries quote what they work on below `info`:
-/// statements with their values, SMTP dialogues, headers, members' texts. Those of the database driver quote statements
-/// at any level.
+/// Targets that are never logged, whatever the filter. Spans for a collector are not meant for people. Below `info`,
+/// libraries quote the data they work on: statements with their values, SMTP dialogues, headers, members' texts. The
+/// database driver's targets quote statements at any level.
 fn may_be_written(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let is_ours = target.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
@@ -76,7 +76,8 @@ fn may_be_written(metadata: &Metadata<'_>) -> bool {
     }
 }
 
-/// Starts logging to standard error, and telling the collector of spans, if there is one: then the second is to be run.
+/// Starts logging to standard error and, if there is a collector, recording spans for it; the caller must run the
+/// exporter.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -85,7 +86,7 @@ pub fn start(log: &Log, otlp: Option<&Otlp>) -> Result<(Filter, Option<Exporter>
     let (filter, handle) = reload::Layer::new(filter);
     let (spans, exporter) = otlp.map(otlp::start).transpose()?.unzip();
     let lines = fmt::layer()
-        // If nobody reads the log any more, nobody reads complaints about it, and to write them would panic.
+        // If standard error is closed, errors about it cannot be read either, and writing them would panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);

@@ -1,4 +1,4 @@
-//! What operators see of a running daemon: its log, its metrics, and spans of what it does.
+//! Makes a running daemon observable: its log, its metrics, and spans of its work.
 
 mod chain;
 mod log;
@@ -16,17 +16,17 @@ pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
 pub use trace_context::TraceContext;
 use tracing::Span;
 
-/// Makes a new span part of a trace that was begun elsewhere.
+/// Makes a new span part of a trace that began elsewhere.
 pub fn follow(span: &Span, from: &TraceContext) {
     otlp::follow(span, from);
 }
 
-/// Gives a span another name than the one in the code.
+/// Overrides a span's name.
 pub fn rename(span: &Span, name: String) {
     otlp::rename(span, name);
 }
 
-/// The trace that a span belongs to, while there is a collector.
+/// The trace that a span belongs to; only with a collector.
 pub fn trace_id(span: &Span) -> Option<u128> {
     otlp::trace_id(span)
 }

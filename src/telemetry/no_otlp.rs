@@ -1,4 +1,4 @@
-//! Stands in for `otlp` in a binary without it: the configuration refuses a collector there.
+//! Replaces `otlp` in a binary built without it: the configuration rejects a collector there.
 
 use std::convert::Infallible;
 
@@ -9,7 +9,7 @@ use tracing_subscriber::layer::Identity;
 use super::TraceContext;
 use crate::config::Otlp;
 
-/// There is none.
+/// An exporter that cannot exist.
 pub struct Exporter(Infallible);
 
 impl Exporter {
@@ -25,7 +25,7 @@ impl Exporter {
 
 pub(super) type SpanLayer = Identity;
 
-/// There is no way to a collector.
+/// This binary cannot send spans.
 #[derive(Debug, thiserror::Error)]
 #[error("this binary was built without OpenTelemetry")]
 pub struct OtlpError;
@@ -34,7 +34,7 @@ pub(super) fn start(_: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
     Err(OtlpError)
 }
 
-/// Nobody could be told anything.
+/// No collector can be reached.
 ///
 /// # Errors
 /// Always.

@@ -1,26 +1,26 @@
-//! What a trusted proxy says of the trace that a request belongs to: W3C's `traceparent` and `tracestate`, level 2.
+//! Parses the trace context that a trusted proxy passes with a request: W3C's `traceparent` and `tracestate`, level 2.
 
-/// A place in a trace that was begun elsewhere.
+/// A position in a trace that began elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace; not 0.
     pub trace_id: u128,
-    /// The span there that the request is part of; not 0.
+    /// The parent span of the request; not 0.
     pub parent_id: u64,
-    /// Whether the trace is recorded.
+    /// Whether the trace is sampled.
     pub is_sampled: bool,
-    /// What tracing systems tell each other.
+    /// Vendor-specific data of tracing systems.
     pub state: String,
 }
 
-/// Longer ones may be cut, says the standard.
+/// The standard allows longer values to be cut.
 const LONGEST_STATE: usize = 512;
 /// `version-trace_id-parent_id-flags`.
 const LENGTH: usize = 55;
 
 impl TraceContext {
-    /// Takes a well-formed `traceparent`, with all lines of `tracestate`. Of versions to come, what they have in common
-    /// with the first.
+    /// Parses a well-formed `traceparent`, with all lines of `tracestate`. Of future versions it reads the part they
+    /// share with the first.
     pub fn parse(parent: &[u8], state: &[&[u8]]) -> Option<Self> {
         let (fields, more) = parent.split_at_checked(LENGTH)?;
         let fields = std::str::from_utf8(fields).ok()?;
@@ -46,7 +46,7 @@ impl TraceContext {
     }
 }
 
-/// Exactly so many digits, in the one case that is allowed.
+/// Exactly this many digits, in the one allowed case.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let is_number = text.len() == digits && text.bytes().all(is_digit);

@@ -1,6 +1,6 @@
-//! The pieces of a GRANT statement.
+//! Tokenises a GRANT statement.
 
-/// A piece.
+/// A token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Word(String),
@@ -13,7 +13,7 @@ impl Token {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(wanted))
     }
 
-    /// A quoted name, or nothing for a mark; `None` ends an account's name.
+    /// A quoted name, or nothing for punctuation; `None` ends an account's name.
     pub(super) fn quoted(&self) -> Option<&str> {
         match self {
             Self::Quoted(name) => Some(name),
@@ -30,7 +30,7 @@ impl Token {
     }
 }
 
-/// Words, names in any quotes, and marks.
+/// Words, names in any quotes, and punctuation.
 pub(super) fn tokens(line: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut letters = line.chars().peekable();

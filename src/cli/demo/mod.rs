@@ -1,5 +1,6 @@
-//! `fcom-sidecar demo`: a private MariaDB with a sample site, the daemon in front of it, and the webhook call of the
-//! FluentCommunity documentation, with what it answers and writes. Nothing outside a temporary folder is touched.
+//! `fcom-sidecar demo`: starts a private MariaDB with a sample site and the daemon in front of it, makes the webhook
+//! call of the FluentCommunity documentation, and shows the response and the rows written. Touches nothing outside a
+//! temporary folder.
 
 mod rows;
 
@@ -34,7 +35,7 @@ const FIELDS: [&str; 4] = [
 ];
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Shows the call; with `keep_serving` the daemon then runs on until it is told to stop.
+/// Shows the call; with `keep_serving` the daemon then keeps running until it is asked to stop.
 pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
     block_on(async {
         say("Starting a private MariaDB with a sample WordPress + FluentCommunity site …");
@@ -131,7 +132,7 @@ async fn demonstrate(
     rows::show(&mut connection, tables, user_id, &rows::WEBHOOK).await
 }
 
-/// Runs the very command that was printed.
+/// Runs exactly the command that was printed.
 async fn call(url: &str) -> anyhow::Result<String> {
     let mut curl = Command::new("curl");
     curl.args([

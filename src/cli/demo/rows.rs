@@ -1,4 +1,4 @@
-//! Shows rows as a person reads them: one `column: value` a line.
+//! Prints rows for people: one `column: value` per line.
 
 use anyhow::Context;
 use sqlx::mysql::MySqlRow;
@@ -10,7 +10,7 @@ use crate::db::{Connection, Statement, TableNames};
 /// Heading and query; every column is cast to text.
 type Query = (&'static str, &'static str);
 
-/// The webhook that the user came by.
+/// The webhook that created the user.
 pub(super) const WEBHOOK: [Query; 1] = [(
     "{prefix}fcom_meta",
     "SELECT value AS webhook FROM {prefix}fcom_meta WHERE id = \
@@ -59,7 +59,7 @@ pub(super) async fn show(
         let heading = Statement::render(heading, tables);
         say(&format!("\n{}", heading.sql().as_str()));
         let rows = sqlx::query(Statement::render(query, tables).sql())
-            // As text: fcom_space_user.user_id is one.
+            // Bound as text: fcom_space_user.user_id is a text column.
             .bind(user_id.to_string())
             .fetch_all(&mut *connection)
             .await?;

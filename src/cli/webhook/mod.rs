@@ -1,4 +1,4 @@
-//! `fcom-sidecar webhook`: the webhooks of the site, straight from its database. Keys are shown only to who asks for them.
+//! `fcom-sidecar webhook`: manages the site's webhooks, directly in its database. Keys are shown only on request.
 
 mod show;
 
@@ -228,7 +228,7 @@ async fn find(
     })
 }
 
-/// Ids instead of names; `None` where nothing was given.
+/// The ids of the given names; `None` where no list was given.
 struct ListedIds {
     spaces: Option<Vec<u64>>,
     remove_spaces: Option<Vec<u64>>,
@@ -238,7 +238,7 @@ struct ListedIds {
 
 impl Lists {
     /// # Errors
-    /// A name that none or several have, in words that help.
+    /// A name that matches none or several; the message helps to choose.
     fn ids(&self, spaces: &SpacesAndCourses) -> anyhow::Result<ListedIds> {
         let ids = |kind, names: &[String]| -> anyhow::Result<Option<Vec<u64>>> {
             let given = names.iter().filter(|name| !name.is_empty());
@@ -259,7 +259,7 @@ impl Lists {
 }
 
 impl ListedIds {
-    /// The settings with what was given, and as they were where nothing was.
+    /// The settings with the given changes; the rest stays as it was.
     fn edit(
         &self,
         before: WebhookSettings,

@@ -1,4 +1,4 @@
-//! How webhooks are shown: for people and for programs, never with the key.
+//! Displays webhooks for people and for programs, never with the key.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::fluentcommunity::webhooks::{
 };
 use crate::operations::webhooks::ManagedWebhook;
 
-/// What a program gets.
+/// The JSON form.
 pub(super) fn json(ManagedWebhook { row, .. }: &ManagedWebhook) -> Value {
     json!({
         "id": row.id,
@@ -19,14 +19,14 @@ pub(super) fn json(ManagedWebhook { row, .. }: &ManagedWebhook) -> Value {
     })
 }
 
-/// The same with the address.
+/// The JSON form with the URL.
 pub(super) fn json_with_url(webhook: &ManagedWebhook) -> Value {
     let mut shown = json(webhook);
     shown["webhook_url"] = webhook.url.as_str().into();
     shown
 }
 
-/// One line each.
+/// One line per webhook.
 pub(super) fn table(webhooks: &[ManagedWebhook]) -> String {
     let line = |id: &str, runs: &str, joins: &str, leaves: &str, mail: &str, title: &str| {
         format!("{id:>8}  {runs:>8}  {joins:>5}  {leaves:>6}  {mail:<4}  {title}")
@@ -51,7 +51,7 @@ pub(super) fn table(webhooks: &[ManagedWebhook]) -> String {
     lines.join("\n")
 }
 
-/// Everything about one.
+/// All details of one webhook.
 pub(super) fn card(ManagedWebhook { row, .. }: &ManagedWebhook, all: &SpacesAndCourses) -> String {
     let mut lines = vec![format!("webhook:         {}", row.id)];
     match read(row) {
@@ -112,7 +112,7 @@ fn names(all: &SpacesAndCourses, kind: Kind, ids: &[u64]) -> String {
     ids.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Why `name` means no single one, with those that may have been meant.
+/// Explains why `name` does not identify exactly one, with the candidates.
 pub(super) fn unclear(kind: Kind, name: &str, why: &UnclearName<'_>) -> String {
     let what = match kind {
         Kind::Space => "space",

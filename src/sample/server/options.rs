@@ -1,24 +1,24 @@
-//! How a private server is set up.
+//! Options of a private server.
 
 use std::path::PathBuf;
 
-/// How a [`PrivateServer`](super::PrivateServer) is set up.
+/// Options of a [`PrivateServer`](super::PrivateServer).
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Another release than the machine's, in a folder with the layout of a system's root; `tests/releases/servers` makes such
-    /// folders.
+    /// A folder with another release than the machine's, laid out as a root file system; `tests/releases/servers`
+    /// creates such folders.
     pub root: Option<PathBuf>,
-    /// The server's time zone, as `+03:00`; `None` takes the machine's.
+    /// The server's time zone, as `+03:00`; `None` uses the machine's.
     pub default_time_zone: Option<String>,
-    /// `innodb_flush_log_at_trx_commit`: 1 survives a power cut, 2 survives the death of the server.
+    /// `innodb_flush_log_at_trx_commit`: 1 survives a power failure, 2 survives a crash of the server.
     pub flush_log_at_commit: u8,
-    /// Where the server's folder is made; `None` takes memory where there is enough.
+    /// Where the server's folder is created; `None` uses memory if there is enough.
     pub folder: Option<PathBuf>,
-    /// More arguments for the server, after ours.
+    /// Additional arguments for the server, after ours.
     pub arguments: Vec<String>,
-    /// More lines for the server's option file, where programs that the server starts find them, too.
+    /// Additional lines for the server's option file, which programs started by the server read, too.
     pub option_file: String,
-    /// Variables added to the server's environment, for example `TZ`.
+    /// Additional environment variables for the server, for example `TZ`.
     pub environment: Vec<(String, String)>,
 }
 

@@ -1,4 +1,5 @@
-//! The processes of a private server: the installer, the server itself, and the watchdog that ends it with its owner.
+//! The processes of a private server: the installer, the server itself, and the watchdog that kills it when its owner
+//! is gone.
 
 use std::fs::File;
 use std::io;
@@ -12,21 +13,21 @@ use super::options::Options;
 use super::programs::Programs;
 
 /// Reads the server's process id after each start and an empty line after each stop; the end of the input means that
-/// the owner is gone. `rm` is tried twice because a dying server may still be finishing a file.
+/// the owner is gone. `rm` is run twice because a dying server may still be finishing a file.
 const WATCHDOG: &str = r#"server=
 while read -r line; do server=$line; done
 if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null; fi
 rm -rf "$1" 2>/dev/null || { sleep 1; rm -rf "$1"; }"#;
 
-/// Starts the server of a folder.
+/// Starts the server in a folder.
 pub(super) fn spawn_server(
     programs: &Programs,
     folder: &Path,
     port: u16,
     options: &Options,
 ) -> Result<Child, ServerError> {
-    // A new log for each start, so that an error quotes none of an earlier one. It is also the server's error output,
-    // where it complains about its arguments.
+    // A new log for each start, so that an error does not quote an earlier one. It is also the server's standard error,
+    // where it reports problems with its arguments.
     let log = folder.join("error.log");
     let _ = std::fs::remove_file(&log);
     let log = File::options().append(true).create(true).open(log);
@@ -59,7 +60,8 @@ pub(super) fn spawn_server(
     command.args(&options.arguments);
     let environment = options.environment.iter();
     command.envs(environment.map(|(name, value)| (name, value)));
-    // A group of its own: an interrupt from the terminal reaches the owner only, and the watchdog does the rest.
+    // A process group of its own: an interrupt from the terminal reaches only the owner, and the watchdog does the
+    // rest.
     command
         .process_group(0)
         .stdin(Stdio::null())
@@ -72,7 +74,8 @@ pub(super) fn spawn_server(
 pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), ServerError> {
     command
         .arg(format!("--datadir={}/data", folder.display()))
-        // A server deletes all temporary tables that it finds in this folder when it starts, also those of others.
+        // A server deletes all temporary tables that it finds in this folder at startup, including those of other
+        // servers.
         .env("TMPDIR", folder)
         .stdin(Stdio::null());
     if is_root(folder) {
@@ -82,7 +85,7 @@ pub(super) fn install(mut command: Command, folder: &Path) -> Result<(), ServerE
     if output.status.success() {
         return Ok(());
     }
-    // The standard output is general advice; the server's own words are in the other one, if it came that far.
+    // The standard output is general advice; the server's own messages are on standard error, if it got that far.
     let said = if output.stderr.is_empty() {
         &output.stdout
     } else {
@@ -106,7 +109,8 @@ pub(super) fn spawn_watchdog(folder: &Path) -> Result<Child, ServerError> {
         .map_err(system("start the watchdog"))
 }
 
-/// Whether we are `root`, told by the owner of a folder that we made: servers refuse to run as `root` unasked.
+/// Whether we are `root`, judged by the owner of a folder that we created: servers refuse to run as `root` unless told
+/// to.
 fn is_root(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|metadata| metadata.uid() == 0)
 }

@@ -1,4 +1,4 @@
-//! The programs of a private server: those of the machine, or of a folder with another release.
+//! Locates the programs of a private server: the machine's, or those in a folder with another release.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,8 @@ use std::process::Command;
 use super::error::{ServerError, system};
 use crate::sample::machine::{find_program, find_program_below};
 
-/// The two servers of one protocol. They differ in how system tables are made, in some options and in their accounts.
+/// The two servers with the same protocol. They differ in how system tables are created, in some options and in their
+/// accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// `MariaDB`.
@@ -15,21 +16,21 @@ pub enum Family {
     MySql,
 }
 
-/// Where the programs of one server are.
+/// The paths of one server's programs.
 #[derive(Debug)]
 pub(super) struct Programs {
     pub(super) family: Family,
     pub(super) server: PathBuf,
-    /// Makes the system tables; MySQL's server does so itself.
+    /// Creates the system tables; MySQL's server does so itself.
     installer: Option<PathBuf>,
-    /// What stands in for `/usr`, if the programs are not the machine's.
+    /// The folder that replaces `/usr`, if the programs are not the machine's.
     base: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Finds them below `root`, or on the machine.
+    /// Finds the programs below `root`, or on the machine.
     pub(super) fn find(root: Option<&Path>) -> Result<Self, ServerError> {
-        // The server changes its folder.
+        // The server changes its working directory.
         let root = root.map(std::path::absolute).transpose();
         let root = root.map_err(system("find the server's folder"))?;
         let find = |names: &[&str]| match &root {
@@ -53,12 +54,12 @@ impl Programs {
         })
     }
 
-    /// The command that makes the system tables. Its first argument has to come before all others.
+    /// The command that creates the system tables. Its first argument must precede all others.
     pub(super) fn install(&self) -> Command {
         let program = self.installer.as_ref().unwrap_or(&self.server);
         let mut command = self.with_base(program, "--no-defaults");
         match self.family {
-            // Forced, or it wants to look up the machine's own name, which many a container has nowhere.
+            // `--force`: otherwise it looks up the machine's own name, which cannot be resolved in many containers.
             Family::MariaDb => command
                 .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
                 .args(["--force", "--skip-name-resolve"])
@@ -87,8 +88,8 @@ impl Programs {
 }
 
 impl Family {
-    /// What every server of this family is set to: little memory, no second port, and MySQL's binary log, which it has
-    /// unless told otherwise.
+    /// Settings of every server of this family: little memory, no second port, and a binary log for MySQL only, which
+    /// has one by default.
     pub(super) fn option_file(self) -> &'static str {
         match self {
             Self::MariaDb => {
@@ -100,7 +101,7 @@ impl Family {
         }
     }
 
-    /// Leaves `root` to the socket: MariaDB's installer lets it in over TCP without a password, too.
+    /// Restricts `root` to the socket: MariaDB's installer also lets it in over TCP without a password.
     pub(super) fn confine_root(self) -> &'static str {
         match self {
             Self::MariaDb => {
@@ -111,7 +112,7 @@ impl Family {
     }
 }
 
-/// By what the server says: `mysqld` is also an older name of MariaDB's.
+/// Judged by the server's version output: `mysqld` is also an older name of MariaDB's server.
 fn family_of(server: &Path) -> Result<Family, ServerError> {
     let output = Command::new(server).arg("--version").output();
     let output = output.map_err(system("ask the server for its version"))?;

@@ -1,7 +1,7 @@
-//! Metrics for Prometheus. One registry per daemon, no globals: whoever counts something is handed [`Metrics`].
+//! Metrics for Prometheus. One registry per daemon, no globals: code that counts something gets [`Metrics`] passed in.
 //!
-//! A scrape reads memory only, so it costs the same whatever the database does. What only the database knows (the
-//! backlog) a task reads from time to time; how old that is, is a metric, too.
+//! A scrape reads memory only, so its cost does not depend on the database. A task periodically reads what only the
+//! database knows (the backlog); the age of that reading is a metric, too.
 
 mod backlog;
 mod register;
@@ -44,21 +44,21 @@ struct LaneLabel {
     lane: &'static str,
 }
 
-/// Why something failed.
+/// The reason of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
-    /// Of a small fixed set.
+    /// One of a small fixed set.
     reason: &'static str,
 }
 
 /// The state of a mail, or of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
-    /// Of a small fixed set.
+    /// One of a small fixed set.
     state: &'static str,
 }
 
-/// Everything that is counted and measured.
+/// All counters, gauges and histograms.
 pub struct Metrics {
     registry: Registry,
     calls: Family<OutcomeLabel, Counter>,
@@ -68,21 +68,21 @@ pub struct Metrics {
     retries: Family<ReasonLabel, Counter>,
     database_up: Gauge,
     connections: Family<StateLabel, Gauge>,
-    /// As many there may be.
+    /// The maximum number of connections.
     pub connections_limit: Gauge,
     waiting_for_connection: Gauge,
-    /// Until there was a connection, or none.
+    /// Time to get a connection, or to fail.
     pub connection_wait_seconds: Histogram,
     database_errors: Family<ReasonLabel, Counter>,
-    /// One hash, without the wait.
+    /// The time of one hash, without the wait.
     pub hash_seconds: Histogram,
-    /// Calls that wait until a password may be hashed.
+    /// Calls waiting to hash a password.
     pub waiting_for_hash: Gauge,
     /// From a call's commit until its run is counted.
     pub tally_wait_seconds: Histogram,
-    /// Runs counted in one transaction.
+    /// Runs counted per transaction.
     pub tally_batch_runs: Histogram,
-    /// Runs that wait in this process to be counted.
+    /// Runs in this process that are waiting to be counted.
     pub tally_waiting: Gauge,
     uncounted_runs: Gauge,
     uncounted_age: Seconds,
@@ -95,7 +95,7 @@ pub struct Metrics {
     relay: RelayMetrics,
 }
 
-/// Hooks that WordPress is to fire, and waking it.
+/// Hooks for WordPress to fire, and wake-ups.
 #[derive(Default)]
 struct RelayMetrics {
     events: Family<StateLabel, Gauge>,
@@ -106,8 +106,8 @@ struct RelayMetrics {
 }
 
 impl Metrics {
-    /// All of them at zero. `now` is when the process started; errors of the database and retries of calls are counted as
-    /// `database_errors` and `retries`.
+    /// Registers all metrics at zero. `now` is when the process started; database errors and retries of calls are
+    /// counted in `database_errors` and `retries`.
     pub fn new(
         now: DateTime<Utc>,
         database_errors: &[&'static str],
@@ -149,7 +149,7 @@ impl Metrics {
         metrics
     }
 
-    /// Rates of a series that appears with its first event miss that event.
+    /// Creates every series up front: the rate of a series that appears with its first event misses that event.
     fn begin_at_zero(&self, database_errors: &[&'static str], retries: &[&'static str]) {
         for outcome in Outcome::ALL {
             let _ = self.calls.get_or_create(&of_call(*outcome));
@@ -176,7 +176,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request and its time.
+    /// Counts a request and records its duration.
     pub fn call_ended(&self, outcome: Outcome, lane: Lane, took: Duration) {
         self.calls.get_or_create(&of_call(outcome)).inc();
         let lane = lane.word();
@@ -184,14 +184,14 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a failed piece of work with the database. `reason` is one of those that all began with.
+    /// Counts a failed database operation. `reason` is one of those registered at the start.
     pub fn database_failed(&self, reason: &'static str) {
         self.database_errors
             .get_or_create(&ReasonLabel { reason })
             .inc();
     }
 
-    /// Counts a call that is tried again.
+    /// Counts a retry of a call.
     pub fn retried(&self, reason: &'static str) {
         self.retries.get_or_create(&ReasonLabel { reason }).inc();
     }
@@ -205,25 +205,25 @@ impl Metrics {
         self.mail_seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a configuration that was read again.
+    /// Counts a reload of the configuration.
     pub fn reloaded(&self, applied: bool) {
         let state = if applied { "applied" } else { "refused" };
         self.reloads.get_or_create(&StateLabel { state }).inc();
     }
 
-    /// Notes whether the database answers.
+    /// Sets whether the database answers.
     pub fn set_database_up(&self, up: bool) {
         self.database_up.set(i64::from(up));
     }
 
-    /// Notes how many of the places for calls are free.
+    /// Sets how many call permits are free.
     pub fn set_calls_in_flight(&self, limit: usize, free: usize) {
         self.calls_in_flight_limit.set(signed(limit as u64));
         let in_flight = limit.saturating_sub(free);
         self.calls_in_flight.set(signed(in_flight as u64));
     }
 
-    /// Notes how many connections there are.
+    /// Sets the number of connections.
     pub fn set_connections(&self, open: usize, idle: usize, waiting: usize) {
         let in_use = open.saturating_sub(idle);
         for (state, count) in [("in_use", in_use), ("idle", idle)] {
@@ -233,10 +233,10 @@ impl Metrics {
         self.waiting_for_connection.set(signed(waiting as u64));
     }
 
-    /// Everything, in the text format of `OpenMetrics`.
+    /// Encodes all metrics in the text format of `OpenMetrics`.
     ///
     /// # Errors
-    /// A metric cannot be written.
+    /// A metric cannot be encoded.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(16 * 1024);
         text::encode(&mut text, &self.registry)?;

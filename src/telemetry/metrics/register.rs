@@ -1,4 +1,4 @@
-//! Names and descriptions, as Prometheus gets them.
+//! Registers the metrics with their names and descriptions.
 
 use chrono::{DateTime, Utc};
 use prometheus_client::metrics::info::Info;
@@ -12,7 +12,7 @@ impl Metrics {
         started.set(unix(now));
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         let registry = &mut self.registry;
-        // Under the name that Prometheus's own libraries use.
+        // The name that Prometheus's own libraries use.
         registry.register_with_unit(
             "process_start_time",
             "When the process started, since the epoch",

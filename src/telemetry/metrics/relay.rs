@@ -1,4 +1,4 @@
-//! Hooks that WordPress is to fire, and waking it. Only there while the relay is on.
+//! Metrics of hooks for WordPress to fire, and of wake-ups. They exist only while the relay is on.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use prometheus_client::registry::Unit;
 use super::backlog::age;
 use super::{Metrics, OutcomeLabel, StateLabel, signed};
 
-/// What becomes of a wake-up.
+/// The outcomes of a wake-up.
 const OUTCOMES: [&str; 7] = [
     "answered",
     "failed",
@@ -22,20 +22,20 @@ const OUTCOMES: [&str; 7] = [
 /// Hooks in the database, of all instances together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hooks {
-    /// Still to be fired.
+    /// Not yet fired.
     pub pending: u64,
-    /// When the oldest of them was written down.
+    /// When the oldest of them was recorded.
     pub oldest_pending: Option<DateTime<Utc>>,
     /// Given up.
     pub dead: u64,
-    /// In whose middle a PHP process has died.
+    /// Interrupted by the death of a PHP process.
     pub interrupted: u64,
-    /// From the call to the end of the hook that was fired last.
+    /// From the call to the completion of the most recently fired hook.
     pub last_delay: Option<Duration>,
 }
 
 impl Metrics {
-    /// Shows the relay's, too.
+    /// Registers the relay's metrics, too.
     #[must_use]
     pub fn with_relay(mut self) -> Self {
         for outcome in OUTCOMES {
@@ -74,13 +74,13 @@ impl Metrics {
         self
     }
 
-    /// Counts a request that was to wake WordPress.
+    /// Counts a request to wake WordPress.
     pub fn woken(&self, outcome: &'static str) {
         let wakeups = &self.relay.wakeups;
         wakeups.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
-    /// Notes what the database knows of hooks.
+    /// Sets the hook metrics read from the database.
     pub fn set_hooks(&self, hooks: &Hooks, now: DateTime<Utc>) {
         let relay = &self.relay;
         for (state, count) in [("pending", hooks.pending), ("dead", hooks.dead)] {

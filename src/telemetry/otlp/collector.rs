@@ -1,4 +1,4 @@
-//! The collector: OTLP over HTTP, as protobuf.
+//! A client for the collector: OTLP over HTTP, as protobuf.
 
 use std::time::Duration;
 
@@ -15,66 +15,66 @@ use url::Url;
 use crate::config::Otlp;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-/// More than any honest answer.
+/// Larger than any legitimate response.
 const LONGEST_ANSWER: usize = 1 << 16;
-/// More patience than this, and what waits is lost anyway.
+/// With a longer pause the queued spans would be lost anyway.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Where batches go.
+/// The endpoint for batches.
 pub(super) struct Collector {
     client: reqwest::Client,
     endpoint: Url,
 }
 
-/// Why nothing can be sent to the collector.
+/// Why sending to the collector fails.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// A name in `otlp.headers` that is none.
+    /// An invalid name in `otlp.headers`.
     #[error(transparent)]
     HeaderName(#[from] InvalidHeaderName),
-    /// A value in `otlp.headers` that cannot be sent.
+    /// An invalid value in `otlp.headers`.
     #[error(transparent)]
     HeaderValue(#[from] InvalidHeaderValue),
-    /// The system has no certificates to trust.
+    /// The system has no trusted certificates.
     #[error("otlp.endpoint cannot be used")]
     Client(#[source] reqwest::Error),
-    /// The collector did not take it.
+    /// The collector did not accept the batch.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
 
-/// Why the collector did not take a batch.
+/// Why the collector did not accept a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// No answer.
     #[error("nobody answers at otlp.endpoint")]
     Unreachable(#[source] reqwest::Error),
-    /// It may take the batch later.
+    /// It may accept the batch later.
     #[error("the collector answers {status}")]
     Busy {
-        /// What it says.
+        /// Its response status.
         status: StatusCode,
-        /// How long it wants to be left alone.
+        /// How long it asks us to wait.
         pause: Option<Duration>,
     },
-    /// It wants to know who we are.
+    /// It requires authentication.
     #[error("the collector answers {0}: see otlp.headers")]
     NotLetIn(StatusCode),
-    /// Something else answers.
+    /// The endpoint is not a collector.
     #[error("{0} at otlp.endpoint: nobody takes spans there over HTTP; its port is usually 4318")]
     NoCollector(StatusCode),
-    /// It will not take the batch.
+    /// It rejects the batch permanently.
     #[error("the collector answers {0}")]
     Refused(StatusCode),
 }
 
 impl Refusal {
-    /// Whether the same batch may be taken later, as OTLP defines it.
+    /// Whether the same batch may be retried, as OTLP defines it.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Busy { .. })
     }
 
-    /// How long the collector wants to be left alone.
+    /// How long the collector asks us to wait.
     pub(super) fn pause(&self) -> Option<Duration> {
         match self {
             Self::Busy { pause, .. } => *pause,
@@ -86,7 +86,7 @@ impl Refusal {
 impl Collector {
     /// Does not connect yet.
     pub(super) fn new(otlp: &Otlp) -> Result<Self, OtlpError> {
-        // reqwest asks for a provider of cryptography of the process; the first one stays.
+        // reqwest uses the process-wide crypto provider; the first one installed stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         for (name, value) in &otlp.headers {
@@ -107,7 +107,7 @@ impl Collector {
         Ok(Self { client, endpoint })
     }
 
-    /// Posts an `ExportTraceServiceRequest`. Returns how many of its spans the collector threw away.
+    /// Posts an `ExportTraceServiceRequest`. Returns how many of its spans the collector rejected.
     pub(super) async fn post(&self, request: Vec<u8>) -> Result<u64, Refusal> {
         let post = self.client.post(self.endpoint.clone()).body(request);
         let response = post.send().await.map_err(unreachable)?;
@@ -131,7 +131,7 @@ fn pause(response: &Response) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// An answer that cannot be read was a success all the same.
+/// A response that cannot be parsed still counts as success.
 async fn thrown_away(mut response: Response) -> u64 {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -145,7 +145,7 @@ async fn thrown_away(mut response: Response) -> u64 {
     rejected.unwrap_or(0).try_into().unwrap_or(0)
 }
 
-/// The address stays out: it is in the configuration.
+/// Drops the URL from the error: it is in the configuration.
 fn unreachable(error: reqwest::Error) -> Refusal {
     Refusal::Unreachable(error.without_url())
 }

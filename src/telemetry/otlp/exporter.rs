@@ -1,4 +1,4 @@
-//! The task that sends spans in batches.
+//! Runs the task that sends spans in batches.
 
 use std::time::{Duration, Instant};
 
@@ -14,26 +14,26 @@ use super::collector::{Collector, Refusal};
 use super::queue::Ended;
 use crate::telemetry::chain;
 
-/// Spans in one request.
+/// Maximum spans per request.
 const BATCH: usize = 512;
-/// The longest that a span waits for others.
+/// The longest time a span waits for its batch to fill.
 const GATHERING: Duration = Duration::from_secs(1);
-/// A batch is tried so often.
+/// Attempts per batch.
 const TRIES: u32 = 5;
-/// After a try that failed; doubled after each further one.
+/// Delay after a failed attempt; doubled after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// What is left at the end may take so long.
+/// Time limit for sending the rest at shutdown.
 const LAST: Duration = Duration::from_secs(3);
-/// Nothing was lost for so long: the collector keeps up again.
+/// After this long without a loss, the collector keeps up again.
 const CALM: Duration = Duration::from_secs(30);
 
-/// Sends spans to the collector; [`run`](Self::run) it.
+/// Sends spans to the collector; start it with [`run`](Self::run).
 pub struct Exporter {
     collector: Collector,
     ended: Ended,
     resource: ResourceAttributesWithSchema,
-    /// Taken from the queue, and not delivered yet.
+    /// Taken from the queue but not yet delivered.
     batch: Vec<SpanData>,
     tries: u32,
     trouble: Trouble,
@@ -51,9 +51,9 @@ impl Exporter {
         }
     }
 
-    /// Sends what comes until `stop` is cancelled, and then, in limited time, what is left.
+    /// Sends spans as they come until `stop` is cancelled, and then, within a time limit, the rest.
     pub async fn run(mut self, stop: CancellationToken) {
-        // Whatever is interrupted is still in the batch.
+        // An interrupted batch is still in `self.batch`.
         let _ = stop.run_until_cancelled(self.send_as_they_come()).await;
         let sent = tokio::time::timeout(LAST, self.send_the_rest()).await;
         if !sent.unwrap_or(false) {
@@ -86,7 +86,7 @@ impl Exporter {
         }
     }
 
-    /// Empties the batch, unless it is worth another try, after a pause.
+    /// Clears the batch, unless it is worth a retry. Returns the delay after a failure.
     async fn try_batch(&mut self) -> Option<Duration> {
         let spans = self.batch.len() as u64;
         match self.post().await {
@@ -114,7 +114,7 @@ impl Exporter {
         }
     }
 
-    /// Whether the collector took it all; no second tries.
+    /// Returns whether the collector accepted everything; does not retry.
     async fn send_the_rest(&mut self) -> bool {
         loop {
             while self.batch.len() < BATCH
@@ -142,7 +142,7 @@ impl Exporter {
     }
 }
 
-/// What goes wrong is said once, and when it is over, with how much it was.
+/// Logs a problem once, and its end with the number of lost spans.
 #[derive(Default)]
 struct Trouble {
     said: Option<Kind>,
@@ -152,9 +152,9 @@ struct Trouble {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The collector does not take anything.
+    /// The collector accepts nothing.
     Away,
-    /// It takes less than there is.
+    /// It cannot keep up with the spans.
     Slow,
 }
 
@@ -171,7 +171,7 @@ impl Trouble {
         self.said = Some(Kind::Away);
     }
 
-    /// A batch was taken, after `unfitting` spans found no room, and without those that were thrown away.
+    /// A batch was accepted; `unfitting` spans did not fit into the queue, and the collector rejected `thrown_away`.
     fn is_over(&mut self, unfitting: u64, thrown_away: u64) {
         self.lost += unfitting + thrown_away;
         if self.said == Some(Kind::Away) {
@@ -195,7 +195,7 @@ impl Trouble {
         *self = Self::default();
     }
 
-    /// The daemon ends.
+    /// Called at shutdown.
     fn end(self, unfitting: u64) {
         let lost = self.lost + unfitting;
         if lost > 0 {

@@ -1,9 +1,9 @@
-//! Spans for an OpenTelemetry collector. The layer makes OpenTelemetry's spans of ours and puts those that are sampled
-//! into a queue of limited length; one task posts them in batches. Whoever ends a span never waits: what does not fit is
-//! lost, and counted.
+//! Sends spans to an OpenTelemetry collector. The layer turns our spans into OpenTelemetry's and puts the sampled ones
+//! into a bounded queue; one task posts them in batches. Ending a span never blocks: a span that does not fit is
+//! dropped and counted.
 //!
-//! OpenTelemetry's own exporter is not used. It reads `OTEL_*` variables beside what it is told, and needs a thread that
-//! blocks; what is left of it is a POST.
+//! We do not use OpenTelemetry's own exporter. It reads `OTEL_*` variables in addition to its settings, and needs a
+//! thread that blocks; without those it is no more than a POST.
 
 mod collector;
 mod exporter;
@@ -32,10 +32,10 @@ use crate::config::Otlp;
 
 pub(super) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Ours have a dozen at most. Said here, because otherwise a variable says it.
+/// Our spans have a dozen at most. Set explicitly, because otherwise an environment variable sets it.
 const MOST_ATTRIBUTES: u32 = 64;
 
-/// The layer that takes spans, and the task that sends them.
+/// The layer that records spans, and the task that sends them.
 pub(super) fn start(otlp: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
     let resource = resource(otlp);
     let (queue, spans) = queue::queue();
@@ -50,7 +50,7 @@ pub(super) fn start(otlp: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
         .with_max_links_per_span(0)
         .with_span_processor(queue)
         .build();
-    // The tracer keeps the provider.
+    // The tracer keeps the provider alive.
     let layer = OpenTelemetryLayer::new(provider.tracer(env!("CARGO_PKG_NAME")))
         .with_location(false)
         .with_threads(false)
@@ -62,10 +62,10 @@ pub(super) fn start(otlp: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
     Ok((layer.with_filter(phases).boxed(), exporter))
 }
 
-/// Whether the collector takes what we would send; it is sent no span.
+/// Whether the collector accepts our requests; the request contains no span.
 ///
 /// # Errors
-/// It does not, with the reason.
+/// The collector does not accept them; the error has the reason.
 pub async fn try_collector(otlp: &Otlp) -> Result<(), OtlpError> {
     let collector = Collector::new(otlp)?;
     // Without a body there would be no Content-Length, which some servers want.
@@ -75,7 +75,7 @@ pub async fn try_collector(otlp: &Otlp) -> Result<(), OtlpError> {
     Ok(())
 }
 
-/// Who we are: several instances have one name.
+/// Our resource attributes: several instances share one name.
 fn resource(otlp: &Otlp) -> Resource {
     let instance = format!("{:032x}", rand::random::<u128>());
     Resource::builder_empty()
@@ -87,7 +87,7 @@ fn resource(otlp: &Otlp) -> Resource {
         .build()
 }
 
-/// Makes a span, which nobody has entered yet, part of a trace that was begun elsewhere.
+/// Makes a span that has not been entered yet part of a trace that began elsewhere.
 pub(super) fn follow(span: &Span, from: &TraceContext) {
     let flags = if from.is_sampled {
         TraceFlags::SAMPLED
@@ -101,11 +101,11 @@ pub(super) fn follow(span: &Span, from: &TraceContext) {
         true,
         from.state.parse::<TraceState>().unwrap_or_default(),
     );
-    // A span that is disabled has no parent.
+    // A disabled span cannot have a parent.
     let _ = span.set_parent(Context::new().with_remote_span_context(parent));
 }
 
-/// Gives a span another name.
+/// Overrides a span's name.
 pub(super) fn rename(span: &Span, name: String) {
     span.context().span().update_name(name);
 }

@@ -1,4 +1,4 @@
-//! Spans that have ended and are to be sent.
+//! The queue of ended spans to be sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,17 +9,17 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// A few megabytes at most, and a second of a busy daemon.
+/// A few megabytes at most, and one second of a busy daemon.
 const LONGEST: usize = 4096;
 
-/// Where spans go in; it never waits.
+/// The queue's input; it never blocks.
 #[derive(Debug)]
 pub(super) struct Queue {
     spans: Sender<SpanData>,
     lost: Arc<AtomicU64>,
 }
 
-/// Where they come out.
+/// The queue's output.
 pub(super) struct Ended {
     pub(super) spans: Receiver<SpanData>,
     lost: Arc<AtomicU64>,
@@ -36,7 +36,7 @@ pub(super) fn queue() -> (Queue, Ended) {
 }
 
 impl Ended {
-    /// How many did not fit since this was asked last.
+    /// How many spans did not fit since the last call.
     pub(super) fn lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
     }
@@ -51,7 +51,7 @@ impl SpanProcessor for Queue {
         }
     }
 
-    /// The exporter sends what is left when it is stopped.
+    /// On shutdown, the exporter sends the rest.
     fn force_flush(&self) -> OTelSdkResult {
         Ok(())
     }
