@@ -64,7 +64,7 @@ words! {
         NotSigned = "not_signed",
         /// More calls than there is room for.
         Overloaded = "overloaded",
-        /// Another call or PHP kept creating or deleting the user at the same time.
+        /// Another call created or deleted the user in between, too often.
         Raced = "raced",
         /// The client or the webhook exceeded its limit of calls or wrong keys.
         RateLimited = "rate_limited",

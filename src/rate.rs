@@ -18,8 +18,8 @@ pub struct Rate<K> {
     keys: Mutex<Keys<K>>,
 }
 
-/// When each key will have used up its debt. Recent keys are in one map; when that is full, the other one is dropped as
-/// a whole.
+/// When each key's full allowance will be restored. Recent keys are in one map; when that is full, the other one is
+/// dropped as a whole.
 struct Keys<K> {
     young: HashMap<K, Instant>,
     old: HashMap<K, Instant>,

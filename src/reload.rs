@@ -29,7 +29,7 @@ const RELOADED: [&str; 16] = [
     "server.trusted_proxies",
     "smtp.",
 ];
-/// The exception: outbox rows of earlier calls depend on its old value.
+/// The exception: earlier calls have queued mails under its old value.
 const NOT_RELOADED: &str = "mail.transport";
 
 /// SIGHUP.
@@ -69,7 +69,7 @@ pub async fn at_signals(
     std::future::pending::<()>().await;
 }
 
-/// Returns the configuration now in force: the new one, with the old values of options that did not change.
+/// Returns the configuration now in force: the new one, with the old values of options that need a restart.
 fn reload(
     reloadable: &Reloadable,
     before: &Config,

@@ -8,13 +8,13 @@ use sqlx::{Either, Executor};
 use super::statements::safe;
 use super::{Connection, DatabaseError, Doing, Literal, Statement, Statements};
 
-/// Statements that go to the server together, in its text protocol. That protocol has no parameters, so values are written
-/// as literals that cannot be mistaken for anything else. The server stops at the first statement that fails. No `Debug`:
-/// a batch holds names, addresses and hashes.
+/// Statements that go to the server together, in its text protocol. That has no parameters, so values are written as
+/// literals that cannot be mistaken for anything else. The server stops at the first statement that fails. No `Debug`: a
+/// batch holds names, addresses and hashes.
 ///
-/// Does not combine statements where several servers accept writes. When another node's transaction conflicts, a Galera
-/// node may roll a transaction back between any two statements; it then still executes the rest of what was sent together,
-/// outside any transaction, before it reports the conflict (`MariaDB` 10.11). There each statement is sent by itself.
+/// Not for use where several servers accept writes: there each statement is sent by itself. When another node's
+/// transaction conflicts, a Galera node may roll a transaction back between any two statements. It then still executes
+/// the rest of what was sent together, outside any transaction, before it reports the conflict (`MariaDB` 10.11).
 pub struct Batch {
     statements: Vec<(String, &'static str)>,
     is_sent_together: bool,

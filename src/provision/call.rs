@@ -39,7 +39,7 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
-    /// The fields that identify a repeated call, without the password: a fast hash of it could be guessed.
+    /// The fields that identify a repeated call, without the password: a fast hash would make it guessable.
     pub fn repeated_fields(&self) -> [&[u8]; 4] {
         let email = self.email.as_ref().map(|email| email.given().as_bytes());
         [
@@ -87,7 +87,7 @@ impl WebhookKey {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
-    /// Finds a webhook whose key was replaced while the old key is still valid; hexadecimal digits.
+    /// The hash that finds a webhook whose key was replaced and whose old key is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
         hex::encode(old_keys::hash(&self.0))
     }

@@ -20,13 +20,13 @@ pub enum ProvisionError {
     /// The caller's address is not one that the operator allows.
     #[error("protection \"{protection}\" does not allow calls from the caller's address")]
     AddressNotAllowed {
-        /// The operator's name for the webhook.
+        /// The operator's name for the protection.
         protection: String,
     },
     /// The operator requires signed calls, and this call is not validly signed.
     #[error("protection \"{protection}\" asks for a signature: {flaw}")]
     NotSigned {
-        /// The operator's name for the webhook.
+        /// The operator's name for the protection.
         protection: String,
         /// What is wrong with the signature.
         #[source]
@@ -89,7 +89,7 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
-    /// The label under which most retries are counted; see [`Self::reason`].
+    /// The labels under which most retries are counted; see [`Self::reason`].
     pub const RETRIED: [&str; 3] = [
         ErrorKind::LockConflict.word(),
         ErrorKind::LostConnection.word(),

@@ -1,7 +1,7 @@
 //! Queues calls of this process that want the same name, before they hold a connection.
 //!
-//! Claims in the database make names unique across all instances. But when many transactions wait for one claim, `InnoDB`
-//! answers with deadlocks, and each of them would hold a connection that other calls need.
+//! Claims in the database make names unique across all instances. But when many transactions wait for one claim,
+//! `InnoDB` answers with deadlocks, and each of them would hold a connection that other calls need.
 
 use std::hash::{BuildHasher, RandomState};
 
