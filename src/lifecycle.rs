@@ -22,8 +22,8 @@ pub struct StopSignals {
 impl StopSignals {
     /// From now on the signals no longer terminate the process by themselves.
     ///
+    /// # Errors
     /// The system refuses to register the signal handlers.
-    /// The system does not let us receive them.
     pub fn receive() -> anyhow::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("cannot receive SIGTERM")?,

@@ -38,8 +38,8 @@ pub struct ReloadSignal(Signal);
 impl ReloadSignal {
     /// From now on the signal no longer terminates the process.
     ///
+    /// # Errors
     /// The system refuses to register the signal handler.
-    /// The system does not let us receive it.
     pub fn receive() -> anyhow::Result<Self> {
         let signal = signal(SignalKind::hangup()).context("cannot receive SIGHUP")?;
         Ok(Self(signal))

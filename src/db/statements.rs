@@ -1,9 +1,9 @@
 //! Loads every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
 //!
 //! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{base}` is the prefix of the tables that
-//! the sites of a network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column; `{each:
-//! …}` is repeated, comma-separated, once per row or value; `{network: …}` is kept only for a site of a network, as is
-//! the `{blog_id}` in it.
+//! the sites of a network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column;
+//! `{each: …}` is repeated, comma-separated, once per row or value; `{network: …}` is kept only for a site of a network,
+//! and may contain `{blog_id}`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

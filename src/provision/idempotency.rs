@@ -22,7 +22,7 @@ pub struct Idempotency {
 pub struct InvalidKey;
 
 impl Idempotency {
-    /// From the header as received, and the fields that identify a repeated call.
+    /// Parses the header as received, with the fields that identify a repeated call.
     ///
     /// # Errors
     /// Empty, too long, or with characters other than visible ASCII.

@@ -17,7 +17,7 @@ pub(super) struct EarlierRun {
 }
 
 impl EarlierRun {
-    /// From a row of `facts.sql`.
+    /// Reads a row of `facts.sql`.
     pub(super) fn read(user_id: u64, fields: Vec<u8>, run: &[u8]) -> Option<Self> {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;

@@ -219,7 +219,7 @@ impl<'a> NameFields<'a> {
         .map(|(names, _)| names)
     }
 
-    /// Looks up the claimed names in the transaction, claims others if need be, and returns those that are surely ours.
+    /// Looks up the claimed names in the transaction, claims others if necessary, and returns those that are ours.
     ///
     /// Returns [`ProvisionError::Raced`] if the address got a user in the meantime.
     pub(in super::super) async fn reserve(
