@@ -139,7 +139,7 @@ impl Facts {
     }
 }
 
-/// The user with exactly the given address; other forms count only if no user has that one. The collation has already
+/// The user with the address as given; other forms count only if no user has that one. The collation has already
 /// decided that each address equals some form; which form is decided here, comparing ASCII as MySQL does.
 fn user_of(users: &[(u64, Vec<u8>)], forms: &[String]) -> Option<u64> {
     let of_form = |form: &String| {

@@ -40,7 +40,7 @@ pub(super) struct PreparedUser<'a> {
 }
 
 impl PreparedUser<'_> {
-    /// Calls that want the same login queue here: the database would make them wait for each other anyway.
+    /// The name under which calls that want the same login queue. Lower case, because the database ignores case.
     pub(super) fn wanted_login(&self) -> String {
         self.guess.login.to_lowercase()
     }

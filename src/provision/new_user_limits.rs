@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ProvisionError;
 
-/// One place in this many is reserved for calls that create no user.
+/// One part in this many is reserved for calls that create no user.
 const KEPT: usize = 4;
 
 /// Limits on what calls that create a user may use at once.

@@ -1,7 +1,7 @@
 //! Counts runs. `running_count` sits inside a serialised value on one row per webhook, so counting in the call's own
 //! transaction would let a busy webhook commit only one call at a time. Instead the run record marks the run as not yet
 //! counted, and one task counts all waiting runs in one transaction: exactly once and on any number of instances. After
-//! a crash, the next instance that finds an uncounted run counts it. `user_count`, which WordPress updates with every
+//! a crash, any instance that finds an uncounted run counts it. `user_count`, which WordPress updates with every
 //! new user, is updated in the same transaction.
 
 use std::collections::{BTreeMap, HashMap};
@@ -402,7 +402,7 @@ async fn count_users(
     let doing = "update the user count";
     let statements = &site.statements;
     if is_network {
-        // Locked first, as below; the row may be missing, and users of every site of the network count.
+        // Locked first, as below, with a claim: the row may be missing, and every site of the network counts.
         let mut claims = Claims::of_nobody();
         let claim = (claims::USER_COUNT, "network".to_owned());
         claims.take_in(&mut batch, statements, vec![claim]);
