@@ -1,4 +1,4 @@
-//! The time of day. Nobody else asks the system for it.
+//! The time of day. No other module reads the system clock.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 pub struct Clock;
 
 impl Clock {
-    /// Now, to the second: nothing that WordPress stores is finer.
+    /// Now, to the second: WordPress stores nothing more precise.
     pub fn now(self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         Utc::now().trunc_subsecs(0)

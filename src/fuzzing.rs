@@ -1,6 +1,6 @@
-//! What strangers' bytes meet first, for the fuzz targets in `tests/fuzz`, and for the test that runs their corpora.
+//! Entry points for untrusted input, for the fuzz targets in `tests/fuzz` and for the test that runs their corpora.
 //!
-//! Each function panics when something does not hold that must hold for any input.
+//! Each function panics if a property does not hold that must hold for any input.
 
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
@@ -19,7 +19,7 @@ use crate::wordpress::sanitize::email::{is_email, sanitize_email};
 use crate::wordpress::sanitize::user_name::sanitize_user;
 use crate::wordpress::sanitize::{Rules, accents, meta_value, name, nicename};
 
-/// A target: its name, which is also its corpus's folder, and its function.
+/// A target: its name, which is also the name of its corpus folder, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
@@ -55,7 +55,7 @@ pub fn form(data: &[u8]) {
     }
 }
 
-/// A multipart body that arrives at once, and one that arrives byte by byte.
+/// A multipart body that arrives in one piece, and the same body byte by byte.
 pub fn multipart(data: &[u8]) {
     let whole = read(data, data.len().max(1));
     let bytewise = read(data, 1);
@@ -82,7 +82,7 @@ fn read(data: &[u8], size: usize) -> Result<Fields, MultipartError> {
         Multipart::new(&headers, stream::iter(chunks)),
         limits,
     ));
-    // All of the body is there, so there is nothing to wait for but the reader's own pauses.
+    // The whole body is available, so the only waits are the reader's own yields.
     for _ in 0..10 * (data.len() + 100) {
         if let Some(result) = (&mut reading).now_or_never() {
             return result;
@@ -91,13 +91,13 @@ fn read(data: &[u8], size: usize) -> Result<Fields, MultipartError> {
     panic!("the body is never read");
 }
 
-/// Forwarding headers in which all but the last address is the client's own invention.
+/// Forwarding headers in which the client may have forged all but the last address.
 pub fn forwarded(data: &[u8]) {
     let invented = String::from_utf8_lossy(data);
     crate::http::assert_last_hop_stands(&invented);
 }
 
-/// Serialised values as another plugin, or somebody with access to the database, may have left them.
+/// Serialised values, as another plugin or anyone with access to the database may have left them.
 pub fn php_data(data: &[u8]) {
     if let Ok(value) = php::parse(data) {
         let written = value.write();
@@ -149,7 +149,7 @@ pub fn user(data: &[u8]) {
         let shown = name::display_name(&first, &strict, rules.version);
         assert!(shown.chars().count() <= 250);
         let guarded = meta_value::guard(&first, rules.version);
-        // What would unserialise as anything is a text within a text.
+        // A value that would unserialise must be stored as a serialised string.
         if meta_value::looks_serialized(first.as_bytes(), rules.version) {
             assert!(guarded.starts_with("s:"));
         }
@@ -171,7 +171,7 @@ pub fn markdown(data: &[u8]) {
     }
 }
 
-/// PHP source that is read and not run.
+/// PHP source that is parsed but not executed.
 pub fn wp_config(data: &[u8]) {
     crate::config::read_php(data);
 }
@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// What the fuzzer found and began with, without the fuzzer.
+    /// Runs the recorded findings and the seeds, without the fuzzer.
     #[test]
     fn every_corpus_passes_its_target() {
         let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");

@@ -1,8 +1,8 @@
 //! fcom-sidecar executes FluentCommunity's incoming webhooks beside WordPress: it reads and writes the site's own tables,
 //! so that a burst of sign-ups costs milliseconds instead of a PHP boot each, and PHP cannot tell its users from its own.
 //!
-//! Data flows one way: bytes are parsed into a call, the facts about it are loaded, it is decided, written in one
-//! transaction, and answered. Imports do the same, as the table in `ARCHITECTURE.md` has it.
+//! Data flows one way: bytes are parsed into a call, its facts are loaded, a plan is decided, written in one
+//! transaction, and answered. Imports follow the same direction, as listed in the table in `ARCHITECTURE.md`.
 
 pub mod app;
 pub mod check;

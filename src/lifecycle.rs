@@ -1,4 +1,4 @@
-//! From ready to gone: signals, draining, and the order in which things end.
+//! Runs the daemon from ready to exit: signals, draining, and the shutdown order.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::systemd;
 
-/// How long a connection that was accepted may take to bring its request, when the socket goes to another process.
+/// How long an accepted connection may take to send its request while the socket passes to another process.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// SIGTERM and SIGINT.
@@ -20,10 +20,10 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// From now on the signals no longer end the process by themselves.
+    /// From now on the signals no longer terminate the process by themselves.
     ///
     /// # Errors
-    /// The system does not let us receive them.
+    /// The system refuses to register the signal handlers.
     pub fn receive() -> anyhow::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("cannot receive SIGTERM")?,
@@ -40,7 +40,7 @@ impl StopSignals {
     }
 }
 
-/// Serves until `until` ends, then takes nothing new, ends every call that has begun, counts it, and returns. A signal
+/// Serves until `until` ends, then accepts nothing new, finishes and counts every call in flight, and returns. A signal
 /// during that aborts at once. `patience` is how long open connections may take to end.
 ///
 /// # Errors
@@ -71,7 +71,8 @@ pub async fn serve(
             public_handle.pause().await;
             let _ = tokio::time::timeout(patience, quiet(&app.requests)).await;
         }
-        // Waits for open requests, up to the patience; a call itself is not bound to its connection.
+        // Waits for open requests, but no longer than the configured time; a call itself is not bound to its
+        // connection.
         public_handle.stop(true).await;
         app.calls.tasks.close();
         app.calls.tasks.wait().await;
@@ -89,8 +90,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Returns when nobody has asked for anything for a while: connections that were accepted before the socket was left to
-/// the next process have brought their request by then.
+/// Returns when there have been no requests for a while: connections that were accepted before the socket passed to the
+/// next process have sent their requests by then.
 async fn quiet(requests: &TaskTracker) {
     let mut since = Instant::now();
     while since.elapsed() < QUIET {
@@ -101,7 +102,7 @@ async fn quiet(requests: &TaskTracker) {
     }
 }
 
-/// Returns when a task has panicked: without it the daemon would go on with half its work undone.
+/// Returns when a task has panicked: without it the daemon would go on with part of its work undone.
 async fn failure(background: &mut JoinSet<()>) -> anyhow::Error {
     loop {
         match background.join_next().await {

@@ -1,6 +1,6 @@
-//! How things end, each with its one word: the log, the metrics, the spans and the run records all take it from here.
+//! Outcomes, each with one word that the log, the metrics, the spans and the run records share.
 
-/// An enum of which each variant has a word, and which knows all of its variants.
+/// An enum that assigns a word to each variant and lists all variants.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$of_variant:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -10,10 +10,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every one.
+            /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Its word: lower case, with underscores.
+            /// The variant's word: lower case, with underscores.
             pub const fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -26,31 +26,31 @@ macro_rules! words {
 words! {
     /// How a request to the public listener ended.
     Outcome {
-        /// Executed: there is a new user.
+        /// Executed: a new user was created.
         Created = "created",
-        /// Executed for a user who was there.
+        /// Executed for an existing user.
         Found = "found",
-        /// Executed earlier, with the same `Idempotency-Key`; answered as it was then.
+        /// Executed earlier, with the same `Idempotency-Key`; the first answer was repeated.
         Repeated = "repeated",
-        /// The caller's address is not one that the webhook's protection allows.
+        /// The webhook's protection does not allow the caller's address.
         AddressNotAllowed = "address_not_allowed",
         /// Other calls for the same user or login took too long.
         Busy = "busy",
-        /// The database was lost while it committed: executed or not.
+        /// The connection was lost during the commit: the call may or may not be executed.
         CommitUnknown = "commit_unknown",
         /// A statement failed for another reason.
         DatabaseError = "database_error",
-        /// The database is away, full or read-only.
+        /// The database is unreachable, full or read-only.
         DatabaseUnavailable = "database_unavailable",
         /// A bug, or a password that could not be hashed.
         Failed = "failed",
-        /// The `Idempotency-Key` stands for a call with other fields.
+        /// The `Idempotency-Key` was used for a call with other fields.
         IdempotencyConflict = "idempotency_conflict",
         /// No address, or none that WordPress accepts.
         InvalidEmail = "invalid_email",
-        /// Broken or of another type than form data.
+        /// Malformed, or not form data.
         InvalidRequest = "invalid_request",
-        /// Other transactions were in the way, too often.
+        /// Conflicts with other transactions, too often.
         LockConflict = "lock_conflict",
         /// Every name that was tried is taken.
         NoFreeName = "no_free_name",
@@ -58,21 +58,21 @@ words! {
         NoSuchSite = "no_such_site",
         /// No webhook action, or no key.
         NotACall = "not_a_call",
-        /// The database has not been found fit to be written to.
+        /// The database has not yet been found safe to write to.
         NotReady = "not_ready",
-        /// The webhook's protection wants a signature, and it is missing or wrong.
+        /// The webhook's protection requires a signature, and it is missing or wrong.
         NotSigned = "not_signed",
         /// More calls than there is room for.
         Overloaded = "overloaded",
         /// Another call created or deleted the user in between, too often.
         Raced = "raced",
-        /// More calls or wrong keys than the client or the webhook may have.
+        /// The client or the webhook exceeded its limit of calls or wrong keys.
         RateLimited = "rate_limited",
-        /// The process is ending.
+        /// The process is shutting down.
         ShuttingDown = "shutting_down",
         /// The network's site is archived, deleted or marked as spam.
         SiteClosed = "site_closed",
-        /// The body is larger than it may be.
+        /// The body exceeds the size limit.
         TooLarge = "too_large",
         /// The WordPress version is unknown.
         UnknownVersion = "unknown_version",
@@ -80,7 +80,7 @@ words! {
         UnknownWebhook = "unknown_webhook",
         /// The webhook's record is corrupt.
         UnreadableWebhook = "unreadable_webhook",
-        /// A column cannot hold what the call says.
+        /// A column cannot hold a value of the call.
         Unstorable = "unstorable",
         /// Not POST.
         WrongMethod = "wrong_method",
@@ -88,27 +88,27 @@ words! {
 }
 
 words! {
-    /// Which kind of member a request was for: new members have less room than existing ones.
+    /// Which kind of member a request was for: new members have a smaller share of the capacity than existing ones.
     Lane {
-        /// A member who exists.
+        /// An existing member.
         Known = "known",
-        /// A new one.
+        /// A new member.
         New = "new",
-        /// No member: it was not executed.
+        /// No member: the call was not executed.
         None = "none",
     }
 }
 
 words! {
-    /// How an attempt at a mail ended.
+    /// How an attempt to send a mail ended.
     MailAttempt {
-        /// The server took it.
+        /// The server accepted it.
         Sent = "sent",
-        /// It is not wanted any more.
+        /// It is no longer wanted.
         Skipped = "skipped",
-        /// It is tried again later.
+        /// It will be retried later.
         Later = "later",
-        /// It is given up.
+        /// It was given up.
         Dead = "dead",
     }
 }
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// That nothing is missing in `ALL`, the macro sees to.
+    /// The macro ensures that `ALL` is complete.
     #[test]
     fn no_word_stands_for_two_things() {
         let outcomes: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();

@@ -1,4 +1,4 @@
-//! How often each of many keys may do something, in memory that does not grow with the number of keys.
+//! Limits how often each of many keys may do something, in memory that does not grow with the number of keys.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,26 +7,26 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Keys that are remembered at least, and half of those that are remembered at most. Who has more addresses than that
-/// gets their rates again and again anyway.
+/// Minimum number of remembered keys, and half the maximum. A client with more addresses than that would get a fresh
+/// allowance again and again anyway.
 const REMEMBERED: usize = 1 << 14;
 
-/// So many times a period for each key, and as many at once after a quiet period.
+/// This many times a period for each key, and as many in a burst after a quiet period.
 pub struct Rate<K> {
     interval: Duration,
     burst: Duration,
     keys: Mutex<Keys<K>>,
 }
 
-/// When each key will have made up for what it has done. The keys of late are in one map; when that is full, the other
-/// one is forgotten at a stroke.
+/// When each key's full allowance will be restored. Recent keys are in one map; when that is full, the other one is
+/// dropped as a whole.
 struct Keys<K> {
     young: HashMap<K, Instant>,
     old: HashMap<K, Instant>,
 }
 
 impl<K: Hash + Eq> Rate<K> {
-    /// `times` in each `period`.
+    /// Allows `times` in each `period`.
     pub fn new(times: NonZeroU32, period: Duration) -> Self {
         let interval = period / times.get();
         Self {
@@ -39,7 +39,7 @@ impl<K: Hash + Eq> Rate<K> {
         }
     }
 
-    /// Does it once, if that is within the rate.
+    /// Counts one use, if that is within the rate.
     ///
     /// # Errors
     /// The time to wait.
@@ -61,7 +61,7 @@ impl<K: Hash + Eq> Rate<K> {
         });
     }
 
-    /// Whether it could be done once more.
+    /// Whether one more use would be allowed.
     ///
     /// # Errors
     /// The time to wait.
@@ -69,7 +69,7 @@ impl<K: Hash + Eq> Rate<K> {
         self.with(|keys| self.within(keys, key, now).map(|_| ()))
     }
 
-    /// Notes that it was done, also beyond the rate: that takes the longer to make up for.
+    /// Counts a use even beyond the rate; the key then has to wait longer.
     pub fn note(&self, key: K, now: Instant) {
         self.with(|keys| {
             let even = keys.even_at(&key).unwrap_or(now).max(now);

@@ -1,5 +1,5 @@
-//! SIGHUP: the configuration is read again, and what can change while the daemon runs is changed. A configuration with a
-//! problem changes nothing.
+//! SIGHUP: reads the configuration again and applies the options that can change while the daemon runs. An invalid
+//! configuration changes nothing.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::app::{self, Reloadable};
 use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
-/// Options that hold from the reload on: whole sections, or single ones. All others hold from the start on.
+/// Options that a reload applies: whole sections, or single ones. All others need a restart.
 const RELOADED: [&str; 16] = [
     "admin.application_passwords",
     "admin.old_key_hours",
@@ -29,24 +29,24 @@ const RELOADED: [&str; 16] = [
     "server.trusted_proxies",
     "smtp.",
 ];
-/// The exception: calls have promised mails as it was.
+/// The exception: earlier calls have queued mails under its old value.
 const NOT_RELOADED: &str = "mail.transport";
 
 /// SIGHUP.
 pub struct ReloadSignal(Signal);
 
 impl ReloadSignal {
-    /// From now on the signal no longer ends the process.
+    /// From now on the signal no longer terminates the process.
     ///
     /// # Errors
-    /// The system does not let us receive it.
+    /// The system refuses to register the signal handler.
     pub fn receive() -> anyhow::Result<Self> {
         let signal = signal(SignalKind::hangup()).context("cannot receive SIGHUP")?;
         Ok(Self(signal))
     }
 }
 
-/// Reads the configuration again at every signal, from where `config` came from; never ends.
+/// Reloads the configuration at every signal, from the sources of `config`; never ends.
 pub async fn at_signals(
     mut signal: ReloadSignal,
     reloadable: Arc<Reloadable>,
@@ -69,7 +69,7 @@ pub async fn at_signals(
     std::future::pending::<()>().await;
 }
 
-/// Returns the configuration as it is now: with what did not change as it was.
+/// Returns the configuration now in force: the new one, with the old values of options that need a restart.
 fn reload(
     reloadable: &Reloadable,
     before: &Config,
@@ -78,10 +78,10 @@ fn reload(
 ) -> anyhow::Result<Config> {
     let mut new = app::load(sources)?;
     let changed = new.changed_since(before);
-    // What is not taken over is compared again the next time, so that it is said again.
+    // Options that are not applied are compared again at the next reload, so that the warning is repeated.
     let (now, later): (Vec<_>, Vec<_>) = changed.into_iter().partition(|key| is_reloaded(key));
     new.mail.transport = before.mail.transport;
-    // Everything that may fail comes first.
+    // Steps that may fail come first.
     let filter = NewFilter::parse(&new.log.filter)?;
     let replacement = reloadable.prepare(&new)?;
 

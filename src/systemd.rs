@@ -1,16 +1,16 @@
-//! What a service manager is told (`Type=notify`, `WatchdogSec=`). Without one, nobody is told anything.
+//! Notifies the service manager (`Type=notify`, `WatchdogSec=`). Without one, does nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
-/// The listeners are bound: units that need the daemon may start. The database may still be away.
+/// The listeners are bound: dependent units may start. The database may still be down.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The daemon ends, and may take so long.
+/// The daemon is stopping, and may take this long.
 pub fn stopping(patience: Duration) {
     let microseconds = u32::try_from(patience.as_micros()).unwrap_or(u32::MAX);
     tell(&[
@@ -19,7 +19,7 @@ pub fn stopping(patience: Duration) {
     ]);
 }
 
-/// Feeds the watchdog, if there is one, until `stop`: a runtime that no longer runs tasks is restarted.
+/// Feeds the watchdog, if there is one, until `stop`: a runtime that no longer runs tasks gets restarted.
 pub async fn feed_watchdog(stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;

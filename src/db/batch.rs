@@ -1,5 +1,5 @@
-//! Several statements in one round trip. The database is usually another machine, and then round trips are what a call
-//! costs.
+//! Sends several statements in one round trip. The database usually runs on another machine, where round trips dominate
+//! the cost of a call.
 
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlQueryResult, MySqlRow};
@@ -8,31 +8,31 @@ use sqlx::{Either, Executor};
 use super::statements::safe;
 use super::{Connection, DatabaseError, Doing, Literal, Statement, Statements};
 
-/// Statements that go to the server together, in its text protocol, which has no parameters: values are written as
-/// literals that cannot be taken for anything else. The server stops at the first that fails. No `Debug`: it holds names,
-/// addresses and hashes.
+/// Statements that go to the server together, in its text protocol. That has no parameters, so values are written as
+/// literals that cannot be mistaken for anything else. The server stops at the first statement that fails. No `Debug`: a
+/// batch holds names, addresses and hashes.
 ///
-/// Not where several servers write at the same time: a Galera node undoes a transaction that another node's is in the way
-/// of between any two statements, and carries out the rest of what it was sent together, outside any transaction, before
-/// it says so (`MariaDB` 10.11). There each statement goes by itself.
+/// Not for use where several servers accept writes: there each statement is sent by itself. When another node's
+/// transaction conflicts, a Galera node may roll a transaction back between any two statements. It then still executes
+/// the rest of what was sent together, outside any transaction, before it reports the conflict (`MariaDB` 10.11).
 pub struct Batch {
     statements: Vec<(String, &'static str)>,
     is_sent_together: bool,
 }
 
-/// What the server said to one statement.
+/// The server's answer to one statement.
 #[derive(Default)]
 pub struct Answer {
     /// Rows of a SELECT.
     pub rows: Vec<MySqlRow>,
-    /// Rows that were inserted, changed or deleted.
+    /// Number of rows that were inserted, changed or deleted.
     pub affected: u64,
-    /// The first `AUTO_INCREMENT` id that was given.
+    /// The first `AUTO_INCREMENT` id that was assigned.
     pub last_insert_id: u64,
 }
 
 impl Batch {
-    /// An empty batch of these statements.
+    /// An empty batch that uses these statements.
     pub fn of(statements: &Statements) -> Self {
         Self {
             statements: Vec::new(),
@@ -47,11 +47,11 @@ impl Batch {
         batch
     }
 
-    /// Adds a statement and returns the index of its answer. `{each: …}` stands as often as the literals want; `doing`
-    /// completes the sentence "could not …".
+    /// Adds a statement and returns the index of its answer. `{each: …}` is repeated to match the number of literals;
+    /// `doing` completes the sentence "could not …".
     ///
     /// # Panics
-    /// The statement does not take so many literals.
+    /// The number of literals does not fit the statement.
     pub fn add(
         &mut self,
         statement: &Statement,
@@ -71,10 +71,10 @@ impl Batch {
         self.statements.push((sql, doing));
     }
 
-    /// Sends all of it and returns the answers in order; an empty batch costs nothing.
+    /// Sends everything and returns the answers in order; an empty batch costs nothing.
     ///
     /// # Errors
-    /// A statement failed; those before it are done, the others are not.
+    /// A statement failed; those before it were executed, those after it were not.
     pub async fn run(self, connection: &mut Connection) -> Result<Vec<Answer>, DatabaseError> {
         let mut answers = Vec::with_capacity(self.statements.len());
         if self.is_sent_together {
@@ -88,7 +88,7 @@ impl Batch {
     }
 }
 
-/// Sends statements together and adds their answers.
+/// Sends statements together and collects their answers.
 async fn send(
     connection: &mut Connection,
     statements: &[(String, &'static str)],

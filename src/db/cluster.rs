@@ -1,4 +1,4 @@
-//! Whether the server is one of several: a node of a Galera cluster, a member of a replication group, a replica.
+//! Detects whether the server is one of several: a Galera node, a member of a replication group, or a replica.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::{Connection, DatabaseError, Doing};
 const VARIABLES: &str = include_str!("../../sql/checks/cluster_variables.sql");
 const STATUS: &str = include_str!("../../sql/checks/cluster_status.sql");
 
-/// What the server says of its company, by the names of variables in lower case.
+/// The server's cluster variables, by their names in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster(BTreeMap<String, String>);
 
 impl Cluster {
-    /// Asks the server.
+    /// Reads the variables from the server.
     ///
     /// # Errors
-    /// The database cannot be asked.
+    /// The query failed.
     pub async fn read(connection: &mut Connection) -> Result<Self, DatabaseError> {
         const DOING: &str = "ask the server whether it is one of several";
         let mut said = BTreeMap::new();
@@ -33,12 +33,13 @@ impl Cluster {
         Ok(Self(said))
     }
 
-    /// Whether other servers take writes at the same time. They learn of this one's at commit: of rows, not of locks.
+    /// Whether other servers accept writes at the same time. They see this one's work only at commit: its rows, not its
+    /// locks.
     pub fn has_several_writers(&self) -> bool {
         self.is_galera() || (self.is_group() && !self.has_single_primary())
     }
 
-    /// Whether this is a node of a Galera cluster, alone or not.
+    /// Whether this is a node of a Galera cluster, even the only one.
     pub fn is_galera(&self) -> bool {
         let provider = self.value("wsrep_provider");
         self.is_on("wsrep_on") && !provider.is_empty() && provider != "none"
@@ -49,17 +50,17 @@ impl Cluster {
         !self.value("group_replication_group_name").is_empty()
     }
 
-    /// Whether one member of the group takes all writes.
+    /// Whether the group has a single primary.
     pub fn has_single_primary(&self) -> bool {
         self.is_on("group_replication_single_primary_mode")
     }
 
-    /// What a variable is, in the server's spelling; empty if the server does not know it.
+    /// The value of a variable, as the server spells it; empty if the server does not know the variable.
     pub fn value(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// Whether a variable is set.
+    /// Whether a variable is on.
     pub fn is_on(&self, name: &str) -> bool {
         matches!(self.value(name), "ON" | "1" | "YES" | "TRUE")
     }
@@ -85,7 +86,7 @@ mod tests {
         for (said, several) in [
             ([("wsrep_on", "ON"), ("wsrep_provider", galera)], true),
             ([("wsrep_on", "OFF"), ("wsrep_provider", galera)], false),
-            // MariaDB without a cluster, as some versions come.
+            // MariaDB without a cluster, as some versions report it.
             ([("wsrep_on", "ON"), ("wsrep_provider", "none")], false),
             ([group, (single, "ON")], false),
             ([group, (single, "OFF")], true),

@@ -1,13 +1,13 @@
-//! Database errors with what was being done, and the one judgement of which of them are worth another try.
+//! Database errors with the operation that failed, and the only place that decides which of them are worth a retry.
 
 use std::fmt;
 
-/// A statement failed. Its text is safe to log: values that the server quotes in its messages are left out.
+/// A failed statement. Its text is safe to log: values that the server quotes in its messages are removed.
 #[derive(thiserror::Error)]
 #[error("could not {doing}: {}", without_values(cause))]
 pub struct DatabaseError {
     doing: &'static str,
-    // No `source`: its own text may quote an address.
+    // No `source`: the driver's own text may quote an address.
     cause: sqlx::Error,
 }
 
@@ -17,15 +17,15 @@ impl fmt::Debug for DatabaseError {
     }
 }
 
-/// Errors whose messages quote names of tables, columns, accounts, files and options only. Any other may quote a value, and
-/// each server has its own: `MySQL` knows some two thousand errors by now.
+/// Errors whose messages quote only names of tables, columns, accounts, files and options. Any other message may quote
+/// a value, and each server has its own: `MySQL` alone has some two thousand errors.
 const QUOTES_NAMES: [u16; 48] = [
     1016, 1017, 1021, 1026, 1030, 1033, 1034, 1035, 1044, 1045, 1046, 1048, 1049, 1050, 1051, 1054,
     1114, 1129, 1130, 1142, 1143, 1146, 1193, 1194, 1195, 1203, 1226, 1227, 1264, 1265, 1290, 1364,
     1370, 1406, 1449, 1524, 1698, 1712, 1792, 1812, 1814, 1820, 1836, 1862, 1932, 3118, 3159, 3955,
 ];
 
-/// A value that no partition takes, and the words of a trigger: nothing marks where the value begins.
+/// A value that fits no partition, and the text of a trigger: nothing marks where the value begins.
 const SAYS_VALUES: [u16; 2] = [1526, 1644];
 
 fn without_values(error: &sqlx::Error) -> String {
@@ -41,7 +41,7 @@ fn without_values(error: &sqlx::Error) -> String {
     }
 }
 
-/// What is surely no value: all before the first quote, since a value may hold quotes of its own.
+/// The part that is certainly no value: everything before the first quote, since a value may contain quotes itself.
 fn shown(number: u16, message: &str) -> &str {
     if SAYS_VALUES.contains(&number) {
         ""
@@ -60,7 +60,7 @@ fn number_of(error: &sqlx::Error) -> Option<u16> {
         .map(sqlx::mysql::MySqlDatabaseError::number)
 }
 
-/// MySQL and MariaDB error numbers that other rows or sessions cause, not this statement.
+/// MySQL and MariaDB error numbers that are caused by other rows or sessions, not by this statement.
 mod number {
     pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
     pub(super) const DEADLOCK: u16 = 1213;
@@ -77,27 +77,27 @@ mod number {
     pub(super) const IDLE_DISCONNECT: u16 = 4031;
     pub(super) const INCORRECT_STRING: u16 = 1366;
     pub(super) const DATA_TOO_LONG: u16 = 1406;
-    /// `MySQL`'s words for characters that a column's character set lacks, in a literal and in a parameter.
+    /// `MySQL`'s errors for characters missing from a column's character set, in a literal and in a parameter.
     pub(super) const NO_CONVERSION: [u16; 2] = [3854, 3988];
     pub(super) const READ_ONLY_OPTION: u16 = 1290;
     pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
     pub(super) const READ_ONLY_SERVER: u16 = 1836;
-    /// `MySQL` lets administrators in only; a member that was expelled from its group may do so.
+    /// `MySQL` admits administrators only; a member that was expelled from its group may do this.
     pub(super) const OFFLINE_MODE: u16 = 3032;
     pub(super) const INTERRUPTED: u16 = 1317;
-    /// `MySQL` Group Replication's word for a conflict at commit.
+    /// A conflict at commit in `MySQL` Group Replication.
     pub(super) const ROLLED_BACK_AT_COMMIT: u16 = 3101;
     pub(super) const COMMIT_FAILED: u16 = 1180;
-    /// "Unknown command" by its name; a Galera node outside the majority says it to everything.
+    /// Officially "Unknown command"; a Galera node outside the majority answers every statement with it.
     pub(super) const NOT_PREPARED: u16 = 1047;
-    /// Disk full, file or temporary file not written, storage engine error, table or tablespace full, undo slots used up;
-    /// the last two are the system's own numbers as old servers pass them on.
+    /// Disk full, file or temporary file not written, storage engine error, table or tablespace full, undo slots used
+    /// up; the last two are operating system error numbers that old servers pass on.
     pub(super) const FULL_STORAGE: [u16; 9] = [1021, 1026, 1030, 1114, 1137, 1637, 1878, 3, 28];
     /// Files that cannot be opened, crashed or corrupt tables and indexes, missing tablespaces.
     pub(super) const BROKEN_STORAGE: [u16; 12] = [
         1016, 1017, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1815, 1932,
     ];
-    /// Memory, locks and threads; statements that the server ends for taking too long (MariaDB, MySQL).
+    /// Out of memory, locks or threads; statements that the server ends because they take too long (MariaDB, MySQL).
     pub(super) const SHORT_OF_RESOURCES: [u16; 7] = [1037, 1038, 1041, 1135, 1206, 1969, 3024];
     pub(super) const UNKNOWN_COLUMN: u16 = 1054;
     pub(super) const NO_DEFAULT: u16 = 1364;
@@ -105,16 +105,16 @@ mod number {
     pub(super) const DENIED: [u16; 8] = [1044, 1045, 1142, 1143, 1820, 1862, 3118, 3955];
 }
 
-/// Errors by what an operator would do about them.
+/// Errors, grouped by what an operator would do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Another transaction was in the way.
+    /// Another transaction interfered.
     LockConflict,
-    /// The connection broke or fell silent.
+    /// The connection broke or timed out.
     LostConnection,
-    /// No connection was free in time.
+    /// No connection became free in time.
     NoConnection,
-    /// The server has become a replica, or a cluster's node without the majority.
+    /// The server has become a replica, or a cluster node without the majority.
     ReadOnly,
     /// A full disk, broken or unknown tables, a missing privilege.
     NeedsOperator,
@@ -142,7 +142,7 @@ impl ErrorKind {
         Self::Other,
     ];
 
-    /// For a metric's label.
+    /// The value of a metric label.
     pub const fn word(self) -> &'static str {
         match self {
             Self::LockConflict => "lock_conflict",
@@ -159,7 +159,7 @@ impl ErrorKind {
 }
 
 impl DatabaseError {
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         if self.is_lock_conflict() {
             ErrorKind::LockConflict
@@ -184,14 +184,14 @@ impl DatabaseError {
         }
     }
 
-    /// Another transaction was in the way: the whole call may be tried again at once. On a Galera cluster another node's
-    /// transaction may be, and only the commit says so.
+    /// Another transaction interfered: the whole call may be retried at once. On a Galera cluster it may be another
+    /// node's transaction, which only shows at commit.
     pub fn is_lock_conflict(&self) -> bool {
         self.is_undone() || self.number() == Some(number::INTERRUPTED)
     }
 
-    /// Another transaction was in the way, and nothing of this one will be in the database once it is rolled back. A
-    /// statement that was interrupted may have been the one after the commit.
+    /// Another transaction interfered, and nothing of this one remains in the database after a rollback. An interrupted
+    /// statement does not qualify: it may have been one after the commit.
     pub(super) fn is_undone(&self) -> bool {
         matches!(
             self.number(),
@@ -204,14 +204,14 @@ impl DatabaseError {
         )
     }
 
-    /// Two transactions waited for each other, or two nodes or (`MariaDB` from 11.6 on) two statements wrote the same row; the
-    /// server has undone this one.
+    /// A deadlock, or two nodes or (`MariaDB` from 11.6 on) two statements wrote the same row; the server has rolled
+    /// this transaction back.
     pub fn is_deadlock(&self) -> bool {
         let number = self.number();
         matches!(number, Some(number::DEADLOCK | number::RECORD_CHANGED))
     }
 
-    /// The connection was lost, so that nobody knows how far the server got.
+    /// The connection was lost, so it is unknown how much the server executed.
     pub fn is_lost_connection(&self) -> bool {
         match &self.cause {
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
@@ -229,13 +229,13 @@ impl DatabaseError {
         }
     }
 
-    /// Nobody knows whether the commit that got this for an answer took place: the connection was lost, or a cluster's node
-    /// lost the others while it asked them.
+    /// Whether a commit that got this answer took place is unknown: the connection was lost, or a cluster node lost the
+    /// others while committing.
     pub fn leaves_commit_unknown(&self) -> bool {
         self.is_lost_connection() || self.number() == Some(number::COMMIT_FAILED)
     }
 
-    /// The database cannot take us now: no connection to be had, it is stopping, or it needs its operator.
+    /// The database cannot serve us now: no connection is available, it is shutting down, or it needs its operator.
     pub fn is_unavailable(&self) -> bool {
         self.leaves_commit_unknown()
             || matches!(
@@ -247,7 +247,7 @@ impl DatabaseError {
             || self.remedy().is_some()
     }
 
-    /// What the operator has to do, where waiting does not help.
+    /// What the operator has to do when waiting does not help.
     pub fn remedy(&self) -> Option<&'static str> {
         let number = self.number()?;
         let is_one_of = |numbers: &[u16]| numbers.contains(&number);
@@ -273,7 +273,7 @@ impl DatabaseError {
         })
     }
 
-    /// The server takes no more connections; one of ours may become free.
+    /// The server accepts no more connections; one of ours may become free.
     pub fn is_full(&self) -> bool {
         matches!(
             self.number(),
@@ -281,8 +281,8 @@ impl DatabaseError {
         )
     }
 
-    /// The server has become a replica, or a cluster's node without the majority: another one, behind the same name, takes
-    /// writes.
+    /// The server has become a replica, or a cluster node without the majority: another server behind the same name
+    /// accepts writes.
     fn is_elsewhere(&self) -> bool {
         matches!(
             self.number(),
@@ -296,12 +296,12 @@ impl DatabaseError {
         )
     }
 
-    /// The connection is of no more use.
+    /// The connection must not be reused.
     pub(super) fn spoils_connection(&self) -> bool {
         self.leaves_commit_unknown() || self.is_elsewhere()
     }
 
-    /// A column cannot hold a value: characters that its character set lacks, or too many of them.
+    /// A column cannot hold a value: it is too long, or the column's character set lacks some of its characters.
     pub fn is_unstorable(&self) -> bool {
         self.number().is_some_and(|number| {
             matches!(number, number::INCORRECT_STRING | number::DATA_TOO_LONG)
@@ -309,12 +309,12 @@ impl DatabaseError {
         })
     }
 
-    /// A table is missing: for one of ours, the migrations have not run.
+    /// A table is missing. If it is one of ours, the migrations have not run.
     pub fn is_missing_table(&self) -> bool {
         self.number() == Some(number::NO_SUCH_TABLE)
     }
 
-    /// Somebody has begun a migration and has not ended it.
+    /// A migration was begun and has not been finished.
     pub(super) fn is_unfinished_migration(&self) -> bool {
         let sqlx::Error::Migrate(error) = &self.cause else {
             return false;
@@ -332,7 +332,7 @@ impl DatabaseError {
     }
 }
 
-/// Adds what was being done to a database error: `.await.doing("insert the user")?`.
+/// Adds the failed operation to a database error: `.await.doing("insert the user")?`.
 pub trait Doing<T> {
     /// `doing` completes the sentence "could not …".
     ///

@@ -1,4 +1,4 @@
-//! Trying again what other transactions were in the way of.
+//! Retries work that conflicted with other transactions.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use backon::{ExponentialBuilder, Retryable};
 
 use super::{Cause, DatabaseError};
 
-/// What others are in the way of is tried again for so long: at least once after a silent connection.
+/// Conflicting work is retried for this long: at least once after a silent connection.
 pub const RETRY_FOR: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The pauses before each further try: they grow, are not the same for two who met, and do not end.
+/// The back-off between retries: growing, with jitter so that two that collided do not collide again, and without end.
 pub fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
@@ -20,11 +20,11 @@ pub fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Does [`Pool::work`](super::Pool::work) that is one transaction, and does it again as a whole, for [`RETRY_FOR`], while
-/// others are in its way. Only when it is known to be undone: not after a lost connection.
+/// Runs [`Pool::work`](super::Pool::work) that is one transaction. Retries it as a whole, for [`RETRY_FOR`], while it
+/// conflicts with other transactions. Only retries work that is known to be rolled back: not after a lost connection.
 ///
 /// # Errors
-/// As the work.
+/// Those of the work.
 pub async fn insist<T, E: Cause, F: Future<Output = Result<T, E>>>(
     work: impl FnMut() -> F,
 ) -> Result<T, E> {

@@ -7,14 +7,15 @@ pub enum Literal<'a> {
     Number(u64),
     /// Text, in the connection's character set.
     Text(&'a str),
-    /// Bytes that no character set converts.
+    /// Bytes, without character set conversion.
     Bytes(&'a [u8]),
     /// NULL.
     Null,
 }
 
 impl Literal<'_> {
-    /// Hexadecimal digits can hold any text and end none; the introducer keeps them from being taken for bytes.
+    /// Hexadecimal digits can represent any text and cannot end the literal; the introducer marks them as text, not
+    /// bytes.
     pub(super) fn write(self, sql: &mut String) {
         let (before, bytes) = match self {
             Self::Number(number) => {

@@ -1,4 +1,5 @@
-//! Our own tables: `sql/migrations/`, rendered with the site's prefix and recorded in `{prefix}fcom_sidecar_schema`.
+//! Migrates our own tables: `sql/migrations/`, rendered with the site's prefix, recorded in
+//! `{prefix}fcom_sidecar_schema`.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -12,9 +13,9 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each, additive, so that the previous release runs on the new schema, and does nothing where it was done: a process
-/// may die after the statement and before it is noted. Each site of a network has its own
-/// ledger, so what changes a table of all of them (`{base}`) must do nothing when it has been done.
+/// after each; it is additive, so that the previous release runs on the new schema; and it is idempotent, because a
+/// process may die after the statement and before it is recorded. Each site of a network has its own ledger, so a
+/// migration of a table that all sites share (`{base}`) must do nothing when it has already been applied.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
@@ -43,15 +44,15 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
 ];
 
-/// Creates or updates our tables; does nothing where they are up to date. Any number of instances may call it at once.
+/// Creates or updates our tables; does nothing if they are up to date. Any number of instances may call it at once.
 ///
 /// # Errors
-/// The database is away, the account may not create tables, or a migration failed.
+/// The database is unreachable, the account may not create tables, or a migration failed.
 pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
     let missing = pool
         .work(async |connection| missing_migrations(connection, tables).await)
         .await?;
-    // The migrator asks for its ledger with CREATE TABLE IF NOT EXISTS, which the account need not be allowed.
+    // The migrator runs CREATE TABLE IF NOT EXISTS for its ledger, a privilege that the account need not have.
     if missing == Some(0) {
         return Ok(());
     }
@@ -68,8 +69,8 @@ pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseErr
     .await
 }
 
-/// The nodes of a cluster know nothing of each other's named locks, and some servers refuse to take one there. The ledger
-/// decides: two nodes cannot both note that they have begun a version.
+/// The nodes of a cluster do not see each other's named locks, and some servers refuse to take one there. Instead the
+/// ledger decides: two nodes cannot both record that they have begun a version.
 async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
     let started = Instant::now();
     let applied = || {
@@ -84,13 +85,13 @@ async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), Databas
         .await
 }
 
-/// Whether an instance at another node of a cluster is at it.
+/// Whether an instance at another node of a cluster is migrating.
 fn is_overtaken(error: &DatabaseError) -> bool {
     error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
 }
 
-/// Takes the lock and returns its name. The migrator's own lock waits with a negative time limit, which MariaDB takes for
-/// none: two instances that start together would both create everything.
+/// Takes the lock and returns its name. The migrator's own lock waits with a negative timeout, which MariaDB treats as
+/// zero: two instances that start together would both create everything.
 async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<String, DatabaseError> {
     const DOING: &str = "wait for other instances' migrations";
     let database: String = sqlx::query_scalar(DATABASE)
@@ -109,15 +110,15 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<String
     Err(sqlx::Error::PoolTimedOut).doing(DOING)
 }
 
-/// A named lock belongs to the whole server and has 64 characters at most. Older builds let the server make the same name
-/// with its `MD5()`, which MySQL lacks since 9.6, so an old and a new process exclude each other.
+/// A named lock is global to the server and has at most 64 characters. Older builds let the server compute the same
+/// name with its `MD5()`, which MySQL lacks since 9.6, so an old and a new process still exclude each other.
 fn lock_name(database: &str, tables: &TableNames) -> String {
     let digest = Md5::digest(format!("{database}.{}", tables.base()));
     let digits = |name, byte| format!("{name}{byte:02x}");
     digest.iter().fold("fcom_sidecar_".to_owned(), digits)
 }
 
-/// A lock that is not given back is gone with its connection.
+/// A lock that is not released ends with its connection.
 async fn unlock(connection: &mut Connection, name: &str) -> Result<(), DatabaseError> {
     sqlx::query(UNLOCK)
         .bind(name)
@@ -127,9 +128,9 @@ async fn unlock(connection: &mut Connection, name: &str) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Between two looks at what another node does.
+/// Between two checks of another node's progress.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Twice the wait for the lock.
+/// Twice the lock timeout.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// One minute is ample for a few empty tables.
 const LOCK: &str = "SELECT GET_LOCK(?, 60)";
@@ -151,7 +152,8 @@ async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), D
         .doing("create or update the sidecar's tables")
 }
 
-/// Does again what was begun by a process that was killed, or by another node of a cluster that is at it: neither minds.
+/// Repeats migrations that were begun by a process that was killed, or by another cluster node that is still running
+/// them; both cases are safe.
 async fn finish(
     migrator: &Migrator,
     connection: &mut Connection,
@@ -185,7 +187,7 @@ async fn finish(
 /// How many migrations have not been applied; `None` when the ledger itself is missing.
 ///
 /// # Errors
-/// The database cannot be asked.
+/// The query failed.
 pub async fn missing_migrations(
     connection: &mut Connection,
     tables: &TableNames,
@@ -206,7 +208,7 @@ pub async fn missing_migrations(
     }
 }
 
-/// Claims must collide whenever the users table's collation calls two values equal, so they take its collation.
+/// Claims must collide whenever the users table's collation treats two values as equal, so they use its collation.
 const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.COLUMNS \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{users}' AND COLUMN_NAME = 'user_email'";
 
@@ -228,8 +230,8 @@ fn migrator(tables: &TableNames, collation: &str) -> Migrator {
                 rendered,
                 true,
             );
-            // Of the file, not of the rendered text: a changed collation is no changed migration. Nor is it one that a
-            // table moved to the prefix that a network shares, which is every single site's own.
+            // The checksum is of the file, not of the rendered text: a changed collation does not change the migration.
+            // Nor does moving a table to the prefix that a network shares, which for a single site is its own prefix.
             let text = text.replace("{base}", "{prefix}");
             migration.checksum = Sha256::digest(text).to_vec().into();
             migration
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn the_lock_has_the_name_that_the_servers_md5_gave_it() {
         let tables = TableNames::new("wp_", None, None).unwrap();
-        // SELECT MD5(CONCAT('wordpress', '.', 'wp_')) of MariaDB 10.11.
+        // SELECT MD5(CONCAT('wordpress', '.', 'wp_')) on MariaDB 10.11.
         let expected = "fcom_sidecar_7c5fea81558c33aa5062f211c1e96081";
         assert_eq!(lock_name("wordpress", &tables), expected);
     }

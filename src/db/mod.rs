@@ -1,5 +1,5 @@
-//! The database: connections and their session, table names, the SQL files, our own tables, and the words for what
-//! went wrong. Nothing above this module opens a connection or writes SQL of its own.
+//! Database access: connections and their sessions, table names, the SQL files, our own tables, and errors. No module
+//! above this one opens a connection or writes SQL of its own.
 
 mod batch;
 mod cluster;
@@ -28,5 +28,5 @@ pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTa
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
 
-/// What a query inside a transaction runs on: the caller owns the transaction.
+/// Runs a query inside a transaction that the caller owns.
 pub type Connection = sqlx::MySqlConnection;

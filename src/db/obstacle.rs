@@ -1,5 +1,5 @@
-//! What keeps a database that answers from being written to safely. `serve` takes no call while there is an obstacle;
-//! `check` tells the same and more.
+//! Finds reasons why a reachable database cannot be written to safely. `serve` accepts no calls while there is an
+//! obstacle; `check` reports the same and more.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row};
 
 use super::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames, site_tables};
 
-/// Why no call may be carried out here. Says what to do about it.
+/// Why no call may be executed on this database. The message says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// The server refuses every write of a READ COMMITTED transaction (error 1665).
@@ -17,35 +17,35 @@ pub enum Obstacle {
          set binlog_format to ROW or MIXED"
     )]
     StatementBinaryLog,
-    /// A table without transactions: a call could be half done.
+    /// A non-transactional table: a call could be half done.
     #[error(
         "the table {table} is {engine}, which knows no transactions: a call could be half done. \
          After a backup: ALTER TABLE {table} ENGINE = InnoDB;"
     )]
     NoTransactions {
-        /// Its whole name.
+        /// The full table name.
         table: String,
-        /// As the server calls it.
+        /// The server's name for the storage engine.
         engine: String,
     },
-    /// A network of sites, of which nobody has chosen one.
+    /// A network of sites, with none selected.
     #[error(
         "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served: set \
          wordpress.blog_id or wordpress.root"
     )]
     UndeclaredNetwork(String),
-    /// The chosen site is not there.
+    /// The selected site does not exist.
     #[error("the network has no site {0}: set wordpress.blog_id to the id of one that it has")]
     NoSuchSite(u64),
-    /// Nobody but the site's owner knows which bytes such a column really holds.
+    /// Only the site's owner knows which bytes such a column really holds.
     #[error(
         "{table}.{column} holds {charset} text: names would be written in another way than PHP writes them, so the table must \
          be converted to utf8mb4 first"
     )]
     NoUnicode {
-        /// The table's whole name.
+        /// The full table name.
         table: String,
-        /// A column with text.
+        /// A text column.
         column: String,
         /// Its character set.
         charset: String,
@@ -57,10 +57,10 @@ const VARIABLES: &str =
 const ENGINES: &str = include_str!("../../sql/checks/engines.sql");
 const CHARSETS: &str = include_str!("../../sql/checks/charsets.sql");
 
-/// The first obstacle, if any. A table that is not there is none: calls fail by themselves.
+/// The first obstacle, if any. A missing table is none: calls that need it fail by themselves.
 ///
 /// # Errors
-/// The database cannot be asked.
+/// The query failed.
 pub async fn obstacle(
     connection: &mut Connection,
     names: &TableNames,
@@ -93,10 +93,10 @@ pub async fn obstacle(
 const NETWORK: &str = "SELECT COUNT(*) = 2 FROM information_schema.TABLES \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('{base}blogs', '{base}sitemeta')";
 
-/// For a site of which only the options tell: whether it belongs to a network that they do not mention.
+/// For a site configured as a single site: whether it belongs to a network that the configuration does not mention.
 ///
 /// # Errors
-/// The database cannot be asked.
+/// The query failed.
 pub async fn undeclared_network(
     connection: &mut Connection,
     names: &TableNames,
@@ -140,11 +140,11 @@ async fn ask<R: for<'r> FromRow<'r, MySqlRow> + Send + Unpin>(
         .doing("read how the tables store rows and text")
 }
 
-/// Whether the server refuses our writes because of its binary log, in the words of the session: its own format counts,
-/// not the server's. `SHOW`, because a server may not know a variable.
+/// Whether the server refuses our writes because of its binary log. The session's format counts, not the server's. Uses
+/// `SHOW`, because a server may not know a variable.
 ///
 /// # Errors
-/// The database cannot be asked.
+/// The query failed.
 pub async fn statements_are_logged(connection: &mut Connection) -> Result<bool, DatabaseError> {
     let rows = sqlx::raw_sql(VARIABLES)
         .fetch_all(connection)
@@ -164,7 +164,7 @@ pub async fn statements_are_logged(connection: &mut Connection) -> Result<bool, 
     Ok(is("log_bin", &["ON", "1"]) && is("binlog_format", &["STATEMENT"]))
 }
 
-/// Whether text in this character set is Unicode, perhaps without the characters above U+FFFF.
+/// Whether text in this character set is Unicode, possibly without the characters above U+FFFF.
 pub fn is_unicode(charset: &str) -> bool {
     charset.starts_with("utf8")
 }

@@ -1,4 +1,4 @@
-//! Connections, lent for a piece of work with the database in limited time.
+//! Lends connections for a piece of database work with a time limit.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +17,8 @@ use super::session::{connect_options, open_session};
 use super::{Connection, DatabaseError, Doing, ErrorKind};
 use crate::config::Database;
 
-/// The connection pool. Its connections belong to the runtime that uses them, so work with the database is spawned on
-/// the main runtime and never runs on a web worker.
+/// The connection pool. Its connections belong to the runtime that uses them, so database work is spawned on the main
+/// runtime and never runs on a web worker.
 #[derive(Clone)]
 pub struct Pool {
     connections: managed::Pool<Sessions>,
@@ -27,7 +27,7 @@ pub struct Pool {
     observer: Arc<dyn Observer>,
 }
 
-/// Receives the measurements of the pool.
+/// Receives the pool's measurements.
 pub trait Observer: Send + Sync {
     /// The wait for a connection ended, with or without one.
     fn waited(&self, wait: Duration);
@@ -36,7 +36,7 @@ pub trait Observer: Send + Sync {
     fn failed(&self, kind: ErrorKind);
 }
 
-/// Discards them, for short-lived commands.
+/// Discards the measurements, for short-lived commands.
 pub struct Unobserved;
 
 impl Observer for Unobserved {
@@ -45,7 +45,7 @@ impl Observer for Unobserved {
     fn failed(&self, _: ErrorKind) {}
 }
 
-/// How many connections there are, and how many wait for one.
+/// How many connections there are, and how much work waits for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
     /// Open, in use or not.
@@ -56,13 +56,13 @@ pub struct PoolStatus {
     pub waiting: usize,
 }
 
-/// Far shorter than the `wait_timeout` of the session, so that an idle connection is closed by us first.
+/// Far shorter than the session's `wait_timeout`, so that we close an idle connection before the server does.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What work with the database may take beyond a wait for a locked row.
+/// The time limit for database work, not counting a wait for a locked row.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Opens connections, and judges those that come back.
+/// Opens connections, and decides which of them may be reused.
 struct Sessions {
     options: MySqlConnectOptions,
     lock_wait: Duration,
@@ -70,7 +70,7 @@ struct Sessions {
 }
 
 impl Sessions {
-    /// Connections that are older than the last loss are hardly better off, and trying each of them would take long.
+    /// Connections older than the last lost one are probably dead too, and trying each of them would take long.
     fn note_loss(&self) {
         *self
             .last_loss
@@ -92,11 +92,12 @@ impl Manager for Sessions {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
-        // Boxed: it is large and rare, and part of every piece of work otherwise.
+        // Boxed because it is large and rarely used, and would otherwise be part of every piece of work.
         Box::pin(open_session(&self.options, self.lock_wait)).await
     }
 
-    /// Without asking the server: a dead connection costs one retry of a call instead of one round trip of every call.
+    /// Does not ask the server: a dead connection costs one retry of a call, a check would cost every call a round
+    /// trip.
     async fn recycle(
         &self,
         _: &mut MySqlConnection,
@@ -110,7 +111,7 @@ impl Manager for Sessions {
     }
 }
 
-/// Opens the pool without connecting: the database may still be away.
+/// Opens the pool without connecting: the database may not be up yet.
 ///
 /// # Errors
 /// As [`connect_options`].
@@ -130,7 +131,7 @@ pub fn open(
         .max_size(usize::try_from(database.max_connections).unwrap_or(usize::MAX))
         .wait_timeout(Some(database.acquire_timeout))
         .create_timeout(Some(database.acquire_timeout))
-        // What is too many for the present load becomes idle.
+        // LIFO, so that connections beyond the present load become idle.
         .queue_mode(QueueMode::Lifo)
         .runtime(deadpool::Runtime::Tokio1)
         .build()
@@ -144,12 +145,12 @@ pub fn open(
 }
 
 impl Pool {
-    /// Does a piece of work on one connection, in limited time: some seconds more than a statement may wait for a locked
-    /// row. A connection on which the time ran out, or whose server has become read-only, is closed and not used again;
-    /// the server rolls back what was open on it. The work is to run in a task that nobody aborts.
+    /// Runs work on one connection, with a time limit: some seconds more than a statement may wait for a locked row. A
+    /// connection that timed out, or whose server has become read-only, is closed and not reused; the server rolls back
+    /// its open transaction. The work must run in a task that is never aborted.
     ///
     /// # Errors
-    /// No connection was to be had, the time ran out (as a lost connection), or the work failed.
+    /// No connection was available, the time ran out (reported as a lost connection), or the work failed.
     pub async fn work<T, E: Cause>(
         &self,
         work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
@@ -157,7 +158,7 @@ impl Pool {
         self.long_work(self.time_limit, work).await
     }
 
-    /// [`work`](Self::work) with a time limit of its own.
+    /// [`work`](Self::work) with its own time limit.
     pub(super) async fn long_work<T, E: Cause>(
         &self,
         time_limit: Duration,
@@ -201,12 +202,12 @@ impl Pool {
         Err(error).doing("get a database connection")
     }
 
-    /// Why the database does not answer, if it does not: then there is no point in waiting for a connection.
+    /// Why the database does not answer, if it does not: then waiting for a connection is pointless.
     pub fn absence(&self) -> Option<String> {
         self.pulse.absence()
     }
 
-    /// Watches whether the database answers, and closes connections that are idle for long, until `stop`.
+    /// Monitors whether the database answers, and closes connections that have been idle for long, until `stop`.
     pub async fn watch(&self, stop: &CancellationToken) {
         while self.pulse.beat(stop).await {
             let sessions = self.connections.manager();
@@ -214,11 +215,11 @@ impl Pool {
         }
     }
 
-    /// Closes the idle connections of which `is_good` is not true.
+    /// Closes the idle connections for which `is_good` returns false.
     async fn keep(&self, is_good: impl Fn(&Metrics) -> bool) {
         let kept = self.connections.retain(|_, metrics| is_good(&metrics));
         let farewells = kept.removed.into_iter().map(MySqlConnection::close);
-        // Whoever does not listen any more is left to the system.
+        // Connections that do not close in time are left to the operating system.
         let _ = tokio::time::timeout(TIME_LIMIT, join_all(farewells)).await;
     }
 
@@ -232,7 +233,7 @@ impl Pool {
         }
     }
 
-    /// Closes all connections; those in use when they come back.
+    /// Closes idle connections now, and those in use when they are returned.
     pub async fn close(&self) {
         self.keep(|_| false).await;
         self.connections.close();
@@ -243,8 +244,8 @@ fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
-/// A connection that is closed on drop, without a farewell: nobody may be listening, and what is open on it must not be
-/// taken for the next one's.
+/// A connection that is closed on drop, without a goodbye to the server: it may not be listening, and an open
+/// transaction must not leak to the next user of the connection.
 struct Lent(Option<Object<Sessions>>);
 
 impl Lent {
@@ -252,7 +253,7 @@ impl Lent {
         self.0.as_mut().expect("it is lent until it is given back")
     }
 
-    /// After an error something may be open on it; nobody waits for that to be rolled back.
+    /// After an error a transaction may still be open. It is rolled back in the background.
     fn give_back(mut self, roll_back: bool) {
         let Some(connection) = self.0.take() else {
             return;
@@ -275,9 +276,9 @@ impl Drop for Lent {
     }
 }
 
-/// An error of work with the database, which may come from the database.
+/// An error of database work, which may or may not come from the database.
 pub trait Cause: From<DatabaseError> {
-    /// What the database said, if it was that.
+    /// The database error, if it is one.
     fn database(&self) -> Option<&DatabaseError>;
 }
 

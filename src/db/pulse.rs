@@ -1,5 +1,5 @@
-//! Whether the database answers. Calls that come while it does not are refused at once: each would wait for seconds, and
-//! take the place of one that could be carried out when it is back.
+//! Monitors whether the database answers. During an outage calls are refused at once: each would otherwise wait for
+//! seconds, and take the place of one that could be executed when the database is back.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::Doing;
 
-/// Between two beats while it answers.
+/// Between two checks while the database answers.
 const CALM: Duration = Duration::from_secs(1);
-/// Between two beats while it does not, so that its return is noticed at once.
+/// Between two checks during an outage, so that its end is noticed quickly.
 const ANXIOUS: Duration = Duration::from_millis(200);
-/// What an answer may take. A busy server is not away.
+/// Timeout of a check. A busy server is not an outage.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the server over a connection of its own.
+/// Pings the server over a connection of its own.
 pub(super) struct Pulse {
     options: MySqlConnectOptions,
     connection: tokio::sync::Mutex<Option<MySqlConnection>>,
     absence: Mutex<Option<String>>,
     suspicion: Notify,
-    /// When somebody was answered last.
+    /// When the server last answered any query.
     heard: Mutex<Option<Instant>>,
 }
 
@@ -40,12 +40,12 @@ impl Pulse {
         }
     }
 
-    /// A connection was lost or could not be made: the next beat is due.
+    /// A connection was lost or could not be opened: check at once.
     pub(super) fn suspect(&self) {
         self.suspicion.notify_one();
     }
 
-    /// The server has answered somebody.
+    /// The server has answered a query.
     pub(super) fn hear(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -55,19 +55,19 @@ impl Pulse {
         heard.is_some_and(|heard| heard > time)
     }
 
-    /// Why the server does not answer, if it did not the last time.
+    /// Why the server does not answer, if the last check failed.
     pub(super) fn absence(&self) -> Option<String> {
         self.lock().clone()
     }
 
-    /// Waits until a beat is due and asks the server; false once `stop` is cancelled.
+    /// Waits until a check is due and runs it; false once `stop` is cancelled.
     pub(super) async fn beat(&self, stop: &CancellationToken) -> bool {
         let is_away = self.lock().is_some();
         let due = async {
             if is_away {
                 tokio::time::sleep(ANXIOUS).await;
             } else {
-                // An error means that nobody has noticed anything.
+                // On a timeout no connection was lost in the meantime.
                 let _ = timeout(CALM, self.suspicion.notified()).await;
             }
         };
@@ -89,10 +89,10 @@ impl Pulse {
         true
     }
 
-    /// Fails only if nobody answers, not even to a new connection. A server that refuses one is there.
+    /// Fails only if the server does not answer even a new connection. A server that refuses a connection is up.
     async fn ask(&self) -> Result<(), String> {
         let mut place = self.connection.lock().await;
-        // Taken out, so that a connection whose time ran out is not asked again.
+        // Taken out, so that a connection that timed out is not used again.
         if let Some(mut connection) = place.take()
             && let Ok(Ok(())) = timeout(PATIENCE, connection.ping()).await
         {

@@ -1,4 +1,4 @@
-//! How connections are opened, and what their session is set to.
+//! Opens connections and sets up their sessions.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use sqlx::{ConnectOptions, Executor, MySqlConnection};
 
 use crate::config::{Database, Host, Target};
 
-/// What no session may keep from the server's defaults. Strict, so that lengths are ours to enforce and never cut
-/// silently; without `NO_ZERO_DATE`, because Action Scheduler writes zero dates; without `ANSI_QUOTES` and
-/// `NO_BACKSLASH_ESCAPES`, because WordPress runs without them. The time zone is never set: PHP writes local literals
-/// into TIMESTAMP columns through the server's default zone, and so must we.
+/// Settings that no session may take from the server's defaults. Strict, so that lengths are ours to enforce and values
+/// are never truncated silently; without `NO_ZERO_DATE`, because Action Scheduler writes zero dates; without
+/// `ANSI_QUOTES` and `NO_BACKSLASH_ESCAPES`, because WordPress runs without them. The time zone is never set: PHP
+/// writes local literals into TIMESTAMP columns through the server's default zone, and so must we.
 pub const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
-/// After this long without a statement of ours the server ends the session and frees its locks: we are gone, and nobody
-/// told it.
+/// After this long without a statement of ours, the server ends the session and frees its locks: our process is gone
+/// and could not close it.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Prepared statements kept per connection: all of ours, and some sizes of the repeated ones.
+/// Prepared statements cached per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;
 
 /// Turns the configuration into connect options.
 ///
 /// # Errors
-/// A URL that the driver cannot read. The error never holds the URL.
+/// The driver cannot parse the URL. The error never contains the URL.
 pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx::Error> {
     let options = match &database.target {
         Target::Url(url) => {
-            // The driver knows the one scheme only.
+            // The driver only knows the scheme `mysql`.
             let url = url.expose_secret().replacen("mariadb://", "mysql://", 1);
             url.parse::<MySqlConnectOptions>()?
         }
@@ -63,10 +63,10 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
         .disable_statement_logging())
 }
 
-/// One connection with a session like the pool's: what the server says at the first try is the error.
+/// Opens one connection with a session like the pool's. An error from the first attempt is returned without a retry.
 ///
 /// # Errors
-/// As [`connect_options`], or the server cannot be reached or refuses.
+/// As [`connect_options`], or the server cannot be reached or refuses the connection.
 pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error> {
     open_session(&connect_options(database)?, database.lock_wait_timeout).await
 }
@@ -84,7 +84,7 @@ pub(super) async fn open_session(
          SESSION wait_timeout = {wait}"
     );
     connection.execute(sqlx::AssertSqlSafe(session)).await?;
-    // The one spelling that every MariaDB and MySQL knows.
+    // The only spelling that every MariaDB and MySQL version knows.
     connection
         .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         .await?;

@@ -1,5 +1,5 @@
-//! What the statements in `sql/queries/` use of each table: the one list from which `check` derives the columns, indexes
-//! and privileges that must be there.
+//! Lists what the statements in `sql/queries/` use of each table. `check` derives the required columns, indexes and
+//! privileges from this one list.
 
 mod table;
 
@@ -31,7 +31,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
             "user_activation_key",
             "display_name",
         ],
-        // The reset key of a welcome mail. SELECT … FOR UPDATE, too, is allowed only to who may update.
+        // The reset key of a welcome mail. SELECT … FOR UPDATE also requires the UPDATE privilege.
         updates: &["user_activation_key"],
         indexes: &[
             index("user_login_key", &["user_login"]),
@@ -54,7 +54,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
         id: "option_id",
         reads: &["option_id", "option_name", "option_value"],
         inserts: &["option_name", "option_value", "autoload"],
-        // For INSERT … SELECT … ON DUPLICATE KEY UPDATE, MariaDB asks for UPDATE on every column that is inserted.
+        // For INSERT … SELECT … ON DUPLICATE KEY UPDATE, MariaDB requires UPDATE on every inserted column.
         updates: &["option_name", "option_value", "autoload"],
         indexes: &[unique("option_name", &["option_name"])],
         ..UNUSED
@@ -70,7 +70,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
             "created_at",
             "updated_at",
         ],
-        // The management of webhooks; calls update the value alone.
+        // For webhook management; calls only update the value.
         inserts: &[
             "object_type",
             "meta_key",
@@ -163,7 +163,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
     },
 ];
 
-/// What a site of a network needs beside them.
+/// Additional tables for a site of a network.
 const NETWORK_TABLES: &[SiteTable] = &[
     SiteTable {
         name: "users",
@@ -195,7 +195,7 @@ const NETWORK_TABLES: &[SiteTable] = &[
     },
 ];
 
-/// Every table that is used of a site: [`SITE_TABLES`], and on a network those that its sites share.
+/// Every table that a site uses: [`SITE_TABLES`], and on a network those that its sites share.
 pub fn site_tables(tables: &TableNames) -> impl Iterator<Item = &'static SiteTable> + use<> {
     let network = if tables.is_network() {
         NETWORK_TABLES
@@ -205,7 +205,7 @@ pub fn site_tables(tables: &TableNames) -> impl Iterator<Item = &'static SiteTab
     SITE_TABLES.iter().chain(network)
 }
 
-/// Our own tables; every privilege is asked for as a whole, because their columns change with releases.
+/// Our own tables; privileges are required on the whole table, because the columns change with releases.
 pub const OWN_TABLES: &[SiteTable] = &[
     SiteTable {
         name: "fcom_sidecar_schema",
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::db::Statements;
 
-    /// The tables that a statement touches, and how: words after the keywords that a table's name follows.
+    /// The tables that a statement touches, and how: found by the keywords that precede a table name.
     fn uses(sql: &str) -> BTreeSet<(String, Privilege)> {
         let words: Vec<&str> = sql
             .split(|c: char| c.is_whitespace() || c == '(' || c == ')')
@@ -283,7 +283,7 @@ mod tests {
                 ["UPDATE", name, "SET" | "FORCE"] => {
                     uses.insert(table(name, Privilege::Update));
                 }
-                // Stand for no table.
+                // Not table names.
                 [_, "FROM", "DUAL"] | [_, "FROM" | "JOIN", "SELECT"] => {}
                 [_, "FROM" | "JOIN", name] => {
                     uses.insert(table(name, Privilege::Select));

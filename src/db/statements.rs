@@ -1,8 +1,9 @@
-//! Every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
+//! Loads every statement of the daemon: one file each in `sql/queries/`, rendered once with the site's table names.
 //!
-//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names, `{base}` is the prefix of what the sites of a
-//! network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column; `{each: …}` is repeated,
-//! comma-separated, once per row or value; `{network: …}` stands for a site of a network only, and `{blog_id}` in it.
+//! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{base}` is the prefix of the tables that
+//! the sites of a network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column;
+//! `{each: …}` is repeated, comma-separated, once per row or value; `{network: …}` is kept only for a site of a network,
+//! and may contain `{blog_id}`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +12,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use super::{Literal, TableNames};
 
-/// A site-local literal `YYYY-MM-DD HH:MM:SS` as the TIMESTAMP column takes it. PHP's lax session moves a time inside
-/// the server's own DST gap forward and stores what TIMESTAMP cannot hold as the zero date; our strict session would
-/// refuse both, so the server is asked to do here what it does there. `MySQL` converts seconds beyond 2038, which its
-/// columns cannot hold; `MariaDB` leaves out what such comments hold, and converts as far as its columns reach.
+/// A site-local literal `YYYY-MM-DD HH:MM:SS` in the form that the TIMESTAMP column accepts. PHP's non-strict session
+/// moves a time inside the server's own DST gap forward and stores what TIMESTAMP cannot hold as the zero date; our
+/// strict session would refuse both, so the SQL asks the server to do the same here. `MySQL` converts seconds beyond
+/// 2038, which its columns cannot hold; `MariaDB` skips the content of such comments, and converts as far as its
+/// columns reach.
 const LOCAL_TIME: &str = "COALESCE(FROM_UNIXTIME(NULLIF(\
     /*!80028 NULLIF(LEAST(*/UNIX_TIMESTAMP(?)/*!80028 , 2147483648), 2147483648)*/, 0)), '0000-00-00 00:00:00')";
 
@@ -43,12 +45,12 @@ impl Statement {
         Self { text, once }
     }
 
-    /// The statement; `{each: …}` stands once.
+    /// The statement with `{each: …}` once.
     pub fn sql(&self) -> SqlStr {
         self.once.clone()
     }
 
-    /// The statement with `{each: …}` standing `count` times, at least once.
+    /// The statement with `{each: …}` repeated `count` times, at least once.
     pub fn repeated(&self, count: usize) -> SqlStr {
         if count <= 1 {
             self.sql()
@@ -57,7 +59,7 @@ impl Statement {
         }
     }
 
-    /// The statement with literals instead of its parameters, `{each: …}` as often as they want.
+    /// The statement with literals instead of its parameters, and `{each: …}` repeated to match them.
     pub(super) fn filled(&self, literals: &[Literal<'_>]) -> String {
         let marks = |text: &str| text.matches('?').count();
         let each = marks(&self.text[each_range(&self.text)]);
@@ -80,8 +82,8 @@ impl Statement {
     }
 }
 
-/// Sound: the text is a file of this crate, in which only names that `TableNames` has checked and literals that
-/// [`Literal`] has written were put.
+/// Sound: the text is a file of this crate. Only names that `TableNames` has checked and literals that [`Literal`] has
+/// written were inserted.
 pub(super) fn safe(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }
@@ -98,9 +100,9 @@ fn expand(text: &str, count: usize) -> String {
     format!("{head}{}{tail}", vec![each.trim(); count].join(", "))
 }
 
-/// Keeps what stands in `{network: …}`, or leaves it out.
+/// Keeps or removes the content of `{network: …}`.
 fn for_network(text: &str, blog_id: Option<u64>) -> String {
-    // Statements that are for networks alone name a site, too; those of single sites are never run.
+    // Statements for networks also contain the id of a site; on a single site they are never run.
     let blog_id_text = blog_id.unwrap_or_default().to_string();
     let mut text = text.replace("{blog_id}", &blog_id_text);
     while let Some(start) = text.find(NETWORK) {
@@ -114,7 +116,7 @@ fn for_network(text: &str, blog_id: Option<u64>) -> String {
 
 const NETWORK: &str = "{network:";
 
-/// Where `{each: …}` stands; an empty range if it does not.
+/// The position of `{each: …}`; an empty range if there is none.
 fn each_range(text: &str) -> std::ops::Range<usize> {
     let Some(start) = text.find("{each:") else {
         return 0..0;
@@ -143,13 +145,13 @@ macro_rules! statements {
                 }
             }
 
-            /// Whether other servers write at the same time (see [`Cluster`](super::Cluster)): their locks are not seen
-            /// here, and statements are not sent together.
+            /// Whether other servers accept writes at the same time (see [`Cluster`](super::Cluster)). If so, their
+            /// locks are invisible here, and statements are not sent together.
             pub fn has_several_writers(&self) -> bool {
                 self.several_writers.load(Ordering::Relaxed)
             }
 
-            /// Says so, to every clone; it is found out when the database is first reached.
+            /// Sets the above, for every clone; it is detected when the database is first reached.
             pub fn set_several_writers(&self, several: bool) {
                 self.several_writers.store(several, Ordering::Relaxed);
             }

@@ -1,4 +1,4 @@
-//! The names of the site's tables: known only at run time, and fixed from then on.
+//! Names of the site's tables: known only at run time, and fixed from then on.
 
 /// Table prefixes and the two tables that `CUSTOM_USER_TABLE` and `CUSTOM_USER_META_TABLE` may rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct TableNames {
     blog_id: Option<u64>,
 }
 
-/// A name that cannot stand in SQL as it is.
+/// A name that is not safe to use in SQL.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "\"{0}\" is no table name or prefix: WordPress admits ASCII letters, digits and underscores, 64 at most"
@@ -18,10 +18,10 @@ pub struct TableNames {
 pub struct InvalidTableName(String);
 
 impl TableNames {
-    /// `prefix` as in `$table_prefix`; `users` and `usermeta` replace the whole name of those tables, as WordPress does.
+    /// `prefix` is `$table_prefix`; `users` and `usermeta` replace the full name of those tables, as in WordPress.
     ///
     /// # Errors
-    /// A name with other characters than ASCII letters, digits and underscores: this is what makes rendering sound.
+    /// A name with characters other than ASCII letters, digits and underscores. This check makes rendering sound.
     pub fn new(
         prefix: &str,
         users: Option<&str>,
@@ -40,8 +40,8 @@ impl TableNames {
         })
     }
 
-    /// The names of one site of a network: `self` is as [`Self::new`] makes it of the network's own prefix, `prefix` is
-    /// what the tables of the site begin with. The users are the network's.
+    /// The names of one site of a network. `self` is built by [`Self::new`] from the network's own prefix; `prefix` is
+    /// the prefix of the site's tables. The users belong to the network.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -53,17 +53,17 @@ impl TableNames {
         })
     }
 
-    /// What the site's tables begin with, and its keys `{prefix}capabilities` and `{prefix}user_roles`.
+    /// The prefix of the site's tables, and of its keys `{prefix}capabilities` and `{prefix}user_roles`.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// `$table_prefix`: what the tables begin with that the sites of a network share; the prefix of a single site.
+    /// `$table_prefix`: the prefix of the tables that the sites of a network share; on a single site, its own prefix.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Which site of a network this is; `None` for a single site.
+    /// The site's id within a network; `None` for a single site.
     pub fn blog_id(&self) -> Option<u64> {
         self.blog_id
     }
@@ -73,12 +73,12 @@ impl TableNames {
         self.blog_id.is_some()
     }
 
-    /// The users table's whole name.
+    /// The full name of the users table.
     pub fn users(&self) -> &str {
         &self.users
     }
 
-    /// The usermeta table's whole name.
+    /// The full name of the usermeta table.
     pub fn usermeta(&self) -> &str {
         &self.usermeta
     }

@@ -16,7 +16,7 @@ pub(super) fn cycles(arrows: &Arrows) -> impl Iterator<Item = String> {
     })
 }
 
-/// The shortest cycle through a node, which stands at both ends.
+/// The shortest cycle through a node, which is both its first and its last element.
 fn cycle<'a>(arrows: &'a Arrows, start: &'a str) -> Option<Vec<&'a str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);

@@ -1,5 +1,5 @@
-//! Compares the imports in the source files with the table of rooms in `ARCHITECTURE.md`. A room is a top-level module; it
-//! imports exactly the rooms that its row lists. Mirrors nothing in PHP.
+//! Compares the imports in the source files with the table of rooms in `ARCHITECTURE.md`. A room is a top-level module;
+//! it imports exactly the rooms that its row lists. Has no counterpart in PHP.
 
 mod graph;
 mod tree;

@@ -1,5 +1,5 @@
-//! The modules of the crate and the paths that they refer to, read from the tokens of the source files, so that comments and
-//! string literals do not count. Code behind `#[cfg(test)]` is skipped: tests may import anything.
+//! Reads the crate's modules, and the paths that they refer to, from the tokens of the source files, so that comments
+//! and string literals do not count. Code behind `#[cfg(test)]` is skipped: tests may import anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -161,7 +161,7 @@ impl Tree {
         Some(base)
     }
 
-    /// The module that defines the item, behind re-exports; `None` if these lead into another crate.
+    /// The module that defines the item, following re-exports; `None` if these lead into another crate.
     fn defining(&self, absolute: &[String], depth: usize) -> Option<Names> {
         let end = (0..=absolute.len())
             .rev()
@@ -235,7 +235,7 @@ impl Reader<'_> {
                     }
                     (at, is_test, is_public) = (at + length + 2, false, false);
                 }
-                // Another item for tests ends with its body or a semicolon.
+                // Any other item for tests ends with its body or a semicolon.
                 _ if is_test => {
                     let is_last = |token: &&TokenTree| {
                         is_sign(token, ';') || is_group(Some(token), Delimiter::Brace)

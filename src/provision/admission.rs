@@ -1,5 +1,4 @@
-//! The first decision about a call, from what was read before anything is locked: which user it is for, or why it is
-//! refused. Pure.
+//! Decides, from what was read before anything is locked, which user a call is for or why it is refused. Pure.
 
 use super::facts::Facts;
 use super::{Email, Executed, ProvisionError, WebhookCall, protection};
@@ -8,15 +7,16 @@ use crate::db::TableNames;
 /// A call that is not refused.
 #[derive(Debug)]
 pub(super) enum Admission<'a> {
-    /// An earlier call with the same `Idempotency-Key` was executed: its answer is repeated.
+    /// An earlier call with the same `Idempotency-Key` was executed; its answer is repeated.
     Answered(Executed),
-    /// For the user who has the address. The row may be deleted before it is locked.
+    /// The address belongs to this user. The row may be deleted before it is locked.
     KnownUser(u64),
     /// For a new user. Another call may create one before the names are claimed.
     NewUser(&'a Email),
 }
 
-/// Refuses a call or admits it. Protections come first: an unauthorised caller learns nothing about addresses and keys.
+/// Admits or refuses a call. Protections come first, so that an unauthorised caller learns nothing about addresses and
+/// keys.
 pub(super) fn admit<'a>(
     call: &'a WebhookCall,
     facts: &Facts,
@@ -39,7 +39,7 @@ pub(super) fn admit<'a>(
     }
 }
 
-/// Whether WordPress would answer here at all; a single site does.
+/// Whether WordPress would serve this site at all; a single site is always served.
 fn check_site(facts: &Facts, tables: &TableNames) -> Result<(), ProvisionError> {
     match (&facts.blog, tables.blog_id()) {
         (None, Some(id)) => Err(ProvisionError::NoSuchSite(id)),

@@ -1,5 +1,5 @@
-//! Writing a plan: its rows, the promises of what follows, the run record, and the commit, in as few round trips as leave
-//! the rows the same.
+//! Writes a plan (its rows, the outbox rows and events that follow from it, and the run record) and commits, in as few
+//! round trips as possible without changing the resulting rows.
 
 use tracing::Instrument;
 
@@ -16,8 +16,8 @@ use crate::mail::outbox::Promise;
 use crate::telemetry::phase;
 
 impl Transaction<'_> {
-    /// Writes everything but the row of a new user, which is there, and commits. Then wakes the workers that have something
-    /// to do.
+    /// Writes everything except a new user's row, which already exists, and commits. Then wakes the workers that have
+    /// something to do.
     pub(super) async fn apply(
         mut self,
         plan: &Plan<'_>,
@@ -32,7 +32,7 @@ impl Transaction<'_> {
         plan.memberships
             .write_in(&mut batch, statements, user_id, &now);
         if let Some(not_yet) = &plan.space_ids_without {
-            // Reads what has been written.
+            // This statement reads rows written above.
             batch.run(self.connection).await?;
             batch = Batch::of(statements);
             let roles = self.facts.options.user_roles.as_deref();
@@ -81,7 +81,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Sends the last batch with the commit. Until the answer arrives, it is unknown whether the call is executed.
+    /// Sends the last batch with the commit. Until the answer arrives, it is unknown whether the call was executed.
     async fn commit(self, mut batch: Batch) -> Result<Vec<Answer>, DatabaseError> {
         batch.commit("commit the call");
         self.execution.set_commit_unknown(true);

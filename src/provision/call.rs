@@ -1,4 +1,4 @@
-//! A call as it came in, parsed. Nothing behind this looks at raw input again.
+//! A parsed webhook call. No later code looks at raw input again.
 
 use std::fmt;
 
@@ -14,32 +14,32 @@ use crate::wordpress::sanitize::email::{is_email, stored_email};
 /// `user_email` holds 100 characters.
 const EMAIL_LENGTH: usize = 100;
 
-/// One call of a webhook. The texts are as typed: WordPress's slashes are added where PHP looks at them.
+/// One webhook call. Texts are as typed: WordPress's slashes are added where PHP sees them.
 pub struct WebhookCall {
-    /// Names this call in the run record, so that a retry after a lost commit does not run it twice.
+    /// Identifies this call in the run record, so that a retry after a lost commit does not run it twice.
     pub id: [u8; 16],
     /// The webhook's secret.
     pub key: WebhookKey,
-    /// The address, or what is wrong with it; an unknown key is reported first.
+    /// The address, or why it is invalid; an unknown key is reported first.
     pub email: Result<Email, ProvisionError>,
-    /// Bytes, perhaps no UTF-8; empty if missing.
+    /// Raw bytes, possibly not UTF-8; empty if missing.
     pub first_name: Vec<u8>,
-    /// As `first_name`.
+    /// Like `first_name`.
     pub last_name: Vec<u8>,
-    /// The wished login; `None` if missing, empty or `0`.
+    /// The requested login; `None` if missing, empty or `0`.
     pub user_login: Option<Vec<u8>>,
-    /// The wished password; `None` if missing, empty or `0`.
+    /// The requested password; `None` if missing, empty or `0`.
     pub user_password: Option<SecretSlice<u8>>,
     /// Whether the client used HTTPS.
     pub https: bool,
-    /// What a repetition is recognised by, if the caller wants that.
+    /// Identifies a repeated call, if the caller sent an `Idempotency-Key`.
     pub idempotency: Option<Idempotency>,
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
 }
 
 impl WebhookCall {
-    /// The fields that identify a repeated call. Not the password: a fast hash of it would allow guessing.
+    /// The fields that identify a repeated call, without the password: a fast hash would make it guessable.
     pub fn repeated_fields(&self) -> [&[u8]; 4] {
         let email = self.email.as_ref().map(|email| email.given().as_bytes());
         [
@@ -50,7 +50,7 @@ impl WebhookCall {
         ]
     }
 
-    /// The same call, with names that fit into columns which hold no character above U+FFFF (`utf8mb3`).
+    /// The same call, with names that fit into columns that cannot hold characters above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
         let basic = |name: &[u8]| {
             let name = String::from_utf8_lossy(name);
@@ -66,32 +66,33 @@ impl WebhookCall {
     }
 }
 
-/// A webhook's key: a password. Shown as a fingerprint only.
+/// A webhook's key, which is a credential: shown only as a fingerprint.
 #[derive(Clone)]
 pub struct WebhookKey(Vec<u8>);
 
 impl WebhookKey {
-    /// Takes the key as it came in; `None` for what PHP counts as missing (empty and `0`).
+    /// Wraps the key as received; `None` for what PHP treats as missing (empty and `0`).
     pub fn parse(key: &[u8]) -> Option<Self> {
         (!loose::is_empty(key)).then(|| Self(key.to_vec()))
     }
 
-    /// Byte for byte and in constant time: the column's collation ignores case and trailing spaces, a secret must not.
+    /// Compares byte for byte and in constant time: the column's collation ignores case and trailing spaces, but a
+    /// secret must not.
     pub fn matches(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
     }
 
-    /// For the indexed look-up only; text, since a key with other bytes matches nothing.
+    /// For the indexed look-up only. It is text, because a key with non-text bytes matches nothing.
     pub(super) fn for_lookup(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
-    /// By what it is found if it was replaced and is still valid, in hexadecimal digits.
+    /// The hash that finds a webhook whose key was replaced and whose old key is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
         hex::encode(old_keys::hash(&self.0))
     }
 
-    /// Eight hexadecimal digits that tell keys apart in a log.
+    /// Eight hexadecimal digits that distinguish keys in a log.
     pub fn fingerprint(&self) -> String {
         let [a, b, c, d, ..] = Sha256::digest(&self.0).0;
         format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
@@ -104,7 +105,7 @@ impl fmt::Debug for WebhookKey {
     }
 }
 
-/// A valid address, as given and as WordPress stores it.
+/// A valid address, both as given and as WordPress stores it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     given: String,
@@ -113,7 +114,7 @@ pub struct Email {
 
 impl Email {
     /// # Errors
-    /// Not an address in the sense of `is_email`, or one that `user_email` cannot hold.
+    /// Not an address according to `is_email`, or one that `user_email` cannot hold.
     pub fn parse(given: &[u8]) -> Result<Self, ProvisionError> {
         if !is_email(given) {
             return Err(ProvisionError::EmailRequired);
@@ -129,7 +130,7 @@ impl Email {
         Ok(Self { given, stored })
     }
 
-    /// As given; the local part becomes a login.
+    /// As given; a login is derived from its local part.
     pub fn given(&self) -> &str {
         &self.given
     }
@@ -139,8 +140,8 @@ impl Email {
         &self.stored
     }
 
-    /// As it stands after `get_password_reset_key` has written the user back and so filtered the address a second time:
-    /// `a&b@…`, stored as `a&amp;b@…`, becomes `a&amp;ampb@…`.
+    /// The address after `get_password_reset_key` has written the user back and filtered it a second time: `a&b@…`,
+    /// stored as `a&amp;b@…`, becomes `a&amp;ampb@…`.
     pub fn stored_after_reset_key(&self) -> String {
         let twice: String = stored_email(self.stored.as_bytes());
         if twice.len() > EMAIL_LENGTH {
@@ -173,7 +174,7 @@ impl fmt::Debug for Email {
     }
 }
 
-/// A call of an address alone.
+/// A call with only an address.
 #[cfg(test)]
 pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
     WebhookCall {

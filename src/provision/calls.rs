@@ -1,4 +1,4 @@
-//! What the calls of this process share beside the site.
+//! State shared by all calls of this process, in addition to the site.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,32 +13,32 @@ use crate::wordpress::password;
 use crate::wordpress::sanitize::Rules;
 use crate::wordpress::version::Version;
 
-/// What all calls share; one per process.
+/// Shared by all calls; one per process.
 pub struct Calls {
-    /// The site that they are carried out for.
+    /// The site that the calls run against.
     pub site: Arc<Site>,
-    /// How new users are made.
+    /// How new users are created.
     pub(super) new_users: NewUserPolicy,
     /// Locale and version of the last new user.
     pub(super) last_rules: LastRules,
-    /// Where calls for the same user, or new users who want the same name, wait.
+    /// Queues calls for the same user, and for new users who want the same name.
     pub(super) waiting_room: WaitingRoom,
-    /// What calls that make new users may take at once.
+    /// Limits on what calls that create users may use at once.
     pub(super) new_user_limits: NewUserLimits,
     /// Counts runs.
     pub(super) tally: Tally,
     /// Wakes the workers after a commit.
     pub bells: Bells,
-    /// Calls under way: the process does not end before them.
+    /// Calls in flight: the process does not exit before they end.
     pub tasks: TaskTracker,
-    /// The main runtime: a web worker's own runtime dies with it.
+    /// The main runtime: a web worker's own runtime ends with the worker.
     pub runtime: Handle,
-    /// What is counted and measured.
+    /// Counters and measurements.
     pub metrics: Arc<Metrics>,
 }
 
 impl Calls {
-    /// With the task that counts them. To be called on the main runtime.
+    /// Also returns the task that counts the runs. Must be called on the main runtime.
     pub fn new(
         site: Arc<Site>,
         new_users: NewUserPolicy,
@@ -46,7 +46,7 @@ impl Calls {
         bells: Bells,
         metrics: Arc<Metrics>,
     ) -> (Self, TallyTask) {
-        // With the relay on, WordPress counts its users itself: its own listener to `user_register` does.
+        // With the relay on, WordPress's own `user_register` listener counts its users.
         let counts_users = bells.relay.is_none();
         let (tally, task) = Tally::new(Arc::clone(&site), Arc::clone(&metrics), counts_users);
         let calls = Self {
@@ -65,25 +65,25 @@ impl Calls {
     }
 }
 
-/// How new users are made, as configured.
+/// How new users are created, as configured.
 #[derive(Clone, Copy, Debug)]
 pub struct NewUserPolicy {
-    /// The hash for supplied passwords.
+    /// The hash for passwords that the caller supplies.
     pub password_scheme: PasswordScheme,
-    /// How welcome mails leave.
+    /// How welcome mails are sent.
     pub welcome_mail: WelcomeMail,
 }
 
-/// Rung after a commit, so that workers need not wait for their next look at the database.
+/// Wakes workers after a commit, so that they need not wait for their next poll.
 #[derive(Clone, Debug)]
 pub struct Bells {
-    /// A mail was promised.
+    /// A mail was added to the outbox.
     pub mail: Arc<Notify>,
-    /// Events were committed; `None` while the relay is off, and then none are written.
+    /// Events were committed; `None` while the relay is off, when no events are written.
     pub relay: Option<Arc<Notify>>,
 }
 
-/// How names were sanitised last. Good for guesses only: the site's settings are read with every call.
+/// How names were last sanitised. Only good enough for guesses: every call reads the site's settings.
 #[derive(Default)]
 pub(super) struct LastRules(RwLock<Option<(String, Version, bool)>>);
 
@@ -103,7 +103,7 @@ impl LastRules {
         }
     }
 
-    /// Nothing, before the first new user.
+    /// Empty until the first new user.
     pub(super) fn with<T: Default>(&self, ask: impl FnOnce(Rules<'_>) -> T) -> T {
         let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
         last.as_ref()
@@ -117,14 +117,14 @@ impl LastRules {
     }
 }
 
-/// Which hash new passwords get.
+/// Which hash new passwords use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordScheme {
-    /// `$P$B`: every WordPress verifies it.
+    /// `$P$B`: every WordPress version can verify it.
     Phpass,
-    /// What the running version writes itself.
+    /// The format that the running WordPress version writes itself.
     WordPress {
-        /// Of [`password::Scheme::Bcrypt`].
+        /// The cost of [`password::Scheme::Bcrypt`].
         bcrypt_cost: u32,
     },
 }
@@ -141,14 +141,14 @@ impl PasswordScheme {
     }
 }
 
-/// How a new user's welcome mail leaves.
+/// How a new user's welcome mail is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WelcomeMail {
     /// From our outbox.
     Outbox,
-    /// WordPress sends it: asked by an event while the relay is on, else by a scheduled action to which FluentCommunity
-    /// (2.5.0 and later) listens.
+    /// WordPress sends it, triggered by an event if the relay is on, else by a scheduled action that FluentCommunity
+    /// (2.5.0 and later) handles.
     WordPress,
-    /// Not at all.
+    /// No welcome mail.
     Off,
 }

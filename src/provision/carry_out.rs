@@ -1,5 +1,5 @@
-//! Carrying out a call: load, decide, write in one transaction, count. [`attempt`] is the whole of it; the modules that it
-//! names do the parts.
+//! Executes a call: load, decide, write in one transaction, count. [`attempt`] is the complete sequence; the modules
+//! that it names implement the steps.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user};
 use crate::db;
 use crate::telemetry::phase;
 
-/// Carries a call out to the end, whether or not anyone is still there to hear about it. `place` is dropped then.
+/// Runs a call to completion, even if the client has disconnected. Then drops `place`.
 ///
 /// # Errors
 /// The call was not executed; see [`ProvisionError`].
@@ -45,12 +45,12 @@ pub async fn provision(
         "user.id" = Empty,
         "call.outcome" = Empty,
     );
-    // The log's span around the collector's: each looks for its own among those that the task has entered.
+    // The log's span encloses the collector's: each looks for its own among the spans that the task has entered.
     let work = work.instrument(span).in_current_span();
     tasks.spawn_on(work, &runtime).await?
 }
 
-/// Tells the collector of the call's end.
+/// Reports the call's end to the collector.
 fn tell(result: &Result<Executed, ProvisionError>) {
     let span = Span::current();
     match result {
@@ -64,7 +64,7 @@ fn tell(result: &Result<Executed, ProvisionError>) {
     }
 }
 
-/// Tries until it is done or not worth another attempt, and counts the run.
+/// Retries until the call is done or another attempt is pointless, and counts the run.
 async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
     let execution = Execution::new(calls, call);
     let result = (|| attempt(&execution))
@@ -83,10 +83,10 @@ async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, Provis
     Ok(executed)
 }
 
-/// What a call did, with its run unless that is an earlier call's.
+/// What a call did, with its run record unless that belongs to an earlier call.
 type Done = (Option<Uncounted>, Executed);
 
-/// The whole of a call, once.
+/// One complete attempt at a call.
 async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     if execution.is_commit_unknown()
         && let Some(done) = already_committed(execution).await?
@@ -120,8 +120,8 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
         }
     };
     match done {
-        // Our own run: a commit whose answer was lost took place after we had asked. Or a call with the same
-        // idempotency key was faster, or PHP has made the profile.
+        // Either our own run: a commit whose answer was lost completed after we had looked. Or a call with the same
+        // idempotency key was faster, or PHP has created the profile.
         Err(ProvisionError::Database(error)) if error.is_duplicate() => {
             execution.set_commit_unknown(true);
             Err(ProvisionError::Raced)
@@ -130,8 +130,8 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     }
 }
 
-/// Everything that is read before anything is locked. The connection is given back at once: hashing a password must not
-/// hold one.
+/// Reads everything that is needed before anything is locked. Returns the connection to the pool at once: hashing a
+/// password must not hold one.
 async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
     let (site, call) = (execution.site(), execution.call);
     let names = new_user::likely_names(execution);
@@ -142,7 +142,7 @@ async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
     facts.instrument(read).await
 }
 
-/// What remains behind the locks: the decision, the rows, the commit.
+/// The part behind the locks: the decision, the rows, the commit.
 async fn write<'a>(
     mut transaction: Transaction<'a>,
     member: Member<'a>,
@@ -153,7 +153,7 @@ async fn write<'a>(
     transaction.apply(&plan).await
 }
 
-/// The run of a commit whose answer was lost, if it took place.
+/// The run of a commit whose answer was lost, if the commit took place.
 async fn already_committed(execution: &Execution<'_>) -> Result<Option<Done>, ProvisionError> {
     let (site, call) = (execution.site(), execution.call);
     let found = site

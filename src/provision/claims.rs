@@ -1,14 +1,14 @@
-//! Claims: locks on the names of a user who is being created. WordPress's schema has no unique key on them, and ours must
-//! not add one; a row in our own table, inserted first and deleted before the commit, makes colliding calls wait for
-//! each other instead. The sites of a network share that table as they share their users.
+//! Claims: locks on the names of a user who is being created. WordPress's schema has no unique key on them, and we must
+//! not add one. Instead, a call inserts a row into our own table first and deletes it before the commit, which makes
+//! colliding calls wait for each other. The sites of a network share that table because they share their users.
 //!
-//! On a Galera cluster locks stay on their node, and what nodes agree on at commit is rows: two transactions conflict if they
-//! write the same one. The claims of new users are such rows. A call for a known user locks the user's row, which writes
-//! nothing, so there it claims the user, too.
+//! On a Galera cluster locks are local to a node, and nodes agree at commit on rows only: two transactions conflict if
+//! they write the same row. The claims of new users are such rows. A call for a known user locks the user's row, which
+//! writes nothing, so on a cluster it also claims the user.
 
 use crate::db::{Batch, Connection, DatabaseError, Literal, Statements};
 
-/// A kind of name and the name.
+/// The kind of a name, and the name.
 pub(super) type Claim = (&'static str, String);
 
 /// `user_email`.
@@ -20,12 +20,12 @@ pub(super) const NICENAME: &str = "nicename";
 /// `username` of a community profile.
 pub(super) const USERNAME: &str = "username";
 
-/// The count of a network's users, kept in a table without a unique key.
+/// The user count of a network, stored in a table without a unique key.
 pub(super) const USER_COUNT: &str = "user_count";
-/// A user's id; on a cluster only.
+/// A user's id; used on a cluster only.
 pub(super) const USER: &str = "user";
 
-/// The claims that a transaction holds.
+/// The claims held by a transaction.
 #[derive(Debug)]
 pub(super) struct Claims {
     call_id: [u8; 16],
@@ -33,7 +33,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// None yet, for one call.
+    /// No claims yet, for one call.
     pub(super) fn of_call(call_id: [u8; 16]) -> Self {
         Self {
             call_id,
@@ -41,13 +41,13 @@ impl Claims {
         }
     }
 
-    /// None yet, for work that belongs to no call.
+    /// No claims yet, for work that belongs to no call.
     pub(super) fn of_nobody() -> Self {
         Self::of_call(rand::random())
     }
 
-    /// Adds the statement that takes what is not held yet, and waits for whoever holds it. Always in the same order of
-    /// kinds, so that two calls rarely wait for each other in a circle.
+    /// Adds the statement that takes the claims not yet held, and waits for other holders. Kinds are always claimed in
+    /// the same order, so that two calls rarely deadlock.
     pub(super) fn take_in(
         &mut self,
         batch: &mut Batch,
@@ -66,7 +66,7 @@ impl Claims {
         self.held.append(&mut claims);
     }
 
-    /// The same, at once.
+    /// The same, but runs it at once.
     pub(super) async fn take(
         &mut self,
         connection: &mut Connection,
@@ -79,7 +79,7 @@ impl Claims {
         Ok(())
     }
 
-    /// Adds the statement that deletes all of them; the last one before the commit.
+    /// Adds the statement that deletes all claims; it must be the last one before the commit.
     pub(super) fn free_in(&self, batch: &mut Batch, statements: &Statements) {
         if !self.held.is_empty() {
             let call = Literal::Bytes(&self.call_id);

@@ -5,46 +5,46 @@ use crate::db::{Cause, DatabaseError, ErrorKind};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 use crate::outcome::Outcome;
 
-/// A call that was not executed: nothing of it is in the database, unless the commit is unknown.
+/// A call that was not executed: it left nothing in the database, unless the outcome of the commit is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
     /// No webhook has this key.
     #[error("no webhook has this key")]
     UnknownWebhook,
-    /// The record is corrupt; it is left as it is.
+    /// The record is corrupt; it is left unchanged.
     #[error(transparent)]
     UnreadableWebhook(#[from] UnreadableWebhook),
-    /// The `Idempotency-Key` stands for another call.
+    /// The `Idempotency-Key` was used for a different call.
     #[error("an earlier call with this Idempotency-Key had other fields")]
     IdempotencyConflict,
-    /// The caller is not where the operator lets it call from.
+    /// The caller's address is not one that the operator allows.
     #[error("protection \"{protection}\" does not allow calls from the caller's address")]
     AddressNotAllowed {
-        /// As the operator calls it.
+        /// The operator's name for the protection.
         protection: String,
     },
-    /// The operator wants signed calls, and this is none.
+    /// The operator requires signed calls, and this call is not validly signed.
     #[error("protection \"{protection}\" asks for a signature: {flaw}")]
     NotSigned {
-        /// As the operator calls it.
+        /// The operator's name for the protection.
         protection: String,
-        /// Why it is none.
+        /// What is wrong with the signature.
         #[source]
         flaw: SignatureFlaw,
     },
     /// No address, or none that `is_email` accepts.
     #[error("the e-mail address is missing or invalid")]
     EmailRequired,
-    /// Longer than `user_email`.
+    /// Longer than `user_email` can hold.
     #[error("the e-mail address is longer than 100 characters")]
     EmailTooLong,
     /// Thousands of names were tried.
     #[error("no free user name was found for the new user")]
     NoFreeName,
-    /// Neither configured, nor in the files, nor in the database.
+    /// The version is neither configured, nor in the files, nor in the database.
     #[error("the WordPress version is unknown: set wordpress.version or wordpress.root")]
     UnknownVersion,
-    /// A site of a network that is not there, or no more.
+    /// A site of a network that does not exist, or no longer exists.
     #[error("the network has no site {0}: set wordpress.blog_id to one that it has")]
     NoSuchSite(u64),
     /// A site of a network that WordPress does not serve either.
@@ -52,28 +52,29 @@ pub enum ProvisionError {
     SiteClosed {
         /// Its id.
         id: u64,
-        /// In words.
+        /// Its state, in words.
         why: &'static str,
     },
-    /// Somebody else created or deleted the user between our look and our lock.
+    /// Another call or PHP created or deleted the user between our read and our lock.
     #[error("another call created or deleted this user in the meantime")]
     Raced,
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The database was lost while it committed the call, and has not come back: the call may be executed or not.
+    /// The connection was lost during the commit and the database has not come back: the call may or may not be
+    /// executed.
     #[error("the database did not say whether it committed the call")]
     CommitUnknown(#[source] DatabaseError),
-    /// Other calls for the same user or login hold the place for long.
+    /// Other calls for the same user or login have held the lock for too long.
     #[error("other calls for this user take too long")]
     Busy,
-    /// The rest of the places is for members who exist.
+    /// The remaining places are reserved for existing members.
     #[error("as many new members are being created as there may be at once")]
     Crowded,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] crate::wordpress::password::HashError),
-    /// The task that carried out the call panicked or was aborted: the call may be executed or not.
+    /// The task that ran the call panicked or was aborted: the call may or may not be executed.
     #[error("the call was aborted")]
     Aborted(#[from] tokio::task::JoinError),
 }
@@ -88,14 +89,14 @@ impl Cause for ProvisionError {
 }
 
 impl ProvisionError {
-    /// As what retries are usually counted; see `reason`.
+    /// The labels under which most retries are counted; see `reason`.
     pub const RETRIED: [&str; 3] = [
         ErrorKind::LockConflict.word(),
         ErrorKind::LostConnection.word(),
         Outcome::Raced.word(),
     ];
 
-    /// How the call ended with it.
+    /// The outcome of a call that ended with this error.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::UnknownWebhook => Outcome::UnknownWebhook,
@@ -120,7 +121,7 @@ impl ProvisionError {
         }
     }
 
-    /// Why the call is tried again, more exactly than callers are told.
+    /// Why the call is retried, in more detail than callers see.
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Database(error) => error.kind().word(),
@@ -128,7 +129,7 @@ impl ProvisionError {
         }
     }
 
-    /// Whether the whole call may succeed if it is tried again at once. The only judge of retrying.
+    /// Whether retrying the whole call at once may succeed. This is the only place that decides about retries.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
@@ -139,17 +140,17 @@ impl ProvisionError {
         }
     }
 
-    /// Whether a column cannot hold what the call says.
+    /// Whether a column cannot hold a value of the call.
     pub fn is_unstorable(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_unstorable())
     }
 
-    /// What the operator has to do, where the database does not heal by itself.
+    /// What the operator has to do if the database does not recover by itself.
     pub fn remedy(&self) -> Option<&'static str> {
         self.database().and_then(DatabaseError::remedy)
     }
 
-    /// Whether the caller should come back later: the fault is neither the call's nor the site's data.
+    /// Whether the caller should retry later: neither the call nor the site's data is at fault.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Raced

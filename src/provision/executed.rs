@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::outcome::{Lane, Outcome};
 
-/// An executed call: everything it did is committed.
+/// An executed call: all of its changes are committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
     /// Row id in `fcom_meta`.
@@ -13,14 +13,14 @@ pub struct Executed {
     pub user_id: u64,
     /// Whether the user is new.
     pub created: bool,
-    /// When, to the second.
+    /// When it was executed, to the second.
     pub executed_at: DateTime<Utc>,
-    /// Whether this is the answer to an earlier call with the same `Idempotency-Key`.
+    /// Whether this repeats the answer to an earlier call with the same `Idempotency-Key`.
     pub replayed: bool,
 }
 
 impl Executed {
-    /// In a word.
+    /// The result as one word.
     pub fn outcome(&self) -> Outcome {
         match (self.replayed, self.created) {
             (true, _) => Outcome::Repeated,
@@ -29,7 +29,7 @@ impl Executed {
         }
     }
 
-    /// Whom it was for, also if it was executed earlier.
+    /// The member that the call was for, also if it was executed earlier.
     pub fn lane(&self) -> Lane {
         if self.created { Lane::New } else { Lane::Known }
     }

@@ -1,5 +1,4 @@
-//! One call's execution, in one attempt or several: a call is tried again as a whole when another transaction was in the
-//! way.
+//! Executes one call in one or more attempts: when another transaction interferes, the whole call is retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,22 +16,22 @@ use crate::wordpress::password;
 use crate::wordpress::php::loose;
 use crate::wordpress::version::Version;
 
-/// While it is unknown whether the call was committed, it is worth more patience.
+/// While the outcome of the commit is unknown, retrying for longer is worth it.
 const ASK_FOR: Duration = Duration::from_secs(20);
 
-/// What all attempts at one call share.
+/// State shared by all attempts at one call.
 pub(super) struct Execution<'a> {
     pub(super) calls: &'a Calls,
     pub(super) call: &'a WebhookCall,
     pub(super) started: Instant,
-    /// Hashed once, whatever happens.
+    /// Hashed once, whatever the number of attempts.
     password_hash: OnceCell<String>,
-    /// The server was asked to commit and has not answered.
+    /// A commit was sent and has not been answered.
     commit_unknown: AtomicBool,
 }
 
 impl<'a> Execution<'a> {
-    /// Begins now.
+    /// Starts the clock.
     pub(super) fn new(calls: &'a Calls, call: &'a WebhookCall) -> Self {
         Self {
             calls,
@@ -50,7 +49,7 @@ impl<'a> Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// Waits for other calls of this process that are busy with the same user or login.
+    /// Waits for other calls of this process for the same user or login.
     pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
         let patience = RETRY_FOR.saturating_sub(self.started.elapsed());
         let turn = self.calls.waiting_room.turn(name);
@@ -58,8 +57,7 @@ impl Execution<'_> {
         turn.map_err(|_| ProvisionError::Busy)
     }
 
-    /// Does the work of a transaction on a connection of its own, and tells the collector of it, with the wait for the
-    /// connection.
+    /// Runs a transaction on a connection of its own, and reports it and the wait for the connection to the collector.
     pub(super) async fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&mut Connection) -> Result<T, ProvisionError>,
@@ -73,7 +71,8 @@ impl Execution<'_> {
         result
     }
 
-    /// The hash of the supplied password as wp-login.php will check it (slashed), or of a random one that is not kept.
+    /// The hash of the supplied password as wp-login.php will check it (slashed), or of a random password that is
+    /// discarded.
     pub(super) async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
         let hash = self
             .password_hash
@@ -81,7 +80,7 @@ impl Execution<'_> {
                 let scheme = self.calls.new_users.password_scheme.for_version(version);
                 let supplied = self.call.user_password.as_ref();
                 let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
-                // Longer ones WordPress could never verify.
+                // WordPress could never verify longer ones.
                 let usable = slashed.filter(|password| password.len() <= password::MAX_LENGTH);
                 let Some(plain) = usable else {
                     return Ok(password::unmatched_hash(scheme));
@@ -107,7 +106,7 @@ impl Execution<'_> {
         Ok(hash)
     }
 
-    /// To be called around a commit: its answer may be lost, or never come.
+    /// To be called around a commit: its answer may be lost or never arrive.
     pub(super) fn set_commit_unknown(&self, unknown: bool) {
         self.commit_unknown.store(unknown, Ordering::Relaxed);
     }
@@ -116,7 +115,7 @@ impl Execution<'_> {
         self.commit_unknown.load(Ordering::Relaxed)
     }
 
-    /// Whether the call is tried again after this error.
+    /// Whether the call is retried after this error.
     pub(super) fn is_worth_another(&self, error: &ProvisionError) -> bool {
         if self.is_commit_unknown() {
             error.is_unavailable() && self.started.elapsed() < ASK_FOR
@@ -125,7 +124,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What the last attempt's error means for the call.
+    /// What the last attempt's error means for the call as a whole.
     pub(super) fn last_word(&self, error: ProvisionError) -> ProvisionError {
         match error {
             ProvisionError::Database(error) if self.is_commit_unknown() => {

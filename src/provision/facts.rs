@@ -1,4 +1,4 @@
-//! What the database says about a call before anything is decided.
+//! Facts about a call, loaded from the database before anything is decided.
 
 use sqlx::FromRow;
 
@@ -13,10 +13,10 @@ use crate::wordpress::blog::Blog;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::sanitize::Rules;
 
-/// Stands for a missing address in the query: nobody has it, while many users may have an empty one.
+/// Stands for a missing address in the query: no user has it, while many users may have an empty one.
 const NO_ADDRESS: &str = "-";
 
-/// The rows that matter to one call.
+/// The rows that are relevant to one call.
 pub(super) struct Facts {
     pub(super) webhook: Webhook,
     pub(super) course_module: bool,
@@ -25,9 +25,9 @@ pub(super) struct Facts {
     pub(super) blog: Option<Blog>,
     /// The user with this address.
     pub(super) user_id: Option<u64>,
-    /// What is known about a new user's names.
+    /// What is known about a new user's possible names.
     pub(super) taken: Taken,
-    /// The run of a call of this webhook with the same idempotency key.
+    /// The run of an earlier call of this webhook with the same idempotency key.
     pub(super) earlier: Option<EarlierRun>,
 }
 
@@ -40,8 +40,8 @@ struct FactRow {
 }
 
 impl Facts {
-    /// Loads everything in one round trip. Without an address only the webhook is of interest. `names` are those that a
-    /// new user would probably get.
+    /// Loads everything in one round trip. Without an address, only the webhook matters. `names` are those that a new
+    /// user would probably get.
     pub(super) async fn load(
         connection: &mut Connection,
         site: &Site,
@@ -52,7 +52,7 @@ impl Facts {
         let forms = email.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
         let last = forms.last().into_iter().cycle();
         let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
-        // There is always something to ask, so that the statement has one shape.
+        // There is always a name to look up, so that the statement has one shape.
         let unnamed = [String::new()];
         let asked = if names.is_empty() { &unnamed } else { names };
         let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
@@ -74,7 +74,7 @@ impl Facts {
             .fetch_all(connection)
             .await
             .doing("read the webhook, the options and the user")?;
-        // PHP takes the first row it is given, in practice the one with the lowest id.
+        // PHP takes the first row it gets, in practice the one with the lowest id.
         rows.sort_by_key(|row| row.id);
         Self::read(rows, &site.tables, key, &forms, names)
     }
@@ -128,7 +128,7 @@ impl Facts {
 }
 
 impl Facts {
-    /// How the site sanitises texts now.
+    /// How the site currently sanitises texts.
     pub(super) fn rules(&self, site: &Site) -> Result<Rules<'_>, ProvisionError> {
         let version = site.version.version(&self.options);
         Ok(Rules {
@@ -139,8 +139,8 @@ impl Facts {
     }
 }
 
-/// The user whose address is the given one; another form counts only if nobody has that. The collation has decided that
-/// all of them are equal to some form; which one is decided here as MySQL compares ASCII.
+/// The user with the address as given; other forms count only if no user has that one. The collation has already
+/// decided that each address equals some form; which form is decided here, comparing ASCII as MySQL does.
 fn user_of(users: &[(u64, Vec<u8>)], forms: &[String]) -> Option<u64> {
     let of_form = |form: &String| {
         users

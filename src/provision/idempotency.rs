@@ -1,31 +1,31 @@
-//! `Idempotency-Key`: a caller that may repeat a call names it, and gets the first answer again instead of a second run.
-//! Follows the IETF draft of that name. Mirrors nothing in PHP.
+//! `Idempotency-Key`: a caller that may repeat a call names it, and gets the first answer again instead of a second
+//! run. Follows the IETF draft of that name. Has no counterpart in PHP.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// Characters of a key.
+/// Maximum length of a key, in characters.
 const LONGEST: usize = 255;
 
-/// What a call is recognised by. Only hashes are kept: a key may be an order's number, and a form holds an address.
+/// Identifies a repeated call. Only hashes are kept: a key may be an order number, and a form holds an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Of the caller's key. It stands for a call of one webhook: see the run record's unique index.
+    /// Hash of the caller's key. It is unique per webhook: see the run record's unique index.
     pub(super) key: [u8; 32],
-    /// Of the form's fields, under the caller's key.
+    /// Hash of the form's fields, keyed with the caller's key.
     pub(super) fields: [u8; 32],
 }
 
-/// A header that names nothing.
+/// An invalid header.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Idempotency-Key must have 1 to 255 visible ASCII characters")]
 pub struct InvalidKey;
 
 impl Idempotency {
-    /// From the header as received, and the fields that identify a repeated call.
+    /// Parses the header as received, with the fields that identify a repeated call.
     ///
     /// # Errors
-    /// Empty, too long, or with other characters than visible ASCII.
+    /// Empty, too long, or with characters other than visible ASCII.
     pub fn of<'a>(
         header: &[u8],
         repeated: impl IntoIterator<Item = &'a [u8]>,

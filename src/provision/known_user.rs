@@ -1,5 +1,5 @@
-//! A call for a user who exists: the profile if there is none, and the memberships; on a network also the membership of
-//! the site. Everything else in the call is ignored, as in PHP.
+//! Executes a call for an existing user: creates the profile if there is none, and updates the memberships; on a
+//! network also the membership of the site. Everything else in the call is ignored, as in PHP.
 
 use super::ProvisionError;
 use super::claims;
@@ -15,7 +15,7 @@ use crate::wordpress::time::{format, parse_mysql};
 use crate::wordpress::usermeta::MetaRows;
 use crate::wordpress::users::{self, LockedUser};
 
-/// Locks the user's row, and reads behind the lock what the user has and is.
+/// Locks the user's row, then reads the user's data behind the lock.
 pub(super) async fn lock<'a>(
     transaction: &mut Transaction<'a>,
     user_id: u64,
@@ -23,7 +23,7 @@ pub(super) async fn lock<'a>(
     let (statements, facts) = (transaction.statements(), transaction.facts);
     let mut batch = Batch::begin(statements);
     if statements.has_several_writers() {
-        // Before anything is read: a commit on another node from here on undoes this transaction.
+        // The claim comes before any read: from here on, a commit on another node rolls this transaction back.
         let user = (claims::USER, user_id.to_string());
         transaction
             .claims
@@ -35,7 +35,7 @@ pub(super) async fn lock<'a>(
     let blog = facts.blog.as_ref();
     let membership = blog.map(|_| SiteMembership::ask_in(&mut batch, statements, user_id));
     let answers = batch.run(transaction.connection).await?;
-    // What is written is as old as the lock, not as the wait for it.
+    // Rows are dated from the moment of the lock, not from the start of the wait for it.
     transaction.now = transaction.site().clock.now();
     let user = LockedUser::read(&answers[user])?.ok_or(ProvisionError::Raced)?;
     let membership = membership.map(|index| SiteMembership::read(&answers[index]));
@@ -57,7 +57,7 @@ pub(super) async fn lock<'a>(
     })
 }
 
-/// A user of the network who is no member of its site becomes one, with the role of new users.
+/// A user of the network who is not yet a member of its site becomes one, with the role of new users.
 fn joining_site(transaction: &Transaction<'_>, membership: &SiteMembership) -> MetaRows {
     let (tables, facts) = (&transaction.site().tables, transaction.facts);
     let role = facts.options.role();
@@ -97,7 +97,7 @@ async fn profile(
         rules,
     };
     let username = transaction.reserve(&source).await?;
-    // The zero date stays one: PHP's conversion makes a date that MySQL stores as such.
+    // The zero date is kept: PHP's conversion yields a date that MySQL stores as the zero date.
     let created_at = parse_mysql(&user.user_registered).map_or_else(
         || user.user_registered.clone(),
         |utc| format(transaction.zone.local(utc.and_utc())),

@@ -1,8 +1,8 @@
-//! Provisioning: one webhook call becomes a member, in one transaction. Mirrors `WebhookModule` of FluentCommunity Pro
-//! 2.1.0 with `wp_insert_user` and what core 2.8.1 does for it.
+//! Provisioning: turns one webhook call into a member, in one transaction. Mirrors `WebhookModule` of FluentCommunity
+//! Pro 2.1.0, together with `wp_insert_user` and what core 2.8.1 does for it.
 //!
-//! Read `carry_out` first: its function `attempt` is a whole call in one screen. The call is loaded (`facts`), decided in the
-//! stages that `plan` lists, written and committed (`apply`), and counted (`tally`).
+//! Read `carry_out` first: its function `attempt` shows a whole call on one screen. The call is loaded (`facts`), decided
+//! in the stages that `plan` lists, written and committed (`apply`), and counted (`tally`).
 
 mod admission;
 mod apply;

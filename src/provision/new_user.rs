@@ -1,4 +1,5 @@
-//! A call for an address that no user has: a WordPress user, made as `wp_insert_user` makes one, with a community profile.
+//! Executes a call for an address that no user has: creates a WordPress user as `wp_insert_user` does, and a community
+//! profile.
 //!
 //! Names are guessed before the transaction, claimed when it begins, and confirmed behind the claims. Then the row is
 //! inserted, because everything else needs its id.
@@ -17,7 +18,7 @@ use crate::wordpress::sanitize::Rules;
 use crate::wordpress::usermeta::{MetaRows, NewUserMeta};
 use crate::wordpress::users;
 
-/// The names that the user of a call would probably get, if he is new and the site is what it was.
+/// The names that the call's user would probably get, if the user is new and the site has not changed.
 pub(super) fn likely_names(execution: &Execution<'_>) -> Vec<String> {
     let Ok(email) = &execution.call.email else {
         return Vec::new();
@@ -28,18 +29,18 @@ pub(super) fn likely_names(execution: &Execution<'_>) -> Vec<String> {
         .with(|rules| name_fields(execution, email, rules).first_questions())
 }
 
-/// A new user, as far as known while nothing is locked.
+/// A new user, as far as known before anything is locked.
 pub(super) struct PreparedUser<'a> {
     fields: NameFields<'a>,
     rules: Rules<'a>,
     receives_mail: bool,
-    /// They may be taken by the time they are claimed.
+    /// Others may have taken them before they are claimed.
     guess: Names,
     password_hash: &'a str,
 }
 
 impl PreparedUser<'_> {
-    /// Calls that want the same login take turns: to the database they are equal in any case.
+    /// The name under which calls that want the same login queue. Lower case, because the database ignores case.
     pub(super) fn wanted_login(&self) -> String {
         self.guess.login.to_lowercase()
     }
@@ -78,7 +79,7 @@ fn name_fields<'a>(
     NameFields::of(execution.call, email, &language, rules)
 }
 
-/// Claims the names, makes sure of them, and inserts the row. Of the member everything else is still to be written.
+/// Claims the names, confirms them, and inserts the row. The member's other rows are still to be written.
 pub(super) async fn insert<'a>(
     transaction: &mut Transaction<'a>,
     prepared: PreparedUser<'a>,
@@ -116,7 +117,7 @@ pub(super) async fn insert<'a>(
     let user_id = row.insert(connection, statements).await?;
 
     let profile = profile(transaction, &new_user, user_id, rules).await?;
-    // A deleted user with the same id may have left rows.
+    // A deleted user with the same id may have left rows behind.
     let mut batch = Batch::of(statements);
     let ids = facts.webhook.target_ids();
     let spaces = memberships::ask_in(&mut batch, statements, user_id, &ids);
@@ -142,7 +143,7 @@ pub(super) async fn insert<'a>(
     })
 }
 
-/// The username is known unless so many names are taken that PHP's next choice holds the user's id.
+/// The username is known unless so many names are taken that PHP's next choice contains the user's id.
 async fn profile(
     transaction: &mut Transaction<'_>,
     user: &CreatedUser<'_>,

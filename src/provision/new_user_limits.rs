@@ -1,14 +1,15 @@
-//! Limits for calls that make a new user: they cost a password hash and several times the statements, and calls for users
-//! who exist must not queue behind them. So a share of the places and of the connections is out of their reach.
+//! Limits for calls that create a user. They cost a password hash and several times as many statements, and calls for
+//! existing users must not queue behind them. So a share of the places and of the connections is reserved for the
+//! latter.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ProvisionError;
 
-/// One part in so many is kept for calls that make no new user.
+/// One part in this many is reserved for calls that create no user.
 const KEPT: usize = 4;
 
-/// What calls that make a new user may take at once.
+/// Limits on what calls that create a user may use at once.
 pub struct NewUserLimits {
     places: Semaphore,
     connections: Semaphore,
@@ -16,7 +17,7 @@ pub struct NewUserLimits {
 }
 
 impl NewUserLimits {
-    /// For so many calls in flight, connections to the database, and password hashes at once.
+    /// Derives the limits from the numbers of calls in flight, database connections and concurrent password hashes.
     pub fn new(calls: usize, connections: usize, hashes: usize) -> Self {
         let share = |whole: usize| whole.saturating_sub(whole / KEPT).max(1);
         Self {
@@ -29,7 +30,7 @@ impl NewUserLimits {
     /// A place for one more call in flight.
     ///
     /// # Errors
-    /// There is none; waiting for one would keep a place from others.
+    /// All places are in use; waiting for one would hold a place that other calls need.
     pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
         let place = self.places.try_acquire();
         place.map_err(|_| ProvisionError::Crowded)

@@ -1,13 +1,13 @@
-//! What a call does, decided before it is written. Pure: everything that has to be read is given.
+//! Decides what a call does before anything is written. Pure: everything that it needs is passed in.
 //!
-//! Some of it only shows behind a lock, so it is decided in stages, each from what is known by then:
+//! Some facts only become visible behind a lock, so it decides in stages, each from what is known by then:
 //!
 //! 1. [`admit`](super::admission::admit), nothing locked: refused, answered before, for a known user or for a new one.
 //! 2. A new user's names ([`NameFields`](super::names::NameFields)): guessed, then claimed and decided again behind the
 //!    claims. The row of the users table is inserted then, for its id.
 //! 3. [`Plan::decide`], behind the locks: everything else, from the facts and the [`Member`].
-//! 4. [`Plan::schedule_course_emails`], where a structured course is joined or left: the only decision that has to read
-//!    more because of one before.
+//! 4. [`Plan::schedule_course_emails`], if a structured course is joined or left: the only decision that needs more
+//!    reads because of an earlier one.
 //!
 //! [`Transaction::apply`](super::transaction::Transaction::apply) writes it.
 
@@ -33,39 +33,39 @@ pub struct Plan<'a> {
     pub webhook_id: u64,
     /// The member.
     pub user_id: u64,
-    /// The row of the users table, which is there already; `None` for a user who was.
+    /// The row of the users table, which is already inserted; `None` for an existing user.
     pub created: Option<CreatedUser<'a>>,
-    /// Of a new user all rows; of a network's user those that make him a member of the site.
+    /// For a new user all rows; for a network's user those that make the user a member of the site.
     pub usermeta: MetaRows,
-    /// The community profile, if there is none.
+    /// The community profile, if it does not exist yet.
     pub profile: Option<NewProfile>,
     /// Spaces and courses that are joined and left, and why others are not.
     pub memberships: MembershipPlan,
-    /// Whether user meta `_fcom_space_ids` is rewritten, from the memberships as they are written, and without which
-    /// spaces.
+    /// Whether user meta `_fcom_space_ids` is rewritten from the memberships as they are written, and which spaces it
+    /// omits.
     pub space_ids_without: Option<Vec<u64>>,
-    /// What becomes of the welcome mail.
+    /// How the welcome mail is handled.
     pub welcome_mail: MailPlan,
-    /// Structured courses that are joined or left, whose e-mails the daemon schedules.
+    /// Structured courses that are joined or left; the daemon schedules their e-mails.
     pub structured_courses: Vec<u64>,
-    /// Jobs for WordPress, in their order.
+    /// Jobs for WordPress, in order.
     pub jobs: Vec<Job>,
-    /// Hooks for WordPress to fire, in PHP's order; none while the relay is off.
+    /// Hooks for WordPress to fire, in PHP's order; empty while the relay is off.
     pub events: Vec<Event<'a>>,
-    /// When.
+    /// The time of execution.
     pub executed_at: DateTime<Utc>,
 }
 
-/// What becomes of WordPress's welcome mail.
+/// How WordPress's welcome mail is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailPlan {
-    /// It is promised in our outbox.
+    /// It goes into our outbox.
     Outbox,
-    /// WordPress sends it, asked by a scheduled action.
+    /// WordPress sends it, triggered by a scheduled action.
     ScheduledAction,
-    /// WordPress sends it, asked by an event.
+    /// WordPress sends it, triggered by an event.
     Event,
-    /// There is none.
+    /// No mail is sent.
     None(NoMail),
 }
 
@@ -74,15 +74,15 @@ pub enum MailPlan {
 pub enum NoMail {
     /// Only new users get one.
     KnownUser,
-    /// The webhook says so.
+    /// The webhook turns it off.
     NotWanted,
-    /// The operator says so.
+    /// The operator turned it off.
     Off,
-    /// WordPress would not send to the address as it is stored.
+    /// WordPress would not send mail to the address in its stored form.
     Undeliverable,
 }
 
-/// What a plan is decided under, beside the member.
+/// The context in which a plan is decided, in addition to the member.
 pub(super) struct Conditions<'a> {
     pub(super) facts: &'a Facts,
     pub(super) welcome_mail: WelcomeMail,
@@ -91,7 +91,7 @@ pub(super) struct Conditions<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Decides everything but the e-mails of structured courses.
+    /// Decides everything except the e-mails of structured courses.
     pub(super) fn decide(conditions: &Conditions<'a>, member: Member<'a>) -> Self {
         let Conditions { facts, .. } = conditions;
         let Member {
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// Adds the jobs that Pro's listener would schedule or cancel, before any other.
+    /// Inserts the jobs that Pro's listener would schedule or cancel before all other jobs.
     pub(super) fn schedule_course_emails(&mut self, sections: &[Section], zone: &SiteZone) {
         let (changes, now) = (&self.memberships.changes, self.executed_at);
         let jobs = course_emails::jobs(sections, self.user_id, changes, zone, now);
@@ -158,7 +158,7 @@ impl<'a> Plan<'a> {
         events
     }
 
-    /// Whether a network's user, who was no member of its site, becomes one.
+    /// Whether a network's user who was not a member of its site becomes one.
     pub fn joins_site(&self) -> bool {
         self.created.is_none() && self.usermeta != MetaRows::default()
     }
@@ -168,7 +168,7 @@ impl<'a> Plan<'a> {
         !matches!(self.welcome_mail, MailPlan::None(_))
     }
 
-    /// What the caller is answered once the plan is committed.
+    /// The answer to the caller once the plan is committed.
     pub(super) fn executed(&self) -> Executed {
         Executed {
             webhook_id: self.webhook_id,

@@ -1,4 +1,4 @@
-//! What the operator asks of a webhook's callers beside the key: where they call from, and that they sign.
+//! What the operator requires of a webhook's callers in addition to the key: allowed addresses and signatures.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use super::ProvisionError;
 use super::signature::{SignatureFlaw, Signed};
 use crate::fluentcommunity::webhook::Webhook;
 
-/// What callers of one webhook have to fulfil; of several protections of one webhook, all.
+/// Requirements for the callers of one webhook; if several protections name the webhook, all of them apply.
 #[derive(Clone, Debug)]
 pub struct Protection {
-    /// As the operator calls it.
+    /// The operator's name for the protection.
     pub name: String,
-    /// Whose callers.
+    /// The webhook that it protects.
     pub webhook: ProtectedWebhook,
-    /// Where calls may come from; `None` is anywhere.
+    /// Allowed addresses; `None` allows any.
     pub allowed_networks: Option<Vec<IpNet>>,
-    /// Keys of which one must have signed the call; `None` asks for no signature.
+    /// One of these keys must have signed the call; `None` requires no signature.
     pub secrets: Option<Vec<SecretSlice<u8>>>,
 }
 
-/// How a webhook is named: never by its key.
+/// How a protection refers to a webhook: never by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtectedWebhook {
     /// Row id in `fcom_meta`.
     Id(u64),
-    /// As FluentCommunity shows it; all that are called so.
+    /// The title that FluentCommunity shows; matches every webhook with that title.
     Title(String),
 }
 
@@ -37,24 +37,24 @@ pub enum ProtectedWebhook {
 pub struct Caller {
     /// `None` over a Unix socket without a forwarded address.
     pub address: Option<IpAddr>,
-    /// When the call came in: tried again, it does not become too old.
+    /// When the call came in, so that a retried call does not become too old.
     pub arrived: DateTime<Utc>,
-    /// `None` if it is not signed, or if no webhook asks for it.
+    /// `None` if the call is not signed, or if no webhook requires signatures.
     pub signed: Option<Signed>,
-    /// What webhooks asked of their callers when it came in.
+    /// The protections in force when the call came in.
     pub protections: Arc<[Protection]>,
-    /// The name of the request.
+    /// The request id.
     pub request_id: Option<Arc<str>>,
-    /// Whether the run record may say where the call came from.
+    /// Whether the run record may contain the caller's address.
     pub is_address_recorded: bool,
 }
 
-/// Refuses a call that does not fulfil everything that its webhook's protections ask for.
+/// Refuses a call that does not meet every requirement of its webhook's protections.
 pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
     for protection in caller.protections.iter().filter(|one| one.is_of(webhook)) {
         let name = || protection.name.clone();
         if let Some(networks) = &protection.allowed_networks {
-            // A caller without an address is nowhere.
+            // A caller without an address matches no allowed range.
             let is_within = |address| networks.iter().any(|network| network.contains(&address));
             if !caller.address.is_some_and(is_within) {
                 return Err(ProvisionError::AddressNotAllowed { protection: name() });
@@ -74,7 +74,7 @@ pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionE
 }
 
 impl Protection {
-    /// Whether it is about this webhook.
+    /// Whether this protection applies to the webhook.
     pub fn is_of(&self, webhook: &Webhook) -> bool {
         match &self.webhook {
             ProtectedWebhook::Id(id) => webhook.id == *id,

@@ -24,7 +24,7 @@ pub(super) struct Run<'a> {
     caller: &'a Caller,
 }
 
-/// What a run changed, as JSON in the `changes` column of its record.
+/// The changes of a run, as JSON in the `changes` column of its record.
 #[derive(Clone, Debug, Serialize)]
 struct Changes {
     profile: bool,
@@ -54,7 +54,7 @@ impl Changes {
 }
 
 impl<'a> Run<'a> {
-    /// The record of a plan that is being carried out, up to now.
+    /// The record of a plan that is being executed, up to now.
     pub(super) fn of(plan: &Plan<'_>, execution: &'a Execution<'_>) -> Self {
         let (call, duration) = (execution.call, execution.started.elapsed());
         Self {
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds the statement that inserts the record, not counted yet; its answer has the record's id.
+    /// Adds the statement that inserts the record, not counted yet; its answer contains the record's id.
     pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
         let changes = serde_json::to_string(&self.changes).unwrap_or_default();
         let now = format(self.executed_at.naive_utc());

@@ -1,4 +1,4 @@
-//! Run records as they stand: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
+//! Reads and updates run records: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +17,7 @@ pub(super) struct EarlierRun {
 }
 
 impl EarlierRun {
-    /// From a row of `facts.sql`.
+    /// Reads a row of `facts.sql`.
     pub(super) fn read(user_id: u64, fields: Vec<u8>, run: &[u8]) -> Option<Self> {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;
@@ -41,7 +41,7 @@ pub(super) struct Uncounted {
     pub(super) created: bool,
 }
 
-/// The run of a call, with its user, if it was committed.
+/// The run of a call, with its user, if the call was committed.
 pub(super) async fn of_call(
     connection: &mut Connection,
     statements: &Statements,
@@ -64,8 +64,8 @@ pub(super) async fn of_call(
     }))
 }
 
-/// Some runs that an instance left uncounted when it died: recorded before `until`, with higher ids than `after`, in
-/// their order.
+/// Some of the runs that an instance left uncounted when it died: recorded before `until`, with ids above `after`, in
+/// order of id.
 pub(super) async fn uncounted(
     connection: &mut Connection,
     statements: &Statements,
@@ -88,16 +88,16 @@ pub(super) async fn uncounted(
     Ok(rows.collect())
 }
 
-/// What becomes of old run records.
+/// Retention tasks for old run records.
 #[derive(Clone, Copy, Debug)]
 pub enum Chore {
-    /// Counted ones are deleted.
+    /// Deletes counted records.
     Prune,
-    /// Their idempotency keys may be used for other calls.
+    /// Releases their idempotency keys for other calls.
     ForgetIdempotencyKeys,
 }
 
-/// Does a chore for some runs recorded before `before`; returns how many.
+/// Runs a task for some runs recorded before `before`; returns how many it changed.
 ///
 /// # Errors
 /// The statement failed.

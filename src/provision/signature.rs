@@ -1,4 +1,4 @@
-//! Signed calls, after the Standard Webhooks specification (version 1.0.0, symmetric signatures).
+//! Verifies signed calls according to the Standard Webhooks specification (version 1.0.0, symmetric signatures).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,10 +7,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-/// How far the caller's clock may be from ours, and how long a recorded call can be sent again.
+/// How far the caller's clock may differ from ours, and for how long a recorded call can be replayed.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A call's signatures and what they are of. Whether they are right is not known before the webhook is.
+/// A call's signatures and the content that they cover. They can only be checked once the webhook is known.
 pub struct Signed {
     /// `webhook-id`.
     pub id: Vec<u8>,
@@ -25,13 +25,13 @@ pub struct Signed {
 /// Why a call does not count as signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFlaw {
-    /// Not all of the three headers are there, once each.
+    /// The three headers are not all present exactly once.
     #[error("the call is not signed: it needs webhook-id, webhook-timestamp and webhook-signature")]
     Missing,
-    /// Too old, too far in the future, or no time.
+    /// Too old, too far in the future, or not a timestamp.
     #[error("webhook-timestamp is not within 5 minutes of now")]
     Untimely,
-    /// Made with another secret, of another body, or of another version.
+    /// Made with another secret, over another body, or with another version.
     #[error("webhook-signature does not fit the call")]
     Wrong,
 }
@@ -88,7 +88,7 @@ impl Signed {
 mod tests {
     use super::*;
 
-    /// The example of the specification and of its reference libraries.
+    /// The example from the specification and its reference libraries.
     const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
     const TIME: i64 = 1_614_265_330;

@@ -1,7 +1,8 @@
-//! Counting runs. `running_count` sits inside a serialised value on one row per webhook, so counting in the call's own
-//! transaction would let a busy webhook commit one call at a time. Instead the run record says that a run is not counted
-//! yet, and one task counts all that wait in one transaction: exactly once, on any number of instances, and after a
-//! crash whoever finds an uncounted run counts it. `user_count`, which WordPress updates with every new user, goes along.
+//! Counts runs. `running_count` sits inside a serialised value on one row per webhook, so counting in the call's own
+//! transaction would let a busy webhook commit only one call at a time. Instead the run record marks the run as not yet
+//! counted, and one task counts all waiting runs in one transaction: exactly once and on any number of instances. After
+//! a crash, any instance that finds an uncounted run counts it. `user_count`, which WordPress updates with every
+//! new user, is updated in the same transaction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,28 +22,28 @@ use crate::telemetry::{self, Metrics};
 use crate::wordpress::options::{OptionRow, SiteOptions};
 use crate::wordpress::time::format;
 
-/// Runs that may wait; a call is only answered when its run is counted, so this bounds nothing else.
+/// Queue length; a call is only answered when its run is counted, so this bounds nothing else.
 const QUEUE: usize = 4096;
 /// Runs counted in one transaction.
 const BATCH: usize = 500;
-/// A call waits this long for its count. Its run is durable by then and will be counted in any case.
+/// A call waits at most this long for its count. Its run is durable by then and will be counted in any case.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How often runs that were left uncounted are looked for.
+/// How often to look for runs that were left uncounted.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How old they are: nobody is about to count them.
+/// Runs older than this are left behind: no live instance is about to count them.
 const LEFT_BEHIND: Duration = Duration::from_secs(15);
 /// WordPress maintains larger counts by cron.
 const LARGEST_USER_COUNT: i64 = 10_000;
 
 type Waiting = (Uncounted, oneshot::Sender<()>);
 
-/// Where calls hand in their runs.
+/// Where calls queue their runs.
 pub(super) struct Tally {
     queue: mpsc::Sender<Waiting>,
     metrics: Arc<Metrics>,
 }
 
-/// The other end; [`TallyTask::run`] it.
+/// The receiving end, to be started with [`TallyTask::run`].
 pub struct TallyTask {
     queue: mpsc::Receiver<Waiting>,
     counter: Counter,
@@ -52,7 +53,7 @@ pub struct TallyTask {
 struct Counter {
     site: Arc<Site>,
     metrics: Arc<Metrics>,
-    /// Whether WordPress's `user_count` is ours to update.
+    /// Whether we, not WordPress, update `user_count`.
     counts_users: bool,
 }
 
@@ -102,7 +103,7 @@ impl Tally {
 }
 
 impl TallyTask {
-    /// Counts until `stop` is cancelled, and then what is still waiting.
+    /// Counts until `stop` is cancelled, then counts what is still queued.
     pub async fn run(self, stop: CancellationToken) {
         let Self { queue, counter } = self;
         tokio::join!(
@@ -112,8 +113,8 @@ impl TallyTask {
     }
 }
 
-/// Webhooks that could not be counted, and when that was. The next of their runs are left to the sweep, so that the
-/// calls of other webhooks do not wait for them again.
+/// Webhooks that could not be counted, and since when. Their next runs are left to the sweep, so that calls of other
+/// webhooks do not wait for them again.
 #[derive(Default)]
 struct Postponed(HashMap<u64, Instant>);
 
@@ -167,7 +168,7 @@ impl Counter {
         }
     }
 
-    /// Counts runs that an instance left behind, this one or another.
+    /// Counts runs that this or another instance left behind.
     async fn sweep(&self, stop: &CancellationToken) {
         let mut interval = tokio::time::interval(SWEEP);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -205,8 +206,8 @@ impl Counter {
         Ok(())
     }
 
-    /// Counts all runs together, or if that fails each webhook's by themselves. Returns the webhooks whose runs are still
-    /// to be counted.
+    /// Counts all runs together or, if that fails, each webhook's runs separately. Returns the webhooks whose runs are
+    /// still uncounted.
     async fn count_apart(&self, runs: &[Uncounted]) -> Vec<u64> {
         let mut by_webhook: BTreeMap<u64, Vec<Uncounted>> = BTreeMap::new();
         for run in runs {
@@ -231,14 +232,15 @@ impl Counter {
         failed
     }
 
-    /// With the users, if some of the runs made any. Users who cannot be counted are left to the next new one.
+    /// Also counts the users, if some of the runs created any. Users who cannot be counted are left to the next new
+    /// user.
     async fn count_with_retries(
         &self,
         runs: &BTreeMap<u64, Vec<Uncounted>>,
     ) -> Result<(), DatabaseError> {
         let counts_users = self.counts_users && runs.values().flatten().any(|run| run.created);
         match self.try_to_count(runs, counts_users).await {
-            // The server may have undone the whole transaction.
+            // The server may have rolled back the whole transaction.
             Err(CountError::Users(error)) => {
                 tracing::warn!("users not counted: {}", telemetry::chain(&error));
                 let without_users = self.try_to_count(runs, false).await;
@@ -272,8 +274,8 @@ impl Counter {
             .await
     }
 
-    /// One transaction in three round trips, a fourth to count users. Webhooks are locked in ascending id, the user count
-    /// last, so that instances do not deadlock.
+    /// One transaction in three round trips, plus a fourth to count users. Webhooks are locked in ascending id order
+    /// and the user count last, so that instances do not deadlock.
     async fn count(
         &self,
         connection: &mut Connection,
@@ -307,7 +309,7 @@ impl Counter {
         let records = records.split_off(2);
         for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
             if let Some(value) = counted(webhook_id, record, marked.affected)? {
-                // As bytes, as it was read: text would be converted to the column's character set.
+                // Bound as bytes, as it was read: text would be converted to the column's character set.
                 let literals = [
                     Literal::Bytes(&value),
                     Literal::Text(&now),
@@ -326,7 +328,7 @@ impl Counter {
 /// Why runs are not counted.
 enum CountError {
     Runs(DatabaseError),
-    /// Only because users, which are counted in the same transaction, were not.
+    /// Only because counting the users, which happens in the same transaction, failed.
     Users(DatabaseError),
 }
 
@@ -359,8 +361,8 @@ fn read_options(site: &Site, answer: &Answer) -> Result<SiteOptions, DatabaseErr
     Ok(SiteOptions::read(site.tables.prefix(), rows, |_, _| {}))
 }
 
-/// The record with so many runs more. A webhook that was deleted or broken since has nothing to count in; its runs are
-/// marked all the same.
+/// The record with its count raised by this many runs. A webhook that has been deleted or corrupted since has no
+/// counter; its runs are still marked as counted.
 fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>>, DatabaseError> {
     let Some(row) = record.rows.first().filter(|_| runs > 0) else {
         return Ok(None);
@@ -400,7 +402,7 @@ async fn count_users(
     let doing = "update the user count";
     let statements = &site.statements;
     if is_network {
-        // As below; the row may be missing, and every site of the network counts.
+        // Locked first, as below, with a claim: the row may be missing, and every site of the network counts.
         let mut claims = Claims::of_nobody();
         let claim = (claims::USER_COUNT, "network".to_owned());
         claims.take_in(&mut batch, statements, vec![claim]);
@@ -412,7 +414,7 @@ async fn count_users(
         batch.run(connection).await?;
         return Ok(());
     }
-    // Locked first: what is counted before the lock may be written after somebody else's newer count.
+    // Lock first: a count made before the lock could overwrite a newer count.
     batch.add(&statements.lock_user_count, doing, &[]);
     let autoload = Literal::Text(version.autoload_off());
     batch.add(&statements.update_user_count, doing, &[autoload]);

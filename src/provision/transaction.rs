@@ -13,19 +13,19 @@ use crate::fluentcommunity::course_emails::{self, Section};
 use crate::site::Site;
 use crate::wordpress::time::{SiteZone, format};
 
-/// An open transaction, with what its statements need.
+/// An open transaction and what its statements need.
 pub(super) struct Transaction<'a> {
     pub(super) execution: &'a Execution<'a>,
     pub(super) facts: &'a Facts,
     pub(super) connection: &'a mut Connection,
     pub(super) claims: Claims,
     pub(super) zone: SiteZone,
-    /// What every row that it writes bears.
+    /// The timestamp of every row that it writes.
     pub(super) now: DateTime<Utc>,
 }
 
 impl<'a> Transaction<'a> {
-    /// On a connection on which it begins with the first batch.
+    /// Uses a connection on which the first batch begins the transaction.
     pub(super) fn begin(
         execution: &'a Execution<'a>,
         facts: &'a Facts,
@@ -51,7 +51,7 @@ impl<'a> Transaction<'a> {
         &self.site().statements
     }
 
-    /// What the plan is decided under.
+    /// The context in which the plan is decided.
     pub(super) fn conditions(&self) -> Conditions<'a> {
         let calls = self.execution.calls;
         Conditions {
@@ -67,7 +67,7 @@ impl<'a> Transaction<'a> {
         format(self.zone.local(self.now))
     }
 
-    /// Claims a profile username that is free.
+    /// Claims a free profile username.
     pub(super) async fn reserve(
         &mut self,
         source: &UsernameSource<'_>,
@@ -77,7 +77,7 @@ impl<'a> Transaction<'a> {
         source.reserve(self.connection, statements, claims).await
     }
 
-    /// The sections of the structured courses that the plan changes something about.
+    /// The sections of the structured courses that the plan affects.
     pub(super) async fn sections(
         &mut self,
         plan: &Plan<'_>,

@@ -1,16 +1,16 @@
-//! Where calls of this process that want the same name wait for each other, before they hold a connection.
+//! Queues calls of this process that want the same name, before they hold a connection.
 //!
-//! Claims in the database are what makes names unique, on any number of instances. But `InnoDB` answers many transactions
-//! that wait for one claim with deadlocks, and each of them would keep a connection from everybody else.
+//! Claims in the database make names unique across all instances. But when many transactions wait for one claim,
+//! `InnoDB` answers with deadlocks, and each of them would hold a connection that other calls need.
 
 use std::hash::{BuildHasher, RandomState};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Two names share a place only now and then.
+/// Enough slots that two names rarely share one.
 const PLACES: usize = 1024;
 
-/// Waits by name.
+/// Locks by name.
 pub(super) struct WaitingRoom {
     places: Vec<Mutex<()>>,
     hasher: RandomState,
@@ -29,7 +29,7 @@ impl Default for WaitingRoom {
 }
 
 impl WaitingRoom {
-    /// Waits until nobody else of this process is busy with `name`; first come, first served.
+    /// Waits until no other call of this process works with `name`; first come, first served.
     pub(super) async fn turn(&self, name: &str) -> MutexGuard<'_, ()> {
         let hash = usize::try_from(self.hasher.hash_one(name) % PLACES as u64).unwrap_or_default();
         self.places[hash].lock().await

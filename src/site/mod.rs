@@ -1,5 +1,5 @@
-//! The WordPress site that this process works on: how to reach its database, what its tables are called, which WordPress
-//! and which languages it runs. Everything here comes from the configuration, nothing from a call.
+//! Describes the WordPress site that this process works on: how to reach its database, the names of its tables, and its
+//! WordPress version and languages. Everything here comes from the configuration, nothing from a call.
 
 mod readiness;
 mod version;
@@ -26,19 +26,19 @@ pub struct Site {
     pub clock: Clock,
     /// Where the WordPress version comes from.
     pub version: VersionSource,
-    /// The languages in which names are put together and mails are written.
+    /// Translations, used to format names and write mails.
     pub catalogues: Catalogues,
-    /// Whether the database was found fit to be written to.
+    /// Whether the database was found safe to write to.
     pub readiness: Readiness,
 }
 
-/// A configuration that leads to no site.
+/// A configuration that does not describe a usable site.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
-    /// A name that cannot stand in SQL.
+    /// A name that is not safe to use in SQL.
     #[error("wordpress.table_prefix, users_table or usermeta_table cannot be used")]
     TableName(#[from] InvalidTableName),
-    /// `wordpress.version` is no version.
+    /// `wordpress.version` is not a version.
     #[error("wordpress.version cannot be read")]
     Version(#[from] InvalidVersion),
     /// Not a URL of a MySQL or MariaDB database.
@@ -47,7 +47,7 @@ pub enum SiteError {
 }
 
 impl Site {
-    /// The configured site, whose pool `observer` measures. Connects to nothing: the database need not be there yet.
+    /// The configured site, whose pool reports to `observer`. Opens no connection: the database need not be up yet.
     ///
     /// # Errors
     /// See [`SiteError`].
@@ -69,7 +69,7 @@ impl Site {
 /// The names of the configured site's tables.
 ///
 /// # Errors
-/// A name that cannot stand in SQL.
+/// A name that is not safe to use in SQL.
 pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteError> {
     let names = TableNames::new(
         &wordpress.table_prefix,
@@ -82,7 +82,7 @@ pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteErro
     })
 }
 
-/// WordPress's translations, from the configured folder or from the one in the site's files.
+/// WordPress's translations, from the configured folder or from the one among the site's files.
 pub fn catalogues(wordpress: &config::WordPress) -> Catalogues {
     let of_site = || {
         let root = wordpress.root.as_ref();

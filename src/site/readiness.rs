@@ -1,4 +1,4 @@
-//! Whether calls may be carried out: not before the database was found fit to be written to and our tables are there.
+//! Tracks whether calls may be executed: not before the database was found safe to write to and our tables exist.
 
 use tokio::sync::watch;
 
@@ -9,7 +9,7 @@ enum State {
     Ready,
 }
 
-/// How far the start has come.
+/// The state of the start-up.
 pub struct Readiness(watch::Sender<State>);
 
 impl Default for Readiness {
@@ -19,27 +19,27 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Calls may be carried out.
+    /// Calls may be executed.
     pub fn set_ready(&self) {
         self.0.send_replace(State::Ready);
     }
 
-    /// Something is in the way that the operator has to mend.
+    /// An obstacle must be removed by the operator first.
     pub fn set_obstructed(&self) {
         self.0.send_replace(State::Obstructed);
     }
 
-    /// Whether calls may be carried out now.
+    /// Whether calls may be executed now.
     pub fn is_ready(&self) -> bool {
         *self.0.borrow() == State::Ready
     }
 
-    /// The same, once that is known: a call that comes in the first moments waits for them.
+    /// The same, but waits for the start-up checks: a call that comes in the first moments is not refused.
     pub async fn is_ready_once_started(&self) -> bool {
         self.reaches(|state| state != State::Starting).await == State::Ready
     }
 
-    /// Returns as soon as calls may be carried out.
+    /// Returns as soon as calls may be executed.
     pub async fn wait(&self) {
         self.reaches(|state| state == State::Ready).await;
     }

@@ -1,4 +1,4 @@
-//! Where the WordPress version comes from: the configuration, WordPress's own file, or the database.
+//! Finds the WordPress version: in the configuration, in WordPress's own file, or in the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,26 +10,26 @@ use crate::wordpress::version::{InvalidVersion, Version};
 
 /// Where the WordPress version comes from.
 pub enum VersionSource {
-    /// The configuration says it outright.
+    /// Set in the configuration.
     Fixed(Version),
-    /// `wp-includes/version.php`, read again when the file changes, so that an upgrade counts at once.
+    /// `wp-includes/version.php`, read again when the file changes, so that an upgrade takes effect at once.
     File(VersionFile),
-    /// The database, with every call.
+    /// The database, read with every call.
     Database,
 }
 
-/// A version file with what it said last.
+/// A version file and its last known content.
 pub struct VersionFile {
     path: PathBuf,
-    /// When the file was modified last, and the version that it said then.
+    /// The file's last modification time, and its version at that time.
     seen: Mutex<(Option<SystemTime>, Version)>,
 }
 
 impl VersionSource {
-    /// As configured.
+    /// The configured source.
     ///
     /// # Errors
-    /// `wordpress.version` is no version.
+    /// `wordpress.version` is not a version.
     pub(super) fn new(wordpress: &config::WordPress) -> Result<Self, InvalidVersion> {
         let Some(text) = &wordpress.version else {
             return Ok(Self::Database);
@@ -41,7 +41,7 @@ impl VersionSource {
         })
     }
 
-    /// The version where it is known without asking the database.
+    /// The version if it is known without a database query.
     pub fn known(&self) -> Option<Version> {
         match self {
             Self::Fixed(version) => Some(*version),
@@ -50,7 +50,7 @@ impl VersionSource {
         }
     }
 
-    /// The version that new users are made for.
+    /// The version for which new users are created.
     pub fn version(&self, options: &SiteOptions) -> Option<Version> {
         self.known()
             .or_else(|| options.version().map(|found| found.version))

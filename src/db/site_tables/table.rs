@@ -1,4 +1,4 @@
-//! A table of the site, and what is done with it.
+//! Describes a table of the site and how it is used.
 
 use crate::db::TableNames;
 
@@ -9,11 +9,11 @@ pub enum Purpose {
     Calls,
     /// For users who join or leave a structured course.
     StructuredCourses,
-    /// For the same, and for welcome mails that WordPress sends.
+    /// For structured courses, and for welcome mails that WordPress sends.
     Jobs,
 }
 
-/// A table and what is done with it.
+/// A table and how it is used.
 #[derive(Clone, Copy, Debug)]
 pub struct SiteTable {
     /// The name without prefix.
@@ -22,24 +22,24 @@ pub struct SiteTable {
     pub purpose: Purpose,
     /// Its `AUTO_INCREMENT` column.
     pub id: &'static str,
-    /// Columns in SELECT and WHERE.
+    /// Columns used in SELECT and WHERE.
     pub reads: &'static [&'static str],
-    /// Columns of INSERT.
+    /// Columns used in INSERT.
     pub inserts: &'static [&'static str],
-    /// Columns of UPDATE, also as `ON DUPLICATE KEY UPDATE`.
+    /// Columns used in UPDATE, also in `ON DUPLICATE KEY UPDATE`.
     pub updates: &'static [&'static str],
     /// Whether rows are deleted.
     pub deletes: bool,
-    /// What calls rely on to be quick, and never to block each other.
+    /// Indexes that keep calls fast and from blocking each other.
     pub indexes: &'static [Index],
 }
 
 /// An index that begins with these columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Index {
-    /// As WordPress or FluentCommunity names it.
+    /// The name that WordPress or FluentCommunity gives it.
     pub name: &'static str,
-    /// The first columns, in their order.
+    /// The first columns, in order.
     pub columns: &'static [&'static str],
     /// Whether it must be unique.
     pub unique: bool,
@@ -80,7 +80,7 @@ impl SiteTable {
         }
     }
 
-    /// Every column in use, once each.
+    /// Every column in use, without duplicates.
     pub fn columns(&self) -> Vec<&'static str> {
         let mut columns: Vec<_> = [self.reads, self.inserts, self.updates].concat();
         columns.sort_unstable();
@@ -88,7 +88,7 @@ impl SiteTable {
         columns
     }
 
-    /// What the account must be allowed, with the columns for which it must be.
+    /// The privileges that the account needs, with the columns on which it needs them.
     pub fn privileges(&self) -> Vec<(Privilege, &'static [&'static str])> {
         let mut privileges = vec![
             (Privilege::Select, self.reads),
@@ -103,7 +103,7 @@ impl SiteTable {
     }
 }
 
-/// An index that begins with these columns, which need not be unique.
+/// A non-unique index that begins with these columns.
 pub(super) const fn index(name: &'static str, columns: &'static [&'static str]) -> Index {
     Index {
         name,
@@ -121,7 +121,7 @@ pub(super) const fn unique(name: &'static str, columns: &'static [&'static str])
     }
 }
 
-/// A table of which nothing is used yet; the entries below say what is.
+/// A table with no uses yet; the entries below add them.
 pub(super) const UNUSED: SiteTable = SiteTable {
     name: "",
     purpose: Purpose::Calls,

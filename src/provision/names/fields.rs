@@ -1,4 +1,4 @@
-//! What a call says of a new member's names, and the names that are made of it: login, nicename and username. Mirrors
+//! The names in a call for a new member, and the login, nicename and username derived from them. Mirrors
 //! `WebhookModule` (FluentCommunity Pro 2.1.0) and the filters of `wp_insert_user`.
 
 use super::super::claims::{self, Claim, Claims};
@@ -14,10 +14,10 @@ use crate::wordpress::sanitize::{Rules, name, nicename};
 
 /// `user_login` holds 60 characters.
 const LOGIN_LENGTH: usize = 60;
-/// Names asked about before anything else is known.
+/// How many names are looked up before anything else is known.
 const ASKED_BEFOREHAND: usize = 4;
 
-/// What a call says about a new user's names, as PHP sees and stores it.
+/// The fields from which a new user's names are made, as PHP sees and stores them.
 pub struct NameFields<'a> {
     email: &'a Email,
     /// Slashed.
@@ -29,9 +29,9 @@ pub struct NameFields<'a> {
     pub first_name: String,
     /// User meta `last_name`, as stored; empty if there is none.
     pub last_name: String,
-    /// Both of them, as the site's language puts them together.
+    /// Both names, joined as is usual in the site's language.
     full_name: String,
-    /// Whether WordPress writes the user back and filters all of it a second time, as it does for the mail's reset key.
+    /// Whether WordPress writes the user back, and so filters all of it a second time, for the mail's reset key.
     written_back: bool,
     rules: Rules<'a>,
 }
@@ -43,13 +43,13 @@ pub struct Names {
     pub login: String,
     /// `user_nicename`.
     pub nicename: String,
-    /// `username` of the profile. `None`: so many are taken that PHP's next choice holds the user's id, which is
+    /// `username` of the profile. `None` if so many are taken that PHP's next choice contains the user's id, which is
     /// not known before the row is inserted.
     pub username: Option<String>,
 }
 
 impl<'a> NameFields<'a> {
-    /// Slashes first, because everything that PHP does is done with slashed text.
+    /// Slashes first, because everything that PHP does works on slashed text.
     pub(in super::super) fn of(
         call: &WebhookCall,
         email: &'a Email,
@@ -80,8 +80,8 @@ impl<'a> NameFields<'a> {
         }
     }
 
-    /// WordPress writes the whole user back when it makes the reset key of the welcome mail, and what it filters a second
-    /// time may become shorter: `1  3` becomes `1 3`.
+    /// WordPress writes the whole user back when it creates the reset key of the welcome mail. Filtering a second time
+    /// may shorten a value: `1  3` becomes `1 3`.
     pub(in super::super) fn write_back(&mut self) {
         self.written_back = true;
         for text in [
@@ -93,7 +93,8 @@ impl<'a> NameFields<'a> {
         }
     }
 
-    /// `user_email`. Written back, an address with `&` is filtered a second time, too; the mail itself is then never sent.
+    /// `user_email`. An address with `&` that is written back is filtered a second time too; its mail is then never
+    /// sent.
     pub(in super::super) fn stored_email(&self) -> String {
         if self.written_back {
             self.email.stored_after_reset_key()
@@ -107,7 +108,7 @@ impl<'a> NameFields<'a> {
         name::display_name(&self.full_name, login, self.rules.version)
     }
 
-    /// The names that would be chosen if all were free: where the chosen ones differ, other users have these.
+    /// The names that would be chosen if all were free: where the chosen ones differ, other users have these names.
     pub fn if_all_were_free(&self) -> Option<Names> {
         self.decide(&mut Taken::default())
     }
@@ -132,7 +133,7 @@ impl<'a> NameFields<'a> {
             &self.last_name,
             &display_name,
         ];
-        // Up to the counter 99; the next name would hold the id.
+        // Up to the counter 99; the next name would contain the id.
         let candidates = username::candidates(&login, &fallbacks, None, self.rules)
             .take(1 + fallbacks.iter().filter(|text| !text.is_empty()).count() + 99);
         let username = profile_username::first_free(taken, candidates);
@@ -143,7 +144,7 @@ impl<'a> NameFields<'a> {
         })
     }
 
-    /// The wished login, if it can be used: PHP refuses the call otherwise.
+    /// The requested login, if it can be used: PHP refuses the call otherwise.
     fn wished_login(&self, taken: &mut Taken) -> Option<String> {
         let lax = sanitize_user(self.wished_login.as_deref()?, false, &self.rules);
         let login = self.usable(&lax)?;
@@ -152,7 +153,8 @@ impl<'a> NameFields<'a> {
         is_free.then_some(login)
     }
 
-    /// As FluentCommunity derives it, but a login that exists counts as taken, and what cannot be a login is passed over.
+    /// Derived as in FluentCommunity, except that an existing login counts as taken, and candidates that cannot be a
+    /// login are skipped.
     fn derived_login(&self, taken: &mut Taken) -> Option<String> {
         let fallbacks = [&*self.given_first_name, &*self.given_last_name];
         let candidates =
@@ -179,7 +181,7 @@ impl<'a> NameFields<'a> {
         usable.then_some(login)
     }
 
-    /// What stands for these names while they are not in the tables.
+    /// The claims that stand for these names until they are in the tables.
     pub(in super::super) fn claims(&self, names: &Names) -> Vec<Claim> {
         let mut claims = vec![
             (claims::EMAIL, self.email.stored().to_owned()),
@@ -190,7 +192,7 @@ impl<'a> NameFields<'a> {
         claims
     }
 
-    /// What the database has to be asked first, as far as can be said beforehand.
+    /// The names to look up first, as far as they can be predicted.
     pub(in super::super) fn first_questions(&self) -> Vec<String> {
         let mut taken = Taken::default();
         self.decide(&mut taken);
@@ -198,7 +200,8 @@ impl<'a> NameFields<'a> {
         questions.cloned().collect()
     }
 
-    /// What the names would be now, without claiming them. `taken` is what is known already; often that is enough.
+    /// The names that would be chosen now, without claiming them. `taken` holds what is already known, which is often
+    /// enough.
     pub(in super::super) async fn guess(
         &self,
         pool: &Pool,
@@ -216,9 +219,9 @@ impl<'a> NameFields<'a> {
         .map(|(names, _)| names)
     }
 
-    /// Asks about the claimed names in the transaction, claims others if need be, and returns those that are surely ours.
+    /// Looks up the claimed names in the transaction, claims others if necessary, and returns those that are ours.
     ///
-    /// [`ProvisionError::Raced`] says that the address got a user in the meantime.
+    /// Returns [`ProvisionError::Raced`] if the address got a user in the meantime.
     pub(in super::super) async fn reserve(
         &self,
         connection: &mut Connection,
@@ -248,14 +251,14 @@ impl<'a> NameFields<'a> {
     }
 }
 
-/// The base, or with the first number that makes it free.
+/// The base, or the base with the first number that makes it free.
 fn free_nicename(taken: &mut Taken, base: &str) -> Option<String> {
     let numbered = (2_u32..).map(|n| nicename::numbered(base, n));
     let nicenames = std::iter::once(base.to_owned()).chain(numbered);
     taken.first_free(nicenames, |taken, name| !taken.is(name, As::Nicename))
 }
 
-/// A derived name that fits into `user_login`, its number kept.
+/// A derived name, shortened to fit into `user_login` without losing its number.
 fn shortened(name: String) -> String {
     if name.len() <= LOGIN_LENGTH || !name.is_ascii() {
         return name;
@@ -272,7 +275,7 @@ mod tests {
     use super::*;
     use crate::wordpress::version::Version;
 
-    /// That is how a plan can tell why a user is called `ann2`.
+    /// This lets a plan explain why a user is called `ann2`.
     #[test]
     fn what_others_have_shows_against_the_names_that_there_would_be() {
         let call = sample_call(b"ann@example.com");

@@ -1,7 +1,7 @@
 //! The names of a member: unique, and as WordPress and FluentCommunity would choose them.
 //!
-//! `fields` decides a new user's, `profile_username` the one of a profile whose user has an id, and `taken` knows what the
-//! database was asked.
+//! `fields` chooses a new user's names, `profile_username` the profile username of a user with an id, and `taken` keeps
+//! the results of the look-ups.
 
 mod fields;
 mod profile_username;

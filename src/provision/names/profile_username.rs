@@ -1,4 +1,5 @@
-//! The username of a community profile. Mirrors `ProfileHelper::createUserNameFromStrings` for a user who has an id.
+//! Chooses the username of a community profile. Mirrors `ProfileHelper::createUserNameFromStrings` for a user with an
+//! id.
 
 use super::super::ProvisionError;
 use super::super::claims::{self, Claims};
@@ -7,7 +8,7 @@ use crate::db::{Connection, Statements};
 use crate::fluentcommunity::username;
 use crate::wordpress::sanitize::Rules;
 
-/// What the profile username of a user with an id is made of.
+/// The values from which the profile username of a user with an id is made.
 pub(in super::super) struct UsernameSource<'a> {
     pub(in super::super) user_id: u64,
     pub(in super::super) login: &'a str,
@@ -23,7 +24,7 @@ impl UsernameSource<'_> {
         first_free(taken, candidates)
     }
 
-    /// Claims a username in the transaction and returns it once it is surely ours.
+    /// Claims a username in the transaction and returns it once it is certainly ours.
     pub(in super::super) async fn reserve(
         &self,
         connection: &mut Connection,
@@ -48,7 +49,7 @@ impl UsernameSource<'_> {
     }
 }
 
-/// Mirrors `isUsernameAvailable` for a known user: another user's login counts as taken too.
+/// Mirrors `isUsernameAvailable` for a known user: another user's login also counts as taken.
 pub(super) fn first_free(
     taken: &mut Taken,
     candidates: impl Iterator<Item = String>,

@@ -1,5 +1,5 @@
-//! What is known about names. Deciding is pure: names that the database was not asked about count as free and are noted;
-//! then it is asked about all of them at once, and it is decided again, until nothing is unknown.
+//! Tracks which names are taken. Deciding is pure: a name that has not been looked up counts as free and is noted. Then
+//! all noted names are looked up at once and the decision is repeated, until nothing is unknown.
 
 use std::collections::HashMap;
 
@@ -8,14 +8,14 @@ use sqlx::Row;
 use super::super::ProvisionError;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
-/// Names tried before we give up.
+/// How many names are tried before giving up.
 const MOST_CANDIDATES: usize = 20_000;
-/// Claims are taken and confirmed anew this often; each round another call has finished with the name.
+/// How often claims are taken and confirmed at most; each further round means that another call was faster.
 pub(super) const MOST_ROUNDS: usize = 1_000;
-/// Names asked about in one statement.
+/// How many names one statement looks up.
 const ASKED_AT_ONCE: usize = 64;
 
-/// What a name is already: bits of `names_taken.sql`.
+/// The kinds of use that a name already has: bits of `names_taken.sql`.
 #[derive(Clone, Copy)]
 pub(super) enum As {
     Login = 1,
@@ -24,7 +24,7 @@ pub(super) enum As {
     Email = 8,
 }
 
-/// Which names are taken, as far as the database was asked.
+/// Which names are taken, as far as they have been looked up.
 #[derive(Clone, Default)]
 pub(in super::super) struct Taken {
     known: HashMap<String, u8>,
@@ -33,7 +33,7 @@ pub(in super::super) struct Taken {
 }
 
 impl Taken {
-    /// From the answer to `NameFields::first_questions`: a list of numbers, as in `names_taken.sql`.
+    /// Parses the answer to `NameFields::first_questions`: a list of numbers, as in `names_taken.sql`.
     pub(in super::super) fn read(questions: &[String], answers: &str) -> Self {
         let bits = answers.split(',').filter_map(|bits| bits.parse().ok());
         Self {
@@ -42,7 +42,7 @@ impl Taken {
         }
     }
 
-    /// Whether the name is taken; no while that is unknown.
+    /// Whether the name is taken; false while that is unknown.
     pub(super) fn is(&mut self, name: &str, kind: As) -> bool {
         if let Some(bits) = self.known.get(name) {
             return bits & kind as u8 != 0;
@@ -53,13 +53,13 @@ impl Taken {
         false
     }
 
-    /// What the decisions so far rest on and the database was not asked about.
+    /// The names that the decisions so far depend on but that have not been looked up.
     pub(super) fn unknown(&self) -> &[String] {
         &self.unknown
     }
 
-    /// The first candidate that is free. If that is a guess, some that follow are noted as well, more in each round, so
-    /// that a long row of taken names costs few questions.
+    /// The first free candidate. If that is a guess, some of the next candidates are noted as well, more in each round,
+    /// so that a long run of taken names needs few look-ups.
     pub(super) fn first_free<T>(
         &mut self,
         candidates: impl Iterator<Item = T>,
@@ -77,8 +77,8 @@ impl Taken {
         Some(found)
     }
 
-    /// Asks the database about what is unknown. `own_id` is the user whose own names do not count, 0 for none. Returns
-    /// whether there was anything to ask.
+    /// Looks up the unknown names. `own_id` is the user whose own names do not count, 0 for none. Returns whether there
+    /// was anything to look up.
     async fn ask(
         &mut self,
         connection: &mut Connection,
@@ -112,7 +112,7 @@ impl Taken {
     }
 }
 
-/// Decides until the database has been asked about every name that the decision rests on.
+/// Repeats the decision until every name that it depends on has been looked up.
 pub(super) async fn settle<T>(
     mut taken: Taken,
     connection: &mut Connection,
