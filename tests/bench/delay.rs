@@ -11,8 +11,9 @@ use fcom_sidecar::sample::machine::free_port;
 /// One way.
 const DELAY: Duration = Duration::from_micros(500);
 
-/// Starts listening at once and forwards every connection to this port until the program ends. It uses threads because
-/// the runtime's clock is too coarse: one reads and one writes, so that data in flight does not delay what follows it.
+/// Starts listening at once and forwards every connection with the delay to this port until the program ends. It uses
+/// threads because the runtime's clock is too coarse: one reads and one writes, so that data in flight does not delay
+/// what follows it.
 pub(crate) fn start(server: u16) -> anyhow::Result<u16> {
     let port = free_port();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;

@@ -1,8 +1,8 @@
 //! Generates load without flattering the server that is measured.
 //!
 //! A closed loop has a fixed number of callers, each of which calls again as soon as it is answered: it measures
-//! throughput. An open loop starts calls at a constant rate, whatever happened to the earlier ones, and measures a call's
-//! latency from when it should have started: a server that stalls is charged for every call that waits.
+//! throughput. An open loop starts calls at a constant rate, whatever happened to the earlier ones, and measures a
+//! call's latency from when it should have started: a server that stalls is charged for every call that waits.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Measures the daemon's speed beside two baselines, the maximum that its database allows and WordPress: `make bench`.
 //!
 //! Everything runs on one machine: a private MariaDB with durable commits, the daemon's release binary with its default
-//! configuration, php-fpm behind nginx, and this program, whose clients take their share of the processors, too. Rows are
-//! measured in turns, so that a change in the machine's speed affects all of them.
+//! configuration, php-fpm behind nginx, and this program, whose clients take their share of the processors, too. Rows
+//! are measured in turns, so that a change in the machine's speed affects all of them.
 
 #![expect(
     clippy::print_stdout,

@@ -1,9 +1,10 @@
 //! The ceiling: a bare client that executes the statements of a call and does nothing else. No HTTP, no parsing, no
 //! hashing, no decisions.
 //!
-//! The statements are those that the server logged while the daemon carried out one call, in the same batches; only values
-//! that must differ between calls are replaced. The daemon's tally runs after the call's commit, and this client does the
-//! same: one task counts the runs of all calls that wait at that moment, and a call ends when its run is counted.
+//! The statements are those that the server logged while the daemon carried out one call, in the same batches; only
+//! values that must differ between calls are replaced. The daemon's tally runs after the call's commit, and this client
+//! does the same: one task counts the runs of all calls that wait at that moment, and a call ends when its run is
+//! counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

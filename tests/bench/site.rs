@@ -18,7 +18,8 @@ const JOINING_HOOK: &str = "33333333333333333333333333333333";
 const LEAVING_HOOK: &str = "44444444444444444444444444444444";
 /// The last id before the users'.
 const BEFORE_USERS: u64 = 100_000;
-/// Calls that follow each other concern users that are far apart in the tables. A prime, so that every user gets a turn.
+/// Calls that follow each other concern users that are far apart in the tables. A prime, so that every user gets a
+/// turn.
 const STRIDE: u64 = 7919;
 /// Users inserted in one transaction.
 const BITE: u64 = 50_000;

@@ -31,8 +31,8 @@ struct Entry {
 pub(crate) struct Log<'a>(&'a Site);
 
 impl<'a> Log<'a> {
-    /// Starts to log everything. To be called before the daemon starts, because the server logs the texts with their `?`
-    /// only when they are prepared.
+    /// Starts to log everything. To be called before the daemon starts, because the server logs the texts with their
+    /// `?` only when they are prepared.
     pub(crate) async fn start(site: &'a Site) -> anyhow::Result<Self> {
         site.execute("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1")
             .await?;

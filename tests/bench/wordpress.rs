@@ -1,5 +1,5 @@
-//! The PHP baseline: Debian's WordPress behind nginx and php-fpm with `OPcache`, creating users through its REST API. The
-//! site has no FluentCommunity: the plugin's handler does more work than this.
+//! The PHP baseline: Debian's WordPress behind nginx and php-fpm with `OPcache`, creating users through its REST API.
+//! The site has no FluentCommunity: the plugin's handler does more work than this.
 
 #![expect(
     clippy::unwrap_used,

@@ -114,8 +114,8 @@ async fn application_passwords_open_to_who_may_manage_webhooks() {
     let scheme = password::Scheme::Bcrypt { cost: 10 };
     let bcrypt = password::hash(PASSWORD.as_bytes(), scheme).unwrap();
     let site = Site::new("71").await;
-    // The roles are: an administrator of the site, one of courses, one of the community; members, one of whom leads a space; a
-    // moderator.
+    // The roles are: an administrator of the site, one of courses, one of the community; members, one of whom leads a
+    // space; a moderator.
     for (user, role) in [(2, "course_admin"), (3, "admin")] {
         let roles = format!(r#"a:1:{{i:0;s:{}:"{role}";}}"#, role.len());
         site.execute(&format!(

@@ -50,8 +50,8 @@ async fn edits_and_runs_at_once_lose_neither() {
     assert_eq!(record(&site, id).await, expected);
 }
 
-/// Waits until a change that holds the webhook waits for a lock of `other`, then makes them deadlock. The server rolls back
-/// the change, because it has written less.
+/// Waits until a change that holds the webhook waits for a lock of `other`, then makes them deadlock. The server rolls
+/// back the change, because it has written less.
 async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist \
