@@ -68,7 +68,7 @@ impl Cluster {
 }
 
 /// The plugin that turns the provider's options into variables, on by default in newer releases, has no variable for
-/// `gmcast.isolate` and locks the options as a whole.
+/// `gmcast.isolate` and locks `wsrep_provider_options`, which holds all of them.
 const WITHOUT_PLUGIN: &str = "loose_plugin_wsrep_provider = OFF";
 
 fn options(node: usize, ports: [u16; 3]) -> Options {
