@@ -1,4 +1,4 @@
-//! A network that is half a millisecond long each way.
+//! A simulated network with half a millisecond of latency each way.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,8 +11,9 @@ use fcom_sidecar::sample::machine::free_port;
 /// One way.
 const DELAY: Duration = Duration::from_micros(500);
 
-/// Listens for as long as this program runs, and passes everything on to this port later. Threads, because the
-/// runtime's clock is too coarse; one reads and one writes, so that what is under way delays nothing behind it.
+/// Starts listening at once and forwards every connection with the delay to this port until the program ends. It uses
+/// threads because the runtime's clock is too coarse: one reads and one writes, so that data in flight does not delay
+/// what follows it.
 pub(crate) fn start(server: u16) -> anyhow::Result<u16> {
     let port = free_port();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a connection that stays open, with no more to it than the answers here need.
+//! A minimal HTTP/1.1 client with keep-alive, which handles only the answers that occur here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::load::{Answer, Subject};
 /// Writes the request of this number.
 type Write = dyn Fn(u64) -> String + Send + Sync;
 
-/// A server with a kind of request.
+/// A server and the kind of request to send to it.
 #[derive(Clone)]
 pub(crate) struct Calls {
     pub(crate) address: SocketAddr,
     pub(crate) request: Arc<Write>,
-    /// The status of a request that was carried out.
+    /// The status that marks a request as successful.
     pub(crate) success: u16,
 }
 
@@ -56,7 +56,7 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the whole answer: its status and its body as it came.
+    /// Sends a request and reads the complete answer: its status and its raw body.
     pub(crate) async fn exchange(&mut self, request: &str) -> anyhow::Result<(u16, &[u8])> {
         if self.closed {
             self.stream = connect(self.address).await?;
@@ -73,7 +73,7 @@ impl Connection {
             self.closed = header(text, "connection").is_some_and(|value| value == "close");
             let is_complete = match header(text, "content-length") {
                 Some(length) => self.buffer.len() >= body + length.parse::<usize>()?,
-                // Neither a length nor an end: chunks, of which an empty one is the last.
+                // No length, so the body is chunked, and an empty chunk ends it.
                 None => self.buffer.ends_with(b"\r\n0\r\n\r\n"),
             };
             if is_complete {
@@ -102,7 +102,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// A request with a body. `headers` end with a line break each.
+/// A request with a body. Each line of `headers` ends with a line break.
 pub(crate) fn post(target: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(

@@ -22,7 +22,7 @@ const NEW: &str = "new user with password";
 const NEW_UNTOLD: &str = "new user without password";
 const NEW_CEILING: &str = "new user, ceiling";
 const WORDPRESS: &str = "WordPress creates a user";
-/// Hooks are written down, and nobody fires them.
+/// Hooks are recorded, but nothing fires them.
 const MOVING_RELAYED: &str = "known user, 3 memberships change, relay on";
 const NEW_RELAYED: &str = "new user without password, relay on";
 
@@ -37,16 +37,16 @@ const RATIOS: [(&str, &str); 8] = [
     (KNOWN, WORDPRESS),
 ];
 
-/// Callers of an open loop; enough for it to stay open.
+/// Callers of an open loop: enough of them that it stays open.
 const OPEN_CALLERS: usize = 256;
-/// The share of what was possible at most at which latency is measured.
+/// The share of the maximum throughput at which latency is measured.
 const OPEN_LOAD: f64 = 0.5;
 const OVERLOAD: f64 = 10.0;
 const OVERLOAD_CALLERS: usize = 1024;
-/// Callers beyond which more of them only wait.
+/// The number of callers beyond which additional ones only wait.
 const SATURATING: usize = 32;
 
-/// Everything that runs.
+/// All servers and subjects of the comparison.
 struct Lab {
     site: Site,
     sidecar: Sidecar,
@@ -187,7 +187,7 @@ impl Lab {
         self.rows.iter().find(|row| row.name == name)
     }
 
-    /// What a caller waits when half of what is possible is asked for, at a constant rate.
+    /// Latency at a constant rate of half the maximum throughput.
     async fn latency(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
         for name in [KNOWN, NEW] {
             let (Some(row), Some(most)) = (self.row(name), report.median(name, SATURATING)) else {
@@ -201,7 +201,7 @@ impl Lab {
         Ok(())
     }
 
-    /// The database on another machine, a millisecond there and back.
+    /// The database on another machine, with a round trip of one millisecond.
     async fn distance(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
         if !options.wants(KNOWN) {
             return Ok(());
@@ -237,7 +237,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Ten times as many calls as can be carried out.
+    /// Ten times as many calls as the daemon can carry out.
     async fn overload(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
         let peak = options.connections.iter();
         let peak = peak.filter_map(|callers| report.median(KNOWN, *callers));
@@ -257,7 +257,7 @@ impl Lab {
     }
 }
 
-/// Two rows that take turns with the same users: who has moved through the one has not to move through the other.
+/// Two rows that take turns with the same users: one that the first has moved needs no move by the second.
 fn share_numbers(rows: &mut [Row], one: &str, other: &str) {
     let numbers = rows.iter().find(|row| row.name == other);
     let numbers = numbers.map(|row| Arc::clone(&row.numbers));
@@ -266,7 +266,7 @@ fn share_numbers(rows: &mut [Row], one: &str, other: &str) {
     }
 }
 
-/// Milliseconds of a statement that does nothing.
+/// The milliseconds that a statement without effect takes.
 async fn round_trip(url: &str) -> anyhow::Result<f64> {
     const TIMES: u32 = 200;
     let mut connection = MySqlConnection::connect(url).await?;

@@ -1,8 +1,8 @@
-//! Callers that do not flatter whom they call.
+//! Generates load without flattering the server that is measured.
 //!
-//! A closed loop has a fixed number of callers, each of which calls again as soon as it is answered: it finds out how
-//! much work gets done. An open loop begins calls at a constant rate, whatever happened to the earlier ones, and counts
-//! a call's time from when it ought to have begun: a server that stalls is charged for everybody who waits.
+//! A closed loop has a fixed number of callers, each of which calls again as soon as it is answered: it measures
+//! throughput. An open loop starts calls at a constant rate, whatever happened to the earlier ones, and measures a
+//! call's latency from when it should have started: a server that stalls is charged for every call that waits.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
-/// What callers do before anything is counted.
+/// How long callers run before counting begins.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long callers wait for answers after the end.
 const DRAIN: Duration = Duration::from_mins(1);
-/// Longer times count as this, in microseconds.
+/// Longer times are recorded as this value, in microseconds.
 const LONGEST: u64 = 120_000_000;
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Executed,
-    /// Told to come again later.
+    /// Refused with a request to retry later.
     Refused,
 }
 
-/// Something that can be called by many at once.
+/// Something that many callers can call concurrently.
 pub(crate) trait Subject: Send + Sync + 'static {
     /// What a caller keeps between its calls.
     type Caller: Send;
 
     fn caller(&self) -> impl Future<Output = anyhow::Result<Self::Caller>> + Send;
 
-    /// Makes the call of this number; no number comes twice.
+    /// Makes the call with this number; no number is used twice.
     fn call(
         &self,
         caller: &mut Self::Caller,
@@ -43,28 +43,28 @@ pub(crate) trait Subject: Send + Sync + 'static {
     ) -> impl Future<Output = anyhow::Result<Answer>> + Send;
 }
 
-/// When calls begin.
+/// When calls start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
     /// Each caller calls again when it is answered.
     Closed,
-    /// So many begin a second.
+    /// This many calls start each second.
     Rate(f64),
 }
 
-/// What callers saw.
+/// What the callers observed.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// Answers in the time that was measured.
+    /// Answers during the measurement.
     pub(crate) executed: u64,
     pub(crate) refused: u64,
     pub(crate) errors: u64,
     pub(crate) seconds: f64,
-    /// Microseconds of the calls that began in that time and were executed.
+    /// Latency in microseconds of the calls that started during the measurement and were executed.
     pub(crate) latency: Histogram<u64>,
-    /// The same from when a caller was free to make the call. For overload, where calls wait for callers.
+    /// The same, but from when a caller was free to make the call. For overload, where calls wait for callers.
     pub(crate) since_sent: Histogram<u64>,
-    /// What was wrong with one of the errors.
+    /// The message of one of the errors.
     pub(crate) error: Option<String>,
 }
 
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// Milliseconds that this share of the calls took at most.
+/// The latency in milliseconds that this share of the calls did not exceed.
 pub(crate) fn quantile(latency: &Histogram<u64>, share: f64) -> f64 {
     latency.value_at_quantile(share) as f64 / 1000.0
 }
@@ -105,9 +105,9 @@ fn record(latency: &mut Histogram<u64>, time: Duration) {
     latency.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
 }
 
-/// The time that is measured, and who takes part.
+/// The measurement's schedule and its participants.
 struct Window {
-    /// When the callers begin, warming up.
+    /// When the callers start to warm up.
     start: Instant,
     /// When counting begins.
     begin: Instant,
@@ -118,7 +118,7 @@ struct Window {
     begun: AtomicU64,
 }
 
-/// Lets so many callers call for so long. `at_begin` and `at_end` are called when counting begins and ends.
+/// Runs this many callers for this long. Calls `at_begin` and `at_end` when counting begins and ends.
 pub(crate) async fn run<S: Subject, T>(
     subject: &Arc<S>,
     numbers: &Arc<AtomicU64>,
@@ -170,7 +170,7 @@ pub(crate) async fn run<S: Subject, T>(
     Ok((seen, first, last))
 }
 
-/// In an open loop, a thread that says when the next call is due: the runtime's clock is too coarse for that.
+/// In an open loop, a thread that signals when the next call is due: the runtime's clock is too coarse for that.
 fn start_pacemaker(window: &Arc<Window>) -> Option<std::thread::JoinHandle<()>> {
     let Pace::Rate(rate) = window.pace else {
         return None;
@@ -180,7 +180,7 @@ fn start_pacemaker(window: &Arc<Window>) -> Option<std::thread::JoinHandle<()>> 
         let start = window.start;
         let mut given = 0;
         while Instant::now() < window.end {
-            // The truncated number of calls that are due.
+            // The number of calls that are due, truncated.
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -197,7 +197,7 @@ fn start_pacemaker(window: &Arc<Window>) -> Option<std::thread::JoinHandle<()>> 
 }
 
 impl Window {
-    /// Waits until the next call is to begin, and returns when that ought to have been; `None` after the end.
+    /// Waits until the next call is due, and returns when it should have started; `None` after the end.
     async fn next(&self) -> Option<Instant> {
         let now = Instant::now();
         let Pace::Rate(rate) = self.pace else {
@@ -234,7 +234,7 @@ async fn call_on<S: Subject>(
             Err(error) => {
                 seen.errors += 1;
                 seen.error.get_or_insert_with(|| format!("{error:#}"));
-                // What is left of the connection cannot be trusted.
+                // The connection may be in any state, so it is not used again.
                 let Ok(fresh) = subject.caller().await else {
                     return seen;
                 };

@@ -1,8 +1,8 @@
-//! How fast the daemon is, beside the most that its database could do for it and beside WordPress itself: `make bench`.
+//! Measures the daemon's speed beside two baselines, the maximum that its database allows and WordPress: `make bench`.
 //!
-//! Everything runs on one machine: a private MariaDB that keeps its promises to the disk, the daemon's release binary
-//! with its default configuration, php-fpm behind nginx, and this program, whose clients take their share of the
-//! processors, too. Rows are measured in turns, so that a machine that changes its speed changes it for all.
+//! Everything runs on one machine: a private MariaDB with durable commits, the daemon's release binary with its default
+//! configuration, php-fpm behind nginx, and this program, whose clients take their share of the processors, too. Rows
+//! are measured in turns, so that a change in the machine's speed affects all of them.
 
 #![expect(
     clippy::print_stdout,

@@ -1,4 +1,4 @@
-//! One row of the table: what it calls, and what came of it each time.
+//! One row of the table: what it calls, and the results of its runs.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,7 +10,7 @@ use crate::load::{self, Pace, Seen, quantile};
 use crate::processes::{Cpu, Watched};
 use crate::replay::Replay;
 
-/// Whom callers call.
+/// The target of the calls.
 #[derive(Clone)]
 pub(crate) enum Target {
     Http(Arc<Calls>),
@@ -61,7 +61,7 @@ impl Row {
     }
 }
 
-/// What one measurement found.
+/// The results of one measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Run {
     pub(crate) per_second: f64,
@@ -69,11 +69,11 @@ pub(crate) struct Run {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
-    /// Of the calls' time from when they were sent.
+    /// Latency counted from when the calls were sent.
     pub(crate) sent_p99: f64,
     pub(crate) errors: f64,
     pub(crate) refused_per_second: f64,
-    /// In milliseconds of one processor for each call.
+    /// Milliseconds of processor time per call.
     pub(crate) server_cpu: f64,
     pub(crate) database_cpu: f64,
     pub(crate) callers_cpu: f64,
@@ -97,7 +97,7 @@ impl Run {
         }
     }
 
-    /// Of each number the median over all runs, of the errors the sum.
+    /// The median of each number over all runs, and the sum of the errors.
     pub(crate) fn median(runs: &[Self]) -> Self {
         let of = |get: fn(&Self) -> f64| median(runs.iter().map(get));
         Self {

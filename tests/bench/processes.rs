@@ -1,13 +1,13 @@
-//! What processes cost, as `/proc` tells it.
+//! Processor time and memory of processes, from `/proc`.
 
 use std::fs;
 
 use anyhow::Context;
 
-/// `/proc` counts processor time in these on every Linux.
+/// The unit of processor time in `/proc` on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor time that processes have taken so far, in seconds.
+/// Processor time used so far, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cpu {
     pub(crate) server: f64,
@@ -16,10 +16,10 @@ pub(crate) struct Cpu {
     pub(crate) callers: f64,
 }
 
-/// Whom to watch.
+/// The processes to watch.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
-    /// Together with their children. None for the ceiling, which has no server.
+    /// Counted with their children. Empty for the ceiling, which has no server.
     pub(crate) servers: Vec<u32>,
     pub(crate) database: u32,
 }
@@ -54,7 +54,7 @@ fn of_family(process: u32) -> f64 {
 
 fn of_process(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses, and it may contain spaces and parentheses itself.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks = fields.split_whitespace().skip(11).take(2);
     ticks
@@ -63,7 +63,7 @@ fn of_process(process: u32) -> f64 {
         / TICKS_PER_SECOND
 }
 
-/// Megabytes of memory that a process has (`VmRSS`) or had at most (`VmHWM`).
+/// A process's memory in megabytes: current (`VmRSS`) or peak (`VmHWM`).
 pub(crate) fn memory(process: u32, what: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what));
@@ -72,14 +72,14 @@ pub(crate) fn memory(process: u32, what: &str) -> anyhow::Result<f64> {
     Ok(kilobytes.parse::<f64>()? / 1024.0)
 }
 
-/// Processes that were ready to run on average during the last minute.
+/// The average number of runnable processes during the last minute.
 pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let first = text.split_whitespace().next();
     first.and_then(|first| first.parse().ok()).unwrap_or(-1.0)
 }
 
-/// The processor's name.
+/// The processor's model name.
 pub(crate) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));

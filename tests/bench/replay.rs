@@ -1,9 +1,9 @@
-//! The ceiling: a bare client that executes exactly the statements of a call, and nothing else. No HTTP, no parsing, no
+//! The ceiling: a bare client that executes the statements of a call and does nothing else. No HTTP, no parsing, no
 //! hashing, no decisions.
 //!
-//! The statements are those that the server noted while the daemon carried out one call, in the same batches; only what
-//! must differ from call to call is replaced. What the daemon's tally did after the call's commit is done here as the
-//! daemon does it: by one task, once for all calls that wait for it at that moment, and a call has ended when its run is
+//! The statements are those that the server logged while the daemon carried out one call, in the same batches; only
+//! values that must differ between calls are replaced. The daemon's tally runs after the call's commit, and this client
+//! does the same: one task counts the runs of all calls that wait at that moment, and a call ends when its run is
 //! counted.
 
 use std::sync::Arc;
@@ -24,26 +24,26 @@ use crate::site::{self, Kind, Site};
 use crate::statements::{Log, Step, Value};
 use crate::template::{Differences, Template};
 
-/// Calls before the one that is noted, so that nothing is prepared for it.
+/// Calls before the recorded one, so that it prepares no statements.
 const CALLS_BEFORE: u64 = 3;
-/// What the names of the noted call are made of. No other text contains it.
+/// The names of the recorded call are made of this. No other text contains it.
 const NOTED_NEW: &str = "notedperson";
 const NOTED_USER: u64 = 777;
-/// Ids that no other number of a statement is.
+/// Ids that occur nowhere else in a statement.
 const FIRST_NEW_USER: u64 = 40_000_000;
 const FIRST_RUN: u64 = 50_000_000;
-/// As the daemon's tally.
+/// The same as the daemon's tally.
 const BATCH: usize = 500;
 const INSERT_USER: &str = "INSERT INTO wp_users";
 const INSERT_RUN: &str = "INSERT INTO wp_fcom_sidecar_runs";
 
-/// A counted run's caller waits for this.
+/// The caller waits on this until its run is counted.
 type Waiting = (u64, oneshot::Sender<()>);
 
-/// What the client sends, and what is to be learnt from the answers.
+/// What the client sends, and what it has to read from the answers.
 struct Request {
     text: Text,
-    /// Which of the answers has the new user's id, and which the run's.
+    /// The indexes of the answers that contain the new user's id and the run's id.
     user_id_from: Option<usize>,
     run_id_from: Option<usize>,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Has a daemon of its own carry out a call of this kind, and takes over its statements.
+    /// Runs a separate daemon, makes a call of this kind, and records its statements.
     pub(crate) async fn of(site: &Site, kind: Kind, prefix: &str) -> anyhow::Result<Self> {
         let (noted, mut call) = note(site, kind).await?;
         let commit = call.iter().position(|step| step.sql.ends_with("COMMIT"));
@@ -103,12 +103,12 @@ impl Replay {
         Ok(replay)
     }
 
-    /// How many round trips a call has up to its commit.
+    /// The number of round trips of a call up to its commit.
     pub(crate) fn round_trips(&self) -> usize {
         self.call.len()
     }
 
-    /// One call must have the effects of the noted one.
+    /// Checks that one replayed call has the effects of the recorded one.
     async fn prove(&self, site: &Site) -> anyhow::Result<()> {
         let count = async || {
             site.number(&format!(
@@ -184,7 +184,7 @@ impl Request {
             text: match &step.values {
                 None => Text::Batch(Template::new(&step.sql, noted)),
                 Some(values) => Text::Prepared(
-                    // Sound: the daemon's own text.
+                    // Sound: the SQL is the daemon's own text.
                     AssertSqlSafe(step.sql.clone()).into_sql_str(),
                     values.clone(),
                 ),
@@ -192,7 +192,7 @@ impl Request {
         }
     }
 
-    /// Sends it and reads all of the answers; ids that they give go into `own`.
+    /// Sends the request and reads all answers; stores the ids that they return in `own`.
     async fn send(
         &self,
         connection: &mut MySqlConnection,
@@ -222,7 +222,7 @@ impl Request {
     }
 }
 
-/// Sends them all on one connection.
+/// Sends all statements on one connection.
 async fn send_all(
     pool: &Pool,
     requests: &[Request],
@@ -240,7 +240,7 @@ async fn send_all(
     sent.await?
 }
 
-/// Carries out one call and returns what is special about it, and its statements.
+/// Carries out one call and returns the values specific to it, and its statements.
 async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>)> {
     let is_new = matches!(kind, Kind::New { .. });
     let name = if is_new {
@@ -249,7 +249,7 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
         site::name(NOTED_USER)
     };
     let log = Log::start(site).await?;
-    // One connection: on each, the first calls are noted without their values.
+    // One connection, because the server logs the first calls on each without their values.
     let url = site.server.url(&site.database);
     let sidecar = Sidecar::start_with(&url, "max_connections = 1").await?;
     let next = |table, id| format!("ALTER TABLE {table} AUTO_INCREMENT = {id};");
@@ -285,14 +285,14 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
         run_ids: vec![run_id],
         count: 0,
     };
-    // The daemon looks for uncounted runs every few seconds, and may open a connection; that belongs to no call.
+    // The daemon looks for uncounted runs every few seconds, and may open a connection; neither belongs to a call.
     let is_of_call = |step: &Step| {
         !step.sql.contains("WHERE tallied = 0 AND id >") && !step.sql.starts_with("SET ")
     };
     Ok((noted, steps.into_iter().filter(is_of_call).collect()))
 }
 
-/// The daemon's own pool, as it is by default.
+/// A pool with the daemon's default settings.
 fn open_pool(site: &Site) -> anyhow::Result<Pool> {
     let url = site.server.url(&site.database);
     let config = Config::load(Sources {
@@ -345,7 +345,7 @@ impl Tally {
                         let _ = counted.send(());
                     }
                 }
-                // Callers whose sender is dropped see an error.
+                // Dropping the senders makes their callers see an error.
                 Err(error) => {
                     eprintln!("a tally failed: {error:#}");
                     waiting.clear();

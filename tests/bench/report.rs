@@ -1,4 +1,4 @@
-//! What was measured, as tables in Markdown and as JSON.
+//! Reports the measurements as Markdown tables and as JSON.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use crate::measure::Run;
 use crate::processes;
 
-/// All runs of one row with so many callers.
+/// All runs of one row with one number of callers.
 pub(crate) struct Result {
     pub(crate) row: String,
     pub(crate) callers: usize,
     pub(crate) runs: Vec<Run>,
 }
 
-/// Everything, in the order in which it was measured.
+/// All results, in the order in which they were measured.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) results: Vec<Result>,
-    /// What belongs in no row, by its name.
+    /// Results that belong to no row, by name.
     pub(crate) facts: Vec<(String, Value)>,
 }
 
@@ -76,7 +76,7 @@ impl Report {
         table
     }
 
-    /// Calls a second of one row over those of another, for each number of callers.
+    /// The throughput of one row divided by that of another, for each number of callers.
     pub(crate) fn ratios(&self, pairs: &[(&str, &str)], callers: &[usize]) -> (String, Value) {
         let mut table = String::from("| calls/s of … over …, callers: |");
         for callers in callers {
@@ -109,7 +109,7 @@ impl Report {
         (table, Value::Object(json))
     }
 
-    /// Writes the JSON, into `target/`.
+    /// Writes the JSON into `target/`.
     pub(crate) fn write(&self, file: &str, ratios: &Value) -> anyhow::Result<()> {
         let rows: Vec<Value> = self
             .results
@@ -129,7 +129,7 @@ impl Report {
         Ok(())
     }
 
-    /// The machine, and how busy others keep it.
+    /// The machine, and how busy other processes keep it.
     pub(crate) fn machine(&mut self) -> anyhow::Result<String> {
         let (processor, cores) = (
             processes::processor(),

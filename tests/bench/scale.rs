@@ -1,4 +1,4 @@
-//! Sites of different sizes: what a call costs must not depend on how many users there are.
+//! Sites of different sizes: the cost of a call must not depend on the number of users.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The daemon: the release binary with its default configuration, as far as there are defaults.
+//! Runs the daemon's release binary with its default configuration, as far as there are defaults.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ impl Sidecar {
         Self::start_with(database, "").await
     }
 
-    /// The same with more in the section `[database]`.
+    /// The same with more settings in the section `[database]`.
     pub(crate) async fn start_with(database: &str, more: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let [address, admin] =
@@ -70,7 +70,7 @@ impl Sidecar {
 
 impl Drop for Sidecar {
     fn drop(&mut self) {
-        // Fails only for a process that has ended already.
+        // Fails only for a process that has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! A site with many users, and the calls that are made to it.
+//! A site with many users, and the calls to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,20 +10,21 @@ use sqlx::{AssertSqlSafe, MySqlPool};
 use crate::http::{self, Calls};
 
 const FIXTURE: &str = include_str!("../../sql/fixtures/wordpress-71.sql");
-/// No spaces and courses; made to send no mail, because what WordPress is compared by sends none.
+/// No spaces or courses. Sends no mail, because the WordPress baseline sends none.
 const PLAIN_HOOK: &str = "11111111111111111111111111111111";
-/// Adds to three spaces.
+/// Adds users to three spaces.
 const JOINING_HOOK: &str = "33333333333333333333333333333333";
-/// Removes from them again.
+/// Removes them again.
 const LEAVING_HOOK: &str = "44444444444444444444444444444444";
-/// The id before the first user's.
+/// The last id before the users'.
 const BEFORE_USERS: u64 = 100_000;
-/// Neighbours in time are no neighbours in the tables. A prime, so that every user gets their turn.
+/// Calls that follow each other concern users that are far apart in the tables. A prime, so that every user gets a
+/// turn.
 const STRIDE: u64 = 7919;
-/// Users in one transaction.
+/// Users inserted in one transaction.
 const BITE: u64 = 50_000;
 
-/// A private server that is durable: what it has confirmed survives a power cut.
+/// A private server with durable commits: they survive a power cut.
 pub(crate) async fn start_server() -> anyhow::Result<PrivateServer> {
     let arguments = [
         "--innodb-buffer-pool-size=256M",
@@ -44,13 +45,13 @@ pub(crate) async fn start_server() -> anyhow::Result<PrivateServer> {
 pub(crate) struct Site {
     pub(crate) server: Arc<PrivateServer>,
     pub(crate) database: String,
-    /// How many users it began with, beside those of the fixture.
+    /// The number of users at the start, in addition to those of the fixture.
     pub(crate) users: u64,
     pool: MySqlPool,
 }
 
 impl Site {
-    /// WordPress 7.1 with so many users.
+    /// Creates a WordPress 7.1 site with this many users.
     pub(crate) async fn fill(server: &Arc<PrivateServer>, users: u64) -> anyhow::Result<Self> {
         let database = format!("site_{users}");
         server.create_database(&database).await?;
@@ -102,7 +103,7 @@ impl Site {
     }
 }
 
-/// What makes these users: their rows as the daemon would have written them.
+/// Statements that insert these users: their rows as the daemon would have written them.
 fn rows(first: u64, last: u64) -> [String; 4] {
     let users = format!("seq_{first}_to_{last}");
     let id = format!("{BEFORE_USERS} + seq");
@@ -150,7 +151,7 @@ fn rows(first: u64, last: u64) -> [String; 4] {
     ]
 }
 
-/// The user whom the call of this number is about, of so many.
+/// The user that the call with this number concerns, out of `users`.
 pub(crate) fn user(number: u64, users: u64) -> u64 {
     1 + number * STRIDE % users
 }
@@ -160,17 +161,17 @@ pub(crate) fn id(user: u64) -> u64 {
     BEFORE_USERS + user
 }
 
-/// What the e-mail address and the names of a user are made of.
+/// The base of a user's e-mail address and names.
 pub(crate) fn name(user: u64) -> String {
     format!("member{user}")
 }
 
-/// The form of a call about somebody whom the site knows.
+/// The form of a call for a known user.
 pub(crate) fn known_form(name: &str) -> String {
     format!("email={name}%40bench.example")
 }
 
-/// The form of a call about somebody new.
+/// The form of a call for a new user.
 pub(crate) fn new_form(name: &str, password: bool) -> String {
     let mut form = format!("email={name}%40bench.example&first_name={name}&last_name=Bench");
     if password {
@@ -191,9 +192,9 @@ pub(crate) fn request(key: &str, form: &str) -> String {
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Nothing changes but `running_count`.
+    /// Changes only `running_count`.
     Known,
-    /// Three memberships come or go with each call.
+    /// Adds or removes three memberships with each call.
     Moving,
     New {
         password: bool,
@@ -221,7 +222,7 @@ impl Kind {
         let request = move |number| match self {
             Self::Known => request(PLAIN_HOOK, &known_form(&name(user(number, users)))),
             Self::Moving => {
-                // A thousand join, then they leave: so that every measurement has as many of each.
+                // A thousand users join and then leave, so that every measurement has as many of each.
                 let (round, member) = (number / 1000, number % 1000);
                 let leaves = round % 2 == 1;
                 let key = if leaves { LEAVING_HOOK } else { JOINING_HOOK };

@@ -1,4 +1,4 @@
-//! The statements of a call, as the database server noted them in its general log.
+//! Reads the statements of a call from the database server's general log.
 
 use anyhow::{Context, bail};
 use sqlx::Row;
@@ -9,11 +9,11 @@ use crate::site::Site;
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) sql: String,
-    /// One for each `?`; `None` for text, which may hold several statements.
+    /// One for each `?`; `None` for plain text, which may hold several statements.
     pub(crate) values: Option<Vec<Value>>,
 }
 
-/// What was bound.
+/// A bound value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Null,
@@ -21,18 +21,18 @@ pub(crate) enum Value {
     Text(String),
 }
 
-/// What one entry of the log says.
+/// One entry of the log.
 struct Entry {
     command: String,
     text: Vec<u8>,
 }
 
-/// The log, while it is being written.
+/// The log, while the server writes it.
 pub(crate) struct Log<'a>(&'a Site);
 
 impl<'a> Log<'a> {
-    /// From now on everything is noted. To be called before the daemon starts, because the texts with their `?` are
-    /// noted only when they are prepared.
+    /// Starts to log everything. To be called before the daemon starts, because the server logs the texts with their
+    /// `?` only when they are prepared.
     pub(crate) async fn start(site: &'a Site) -> anyhow::Result<Self> {
         site.execute("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1")
             .await?;
@@ -44,7 +44,7 @@ impl<'a> Log<'a> {
         Ok(self.entries().await?.len())
     }
 
-    /// Ends it; returns what was executed between two marks.
+    /// Stops the log; returns what was executed between two marks.
     pub(crate) async fn finish(self, from: usize, to: usize) -> anyhow::Result<Vec<Step>> {
         self.0.execute("SET GLOBAL general_log = 0").await?;
         let entries = self.entries().await?;
@@ -64,7 +64,7 @@ impl<'a> Log<'a> {
         Ok(steps)
     }
 
-    /// Those of the daemon's account, in their order.
+    /// The entries of the daemon's account, in order.
     async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         let log = "SELECT CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
             FROM mysql.general_log WHERE user_host LIKE 'sidecar[%'";
@@ -83,7 +83,7 @@ fn sql(text: &[u8]) -> anyhow::Result<String> {
     String::from_utf8(text.to_vec()).context("a statement is not text")
 }
 
-/// Finds the text that this execution was prepared from, and with it what was bound.
+/// Finds the text that this execution was prepared from, and from it the bound values.
 fn execution(text: &[u8], prepared: &[&[u8]]) -> anyhow::Result<Step> {
     for candidate in prepared {
         if let Some(values) = values(text, candidate) {
@@ -98,7 +98,7 @@ fn execution(text: &[u8], prepared: &[&[u8]]) -> anyhow::Result<Step> {
 
 fn values(mut text: &[u8], prepared: &[u8]) -> Option<Vec<Value>> {
     let mut values = Vec::new();
-    // None of our statements has a question mark elsewhere.
+    // No statement of ours has a question mark elsewhere.
     for (index, piece) in prepared.split(|byte| *byte == b'?').enumerate() {
         if index > 0 {
             let value;

@@ -1,14 +1,14 @@
-//! Text of a batch of statements, with gaps where calls differ. The daemon writes numbers as digits, and everything else
-//! as the hexadecimal digits of its bytes.
+//! Text of a batch of statements, with gaps for the values that differ between calls. The daemon writes numbers as
+//! digits, and everything else as the hexadecimal digits of its bytes.
 
 use std::fmt::Write;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-/// What the record of a webhook has before its number of runs.
+/// The text before the number of runs in a webhook's record.
 const COUNT: &[u8] = b"\"running_count\";i:";
 
-/// What differs from call to call.
+/// A value that differs between calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gap {
     Name,
@@ -17,11 +17,11 @@ enum Gap {
     UserId,
     UserIdText,
     RunIds,
-    /// What `running_count` becomes.
+    /// The new value of `running_count`.
     Count,
 }
 
-/// One call's values of all gaps; of the noted call, what is looked for.
+/// One call's values for all gaps; for the recorded call, the values to look for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Differences {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ pub(crate) struct Differences {
     pub(crate) count: u64,
 }
 
-/// The text, cut at its gaps; each piece but the last has one behind it.
+/// The text, cut at its gaps; a gap follows each piece but the last.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     pieces: Vec<(String, Gap)>,
@@ -40,7 +40,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Cuts the noted call's own values out.
+    /// Cuts out the recorded call's own values.
     pub(crate) fn new(mut text: &str, noted: &Differences) -> Self {
         let record_count = hex(COUNT);
         let values = [
@@ -63,7 +63,7 @@ impl Template {
             };
             let behind = &text[position + value.len()..];
             if gap == Gap::Count {
-                // The prefix stays, and the old number goes: a digit is written 30 to 39.
+                // The prefix stays, and the old number is dropped: a digit is written 30 to 39.
                 let mut old = 0;
                 while behind[old..].starts_with('3') && !behind[old..].starts_with("3b") {
                     old += 2;
@@ -77,7 +77,7 @@ impl Template {
         }
     }
 
-    /// The text of another call.
+    /// The text with another call's values.
     pub(crate) fn fill(&self, own: &Differences) -> SqlStr {
         let mut text = String::with_capacity(4096);
         for (piece, gap) in &self.pieces {
@@ -97,7 +97,7 @@ impl Template {
             }
         }
         text.push_str(&self.rest);
-        // Sound: the daemon's own text, with digits in its gaps.
+        // Sound: the SQL is the daemon's own text, with digits in its gaps.
         AssertSqlSafe(text).into_sql_str()
     }
 }

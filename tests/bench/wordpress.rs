@@ -1,5 +1,5 @@
-//! What PHP costs: Debian's WordPress behind nginx and php-fpm with `OPcache`, creating users through its REST API. The
-//! site is a bare one, without FluentCommunity: the plugin's handler does more than this.
+//! The PHP baseline: Debian's WordPress behind nginx and php-fpm with `OPcache`, creating users through its REST API.
+//! The site has no FluentCommunity: the plugin's handler does more work than this.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ use crate::http::{self, Calls, Connection};
 /// The table prefix of the installation.
 const PREFIX: &str = "wp_";
 const DATABASE: &str = "wordpress";
-/// Otherwise application passwords need HTTPS.
+/// Without this, application passwords require HTTPS.
 const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n";
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -92,7 +92,7 @@ impl WordPress {
         Ok(wordpress)
     }
 
-    /// Waits for the first user.
+    /// Waits until WordPress creates the first user.
     async fn answers(&self) -> anyhow::Result<()> {
         let calls = self.calls("first");
         let deadline = Instant::now() + PATIENCE;
@@ -112,7 +112,7 @@ impl WordPress {
         }
     }
 
-    /// The processes whose time counts.
+    /// The processes whose processor time counts.
     pub(crate) fn processes(&self) -> Vec<u32> {
         vec![self.php.0.id(), self.nginx.0.id()]
     }
@@ -140,7 +140,7 @@ impl WordPress {
     }
 }
 
-/// A process that gets SIGTERM on drop: its children would outlive another end.
+/// A process that gets SIGTERM on drop: its children would outlive a SIGKILL.
 struct Service(Child);
 
 impl Service {

@@ -1,8 +1,8 @@
-//! The daemon from outside: its binary, its configuration file, HTTP and the site's database.
+//! Tests the daemon from outside: its binary, its configuration file, HTTP and the site's database.
 //!
-//! One private MariaDB server serves the whole run, in a time zone that is not UTC, because the daemon must not notice.
-//! Every test gets its own database from a fixture, and every daemon its own ports. The daemon logs at `trace` and
-//! [`harness::sidecar::Sidecar`] records what was posted, so each test also proves that no secret reached the log.
+//! One private MariaDB server serves the whole run, in a time zone other than UTC, because the daemon must not depend
+//! on it. Every test gets its own database from a fixture, and every daemon its own ports. The daemon logs at `trace`
+//! and [`harness::sidecar::Sidecar`] records what was posted, so each test also proves that no secret reached the log.
 //!
 //! # Layout
 //!
@@ -20,7 +20,7 @@
 //! | `galera` | several nodes that write |
 //! | `mail` | the promise of a welcome mail, and the SMTP server that gets it |
 //! | `operator` | commands, `check`, grants, metrics, reloads, the run log |
-//! | `otlp` | traces, and the collector that gets them |
+//! | `otlp` | traces, and the collector that receives them |
 //! | `security` | hostile callers; no secret in any log |
 //! | `wordpress` | a real WordPress judges what was written, and fires the hooks |
 //!

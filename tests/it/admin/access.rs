@@ -1,4 +1,4 @@
-//! Who may manage webhooks.
+//! Who may manage webhooks over the admin listener.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 
 const PASSWORD: &str = "ABCDEFGHIJKLMNOPQRST";
-/// WordPress's hashes of it, up to 6.7 and since.
+/// WordPress's hashes of the password, up to 6.7 and since.
 const PHPASS: &str = "$P$BabcdefghDlZSpS7e9/Cw1C6huQxKZ.";
 const FAST: &str = "$generic$UfGbgbsqeDuSn8PJFpjz07u2zubyNUvlCRO1D3XA";
 
@@ -90,7 +90,7 @@ async fn the_token_opens_and_nothing_like_it_does() {
         &format!("Bearer {}", &TOKEN[1..]),
         TOKEN,
         &basic("admin", TOKEN),
-        // They are not switched on.
+        // Application passwords are not enabled.
         &basic("admin", PASSWORD),
     ] {
         let refused = get(&sidecar, PATH, authorization).await;
@@ -114,7 +114,8 @@ async fn application_passwords_open_to_who_may_manage_webhooks() {
     let scheme = password::Scheme::Bcrypt { cost: 10 };
     let bcrypt = password::hash(PASSWORD.as_bytes(), scheme).unwrap();
     let site = Site::new("71").await;
-    // An administrator of the site, one of courses, one of the community; members, one of whom leads a space; a moderator.
+    // The roles are: an administrator of the site, one of courses, one of the community; members, one of whom leads a
+    // space; a moderator.
     for (user, role) in [(2, "course_admin"), (3, "admin")] {
         let roles = format!(r#"a:1:{{i:0;s:{}:"{role}";}}"#, role.len());
         site.execute(&format!(
@@ -164,7 +165,7 @@ async fn application_passwords_open_to_who_may_manage_webhooks() {
         let answer = get(&sidecar, &format!("{PATH}{query}"), &basic(name, PASSWORD)).await;
         assert_eq!(answer.status, status, "{name}{query}: {}", answer.text());
     }
-    // The password of the login form is none of these.
+    // The login form's password is not an application password.
     for authorization in [
         "Basic !",
         "Basic YWRtaW4=",
@@ -184,7 +185,7 @@ async fn who_guesses_waits() {
     let sidecar = crate::harness::management::start(&site).await;
     let right = format!("Bearer {TOKEN}");
     for _ in 0..5 {
-        // Not a guess.
+        // A request without credentials does not count as a guess.
         assert_eq!(get(&sidecar, PATH, "").await.status, 401);
     }
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The admin listener: who may use it, its `OpenAPI` document, and the management of webhooks.
+//! The admin listener: access control, its `OpenAPI` document, and the management of webhooks.
 
 mod access;
 mod openapi;

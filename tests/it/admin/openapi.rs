@@ -1,4 +1,4 @@
-//! The description of the admin listener against what it does.
+//! Checks the `OpenAPI` document of the admin listener against its behaviour.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::harness::site::Site;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 
-/// Everything that is described is there, and of everything else the methods that are not described are refused.
+/// Every described operation exists, and methods that are not described are refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_described_exists_and_what_is_not_does_not() {
     let site = Site::new("71").await;
@@ -64,7 +64,7 @@ async fn openapi_stands_up_to_schemathesis() {
         .status()
         .unwrap();
     assert!(status.success(), "schemathesis found something, see above");
-    // Whatever was sent, every record can still be read, by the daemon and by whom it may concern.
+    // Whatever was sent, every record is still readable, by the daemon and by other readers.
     for (_, record) in site.webhooks().await {
         assert!(record.starts_with("a:"), "{record}");
     }

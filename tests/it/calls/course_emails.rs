@@ -1,12 +1,12 @@
-//! E-mails of structured courses: the jobs that FluentCommunity Pro leaves in Action Scheduler when a student is
-//! enrolled, and takes back when one leaves.
+//! E-mails of structured courses: the jobs that FluentCommunity Pro creates in Action Scheduler when a student enrols,
+//! and removes when the student leaves.
 
 use crate::harness::compare::Tokens;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
 const HOOK: &str = "fluent_community/course/structured/send_notification_async";
-/// Of new jobs: the fixtures' own end at 7.
+/// Selects new jobs only: the fixtures' own jobs end at 7.
 const NEW_JOBS: &str = "FROM wp_actionscheduler_actions WHERE action_id > 7";
 /// Course 5 becomes a structured one. Its sections 102 and 103 send e-mails, a day and a month after the enrolment.
 const STRUCTURED: &str = r#"
@@ -34,7 +34,7 @@ async fn start() -> (Site, Sidecar) {
     (site, sidecar)
 }
 
-/// State and arguments of the new jobs, the oldest first.
+/// State and arguments of the new jobs, oldest first.
 async fn jobs(site: &Site) -> Vec<String> {
     let sql = format!("SELECT CONCAT(status, ' ', args) {NEW_JOBS} ORDER BY action_id");
     site.column(&sql).await
@@ -58,7 +58,7 @@ async fn a_student_gets_a_job_per_section_that_sends_an_email_later() {
     let hooks = format!("SELECT DISTINCT hook {NEW_JOBS}");
     assert_eq!(site.column(&hooks).await, [HOOK]);
 
-    // Counted from the membership as stored, on the site's clock.
+    // Counted from the stored time of the membership, on the site's clock.
     let dates = "SELECT a.action_id, a.scheduled_date_local, a.scheduled_date_gmt,
             m.created_at + INTERVAL IF(a.args LIKE '[102,%', 1, 30) DAY,
             m.created_at + INTERVAL IF(a.args LIKE '[102,%', 1, 30) DAY - INTERVAL 330 MINUTE
@@ -79,7 +79,7 @@ async fn a_student_gets_a_job_per_section_that_sends_an_email_later() {
     }
 }
 
-/// Everything in which a job does not differ from any other; the time stands as `T` in its schedule.
+/// The columns that are the same for all jobs; `T` stands for the time in the schedule.
 #[tokio::test]
 async fn a_job_is_stored_to_the_byte_as_action_scheduler_stores_its_own() {
     let (site, sidecar) = start().await;
@@ -113,7 +113,7 @@ async fn the_group_is_made_once_where_there_is_none() {
     assert_eq!((made.len(), site.column(&used).await), (1, made));
 }
 
-/// The clocks of New York go forward on the 8th of March 2037.
+/// Daylight saving time begins in New York on 8 March 2037.
 #[tokio::test]
 async fn an_enrolment_that_is_resumed_counts_from_its_beginning_on_the_sites_clock() {
     let (site, sidecar) = start().await;
@@ -197,7 +197,7 @@ async fn a_course_named_among_the_spaces_sends_its_emails_too() {
     assert_eq!(jobs(&site).await, expected);
 }
 
-/// Each is one condition away from the tests above.
+/// Each case differs from the tests above in one condition.
 #[tokio::test]
 async fn nobody_else_gets_a_job() {
     for (change, member) in [
@@ -213,9 +213,9 @@ async fn nobody_else_gets_a_job() {
             "UPDATE wp_fcom_meta SET value = 'a:1:{s:13:\"course_module\";s:2:\"no\";}' WHERE id = 1",
             ANN,
         ),
-        // Who is a student already is not enrolled.
+        // An existing student is not enrolled again.
         ("", MEMBER),
-        // Who leads the course stays no student.
+        // A leader of the course does not remain a student.
         (
             "UPDATE wp_fcom_space_user SET status = 'pending', role = 'admin' WHERE id = 5",
             MEMBER,

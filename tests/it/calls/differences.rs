@@ -1,11 +1,11 @@
-//! Where the daemon is better than PHP on purpose, as far as the recorded cases do not show it.
+//! Deliberate improvements on PHP that the recorded cases do not cover.
 
 use crate::harness::invariants;
 use crate::harness::passwords;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
 
-/// With a welcome mail WordPress writes the user back and so escapes the address a second time.
+/// When it sends a welcome mail, WordPress writes the user back and so escapes the address a second time.
 #[tokio::test]
 async fn an_address_that_wordpress_stores_escaped_is_found_again() {
     let site = Site::new("71").await;
@@ -49,7 +49,7 @@ async fn a_password_that_wordpress_could_never_verify_is_replaced() {
     }
 }
 
-/// Where WordPress refuses the whole user, the member comes without the characters that the tables cannot hold.
+/// Where WordPress refuses the user altogether, the daemon drops the characters that the tables cannot store.
 #[tokio::test]
 async fn characters_that_old_tables_cannot_hold_are_left_out_of_names() {
     let site = Site::new("71").await;
@@ -85,7 +85,7 @@ async fn tables_that_cannot_be_written_to_safely_are_refused() {
         ),
     ] {
         let site = Site::new("71").await;
-        // Our own tables are there already: they alone must not make it ready.
+        // Our own tables already exist: they alone must not make the daemon ready.
         drop(Sidecar::start(&site).await);
         site.execute(damage).await;
         let before = site.text("CHECKSUM TABLE wp_users").await;
@@ -99,7 +99,7 @@ async fn tables_that_cannot_be_written_to_safely_are_refused() {
     }
 }
 
-/// PHP takes no lock: it may commit the profile while the call is about to insert it.
+/// PHP takes no lock, so it may commit the profile just before the call inserts it.
 #[tokio::test]
 async fn a_profile_that_php_makes_at_the_same_moment_is_taken_as_it_is() {
     let site = Site::new("71").await;

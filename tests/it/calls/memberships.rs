@@ -1,10 +1,10 @@
-//! Memberships where PHP has left more than one row, and the list of spaces that is rewritten when a member leaves.
+//! Memberships for which PHP has left several rows, and the list of spaces that is rewritten when a member leaves.
 
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
-/// User 2, who is nowhere a member.
+/// User 2, who is not a member of any space or course.
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 const ADMIN: &[(&str, &str)] = &[("email", "admin@example.com")];
@@ -20,7 +20,7 @@ async fn start() -> (Site, Sidecar) {
     (site, sidecar)
 }
 
-/// The user's rows in a space: id, state and role, and whether this call has touched it.
+/// The user's rows in a space: id, state and role, and whether this call changed it.
 async fn rows(site: &Site, user_id: u64, space_id: u64) -> Vec<String> {
     let sql = format!(
         "SELECT CONCAT_WS(' ', id, status, role, IF(updated_at = '2020-01-01 00:00:00', 'old', 'new'))
@@ -29,7 +29,7 @@ async fn rows(site: &Site, user_id: u64, space_id: u64) -> Vec<String> {
     site.column(&sql).await
 }
 
-/// Rows 101 and so on of user 2 in space 2, with these states and roles.
+/// Inserts rows for user 2 in space 2, from id 101 on, with these states and roles.
 async fn insert_rows(site: &Site, rows: &[(&str, &str)]) {
     site.execute("DELETE FROM wp_fcom_space_user WHERE user_id = '2'")
         .await;
@@ -42,7 +42,7 @@ async fn insert_rows(site: &Site, rows: &[(&str, &str)]) {
     }
 }
 
-/// The user's list as it is stored, one per row.
+/// The user's list as stored, one entry per row.
 async fn space_ids(site: &Site, user_id: u64) -> Vec<String> {
     let sql = format!(
         "SELECT meta_value FROM wp_usermeta WHERE user_id = {user_id} AND meta_key = '{SPACE_IDS}' ORDER BY umeta_id"
@@ -114,7 +114,7 @@ async fn one_active_row_is_enough_to_leave_and_takes_all_rows_along() {
 #[tokio::test]
 async fn leaving_and_joining_again_in_one_call_leaves_one_new_row() {
     let (site, sidecar) = start().await;
-    // The course lists come first, whatever is named in them.
+    // The course lists are processed first, whatever their ids refer to.
     site.set_plain_hook(&[("remove_course_ids", &[2]), ("space_ids", &[2])])
         .await;
     insert_rows(&site, &[("'pending'", "admin"), ("'active'", "moderator")]).await;
@@ -132,7 +132,7 @@ async fn leaving_and_joining_again_in_one_call_leaves_one_new_row() {
     assert_eq!(rows(&site, 13, 2).await, [""; 0]);
 }
 
-/// Spaces 1 and 4 are public, 2 is secret, 3 and the courses 5, 6 and 7 are private; 8 and 9 are no spaces.
+/// Spaces 1 and 4 are public, 2 is secret, 3 and the courses 5, 6 and 7 are private; 8 and 9 are not spaces.
 #[tokio::test]
 async fn the_list_has_public_spaces_and_those_of_active_memberships() {
     let (site, sidecar) = start().await;
@@ -159,12 +159,12 @@ async fn the_list_has_public_spaces_and_those_of_active_memberships() {
 async fn the_list_does_not_know_what_was_joined_after_the_last_leave() {
     let (site, sidecar) = start().await;
     for (lists, expected) in [
-        // The course is left, then the spaces are joined.
+        // The course is removed first, then the spaces are added.
         (
             &[("remove_course_ids", &[5][..]), ("space_ids", &[2, 3])][..],
             &[1, 4][..],
         ),
-        // The spaces are joined before another one is left.
+        // The spaces are added before another one is removed.
         (
             &[
                 ("course_ids", &[6]),
@@ -173,7 +173,7 @@ async fn the_list_does_not_know_what_was_joined_after_the_last_leave() {
             ],
             &[1, 2, 3, 4, 6],
         ),
-        // Each leave rewrites the list, and the last one counts.
+        // Each removal rewrites the list, and the last one counts.
         (
             &[
                 ("remove_course_ids", &[5, 6]),
@@ -220,7 +220,7 @@ async fn nobody_who_leaves_nothing_gets_a_list() {
         ("remove_space_ids", &[4, 6, 8, 999]),
     ])
     .await;
-    // Pending in 4 and 6, and not at all in 4 and 6.
+    // The first user is pending in 4 and 6, the second has no row there.
     for (member, id) in [(MEMBER, 7), (ANN, 13)] {
         assert_eq!(sidecar.client.execute(PLAIN_HOOK, member).await, id);
         assert_eq!(space_ids(&site, id).await, [""; 0]);
@@ -239,10 +239,10 @@ async fn those_who_lead_the_community_or_the_site_see_every_space() {
     for (change, member, id, expected) in [
         (String::new(), MODERATOR, 9, EVERY),
         (format!("{roles}5:\"admin\";}}' WHERE id = 2"), MODERATOR, 9, EVERY),
-        // Others lead parts only.
+        // Other roles lead only parts of the community.
         (format!("{roles}12:\"course_admin\";}}' WHERE id = 2"), MODERATOR, 9, &[1, 3, 4]),
         (String::new(), ADMIN, 1, EVERY),
-        // A capability of the user's own.
+        // A capability granted to the user directly.
         (
             "UPDATE wp_usermeta SET meta_value = 'a:1:{s:14:\"manage_options\";b:1;}'
              WHERE user_id = 2 AND meta_key = 'wp_capabilities'"
@@ -259,7 +259,7 @@ async fn those_who_lead_the_community_or_the_site_see_every_space() {
             2,
             &[1, 4],
         ),
-        // The role decides as it stands on this site.
+        // What counts is the role as this site defines it.
         (
             "UPDATE wp_options SET option_value = REPLACE(option_value, 's:14:\"manage_options\";b:1', 's:14:\"manage_options\";b:0')
              WHERE option_name = 'wp_user_roles'"

@@ -1,4 +1,4 @@
-//! What a call does: its answer and the rows of the site, as PHP would have left them.
+//! The effects of a call: its answer and the site's rows, as PHP would have left them.
 
 mod contract;
 mod course_emails;

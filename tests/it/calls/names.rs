@@ -1,4 +1,4 @@
-//! The names of members where the obvious ones are taken, too long, or dangerous.
+//! The names of members where the obvious ones are taken, too long or dangerous.
 
 use crate::harness::client::FORM;
 use crate::harness::invariants;
@@ -11,7 +11,7 @@ async fn start() -> (Site, Sidecar) {
     (site, sidecar)
 }
 
-/// Profiles of users who do not matter, with these names.
+/// Inserts profiles of unrelated users with these names.
 async fn take_usernames(site: &Site, names: impl IntoIterator<Item = String>) {
     let owner = site
         .number("SELECT GREATEST(1000, COALESCE(MAX(user_id), 0)) + 1 FROM wp_fcom_xprofile")
@@ -27,13 +27,13 @@ async fn take_usernames(site: &Site, names: impl IntoIterator<Item = String>) {
     .await;
 }
 
-/// `base`, `base2` … `base98`: the names that come before the ninety-ninth.
+/// `base`, `base2` … `base98`: the names that are tried before the ninety-ninth.
 fn up_to_98(base: &str) -> Vec<String> {
     let numbered = (2..=98).map(|number| format!("{base}{number}"));
     std::iter::once(base.to_owned()).chain(numbered).collect()
 }
 
-/// A user of WordPress who never was in the community.
+/// Inserts a WordPress user who was never in the community.
 async fn insert_user(site: &Site, id: u64, login: &str) -> String {
     let email = format!("user{id}@example.com");
     site.execute(&format!(
@@ -85,7 +85,7 @@ async fn a_known_users_username_counts_to_99_and_goes_on_with_the_id() {
     assert_eq!(call().await, "ctr77-77-200");
 }
 
-/// While the user is being made nobody knows the id. A strict login keeps the hyphen that PHP adds instead.
+/// The id is unknown until the user is inserted. A strict login keeps the hyphen that PHP adds instead.
 #[tokio::test]
 async fn a_new_users_login_counts_to_99_and_goes_on_with_a_hyphen() {
     let (site, sidecar) = start().await;
@@ -112,7 +112,7 @@ async fn a_new_users_login_counts_to_99_and_goes_on_with_a_hyphen() {
     assert_eq!(login, "ctr--200 ctr-200");
 }
 
-/// The community's name of a login whose own name and whose followers are taken holds the id of the new user.
+/// If a login's own name and its numbered variants are taken, the community's name contains the new user's id.
 #[tokio::test]
 async fn a_new_users_username_counts_to_99_and_goes_on_with_the_id() {
     let (site, sidecar) = start().await;
@@ -144,7 +144,7 @@ async fn a_wished_login_stays_although_its_username_is_taken() {
         assert_eq!(user(&site, id, "user_login").await, login);
         assert_eq!(username(&site, id).await, expected);
     }
-    // A login that exists is nobody's second time.
+    // A login that exists does not identify a user.
     let fields = [("email", "other@example.com"), ("user_login", "Jane")];
     let id = sidecar.client.execute(SPACES_HOOK, &fields).await;
     assert_eq!(user(&site, id, "user_login").await, "other");
@@ -177,13 +177,13 @@ async fn a_login_of_sixty_characters_leaves_room_for_its_number() {
             .execute(SPACES_HOOK, &[("email", &email)])
             .await;
         assert_eq!(user(&site, id, "user_login").await, expected, "{email}");
-        // Nicenames have 50 characters, their numbers included.
+        // Nicenames have at most 50 characters, including the number.
         assert_eq!(user(&site, id, "CHAR_LENGTH(user_nicename)").await, "50");
     }
     invariants::assert_hold(&site).await;
 }
 
-/// Whoever reads metadata unserialises it, so text that looks serialised is stored as a serialised text.
+/// Every reader of metadata unserialises it, so text that looks serialised is stored as a serialised text.
 #[tokio::test]
 async fn names_that_look_serialised_are_guarded() {
     let (site, sidecar) = start().await;
@@ -215,16 +215,16 @@ async fn names_that_look_serialised_are_guarded() {
     }
 }
 
-/// Of a name that cannot be stored as it is the user's existence does not depend.
+/// A name that cannot be stored as it is must not prevent the user's creation.
 #[tokio::test]
 async fn names_with_broken_bytes_or_thousands_of_them_block_nobody() {
     let (site, sidecar) = start().await;
     let long = "N".repeat(4096);
     let accents = "%C3%A9".repeat(2048);
     for (number, (given, stored, shown)) in [
-        // PHP slashes a NUL to `\0`, and kses takes control bytes away when it is back.
+        // PHP slashes a NUL to `\0`, and kses removes control bytes after it is unslashed.
         ("a%00b", "ab".to_owned(), "ab".to_owned()),
-        // Invalid UTF-8 is no name at all; the login stands for it.
+        // Invalid UTF-8 is not used as a name; the login takes its place.
         ("J%FFo", String::new(), "bytes1".to_owned()),
         ("%C0%AF", String::new(), "bytes2".to_owned()),
         ("%ED%A0%80", String::new(), "bytes3".to_owned()),
@@ -255,7 +255,7 @@ async fn names_with_broken_bytes_or_thousands_of_them_block_nobody() {
     invariants::assert_hold(&site).await;
 }
 
-/// A login that is no profile name leaves the choice to the names, which are longer than a profile's.
+/// If the login cannot be a profile name, the names are used, which are longer than a profile's.
 #[tokio::test]
 async fn a_username_is_cut_to_its_column_and_stays_unique() {
     let (site, sidecar) = start().await;

@@ -1,4 +1,4 @@
-//! Settings of the site hold for the next call, settings of the daemon from its start.
+//! Settings of the site apply to the next call, settings of the daemon from its start.
 
 use crate::harness::passwords;
 use crate::harness::sidecar::Sidecar;

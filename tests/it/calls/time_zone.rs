@@ -1,5 +1,5 @@
-//! The database's time zone is not the daemon's business: PHP writes the site's wall clock as literals into TIMESTAMP
-//! columns, through whatever zone the server has, and reads the same literals back.
+//! Independence of the database's time zone: PHP writes the site's wall clock as literals into TIMESTAMP columns,
+//! through whatever time zone the server has, and reads the same literals back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, Site, server_options};
 
-/// America/Phoenix, which knows no daylight saving.
+/// America/Phoenix, which has no daylight saving time.
 const PHOENIX: i64 = -7 * 3600;
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn an_old_users_profile_begins_when_the_user_registered_in_the_sites_zone(
     assert_eq!(created.as_deref(), Some("2020-03-01 01:30:00"));
 }
 
-/// What a TIMESTAMP column holds after PHP, whose sessions are not strict, has written each of these literals.
+/// The content of a TIMESTAMP column after PHP, whose sessions are not strict, has written each of these literals.
 async fn stored_by_php(site: &Site, literals: &[String]) -> Vec<String> {
     let rows: Vec<String> = literals
         .iter()
@@ -112,7 +112,8 @@ fn literal(seconds: u64) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A `TZ` whose clocks are at UTC and went forward half an hour ago, by an hour: there is no wall clock time now.
+/// A `TZ` with UTC as standard time that moved an hour forward half an hour ago: the present wall clock time is
+/// skipped.
 fn zone_in_its_gap(now: DateTime<Utc>) -> String {
     let start = now - TimeDelta::minutes(30);
     let end = start + TimeDelta::days(100);
@@ -183,7 +184,7 @@ async fn a_registration_that_no_timestamp_can_hold_begins_the_profile_with_the_z
     let cases = [
         ("0000-00-00 00:00:00", "-0001-11-29 22:00:00"),
         ("1969-07-20 20:17:40", "1969-07-20 18:17:40"),
-        // The epoch on a server three hours east of UTC: the first second that there is comes after it.
+        // The epoch on a server three hours east of UTC: the earliest storable second is later.
         ("1970-01-01 05:00:00", "1970-01-01 03:00:00"),
         ("1970-01-01 05:00:01", "1970-01-01 03:00:01"),
         ("2038-01-19 08:14:07", "2038-01-19 06:14:07"),

@@ -1,4 +1,4 @@
-//! The option `user_count`, which WordPress writes anew with every user as long as there are few.
+//! The option `user_count`, which WordPress rewrites with every new user while the site has few users.
 
 use fcom_sidecar::sample::server::{Options, PrivateServer};
 
@@ -10,7 +10,7 @@ use crate::harness::webhook_record::running_count;
 
 const COUNT: &str = "FROM wp_options WHERE option_name = 'user_count'";
 
-/// Makes a user and returns the count and its autoload flag.
+/// Creates a user and returns the count and its autoload flag.
 async fn count_after(site: &Site, sidecar: &Sidecar, name: &str) -> Vec<String> {
     let email = format!("{name}@example.com");
     sidecar
@@ -50,7 +50,7 @@ async fn the_users_are_counted_unless_there_are_more_than_ten_thousand() {
     }
     site.execute("UPDATE wp_options SET option_value = '5' WHERE option_name = 'user_count'")
         .await;
-    // Nobody is made.
+    // No user is created.
     assert_eq!(count_after(&site, &sidecar, "existing").await, ["5 off"]);
 }
 
@@ -89,13 +89,13 @@ async fn the_release_decides_whether_and_how() {
     }
 }
 
-/// How often the webhook says that it has run.
+/// The webhook's number of runs.
 async fn runs_of_plain_hook(site: &Site) -> u64 {
     let record = format!("SELECT value FROM wp_fcom_meta WHERE meta_key = '{PLAIN_HOOK}'");
     running_count(&site.text(&record).await.unwrap())
 }
 
-/// MariaDB from 11.6 on undoes the whole transaction when a row has changed since the statement began (error 1020).
+/// MariaDB 11.6 and later rolls back the transaction if a row has changed since the statement began (error 1020).
 #[tokio::test]
 async fn a_count_that_changes_meanwhile_counts_no_run_twice() {
     let site = Site::new("71").await;
@@ -106,7 +106,7 @@ async fn a_count_that_changes_meanwhile_counts_no_run_twice() {
     .await;
     let sidecar = Sidecar::start_with(&site, &[("FCOM_SIDECAR__WORDPRESS__BLOG_ID", "1")]).await;
     let before = runs_of_plain_hook(&site).await;
-    // As PHP does, which takes no claims.
+    // As PHP does it, without taking claims.
     let php = site
         .lock("UPDATE wp_sitemeta SET meta_value = 6 WHERE meta_key = 'user_count'")
         .await;

@@ -1,4 +1,4 @@
-//! The recorded cases: what PHP did, request by request, for five releases of WordPress.
+//! Replays the recorded cases: what PHP did, request by request, for five releases of WordPress.
 
 use crate::harness::recording::Recording;
 use crate::harness::replay::replay_on;

@@ -1,4 +1,4 @@
-//! What the daemon asks of the database: its own tables, its statements and their number; and the private server of the
+//! The daemon's use of the database: its own tables, its statements and their number; and the private server of the
 //! tests.
 
 mod own_tables;

@@ -1,4 +1,4 @@
-//! The daemon's own tables: made once by whoever comes first, and kept: old runs go, uncounted ones are counted.
+//! The daemon's own tables: created once, whichever instance comes first; old runs are pruned, uncounted ones counted.
 
 use std::process::ExitStatus;
 
@@ -7,13 +7,13 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, Site};
 use crate::harness::webhook_record::running_count;
 
-/// Webhooks that run no more once their record is gone or broken.
+/// Webhooks that no longer run because their record is missing or broken.
 const DELETED: u64 = 3;
 const BROKEN: u64 = 5;
 /// Has run 41 times.
 const LEAVING: u64 = 6;
 
-/// Inserts runs of an instance that has died, made this long ago.
+/// Inserts runs of this age from an instance that has died.
 async fn insert_runs(site: &Site, webhook_id: u64, count: u64, age: &str, tallied: bool) {
     let tallied = u8::from(tallied);
     let rows: Vec<String> = (0..count)
@@ -40,7 +40,7 @@ async fn wait_until_none(site: &Site, rows: &str) {
     site.goes(&format!("SELECT COUNT(*) FROM {rows}")).await;
 }
 
-/// Names, definitions and the ledger of our tables.
+/// Names and definitions of our tables, and the migration ledger.
 async fn own_tables(site: &Site) -> Vec<Vec<Option<String>>> {
     let sql = r"SELECT table_name, column_name, column_type, collation_name, column_key
         FROM information_schema.columns
@@ -121,7 +121,7 @@ async fn counted_runs_are_forgotten_after_their_retention() {
         let site = Site::new("71").await;
         let sidecar = Sidecar::unstarted(&site, environment).await;
         assert!(sidecar.run(&["migrate"]).success());
-        // More than one bite.
+        // More than one batch.
         insert_runs(
             &site,
             LEAVING,
@@ -139,13 +139,13 @@ async fn counted_runs_are_forgotten_after_their_retention() {
         wait_until_none(&site, &old).await;
         let left = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
         assert_eq!(site.number(left).await, 3);
-        // A record says how often its webhook has run, remembered or not.
+        // A record keeps its number of runs, whether the runs are still stored or not.
         assert_eq!(running_count(&record(&site, LEAVING).await.unwrap()), 41);
         assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
     }
 }
 
-/// Two instances sweep at their start, both at once, and later in turns.
+/// Two instances sweep at their start, first concurrently, then in turns.
 #[tokio::test]
 async fn runs_that_a_dead_instance_left_are_counted_once() {
     const FIRST: u64 = 700;
@@ -154,7 +154,7 @@ async fn runs_that_a_dead_instance_left_are_counted_once() {
     let mut one = Sidecar::unstarted(&site, &[]).await;
     let mut two = Sidecar::unstarted(&site, &[]).await;
     assert!(one.run(&["migrate"]).success());
-    // Old enough to be pruned, but not before they are counted.
+    // Old enough to be pruned, but they must be counted first.
     insert_runs(&site, LEAVING, FIRST, "1 HOUR", false).await;
     insert_runs(&site, LEAVING, 1, "100 DAY", false).await;
     site.execute(
@@ -167,7 +167,7 @@ async fn runs_that_a_dead_instance_left_are_counted_once() {
     assert!(one.becomes_ready().await, "{}", one.log());
     assert!(two.becomes_ready().await, "{}", two.log());
     let count = async || running_count(&record(&site, LEAVING).await.unwrap());
-    // Calls go on meanwhile.
+    // Calls continue meanwhile.
     for sidecar in [&one, &two] {
         sidecar
             .client
@@ -175,7 +175,7 @@ async fn runs_that_a_dead_instance_left_are_counted_once() {
             .await;
     }
     let untallied = "wp_fcom_sidecar_runs WHERE NOT tallied";
-    // What is more than a sweep takes is left to the next one.
+    // What exceeds one sweep is left to the next.
     insert_runs(&site, LEAVING, LATER, "1 MINUTE", false).await;
     wait_until_none(&site, untallied).await;
     assert_eq!(count().await, 41 + FIRST + 1 + 2 + LATER);
@@ -210,7 +210,7 @@ async fn runs_of_a_webhook_that_is_gone_or_broken_hinder_nobody() {
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
 }
 
-/// A process that dies in a migration leaves its table and no word of it, or a word and no table.
+/// A process that dies in a migration leaves its table without a ledger entry, or an entry without a table.
 #[tokio::test]
 async fn a_migration_that_was_cut_off_is_done_again() {
     let site = Site::new("71").await;

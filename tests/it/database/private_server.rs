@@ -1,4 +1,4 @@
-//! The private server that the demo and these tests run on.
+//! The private server for the demo and these tests.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -91,7 +91,7 @@ async fn a_dump_that_fails_says_what_was_being_done() {
     );
 }
 
-/// Not a test of its own: it does something only in the process that the next test starts.
+/// Not a test of its own: it acts only in the process that the next test starts.
 #[tokio::test]
 async fn owner_of_a_server_that_waits_to_be_killed() {
     let Some(report) = std::env::var_os(OWNER) else {

@@ -1,5 +1,5 @@
-//! What a call asks of the database: how often, and how much. Databases are usually on another machine, where round trips
-//! are what a call costs.
+//! The load of a call on the database: round trips and statements. The database is usually on another machine, where
+//! round trips dominate the cost of a call.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 use crate::harness::tables::make_network;
 
-/// Calls of a kind; the least of what they cost is the call's own, the rest is the daemon's other work.
+/// Calls of one kind; the minimum of their costs is the call's own, the rest is the daemon's background work.
 const CALLS: u64 = 12;
 
 struct Cost {
@@ -26,7 +26,7 @@ async fn cost(
     hook: &str,
     email: impl Fn(u64) -> String,
 ) -> Cost {
-    // A connection of its own, because a pool's pings count as statements on MySQL.
+    // A dedicated connection, because a pool's pings count as statements on MySQL.
     let mut connection = site.server.connect_options(None).connect().await.unwrap();
     let mut statements = async || {
         let status = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Queries'");
@@ -48,7 +48,7 @@ async fn cost(
     least
 }
 
-/// All of it counts: the call's transaction with its begin and commit, and the tally's.
+/// Everything counts: the call's transaction with its begin and commit, and the tally's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_asks_the_database_no_more_than_it_must() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
@@ -56,7 +56,7 @@ async fn a_call_asks_the_database_no_more_than_it_must() {
     assert_costs(&site, &[], 0).await;
 }
 
-/// A statement more, to see whether a user is a member of the site, but no round trip.
+/// One more statement, to check whether a user is a member of the site, but no more round trips.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_of_a_network_waits_for_the_database_no_longer() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
@@ -70,7 +70,7 @@ async fn assert_costs(site: &Site, more: &[(&str, &str)], more_statements: u64) 
     let url = proxy.url(site);
     let mut environment = vec![
         ("FCOM_SIDECAR__DATABASE__URL", url.as_str()),
-        // The senders ask on their own account, and shall be quiet.
+        // The senders poll the database on their own; keep them quiet.
         ("FCOM_SIDECAR__MAIL__MAILS_PER_SECOND", "1"),
     ];
     environment.extend(more);

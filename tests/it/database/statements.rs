@@ -1,5 +1,4 @@
-//! The server accepts every statement of the daemon, whatever the site's tables are called and whichever release made
-//! them.
+//! The server accepts every statement of the daemon, for all table prefixes and all releases of the site.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +59,7 @@ async fn every_statement_fits_a_site_of_a_network() {
             !own.contains(&"wp_2_fcom_sidecar_claims".to_owned()),
             "{own:?}"
         );
-        // The other site finds the claims there, and makes the rest.
+        // The second site finds the claims in place, and creates the rest.
         let main = TableNames::new(PREFIX, None, None).unwrap();
         assert_accepted(&site, &main.of_blog(1, PREFIX).unwrap()).await;
     }
@@ -120,11 +119,11 @@ const READS_A_TABLE: [(&str, &str, &str); 9] = [
 async fn no_statement_reads_a_table_that_grows() {
     let site = Site::new("71").await;
     make_network(&site).await;
-    // Its main site, so that the statements of single sites are among them.
+    // The main site, to include the statements of single sites.
     let tables = TableNames::new(PREFIX, None, None).unwrap();
     let tables = tables.of_blog(1, PREFIX).unwrap();
     site.migrate(&site.database, &tables).await;
-    // Small tables are read whole whatever their indexes are.
+    // A small table is read whole whatever its indexes are.
     let [few, several, many, most] = [100, 400, 1000, 4000].map(numbers);
     site.execute(&format!(
         "INSERT INTO wp_users (user_login, user_nicename, user_email, display_name)
@@ -156,14 +155,14 @@ async fn no_statement_reads_a_table_that_grows() {
             wp_fcom_sidecar_events"
     ))
     .await;
-    // MySQL has a tree by default, and names partitions, too.
+    // MySQL returns a tree by default, and also names partitions.
     let (explain, kind) = match site.server.family() {
         Family::MariaDb => ("EXPLAIN", 3),
         Family::MySql => ("EXPLAIN FORMAT=TRADITIONAL", 4),
     };
     let mut found = BTreeSet::new();
     for (name, statement) in Statements::render(&tables).all() {
-        // A value that every column may be compared with, also one with dates.
+        // A value that can be compared with every column, including dates.
         let sql = statement.repeated(SEVERAL);
         let sql = sql
             .as_str()
@@ -180,14 +179,14 @@ async fn no_statement_reads_a_table_that_grows() {
     }
     let known = READS_A_TABLE.map(|(name, table, _)| (name.to_owned(), table.to_owned()));
     let known = BTreeSet::from(known);
-    // Which of the small ones it reads, each server decides for itself.
+    // Which of the small tables it reads whole is up to each server.
     let unknown: Vec<_> = found.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// What only one of the supported servers understands, or only its newer versions: `MySQL` 5.7 and 8, `MariaDB` 10.3 and
-/// later; and what one of them has given up. What is left in our SQL is common to all of them: `ON DUPLICATE KEY UPDATE`
-/// without `VALUES()`, index hints, multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
+/// Syntax that only one of the supported servers understands, or only its newer versions (`MySQL` 5.7 and 8, `MariaDB`
+/// 10.3 and later), and syntax that one of them has dropped. The rest of our SQL is common to all of them: `ON
+/// DUPLICATE KEY UPDATE` without `VALUES()`, index hints, multi-table `DELETE`, `CAST`, `CREATE TABLE IF NOT EXISTS`.
 const NOT_PORTABLE: [&str; 27] = [
     "MD5(",
     "SHA1(",

@@ -1,4 +1,4 @@
-//! Sockets that a service manager holds: a restart under load loses no call.
+//! Socket handover by a service manager: a restart under load loses no call.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,7 @@ const CALLERS: u32 = 8;
 const RESTARTS: u32 = 4;
 const CALLS_BETWEEN: u32 = 40;
 
-/// Passes the socket as the service manager does: as the first file behind the standard ones.
+/// Passes the socket as the service manager does: as the first file descriptor after the standard ones.
 fn pass(command: &Command, socket: &TcpListener) -> Command {
     let mut shell = Command::new("sh");
     shell

@@ -1,4 +1,4 @@
-//! The listeners: where they may be, when they answer, and when they refuse.
+//! The listeners: their possible addresses, when they answer, and when they refuse.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -19,7 +19,7 @@ const LISTEN: &str = "FCOM_SIDECAR__SERVER__LISTEN";
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 
-/// A folder with a path for a socket, and that path as the setting has it.
+/// A folder, a socket's path in it, and that path as a setting.
 fn socket() -> (TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.sock");
@@ -41,7 +41,7 @@ async fn call_over(socket: &Path, email: &str) -> Response {
     .unwrap()
 }
 
-/// Starts a daemon that cannot listen, and returns what it says.
+/// Starts a daemon that cannot listen, and returns its error.
 async fn refusal_to_start(site: &Site, listen: &str) -> String {
     let mut sidecar = Sidecar::unstarted(site, &[(LISTEN, listen)]).await;
     sidecar.spawn();
@@ -49,7 +49,7 @@ async fn refusal_to_start(site: &Site, listen: &str) -> String {
     sidecar.log()
 }
 
-/// Asserts an error that tells when to come back.
+/// Asserts an error with a `Retry-After`.
 #[track_caller]
 fn assert_come_back(response: &Response, status: u16) {
     assert_eq!(response.status, status, "{}", response.text());
@@ -63,7 +63,7 @@ async fn calls_come_over_a_unix_socket_with_the_mode_that_is_set() {
     let site = Site::new("71").await;
     for (mode, permissions) in [("", 0o660), ("0606", 0o606)] {
         let (_folder, path, listen) = socket();
-        // What a dead process leaves behind.
+        // A dead process leaves its socket behind.
         drop(UnixListener::bind(&path).unwrap());
         let mut environment = vec![(LISTEN, listen.as_str())];
         if !mode.is_empty() {
@@ -76,7 +76,7 @@ async fn calls_come_over_a_unix_socket_with_the_mode_that_is_set() {
         assert_eq!(response.status, 200, "{}", response.text());
         let stored = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(stored & 0o777, permissions);
-        // Whoever may open the socket is a proxy.
+        // A client that may open the socket is a trusted proxy.
         let https = "SELECT https FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
         assert_eq!(site.text(https).await.as_deref(), Some("1"));
     }
@@ -127,7 +127,7 @@ async fn a_port_in_use_is_named_and_ends_the_daemon() {
 async fn a_daemon_may_start_before_its_database() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
-    // How long a call waits for a connection while there is none to be had.
+    // How long a call waits for a connection while none is available.
     let environment = [("FCOM_SIDECAR__DATABASE__ACQUIRE_TIMEOUT_SECONDS", "1")];
     let mut sidecar = Sidecar::unstarted(&site, &environment).await;
     server.kill();
@@ -154,8 +154,8 @@ async fn call_from(sidecar: &Sidecar, address: &str, hook: &str) -> Response {
         .await
 }
 
-/// Calls until one is refused with 429, and returns how many were executed before. A second passes between two calls at
-/// most a few times, however busy the machine is.
+/// Calls until one is refused with 429, and returns how many were executed before. More than a second passes between
+/// two calls at most a few times, however busy the machine is.
 async fn calls_until_limited(sidecar: &Sidecar, address: &str, hook: &str) -> u64 {
     for executed in 0..20 {
         let response = call_from(sidecar, address, hook).await;
@@ -174,7 +174,7 @@ async fn a_client_over_its_rate_is_told_to_wait_and_others_are_not() {
     let sidecar = Sidecar::start_with(&site, &environment).await;
     let executed = calls_until_limited(&sidecar, "203.0.113.1", PLAIN_HOOK).await;
     assert!(executed > 0);
-    // The client is known by what the trusted proxy says, not by what stands before that.
+    // The address that the trusted proxy appends identifies the client, not the ones before it.
     for address in ["203.0.113.2", "203.0.113.1, 203.0.113.3"] {
         let response = call_from(&sidecar, address, PLAIN_HOOK).await;
         assert_eq!(response.status, 200, "{address}: {}", response.text());
@@ -235,7 +235,7 @@ async fn a_call_that_finds_no_place_is_refused_at_once() {
     let first = tokio::spawn(async move { client.call(PLAIN_HOOK, KNOWN).await });
     site.a_call_waits().await;
     assert_come_back(&sidecar.client.call(PLAIN_HOOK, ANN).await, 503);
-    // At once: the first one is still waiting.
+    // Immediately: the first one is still waiting.
     assert!(!first.is_finished());
     assert_eq!(site.calls_that_wait().await, 1);
     blocker.rollback().await.unwrap();
@@ -245,6 +245,6 @@ async fn a_call_that_finds_no_place_is_refused_at_once() {
         .await;
     let users = site.number("SELECT MAX(ID) FROM wp_users").await;
     assert_eq!((runs, users), (1, site.last_user));
-    // The place is free again.
+    // The slot is free again.
     sidecar.client.execute(PLAIN_HOOK, ANN).await;
 }

@@ -1,4 +1,4 @@
-//! The files of `deploy/` at work: listeners, sockets of a service manager, units, web servers in front.
+//! The files of `deploy/` in use: listeners, a service manager's sockets, units, front web servers.
 
 mod handover;
 mod listeners;

@@ -1,4 +1,4 @@
-//! The units in `deploy/systemd`, as systemd's own tools judge them; nothing is started.
+//! Checks the units in `deploy/systemd` with systemd's own tools, without starting them.
 
 use std::path::Path;
 
@@ -21,10 +21,10 @@ const UNITS: [(&str, &str); 3] = [
     ),
 ];
 
-/// What `systemd-analyze security` may say at most, of 100.
+/// The highest exposure level that `systemd-analyze security` may report, out of 100.
 const EXPOSURE: &str = "--threshold=15";
 
-/// A folder with the units, for the program that is being tested.
+/// A folder with the units, adapted to the program under test.
 fn units() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in UNITS {
@@ -56,7 +56,7 @@ fn systemd_understands_every_line() {
         analyze(&arguments, folder.path(), &names),
         (true, String::new())
     );
-    // It does complain, and not only about what it cannot parse.
+    // Proves that the tool complains, and not only about syntax.
     let service = folder.path().join(names[0]);
     let text = std::fs::read_to_string(&service).unwrap();
     std::fs::write(&service, text.replace("WatchdogSec", "WatchDogSec")).unwrap();

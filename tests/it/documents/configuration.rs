@@ -1,5 +1,5 @@
-//! `docs/configuration.md`: every option, from the comments of `deploy/config.default.toml`. What values an option accepts,
-//! the program itself says when it refuses one.
+//! Generates `docs/configuration.md`: every option, from the comments of `deploy/config.default.toml`. The accepted
+//! values of an option come from the program's own error message.
 
 use std::fmt::Write;
 
@@ -77,7 +77,7 @@ fn sections() -> Vec<Section> {
     sections
 }
 
-/// What the program says an option has to be when it is something else; nothing if it takes any text.
+/// The program's message about the values that an option accepts; empty if it accepts any text.
 fn accepted(key: &str) -> Option<String> {
     let url = ("database.url", "mysql://user:password@localhost/database");
     let overrides = [url, (key, "?")].map(|(key, value)| (key.to_owned(), value.to_owned()));

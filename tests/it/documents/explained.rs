@@ -2,7 +2,7 @@
 
 use super::{files, read};
 
-/// A shorter text could be found by chance.
+/// A shorter text could match by chance.
 const SHORTEST: usize = 10;
 
 /// The text of a string literal that begins after its first quote.
@@ -23,7 +23,7 @@ fn literal(code: &str) -> String {
     text
 }
 
-/// How a message begins, as far as that is the same whatever it is about.
+/// The beginning of a message, up to the first part that varies.
 fn beginning(message: &str) -> &str {
     let parts = message
         .split('{')
@@ -39,7 +39,7 @@ fn every_warning_and_error_is_explained() {
     let mut found = 0;
     for file in files("src", ".rs") {
         let code = read(&file);
-        // Unit tests come last.
+        // Unit tests are at the end of a file.
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
         for call in ["warn!(", "error!("] {
             for rest in code.split(&format!("tracing::{call}")).skip(1) {

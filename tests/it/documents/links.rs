@@ -1,4 +1,4 @@
-//! Links in documents, and the package, which installs documents where their links go on working.
+//! Checks the links in documents, and that the package installs documents where their links still work.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -25,7 +25,7 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The file that a link leads to, from the root.
+/// The target of a link, relative to the root.
 fn target(from: &Path, link: &str) -> PathBuf {
     match link.split('#').next() {
         Some("") | None => from.to_owned(),
@@ -33,7 +33,7 @@ fn target(from: &Path, link: &str) -> PathBuf {
     }
 }
 
-/// A heading's name in links, as GitHub makes it.
+/// A heading's anchor, as GitHub generates it.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text
@@ -64,7 +64,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
 }
 
-/// Files and folders that documents name in code type.
+/// Files and folders whose names documents set as code.
 #[test]
 fn every_path_in_a_document_exists() {
     let folders = ["src/", "sql/", "tests/", "deploy/", "docs/"];
@@ -96,7 +96,7 @@ fn the_readme_leads_to_every_document() {
     assert!(readme.lines().count() <= 150, "the README is to be short");
 }
 
-/// What the Debian package installs below `/usr/share/doc/fcom-sidecar`, each at its own path.
+/// The files that the Debian package installs below `/usr/share/doc/fcom-sidecar`, each at its own path.
 fn packaged() -> BTreeSet<PathBuf> {
     let manifest = read("Cargo.toml");
     let assets = manifest.split_once("assets = [").unwrap().1;

@@ -1,4 +1,4 @@
-//! `docs/metrics.md`: every metric, as a scrape describes it.
+//! Generates `docs/metrics.md`: every metric, as a scrape describes it.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ which ones to watch.
 | --- | --- | --- | --- |
 ";
 
-/// The values of each label, in the order of the scrape.
+/// The values of each label, in the scrape's order.
 fn labels(scrape: &str, name: &str) -> String {
     let mut labels: Vec<(String, Vec<String>)> = Vec::new();
     for line in scrape.lines().filter(|line| line.starts_with(name)) {

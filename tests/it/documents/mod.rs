@@ -1,5 +1,5 @@
-//! The documents against the program: generated ones are up to date, links resolve, commands and options exist, and every
-//! alert and warning is explained. `make docs` writes the generated ones.
+//! Checks the documents against the program: generated ones are up to date, links resolve, commands and options exist,
+//! and every alert and warning is explained. `make docs` writes the generated ones.
 
 mod configuration;
 mod explained;
@@ -10,7 +10,7 @@ mod said;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The path of a document, and the function that makes its text.
+/// A document's path, and the function that generates its text.
 type Generated = (&'static str, fn() -> String);
 
 /// Documents that `make docs` writes.
@@ -28,7 +28,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files below a folder with this ending, as paths from the root.
+/// The files below a folder with this suffix, as paths from the root.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap() {
@@ -44,7 +44,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Everything that people read in place of the code.
+/// All documents for readers of the project.
 fn documents() -> Vec<PathBuf> {
     let top = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
     let top = top.map(PathBuf::from).into_iter();

@@ -1,4 +1,4 @@
-//! What documents tell readers to type or to look for is there: commands, options, make targets, tests.
+//! Whatever documents tell readers to type or to look for exists: commands, options, make targets, tests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use fcom_sidecar::config::{Config, Sources};
 
 use super::{blocks, documents, files, read};
 
-/// The words of a shell command, without quotes, comments and what follows it in a pipe.
+/// The words of a shell command, without quotes, comments and the rest of a pipeline.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -26,7 +26,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Commands of the program in a document: lines of its shell blocks, and code within sentences.
+/// Commands of the program in a document: lines of its shell blocks, and inline code.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let blocks = blocks(text, "sh").join("\n").replace("\\\n", " ");
     let inline = text
@@ -41,7 +41,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             program == 0 || words[program - 1] == "--" || words[program - 1].contains('=');
         is_command.then(|| words[program..].to_vec())
     });
-    // `fcom-sidecar.service` and the like are no commands.
+    // `fcom-sidecar.service` and the like are not commands.
     lines.filter(|words| words.len() > 1).collect()
 }
 
@@ -104,14 +104,14 @@ fn every_make_target_in_a_document_exists() {
                 .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
                 .collect();
             let is_there = makefile.contains(&format!("\n{target}:"));
-            // "make sure" and the like.
+            // Prose such as "make sure".
             let is_word = line.starts_with(&format!("{target} ")) && !line.contains("  #");
             assert!(is_there || is_word, "{}: make {target}", document.display());
         }
     }
 }
 
-/// Names of tests stand in the last column of the list of differences.
+/// The last column of the list of differences contains names of tests.
 #[test]
 fn every_difference_names_tests_that_exist() {
     let mut tests = BTreeSet::new();

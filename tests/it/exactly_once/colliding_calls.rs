@@ -1,4 +1,4 @@
-//! Calls that collide: identical ones, ones that want the same names, and a mixture on two instances.
+//! Concurrent calls that collide: identical ones, ones that want the same names, and a mixture on two instances.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::harness::webhook_record::running_count;
 
 const CALLERS: usize = 64;
 
-/// One call of a load: the webhook and the address.
+/// One call of the load: the webhook and the address.
 type Call = (&'static str, String);
 
-/// Sends all of the calls, at most `at_once` of them at the same time, in turns to each of the clients.
+/// Sends all calls, at most `at_once` of them concurrently, in turns to the clients.
 async fn send_all(clients: &[Client], calls: Vec<Call>, at_once: usize) -> Vec<Response> {
     let mut tasks = JoinSet::new();
     let mut responses = Vec::new();
@@ -81,7 +81,7 @@ async fn new_users_who_want_one_name_get_a_name_each() {
     let calls = (0..CALLERS)
         .map(|number| (PLAIN_HOOK, format!("sam@domain{number}.example.com")))
         .collect();
-    // Each waits for those before it, for fifteen seconds at most: not for too many on a busy machine.
+    // Each waits for those before it, for at most fifteen seconds: a busy machine cannot serve too many in that time.
     let responses = send_all(std::slice::from_ref(&sidecar.client), calls, CALLERS / 4).await;
     assert_eq!(executed_for(&responses).len(), CALLERS);
     for column in ["user_login", "user_nicename", "user_email"] {
@@ -112,7 +112,7 @@ async fn a_mixture_on_two_instances_is_counted_to_the_last_call() {
             let name = if random.random_bool(0.4) {
                 (*known.choose(&mut random).unwrap()).to_owned()
             } else {
-                // Few enough names that most are called several times, often at once.
+                // Few enough names that most are called several times, often concurrently.
                 format!("new{}", random.random_range(0..150))
             };
             (hook, format!("{name}@example.com"))

@@ -1,5 +1,5 @@
-//! The end of a daemon under load. Kill -9: what was answered is kept, what was not is whole or absent, and every run is
-//! counted once. SIGTERM: what was begun is answered.
+//! The end of a daemon under load. Kill -9: answered calls are kept, unanswered ones are complete or absent, and every
+//! run is counted once. SIGTERM: calls that have begun are answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ struct Answered {
     user: u64,
 }
 
-/// Calls until nobody answers or the daemon says that it stops, each time for another user or, every third time, for one that exists.
+/// Calls until the daemon does not answer or says that it is stopping, each time for another user, but every third time
+/// for an existing one.
 async fn call_until_dead(
     client: Client,
     number: Arc<AtomicU32>,
@@ -66,7 +67,7 @@ fn start_callers(
     (callers, answers)
 }
 
-/// By how much all of the counters have risen.
+/// The total increase of all counters.
 async fn counted(site: &Site) -> u64 {
     let webhooks = site.webhooks().await;
     let counts: u64 = webhooks
@@ -84,7 +85,7 @@ async fn no_answered_call_is_lost_and_none_is_half_done_when_the_daemon_is_kille
     let mut answered = Vec::new();
     for round in 0..KILLS {
         let (callers, mut answers) = start_callers(&sidecar.client, &number);
-        // The number of answers decides about the moment, so that the kills hit different ones.
+        // The number of answers sets the time of the kill, so that the kills hit different moments.
         for _ in 0..=round * 3 {
             answered.push(answers.recv().await.unwrap());
         }
@@ -152,7 +153,7 @@ async fn a_second_signal_ends_a_daemon_that_waits_for_a_call() {
     assert!(!call.is_finished());
     sidecar.tell_to_stop();
     assert!(sidecar.ends().await.success(), "{}", sidecar.log());
-    // Nobody, or somebody who does not know.
+    // No answer, or one that says the outcome is unknown.
     if let Ok(response) = call.await.unwrap() {
         assert_eq!(response.status, 503, "{}", response.text());
         assert!(response.text().contains("Nobody can say"));

@@ -32,7 +32,7 @@ async fn a_repeated_call_gets_the_first_answer_and_changes_nothing() {
         (first.status, first.header("idempotent-replayed")),
         (200, None)
     );
-    // Whoever has joined or been deleted meanwhile: it is the first call's answer.
+    // Even if the user has joined or been deleted meanwhile, the answer is the first call's.
     site.execute(
         "DELETE FROM wp_users WHERE user_email = 'ann@example.com'; \
         UPDATE wp_fcom_sidecar_runs SET created_at = created_at - INTERVAL 1 HOUR",
@@ -48,7 +48,7 @@ async fn a_repeated_call_gets_the_first_answer_and_changes_nothing() {
     assert_eq!(stamp(&again) + 3600, stamp(&first));
     assert_eq!(runs(&site).await, 1);
 
-    // The same key elsewhere, or no key, is another call.
+    // The same key at another webhook, or no key, means another call.
     let elsewhere = call(&sidecar, MEMBERS_HOOK, "order 7", body).await;
     assert_eq!(elsewhere.header("idempotent-replayed"), None);
     sidecar
@@ -58,7 +58,7 @@ async fn a_repeated_call_gets_the_first_answer_and_changes_nothing() {
     assert_eq!(runs(&site).await, 3);
 }
 
-/// A caller learns of a webhook's new key between two tries.
+/// A caller gets a webhook's new key between two attempts.
 #[tokio::test]
 async fn a_call_is_the_same_call_under_a_webhooks_new_key() {
     let site = Site::new("71").await;
@@ -101,7 +101,7 @@ async fn one_key_for_two_forms_is_refused() {
         let refused = call(&sidecar, PLAIN_HOOK, key, "email=eve%40example.com").await;
         assert_eq!(refused.status, 400, "{key:?}: {}", refused.text());
     }
-    // What was refused stands for nothing: the key is free for the mended call.
+    // A refused call does not use up its key: the corrected call may use it.
     let bad = call(&sidecar, PLAIN_HOOK, "n", "email=nonsense").await;
     assert_eq!(bad.status, 423);
     let mended = call(&sidecar, PLAIN_HOOK, "n", "email=new%40example.com").await;
@@ -144,7 +144,7 @@ async fn an_old_key_may_be_used_again_and_no_key_is_stored() {
     assert_eq!(site.number(stored).await, 0);
     site.execute("UPDATE wp_fcom_sidecar_runs SET created_at = created_at - INTERVAL 25 HOUR")
         .await;
-    // It tidies up when it starts.
+    // The daemon prunes old keys when it starts.
     sidecar.terminate();
     sidecar.restart().await;
     let kept = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs WHERE idempotency_key IS NOT NULL";

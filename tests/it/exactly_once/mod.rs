@@ -1,4 +1,5 @@
-//! One user, one membership, one counted run: under collisions, repetitions, crashes and random faults.
+//! Exactly-once effects: one user, one membership, one counted run, under collisions, retries, crashes and random
+//! faults.
 
 mod colliding_calls;
 mod crash;

@@ -1,6 +1,6 @@
-//! Calls through two instances while everything around them fails at random: the daemons and the database server are
-//! killed, connections are killed, cut or fall silent, rows are locked, the server takes no writes for a while. Nothing
-//! that was answered is lost, nothing is half done, and it all works again by itself.
+//! Calls through two instances under random faults: the daemons and the database server are killed, connections are
+//! killed, cut or fall silent, rows are locked, the server refuses writes for a while. No answered call is lost, none
+//! is half done, and everything recovers by itself.
 //!
 //! `FCOM_TORTURE_ROUNDS` and `FCOM_TORTURE_SEED` repeat or prolong a run; a failure names its seed.
 
@@ -22,10 +22,10 @@ use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 
-/// Enough for `make test`; `make torture` does more.
+/// Enough for `make test`; `make torture` runs more.
 const ROUNDS: u32 = 7;
 const CALLERS: u32 = 8;
-/// When a caller that was refused calls again.
+/// The delay before a refused caller calls again.
 const LATER: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ const FAULTS: [Fault; 7] = [
     Fault::ReadOnly,
 ];
 
-/// Everybody who calls, and what they were answered.
+/// All callers, and the answers they got.
 struct Callers {
     tasks: JoinSet<Vec<(String, u64)>>,
     answered: Arc<AtomicU32>,
@@ -73,7 +73,7 @@ impl Callers {
         callers
     }
 
-    /// Waits for calls that were answered with 200 since now.
+    /// Waits until this many more calls are answered with 200.
     async fn succeed(&self, calls: u32, what: &str) {
         let wanted = self.answered.load(Ordering::SeqCst) + calls;
         let what = format!("{what}: calls do not succeed again");
@@ -87,7 +87,7 @@ impl Callers {
     }
 }
 
-/// Calls until told to stop: for new addresses, for addresses that others call for at the same time, for old users.
+/// Calls until stopped: for new addresses, for addresses that others call for concurrently, for existing users.
 async fn call(
     clients: [Client; 2],
     mut random: StdRng,
@@ -113,7 +113,7 @@ async fn call(
                 assert!(response.header("retry-after").is_some());
                 time_passes(LATER).await;
             }
-            // Nobody listens, or the daemon was killed meanwhile.
+            // No daemon is listening, or it was killed meanwhile.
             Err(_) => time_passes(LATER).await,
         }
     }
@@ -146,7 +146,7 @@ impl Scene {
                 let all = "SELECT id FROM information_schema.processlist \
                     WHERE id <> CONNECTION_ID() AND command <> 'Daemon'";
                 for id in self.site.column(all).await {
-                    // It may be gone by itself.
+                    // The connection may already be closed.
                     let _ = self.site.try_execute(&format!("KILL {id}")).await;
                 }
             }
@@ -187,7 +187,7 @@ async fn nothing_is_lost_while_everything_fails() {
     let mut random = StdRng::seed_from_u64(seed.into());
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
-    // read_only stops no administrator.
+    // `read_only` does not affect administrators.
     let administrator = match server.family() {
         Family::MariaDb => "SUPER, READ_ONLY ADMIN",
         Family::MySql => "SUPER, CONNECTION_ADMIN",
@@ -214,7 +214,7 @@ async fn nothing_is_lost_while_everything_fails() {
     };
     callers.succeed(20, "the start").await;
     for round in 0..rounds {
-        // Each at least once, and then at random.
+        // Each fault at least once, then at random.
         let index = match usize::try_from(round).unwrap() {
             round if round < FAULTS.len() => round,
             _ => random.random_range(0..FAULTS.len()),
@@ -227,7 +227,7 @@ async fn nothing_is_lost_while_everything_fails() {
     for sidecar in sidecars {
         sidecar.client.readiness_becomes(200).await;
     }
-    // A count of users that could not be written comes with the next one.
+    // A count of users that could not be written is written with the next one.
     sidecars[0]
         .client
         .execute(PLAIN_HOOK, &[("email", "last@example.com")])

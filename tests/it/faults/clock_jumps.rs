@@ -1,5 +1,5 @@
-//! A wall clock that jumps, as one does that is set by hand or by a virtual machine's host. What is counted, remembered and
-//! promised does not depend on it.
+//! A wall clock that jumps, for instance because an operator or a virtual machine's host sets it. Counters, stored
+//! state and promised mails do not depend on it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::harness::programs::missing;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, target};
 
-/// Where the clock is put, one after the other. Not beyond the retention of runs, whose end would be what it is for.
+/// The successive settings of the clock. None is beyond the retention of runs: pruning them would be correct.
 const OFFSETS: [&str; 6] = ["-2h", "+20h", "-3d", "+30d", "+0", "-1m"];
 
-/// The library that tells a process another time, wherever the system keeps it.
+/// The library that fakes a process's clock, wherever the distribution installs it.
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap();
     let places = folders.filter_map(|folder| {
@@ -30,7 +30,7 @@ async fn a_clock_that_jumps_does_no_harm() {
     let site = Site::new("71").await;
     let folder = tempfile::tempdir().unwrap();
     let offset = folder.path().join("offset");
-    // A process that reads half of the file would end.
+    // Replaced atomically: a process that reads a partial file would exit.
     let set_clock = |to: &str| {
         let draft = folder.path().join("draft");
         std::fs::write(&draft, to).unwrap();
@@ -41,7 +41,7 @@ async fn a_clock_that_jumps_does_no_harm() {
         ("LD_PRELOAD", library().display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", offset.display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
-        // As the system's: it goes on.
+        // Like the system's monotonic clock, it keeps running.
         ("DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     let environment: Vec<(&str, &str)> = environment
@@ -49,7 +49,7 @@ async fn a_clock_that_jumps_does_no_harm() {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let jumping = Sidecar::start_with(&site, &environment).await;
-    // Another machine, whose clock is right.
+    // Stands for another machine, whose clock is right.
     let steady = Sidecar::start(&site).await;
 
     let headers = [("Content-Type", FORM), ("Idempotency-Key", "one order")];

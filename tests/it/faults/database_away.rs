@@ -1,4 +1,4 @@
-//! What callers see while the database is away, and that nothing is needed for the way back.
+//! What callers see during a database outage, and that recovery needs no action.
 
 use std::sync::Arc;
 

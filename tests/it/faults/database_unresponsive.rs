@@ -1,5 +1,5 @@
-//! A database that is there but does not do its part: silent connections, answers that are lost, rows that somebody else
-//! has locked.
+//! A database that is up but does not respond properly: silent connections, lost answers, rows that another session has
+//! locked.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, target};
 
-/// How long the daemon asks what became of a commit: longer than it tries a call again that was undone.
+/// How long the daemon asks for the outcome of a commit: longer than it retries a call that was rolled back.
 const ASKED_FOR: Duration = Duration::from_secs(20);
 const DATABASE_URL: &str = "FCOM_SIDECAR__DATABASE__URL";
 const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
@@ -29,7 +29,7 @@ async fn calls_get_over_connections_that_have_fallen_silent() {
     let site = Site::new("71").await;
     let proxy = Proxy::start(&site).await;
     let url = proxy.url(&site);
-    // The senders would find some of them out.
+    // The senders would detect some of the silent connections.
     let no_mail = ("FCOM_SIDECAR__MAIL__TRANSPORT", "off");
     let environment = [(DATABASE_URL, url.as_str()), (LOCK_WAIT, "1"), no_mail];
     let sidecar = Sidecar::start_with(&site, &environment).await;
@@ -40,13 +40,13 @@ async fn calls_get_over_connections_that_have_fallen_silent() {
             client.execute(PLAIN_HOOK, &[("email", &email)]).await
         }
     };
-    // All connections of the pool are open, and idle, when they fall silent.
+    // All connections of the pool are open and idle when they fall silent.
     join_all((0..32).map(call)).await;
     invariants::wait_for_tally(&site).await;
     proxy.fall_silent();
-    // One call cannot try them one by one.
+    // One call does not have the time to try them one by one.
     call(0).await;
-    // Old members and new ones.
+    // Existing members and new ones.
     join_all((28..36).map(call)).await;
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
@@ -64,7 +64,7 @@ async fn a_commit_whose_answer_is_lost_is_found_once_the_database_is_back() {
         proxy.lose_the_next_commit().await;
         let committed = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'lost@example.com'";
         site.comes(committed).await;
-        // The first question is asked in vain.
+        // The first query for the outcome fails.
         sidecar.says("trying the call again").await;
         proxy.come_back().await;
     };
@@ -90,7 +90,7 @@ async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
     assert!(said.contains("Nobody can say whether"), "{said}");
     proxy.come_back().await;
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
-    // As the answer says.
+    // The answer told the caller to call again.
     sidecar.client.execute(PLAIN_HOOK, &fields).await;
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
@@ -180,7 +180,7 @@ async fn a_client_that_hangs_up_gives_its_place_back_only_when_its_call_has_ende
         .await
         .unwrap();
     site.a_call_waits().await;
-    // A reset, so that the daemon hears of it while the call is waiting.
+    // A reset, so that the daemon notices it while the call is waiting.
     client.set_zero_linger().unwrap();
     drop(client);
     for _ in 0..50 {

@@ -1,5 +1,5 @@
-//! A database that answers but cannot do what it should: no room, tables that are not what they should be, no connection
-//! to be had. Its operator has to act, and then nothing but time is needed.
+//! A database that answers but cannot work: it is full, its tables are not as expected, or it accepts no connection.
+//! After the operator has fixed the cause, the daemon recovers by itself.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn assert_refused(response: &Response) {
     assert!(said.contains("nothing was changed"), "{said}");
 }
 
-/// Calls until the daemon executes it, which it does by itself once the fault is mended.
+/// Calls until the daemon executes the call, which it does by itself once the fault is fixed.
 async fn heals(sidecar: &Sidecar, email: &str) {
     eventually(async || {
         let response = sidecar.client.call(PLAIN_HOOK, &[("email", email)]).await;
@@ -34,7 +34,7 @@ async fn heals(sidecar: &Sidecar, email: &str) {
     .await;
 }
 
-/// What the daemon's log says at level ERROR.
+/// The daemon's log messages at level ERROR.
 fn errors(sidecar: &Sidecar) -> Vec<String> {
     let log = sidecar.log();
     let errors = log.lines().filter(|line| line.contains("ERROR"));
@@ -66,7 +66,7 @@ async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
     let site = Site::on(server, "71").await;
     let sidecar = Sidecar::start(&site).await;
     heals(&sidecar, "before@example.com").await;
-    // Rows that stay in their pages: the server does not survive a larger one that finds no room.
+    // Rows that stay within their pages: the server does not survive a larger one that finds no space.
     site.execute("CREATE TABLE ballast (data VARCHAR(3000))")
         .await;
     for rows in [500, 20, 1] {
@@ -74,7 +74,7 @@ async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
         let insert = format!("INSERT INTO ballast SELECT REPEAT('x', 3000) FROM {numbers}");
         while site.try_execute(&insert).await.is_ok() {}
     }
-    // There is a little room in the tables' own pages.
+    // The tables' own pages have some free space left.
     let mut executed = 0;
     let name = "n".repeat(200);
     let refused = loop {
@@ -143,7 +143,7 @@ async fn tables_of_a_newer_release_serve_this_one_too() {
     invariants::assert_hold(&site).await;
 }
 
-/// Connections of other programs, until the server takes no more.
+/// Connections of other programs, until the server accepts no more.
 async fn take_all(site: &Site) -> Vec<MySqlConnection> {
     let options: sqlx::mysql::MySqlConnectOptions = site.url().parse().unwrap();
     let mut taken = Vec::new();
@@ -161,7 +161,7 @@ async fn a_server_without_free_connections_is_waited_for() {
     };
     let server = Arc::new(PrivateServer::start(few).await.unwrap());
     let site = Site::on(server, "71").await;
-    // An administrator would have a connection in reserve; and the test has one.
+    // An administrator may use a reserved connection, and the test has one itself.
     site.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM sidecar@'%'")
         .await;
     let taken = take_all(&site).await;
@@ -179,7 +179,7 @@ async fn a_server_without_free_connections_is_waited_for() {
     assert!(sidecar.becomes_ready().await);
     heals(&sidecar, "early@example.com").await;
 
-    // While it works, others take what it does not have.
+    // While the daemon works, others take the connections that it does not hold.
     let taken = take_all(&site).await;
     let calls = (0..60).map(|n| {
         let client = &sidecar.client;

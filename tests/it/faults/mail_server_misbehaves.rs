@@ -1,5 +1,5 @@
-//! What becomes of promised mails while the mail server misbehaves: sent, waiting with a reason, or dead with the
-//! server's words. None is lost, and none comes twice unless the server took it without saying so.
+//! The state of promised mails while the mail server misbehaves: sent, waiting with a reason, or dead with the server's
+//! reply. None is lost, and none is sent twice unless the server accepted it without confirming.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ async fn with_peer() -> (Site, SmtpPeer, Sidecar) {
     let url = format!("smtp://{}", closed.address());
     let peer = closed.open();
     let mut environment = PACE.to_vec();
-    // With one sender the script meets the mails in their order.
+    // With one sender the script gets the mails in order.
     environment.extend([
         ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
         ("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"),
@@ -130,7 +130,7 @@ async fn a_user_deleted_meanwhile_gets_none() {
     let (site, closed) = (Site::new("71").await, Closed::new());
     let mut sidecar = start(&site, &format!("smtp://{}", closed.address())).await;
     create(&sidecar, "gone@example.com").await;
-    // An attempt under way may have read the user already.
+    // An attempt in progress may already have read the user.
     sidecar.terminate();
     site.execute("DELETE FROM wp_users WHERE user_email = 'gone@example.com'")
         .await;
@@ -144,9 +144,9 @@ async fn a_user_deleted_meanwhile_gets_none() {
     assert_eq!(peer.messages(), [""; 0]);
 }
 
-/// Makes so many users while nobody listens at the mail server.
+/// Creates this many users while the mail server is down.
 async fn users_during_an_outage(site: &Site, sidecar: &Sidecar, users: usize) {
-    // Fewer at once than a daemon takes.
+    // Fewer concurrent calls than a daemon accepts.
     const CALLERS: usize = 16;
     let mut calls = JoinSet::new();
     for caller in 0..CALLERS {
@@ -164,7 +164,7 @@ async fn users_during_an_outage(site: &Site, sidecar: &Sidecar, users: usize) {
     assert!(keys_in_own_tables(site, &[]).await.is_empty());
 }
 
-/// Every user has a mail; returns how many mails came.
+/// Asserts that every user has a mail; returns how many mails arrived.
 fn everybody_has_one(peer: &SmtpPeer, users: usize) -> usize {
     let messages = peer.messages();
     for name in ["To", "Message-ID"] {
@@ -189,7 +189,7 @@ async fn a_thousand_mails_that_had_to_wait_are_sent_once_each_by_two_instances()
     }
 }
 
-/// Two instances; one is killed while it sends. What comes twice has one Message-ID.
+/// Two instances; one is killed while it sends. Duplicates have the same Message-ID.
 #[tokio::test]
 async fn a_crash_during_sending_loses_no_mail() {
     const USERS: usize = 150;
@@ -204,13 +204,13 @@ async fn a_crash_during_sending_loses_no_mail() {
     becomes(&site, STATES, "sent").await;
     second.restart().await;
     let mails = everybody_has_one(&peer, USERS);
-    // A killed instance has at most one mail on each of its connections.
+    // A killed instance has at most one mail in flight on each of its connections.
     assert!(mails <= USERS + 2, "{mails} mails");
     let messages = peer.messages();
     assert_eq!(keys_in_own_tables(&site, &messages).await, [""; 0]);
 }
 
-/// Reset keys of these messages that stand in a table of ours.
+/// Reset keys of these messages that occur in a table of ours.
 async fn keys_in_own_tables(site: &Site, messages: &[String]) -> Vec<String> {
     let mut stored = String::new();
     for texts in [

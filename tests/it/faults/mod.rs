@@ -1,5 +1,4 @@
-//! What callers see while something is broken or overloaded, and that the way back needs no operator unless the cause
-//! does.
+//! What callers see during faults and overload, and that recovery needs no operator unless the cause does.
 
 mod clock_jumps;
 mod database_away;

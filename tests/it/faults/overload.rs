@@ -1,5 +1,5 @@
-//! More than can be done, and clients that do not behave: what is taken on is done, the rest is told so at once, and nobody
-//! waits for others.
+//! Overload and misbehaving clients: accepted calls are carried out, the others are refused at once, and no call waits
+//! for another client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 
-/// Longer than a silent client is kept.
+/// Longer than the daemon keeps a silent client.
 const LIMIT: Duration = Duration::from_mins(1);
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 
-/// A call as bytes, for connections that are no proxy's.
+/// A call as raw bytes, for connections without a proxy.
 fn call(email: &str) -> String {
     let body = format!("email={email}");
     let (target, length) = (target(PLAIN_HOOK), body.len());
@@ -34,7 +34,7 @@ async fn connect(sidecar: &Sidecar) -> TcpStream {
     TcpStream::connect(sidecar.client.public).await.unwrap()
 }
 
-/// Reads until so many answers have come or the connection ends.
+/// Reads until this many answers have arrived or the connection ends.
 async fn read_answers(stream: &mut TcpStream, count: usize) -> String {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     let all = async {
@@ -63,13 +63,13 @@ fn assert_refused(response: &Response, why: &str) {
 async fn while_the_database_is_away_calls_are_refused_without_waiting_for_it() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
-    // Whoever waited for a connection would wait longer than the test.
+    // A call that waited for a connection would exceed the test's time limit.
     let patient = [("FCOM_SIDECAR__DATABASE__ACQUIRE_TIMEOUT_SECONDS", "300")];
     let mut sidecar = Sidecar::start_with(&site, &patient).await;
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     server.kill();
     sidecar.client.readiness_becomes(503).await;
-    // More than have a place at once.
+    // More than fit in at once.
     let refused = (0..400).map(|_| sidecar.client.call(PLAIN_HOOK, KNOWN));
     for response in join_all(refused).await {
         assert_refused(&response, "The database is away, nothing was changed");
@@ -100,7 +100,7 @@ async fn more_calls_than_there_are_places_are_refused_and_their_connections_go_o
 
     let before = site.number("SELECT COUNT(*) FROM wp_users").await;
     let mut refused = connect(&sidecar).await;
-    // The second is longer than what is read at once; both are taken off the connection.
+    // The second is longer than one read; both are read from the connection.
     let long = call(&format!("late@example.com&filler={}", "x".repeat(500_000)));
     for request in [call("late@example.com"), long] {
         refused.write_all(request.as_bytes()).await.unwrap();
@@ -135,7 +135,7 @@ async fn known_users_do_not_queue_behind_new_ones() {
     let slow_hashes = [
         ("FCOM_SIDECAR__WORDPRESS__PASSWORD_HASH", "wordpress"),
         ("FCOM_SIDECAR__LIMITS__HASH_THREADS", "1"),
-        // Nine of them for new users; all of these and the known one fit in.
+        // New users may take nine of them; these and the known user's call fit.
         ("FCOM_SIDECAR__LIMITS__MAX_CALLS_IN_FLIGHT", "12"),
     ];
     let sidecar = Sidecar::start_with(&site, &slow_hashes).await;
@@ -149,7 +149,7 @@ async fn known_users_do_not_queue_behind_new_ones() {
             })
         })
         .collect();
-    // Three in four places are taken as soon as somebody is told so.
+    // The first refusal shows that three quarters of the slots are taken.
     let refused = async || new.iter().any(tokio::task::JoinHandle::is_finished);
     until("nobody is refused", refused).await;
     for _ in 0..5 {
@@ -174,7 +174,7 @@ async fn known_users_do_not_queue_behind_new_ones() {
     invariants::assert_hold(&site).await;
 }
 
-/// Slow heads, slow bodies, half-open connections and idle ones: each costs a little memory and nobody's time.
+/// Slow heads, slow bodies, half-open connections and idle ones: each costs a little memory and delays no other call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_idle_and_slow_clients_are_in_nobody_s_way() {
     const IDLE: u64 = 10_000;
@@ -206,7 +206,7 @@ async fn thousands_of_idle_and_slow_clients_are_in_nobody_s_way() {
         let fields = [("email", email.as_str())];
         sidecar.client.execute(PLAIN_HOOK, &fields).await;
     }
-    // One goes on, byte by byte, and is served like everybody else when it is done.
+    // One continues, byte by byte, and is served normally once it is complete.
     let (mut slow, bytes) = (connect(&sidecar).await, call("slow@example.com"));
     for byte in bytes.as_bytes() {
         slow.write_all(&[*byte]).await.unwrap();
@@ -215,7 +215,7 @@ async fn thousands_of_idle_and_slow_clients_are_in_nobody_s_way() {
     let answer = read_answers(&mut slow, 1).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(sidecar.client.admin_status("/readyz").await, 200);
-    // What did not become a request is given up.
+    // The daemon gives up incomplete requests.
     let mut silent = clients.swap_remove(1);
     let answer = read_answers(&mut silent, 1).await;
     assert!(
@@ -264,7 +264,8 @@ async fn a_body_is_as_long_as_its_head_says_or_comes_in_chunks() {
     let answer = read_answers(&mut client, 1).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-    // Longer than said: the rest is no request. Shorter, and the client goes: no call. Both lengths: nobody knows which.
+    // Longer than declared: the rest is not a request. Shorter, and the client disconnects: no call. Both lengths:
+    // ambiguous.
     for (length, expected) in [
         ("Content-Length: 5", "423"),
         ("Content-Length: nonsense", "400"),

@@ -11,13 +11,13 @@ use crate::harness::site::{Site, server_options};
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// Three nodes with one site. The first one is never killed: it starts as the first of a new cluster.
+/// Three nodes with one site. The first is never killed: it starts as the first node of a new cluster.
 pub(super) struct Cluster {
     pub(super) nodes: [Site; 3],
 }
 
 impl Cluster {
-    /// The nodes start with the same data, so that none has to ask another for it. `prepare` is executed on the site.
+    /// The nodes start with the same data, so that no state transfer is needed. `prepare` is executed on the site.
     pub(super) async fn start(prepare: &str) -> Self {
         programs::file(PROVIDER);
         for copying in ["mariadb-backup", "socat"] {
@@ -30,7 +30,7 @@ impl Cluster {
         site.execute(prepare).await;
         site.last_user = site.number("SELECT MAX(ID) FROM wp_users").await;
         first.stop();
-        // Only once the first runs has the cluster a member whom the others can join.
+        // The others can join only once the first node runs.
         let copies = [1, 2].map(|node| first.copy(options(node, ports)).unwrap());
         first.restart().await.unwrap();
         synced(&site).await;
@@ -46,7 +46,7 @@ impl Cluster {
         Self { nodes }
     }
 
-    /// How many transactions have lost against another node's.
+    /// The number of transactions that failed certification or were aborted by another node's.
     pub(super) async fn conflicts(&self) -> u64 {
         let mut conflicts = 0;
         for node in &self.nodes {
@@ -57,18 +57,18 @@ impl Cluster {
         conflicts
     }
 
-    /// Returns when every node shows what any node has committed.
+    /// Returns once every node shows all commits of all nodes.
     pub(super) async fn catch_up(&self) {
         for node in &self.nodes {
-            // A read that waits for the others' commits; those after it need not.
+            // One read that waits for the other nodes' commits; later reads need not wait.
             let wait = "SET SESSION wsrep_sync_wait = 15; SELECT COUNT(*) FROM wp_users; SET SESSION wsrep_sync_wait = 0";
             node.execute(wait).await;
         }
     }
 }
 
-/// The plugin that makes variables of the provider's options, on by default in newer releases, has none for
-/// `gmcast.isolate` and locks the option with all of them.
+/// The plugin that turns the provider's options into variables, on by default in newer releases, has no variable for
+/// `gmcast.isolate` and locks `wsrep_provider_options`, which holds all of them.
 const WITHOUT_PLUGIN: &str = "loose_plugin_wsrep_provider = OFF";
 
 fn options(node: usize, ports: [u16; 3]) -> Options {
@@ -103,7 +103,7 @@ sst-log-archive = 0"
     }
 }
 
-/// Waits until a node has everything that the others have.
+/// Waits until a node is in sync with the others.
 pub(super) async fn synced(node: &Site) {
     until("a node does not join", async || {
         status(node, "wsrep_local_state_comment").await == "Synced"
@@ -112,7 +112,7 @@ pub(super) async fn synced(node: &Site) {
     .await;
 }
 
-/// A status variable; empty when the node does not answer.
+/// A status variable; empty if the node does not answer.
 pub(super) async fn status(node: &Site, name: &str) -> String {
     let sql = format!("SHOW STATUS LIKE '{name}'");
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))

@@ -1,5 +1,5 @@
-//! An instance on each node of a Galera cluster. Locks stay on their node, so what keeps calls apart is that they write a
-//! common row, and that a call that loses at its commit is carried out again.
+//! An instance on each node of a Galera cluster. Locks are local to a node, so colliding calls are kept apart because
+//! they write a common row, and a call that loses at its commit is retried.
 //!
 //! `FCOM_TORTURE_ROUNDS` kills and isolates nodes more often.
 
@@ -22,7 +22,7 @@ use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site};
 
-/// Users of the site before the sidecar came, of whom every other one has a profile.
+/// Users that existed before the sidecar; every other one has a profile.
 const OLD_USERS: u32 = 24;
 
 fn old_users() -> String {
@@ -34,7 +34,7 @@ fn old_users() -> String {
     )
 }
 
-/// Instances that start at the same time, each at a node, and find none of their tables.
+/// Instances that start concurrently, one per node, before any of their tables exist.
 async fn start_everywhere(cluster: &Cluster) -> Vec<Sidecar> {
     let mut sidecars = Vec::new();
     for node in &cluster.nodes {
@@ -50,7 +50,7 @@ async fn start_everywhere(cluster: &Cluster) -> Vec<Sidecar> {
     sidecars
 }
 
-/// Calls for one address at every node at once; all are executed, for one user.
+/// Concurrent calls for one address at every node; all are executed, for one user.
 async fn everywhere(clients: &[Client], hook: &str, email: &str) -> u64 {
     let fields = [("email", email)];
     let calls = clients.iter().map(|client| client.execute(hook, &fields));
@@ -59,7 +59,7 @@ async fn everywhere(clients: &[Client], hook: &str, email: &str) -> u64 {
     users[0]
 }
 
-/// Calls at every node until told to stop; what a node that is away answers is passed over.
+/// Calls at every node until stopped; errors of a node that is down are ignored.
 struct Load {
     tasks: JoinSet<Vec<(String, u64)>>,
     answered: [Arc<AtomicU32>; 3],
@@ -112,7 +112,7 @@ impl Load {
         load
     }
 
-    /// Waits until so many more calls were answered at each of these nodes.
+    /// Waits until each of these nodes has answered this many more calls.
     async fn succeed(&self, nodes: &[usize], calls: u32, what: &str) {
         // Shown if the test fails.
         eprintln!("{:.1?}: {what}", self.started.elapsed());
@@ -130,7 +130,7 @@ impl Load {
     }
 }
 
-/// A node without the others: it refuses, says so, and needs nothing but the others' return.
+/// An isolated node refuses calls, says why, and recovers as soon as the others return.
 async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     let node = &nodes[2];
     let isolate =
@@ -140,7 +140,7 @@ async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
     let refused = client.call(PLAIN_HOOK, &[("email", "refused@example.com")]);
     let refused = refused.await;
     assert_eq!(refused.status, 503, "{}", refused.text());
-    // What is secret is asked from a node that answers.
+    // Secrets are read from a node that answers.
     check_report::check_with(&nodes[0], &node.url(), &[])
         .await
         .assert("cluster", "failed", "calls get 503");
@@ -158,7 +158,7 @@ async fn the_same_holds_on_the_three_nodes_of_a_galera_cluster() {
     let sidecars = start_everywhere(&cluster).await;
     let clients: Vec<Client> = sidecars.iter().map(|one| one.client.clone()).collect();
 
-    // Known and new users, at every node at the same moment.
+    // Known and new users, at every node concurrently.
     for batch in 0..OLD_USERS / 4 {
         let calls = (1..=4).flat_map(|n| {
             let (clients, n) = (&clients, batch * 4 + n);
@@ -194,7 +194,7 @@ async fn the_same_holds_on_the_three_nodes_of_a_galera_cluster() {
     }
     load.succeed(&[], 0, "the end").await;
     let answered = load.end().await;
-    // A count of users that could not be written comes with the next one.
+    // A count of users that could not be written is written with the next one.
     let last = everywhere(&clients, PLAIN_HOOK, "last@example.com").await;
     cluster.catch_up().await;
     for node in nodes {

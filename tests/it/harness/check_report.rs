@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::harness::leaks;
 use crate::harness::site::{PREFIX, Site};
 
-/// The password of accounts that these tests make.
+/// The password of accounts that these tests create.
 pub(crate) const PASSWORD: &str = "limited-account-password";
 
-/// What one run said.
+/// The result of one run.
 pub(crate) struct Outcome {
     pub(crate) output: String,
     pub(crate) code: Option<i32>,
@@ -47,7 +47,7 @@ impl Outcome {
             .collect()
     }
 
-    /// The one check of this name has this status, says this, and has a remedy unless all is well.
+    /// Asserts that the one check of this name has this status and message, and a remedy unless its status is ok.
     #[track_caller]
     pub(crate) fn assert(&self, name: &str, status: &str, found: &str) {
         let checks = self.of(name);
@@ -69,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// Runs a command for the site, and proves that it tells no secret.
+/// Runs a command for the site, and asserts that its output contains no secret.
 pub(crate) async fn run(site: &Site, url: &str, arguments: &[&str]) -> Outcome {
     let keys = "SELECT meta_key FROM wp_fcom_meta WHERE object_type = 'webhook'";
     let mut secrets = BTreeSet::from_iter(site.column(keys).await);
@@ -107,7 +107,7 @@ pub(crate) async fn check_with(site: &Site, url: &str, arguments: &[&str]) -> Ou
     run(site, url, &[&["check", "--json"], arguments].concat()).await
 }
 
-/// A site whose own tables are there.
+/// A site with the daemon's own tables.
 pub(crate) async fn migrated(fixture: &str) -> Site {
     let site = Site::new(fixture).await;
     migrate(&site).await;

@@ -1,4 +1,4 @@
-//! Sends calls to a daemon, and remembers what must not be repeated.
+//! Sends calls to a daemon, and records the secrets that it must not repeat.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,10 +9,10 @@ use crate::harness::eventually::eventually;
 use crate::harness::http::{self, Response};
 use crate::harness::site::target;
 
-/// The type of nearly every body.
+/// The content type of nearly every body.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Shorter passwords are ordinary words of a log.
+/// Shorter passwords could be ordinary words of a log.
 const SHORTEST_PASSWORD: usize = 8;
 
 /// Sends calls and records their secrets. Clones share the record.
@@ -37,7 +37,7 @@ impl Client {
         self.secrets.lock().unwrap().clone()
     }
 
-    /// A call as the web server in front passes it on.
+    /// A call as the front web server forwards it.
     pub(crate) async fn try_post(
         &self,
         target: &str,
@@ -61,7 +61,7 @@ impl Client {
         self.try_call(key, fields).await.unwrap()
     }
 
-    /// The same; the call must be executed. Returns the user's id.
+    /// The same, but the call must be executed. Returns the user's id.
     pub(crate) async fn execute(&self, key: &str, fields: &[(&str, &str)]) -> u64 {
         let response = self.call(key, fields).await;
         assert_eq!(response.status, 200, "{}", response.text());
@@ -96,7 +96,7 @@ impl Client {
             .unwrap()
     }
 
-    /// The status of a page on the admin listener; 0 when nobody answers.
+    /// The status of a page on the admin listener; 0 without an answer.
     pub(crate) async fn admin_status(&self, path: &str) -> u16 {
         let response = http::request(self.admin, "GET", path, &[], b"").await;
         response.map_or(0, |response| response.status)
@@ -111,13 +111,13 @@ impl Client {
         })
     }
 
-    /// Adds to what the log must not contain.
+    /// Adds secrets that the log must not contain.
     pub(crate) fn record(&self, secrets: &[String]) {
         self.secrets.lock().unwrap().extend(secrets.iter().cloned());
     }
 }
 
-/// The addresses and passwords in a form, in the plain and the encoded spelling.
+/// The addresses and passwords in a form, both plain and encoded.
 fn secrets_of(content_type: &str, body: &[u8]) -> Vec<String> {
     let fields: Vec<(String, String)> = if content_type.starts_with("multipart/") {
         let text = String::from_utf8_lossy(body);

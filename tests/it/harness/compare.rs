@@ -1,22 +1,22 @@
-//! Compares what happened with a recording, whose tokens stand for what differs from run to run.
+//! Compares results with a recording, whose tokens stand for values that differ from run to run.
 
 use serde_json::Value;
 use sqlx::types::chrono::{DateTime, NaiveDateTime};
 
 use crate::harness::passwords;
 
-/// What the tokens of one case may be.
+/// The values that the tokens of one case may have.
 pub(crate) struct Tokens<'a> {
     /// The server's clock before the first request and after the last, in Unix seconds.
     pub(crate) since: u64,
     pub(crate) until: u64,
     pub(crate) wordpress: &'a str,
-    /// What was posted as a password, if the case tells.
+    /// The password that was posted, if the case contains it.
     pub(crate) password: Option<&'a str>,
 }
 
-/// Appends a line to `differences` for every place where the two are not the same. `ignored` names keys of objects
-/// that do not count. The order of keys does not matter, types do.
+/// Appends a line to `differences` for every place where the two differ. `ignored` names keys of objects that are not
+/// compared. The order of keys does not matter, types do.
 pub(crate) fn compare(
     expected: &Value,
     got: &Value,
@@ -81,7 +81,7 @@ impl Tokens<'_> {
         (self.since..=self.until).contains(&time)
     }
 
-    /// Whether a literal is the wall clock of the run, this many seconds east of UTC.
+    /// Whether a literal is the current wall clock time, this many seconds east of UTC.
     pub(crate) fn is_now(&self, literal: &str, offset: i64) -> bool {
         NaiveDateTime::parse_from_str(literal, "%Y-%m-%d %H:%M:%S")
             .ok()
@@ -95,7 +95,7 @@ impl Tokens<'_> {
         }
         match self.password {
             None => true,
-            // PHP takes `0` for no password and generates one, so nobody may get in with it.
+            // PHP takes `0` for no password and generates one, so it must not work as a password.
             Some(falsy @ ("" | "0")) => !passwords::accepts(hash, falsy, self.wordpress),
             Some(password) => passwords::accepts(hash, password, self.wordpress),
         }
@@ -109,7 +109,7 @@ impl Tokens<'_> {
     }
 }
 
-/// `-07:00` in seconds; nothing is 0.
+/// `-07:00` in seconds; an empty text is 0.
 fn offset_seconds(text: &str) -> i64 {
     if text.is_empty() {
         return 0;

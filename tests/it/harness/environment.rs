@@ -1,6 +1,6 @@
-//! Variables that repeat or prolong a run.
+//! Environment variables that repeat or prolong a run.
 
-/// A setting of the environment, or what stands for it.
+/// A variable's value, or its default.
 #[expect(clippy::disallowed_methods, reason = "only a test reads these")]
 pub(crate) fn setting<T: std::str::FromStr>(name: &str, otherwise: impl FnOnce() -> T) -> T {
     let set = std::env::var(name).ok();

@@ -1,16 +1,16 @@
-//! Waiting for what comes by itself. Nothing else in the tests sleeps: a condition does not depend on how busy the machine is.
+//! Waits for conditions. Nothing else in the tests sleeps, so that no test depends on how busy the machine is.
 
 use std::fmt::Display;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes on the busiest machine, so that only what never comes is missed. A connection that falls
-/// silent keeps its locks for half a minute; nodes of a cluster take longer to join.
+/// Longer than anything takes on the busiest machine, so that only a missing event fails. A silent connection keeps its
+/// locks for half a minute; nodes of a cluster take longer to join.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks until there is what is looked for. When that takes too long, the test fails with the last reason why not.
+/// Polls until there is a result. On a timeout, the test fails with the last reason.
 #[track_caller]
 pub(crate) fn eventually<T, E: Display>(
     look: impl AsyncFnMut() -> Result<T, E>,
@@ -18,7 +18,7 @@ pub(crate) fn eventually<T, E: Display>(
     eventually_every(PAUSE, look)
 }
 
-/// The same with a pause of the caller's, for what is changed by being looked at.
+/// The same with a custom pause, for state that polling itself affects.
 #[track_caller]
 pub(crate) fn eventually_every<T, E: Display>(
     pause: Duration,
@@ -39,13 +39,13 @@ pub(crate) fn eventually_every<T, E: Display>(
     }
 }
 
-/// Waits until this holds.
+/// Waits until this condition holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
     eventually(async move || holds().await.then_some(()).ok_or(what))
 }
 
-/// Whether this holds within so much time, for a start that is tried again otherwise.
+/// Whether the condition holds within this time, for a start that is otherwise retried.
 pub(crate) async fn within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     while !holds().await {
@@ -57,7 +57,7 @@ pub(crate) async fn within(limit: Duration, mut holds: impl AsyncFnMut() -> bool
     true
 }
 
-/// The same as [`until`] for code that cannot wait otherwise, such as `drop`; `false` when it takes too long.
+/// The same as [`until`] for blocking code, such as `drop`; `false` on a timeout.
 pub(crate) fn blocks_until(mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -69,7 +69,7 @@ pub(crate) fn blocks_until(mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Lets time pass where it is what the test is about: a fault that lasts, a caller that tries again later.
+/// Lets time pass where the test is about time: a fault that lasts, a caller that retries later.
 pub(crate) async fn time_passes(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
@@ -78,7 +78,7 @@ pub(crate) async fn time_passes(duration: Duration) {
 mod tests {
     use std::path::Path;
 
-    /// The files in a folder that sleep.
+    /// The files in a folder that call sleep.
     fn that_sleep(folder: &Path) -> Vec<String> {
         let mut files = Vec::new();
         for entry in folder.read_dir().unwrap() {

@@ -1,4 +1,4 @@
-//! The smallest HTTP/1.1 client that the tests need: one request per connection.
+//! A minimal HTTP/1.1 client for the tests: one request per connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-/// No answer of the daemon may take longer, whatever has happened to its database.
+/// The limit for every answer of the daemon, whatever has happened to its database.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// An answer.
@@ -33,18 +33,18 @@ impl Response {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, with replacement characters where it is none.
+    /// The body as text, with replacement characters for invalid UTF-8.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON, `null` if it is none.
+    /// The body as JSON, `null` if it is not JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-/// Sends one request and reads the whole answer.
+/// Sends one request and reads the complete answer.
 pub(crate) async fn request(
     address: SocketAddr,
     method: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn request(
     in_time(async { exchange(TcpStream::connect(address).await?, &head, body).await }).await
 }
 
-/// The same to a unix socket.
+/// The same over a Unix socket.
 pub(crate) async fn request_over_socket(
     socket: &Path,
     method: &str,
@@ -88,7 +88,8 @@ async fn exchange(
     body: &[u8],
 ) -> io::Result<Response> {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    // A server may refuse a body before it has read it, so both directions run at once, and only the answer counts.
+    // A server may refuse a body before it has read it, so both directions run concurrently, and only the answer
+    // counts.
     let send = async {
         let _ = writer.write_all(head.as_bytes()).await;
         let _ = writer.write_all(body).await;
@@ -108,7 +109,7 @@ async fn in_time(exchange: impl Future<Output = io::Result<Response>>) -> io::Re
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
 }
 
-/// Reads a complete answer, `None` if it is cut short.
+/// Parses a complete answer; `None` if it is truncated.
 fn parse(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
@@ -158,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request with these bytes and returns what it was sent.
+    /// Answers one request with these bytes and returns the request.
     async fn answer_once(listener: TcpListener, answer: &[u8], expected: usize) -> Vec<u8> {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut received = vec![0; expected];

@@ -1,4 +1,4 @@
-//! What holds for a whole site at rest, whatever has been called, in any order, on any number of instances.
+//! Invariants of a whole site at rest, after any calls, in any order, on any number of instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ const USERMETA: [&str; 14] = [
     "wp_user_level",
 ];
 
-/// The list that FluentCommunity keeps up to date when a member leaves; new users have it after a removal only.
+/// The list that FluentCommunity updates when a member leaves; new users have it only after a removal.
 const SPACE_IDS: &str = "_fcom_space_ids";
 
 /// Queries that return a row per violation. Names compare by the columns' collation, as WordPress compares them.
@@ -67,7 +67,7 @@ const NONE_OF_THESE: [(&str, &str); 10] = [
     ("claims", "SELECT value FROM wp_fcom_sidecar_claims"),
 ];
 
-/// Panics with everything that does not hold.
+/// Panics with all violations.
 pub(crate) async fn assert_hold(site: &Site) {
     let violations = violations(site).await;
     assert!(violations.is_empty(), "{}", violations.join("\n"));
@@ -79,7 +79,7 @@ pub(crate) async fn wait_for_tally(site: &Site) {
         .await;
 }
 
-/// Everything that does not hold, one line each.
+/// All violations, one line each.
 pub(crate) async fn violations(site: &Site) -> Vec<String> {
     let mut violations = Vec::new();
     for (what, sql) in NONE_OF_THESE {
@@ -92,8 +92,8 @@ pub(crate) async fn violations(site: &Site) -> Vec<String> {
     violations
 }
 
-/// Every user that came with the test is complete: metadata once and in order, a profile, a run that made them, and,
-/// where one webhook alone was at work, the memberships that it promises.
+/// Every user created during the test is complete: metadata once and in order, a profile, a run that created them, and,
+/// where only one webhook was at work, the memberships that it promises.
 async fn check_new_users(site: &Site, violations: &mut Vec<String>) {
     let webhooks: BTreeMap<u64, String> = site.webhooks().await.into_iter().collect();
     let known = "SELECT id FROM wp_fcom_spaces WHERE type IN ('community', 'course')";
@@ -146,7 +146,7 @@ async fn check_new_users(site: &Site, violations: &mut Vec<String>) {
     }
 }
 
-/// Every counter tells what has happened.
+/// Every counter matches the runs.
 async fn check_counts(site: &Site, violations: &mut Vec<String>) {
     for (id, record) in site.webhooks().await {
         let earlier = site.earlier_runs.get(&id).copied().unwrap_or(0);

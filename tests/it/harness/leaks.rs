@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// How many bytes of a spelling are looked up at each place of the log; no spelling is shorter.
+/// The number of bytes of a spelling that are looked up at each place of the log; no spelling is shorter.
 const PREFIX: usize = 6;
 
-/// The lines of the log that contain one of these secrets, whatever the case, each with the secret.
+/// The log lines that contain one of these secrets, in any case, each with the secret.
 pub(crate) fn found_in(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
     let mut spellings: HashMap<[u8; PREFIX], Vec<(Vec<u8>, &str)>> = HashMap::new();
     for secret in secrets {
@@ -32,7 +32,7 @@ pub(crate) fn found_in(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// As it is, as `Debug` and JSON quote it, in hexadecimal (statements), and in Base64 wherever it may stand in the
+/// The secret as it is, as `Debug` and JSON quote it, in hexadecimal (statements), and in Base64 at any offset in the
 /// encoded text (logins).
 fn spellings_of(secret: &str) -> Vec<Vec<u8>> {
     let quoted = format!("{secret:?}");
@@ -44,7 +44,7 @@ fn spellings_of(secret: &str) -> Vec<Vec<u8>> {
     ];
     for before in 0..3 {
         let encoded = STANDARD_NO_PAD.encode("\0".repeat(before) + secret);
-        // The characters at both ends also depend on what stands beside the secret.
+        // The characters at both ends also depend on the adjacent bytes.
         let start = (before * 8).div_ceil(6);
         let end = (before + secret.len()) * 8 / 6;
         spellings.push(encoded[start..end].to_owned());

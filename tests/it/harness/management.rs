@@ -1,4 +1,4 @@
-//! A daemon whose webhooks may be managed over its admin listener.
+//! A daemon with webhook management enabled on its admin listener.
 
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
@@ -6,7 +6,7 @@ use crate::harness::site::Site;
 pub(crate) const PATH: &str = "/wp-json/fluent-community/v2/admin/webhooks";
 pub(crate) const TOKEN: &str = "5f1c8b1de5a9407c9a1f0b6f2e7d3c48";
 
-/// A daemon whose management this module's requests may use.
+/// Starts a daemon that accepts this module's token for management.
 pub(crate) async fn start(site: &Site) -> Sidecar {
     let sidecar = Sidecar::start_with(site, &[("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN)]).await;
     sidecar.client.record(&[TOKEN.to_owned()]);

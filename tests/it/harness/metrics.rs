@@ -14,7 +14,7 @@ pub(crate) async fn scrape(client: &Client) -> String {
     text
 }
 
-/// The value of the series that begins with this, labels included.
+/// The value of the series with this prefix, labels included.
 pub(crate) fn value(scrape: &str, series: &str) -> f64 {
     let line = scrape
         .lines()
@@ -24,7 +24,7 @@ pub(crate) fn value(scrape: &str, series: &str) -> f64 {
         .unwrap()
 }
 
-/// Waits until a series is as wanted.
+/// Waits until a series has the wanted value.
 pub(crate) async fn wait_for(
     client: &Client,
     series: &str,

@@ -1,7 +1,7 @@
-//! What the cases are written with.
+//! Shared tools for the test cases.
 //!
 //! A case starts from [`site::Site`] (a database from a fixture) and [`sidecar::Sidecar`] (the daemon on it, with a
-//! [`client::Client`]). [`invariants`] says what holds for any site at rest.
+//! [`client::Client`]). [`invariants`] checks what holds for any site at rest.
 
 pub(crate) mod check_report;
 pub(crate) mod client;

@@ -1,11 +1,11 @@
-//! Puts a site back to its fixture between the recorded cases, faster than loading it again.
+//! Restores a site to its fixture between the recorded cases, faster than loading it again.
 
 use std::collections::BTreeMap;
 
 use crate::harness::site::Site;
 
-/// The tables that a call writes. They are always restored, because a transaction that was rolled back moves their next
-/// id without changing a row.
+/// The tables that a call writes. They are always restored, because a rolled-back transaction advances their next id
+/// without changing a row.
 const WRITTEN: [&str; 6] = [
     "wp_users",
     "wp_usermeta",
@@ -15,10 +15,10 @@ const WRITTEN: [&str; 6] = [
     "wp_fcom_space_user",
 ];
 
-/// Own tables whose rows belong to the case that wrote them.
+/// Own tables whose rows belong to a single case.
 const OWN: [&str; 2] = ["wp_fcom_sidecar_runs", "wp_fcom_sidecar_mail"];
 
-/// A second database with the site's fixture, which nobody writes.
+/// A second database with the site's fixture, which stays unchanged.
 pub(crate) struct Original {
     database: String,
     next_ids: BTreeMap<String, String>,
@@ -54,7 +54,7 @@ impl Original {
             sql.push_str(&format!("DELETE FROM {table}; {copy}"));
         }
         let mut tries = 1;
-        // The mail worker may be at one of these rows.
+        // The mail worker may hold a lock on one of these rows.
         while let Err(error) = site.try_transaction(&sql).await {
             assert!(tries < 5, "restore the fixture: {error}");
             tries += 1;

@@ -1,10 +1,10 @@
-//! Daemons that send mail, and what the outbox says about it.
+//! Daemons that send mail, and the state of their outbox.
 
 use crate::harness::eventually::eventually;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
-/// Retries follow each other quickly here.
+/// Short intervals between retries.
 pub(crate) const PACE: [(&str, &str); 4] = [
     ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
     ("FCOM_SIDECAR__MAIL__LONGEST_RETRY_SECONDS", "1"),
@@ -25,7 +25,7 @@ pub(crate) async fn create(sidecar: &Sidecar, email: &str) {
         .await;
 }
 
-/// Waits until a query gives this text.
+/// Waits until a query returns this text.
 pub(crate) async fn becomes(site: &Site, query: &str, expected: &str) {
     eventually(async || {
         let found = site.text(query).await;

@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use phpass::PhPass;
 use sha2::Sha384;
 
-/// Whether the login form accepts what is typed. The form never unslashes the password, and `wp_authenticate` trims it.
-/// A release below 6.8 does not know `$wp$` hashes.
+/// Whether the login form accepts a password as typed. The form never unslashes the password, and `wp_authenticate`
+/// trims it. A release below 6.8 does not support `$wp$` hashes.
 pub(crate) fn accepts(hash: &str, typed: &str, wordpress: &str) -> bool {
     let password = compared_with(typed);
     if let Some(bcrypt) = hash.strip_prefix("$wp") {
@@ -16,11 +16,11 @@ pub(crate) fn accepts(hash: &str, typed: &str, wordpress: &str) -> bool {
         let digest = STANDARD.encode(mac.finalize().into_bytes());
         return knows_bcrypt(wordpress) && bcrypt::verify(digest, bcrypt).unwrap_or(false);
     }
-    // The crate takes any cost and panics on other characters, so the shape comes first.
+    // The crate accepts any cost and panics on other characters, so the format is checked first.
     is_phpass(hash) && PhPass::try_from(hash).is_ok_and(|hash| hash.verify(password).is_ok())
 }
 
-/// What WordPress compares with the stored hash when this is typed: slashed and trimmed.
+/// The text that WordPress compares with the stored hash for this input: slashed and trimmed.
 pub(crate) fn compared_with(typed: &str) -> String {
     let slashed = add_slashes(typed);
     slashed
@@ -28,13 +28,13 @@ pub(crate) fn compared_with(typed: &str) -> String {
         .to_owned()
 }
 
-/// Whether this is a hash that the release can have written or can verify.
+/// Whether the release can have written or can verify a hash of this format.
 pub(crate) fn has_known_shape(hash: &str, wordpress: &str) -> bool {
     let is_bcrypt = hash.len() == 63 && hash.starts_with("$wp$2y$") && hash.is_ascii();
     is_phpass(hash) || (is_bcrypt && knows_bcrypt(wordpress))
 }
 
-/// Whether this is the hash of a reset key as the release writes it.
+/// Whether this is a hash of a reset key in the release's format.
 pub(crate) fn is_key_hash(hash: &str, wordpress: &str) -> bool {
     if knows_bcrypt(wordpress) {
         hash.len() == 49 && hash.starts_with("$generic$")
@@ -44,7 +44,7 @@ pub(crate) fn is_key_hash(hash: &str, wordpress: &str) -> bool {
 }
 
 fn is_phpass(hash: &str) -> bool {
-    // A salt may be any text; ours may have a plus sign, which PHP's never has and always accepts.
+    // Any text can be a salt; ours may contain a plus sign, which PHP's never do but which PHP accepts.
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"./+".contains(&byte);
     hash.len() == 34
         && hash.starts_with("$P$B")
@@ -52,7 +52,7 @@ fn is_phpass(hash: &str) -> bool {
         && !hash[12..].contains('+')
 }
 
-/// Compares `6.8` and the like by number.
+/// Compares versions such as `6.8` by number.
 fn knows_bcrypt(wordpress: &str) -> bool {
     let mut numbers = wordpress.split('.').map(|part| part.parse().unwrap_or(0));
     let release: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

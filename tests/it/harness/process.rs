@@ -1,8 +1,8 @@
-//! Programs that tests start, and that end with them.
+//! Child processes that end with their test.
 
 use std::process::{Child, Command, Stdio};
 
-/// Runs a program and ends it when the input ends: also with a test that is killed.
+/// Runs a program and kills it when the input ends, even if the test itself is killed.
 const GUARD: &str = r#""$@" & read -r line; kill $!; wait"#;
 
 /// A process that ends on drop.

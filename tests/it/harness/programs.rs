@@ -1,18 +1,18 @@
-//! Programs and files of other packages that tests and the benchmark use. Where one is missing, the failure says what
-//! installs it.
+//! Finds programs and files of other packages for the tests and the benchmark. If one is missing, the failure names the
+//! command that installs it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fcom_sidecar::sample::machine::find_program;
 
-/// A program of this name.
+/// The path of a program.
 #[track_caller]
 pub(crate) fn program(name: &str) -> Command {
     Command::new(find_program(&[name]).unwrap_or_else(|| missing(name)))
 }
 
-/// The newest php-fpm: Debian puts PHP's version into the program's name.
+/// The newest php-fpm: Debian includes PHP's version in the program's name.
 #[track_caller]
 pub(crate) fn php_fpm() -> Command {
     let servers = Path::new("/usr/sbin").read_dir().into_iter().flatten();
@@ -39,7 +39,7 @@ pub(crate) fn file(path: &str) -> PathBuf {
     path
 }
 
-/// Fails with what is missing.
+/// Fails and names what is missing.
 #[track_caller]
 pub(crate) fn missing(what: &str) -> ! {
     panic!("{what} is not on this machine: `deploy/install-tools {what}` installs it")

@@ -1,4 +1,5 @@
-//! A way to the database that fails as networks do: it falls silent, or breaks just when a commit's answer is due.
+//! A proxy in front of the database that fails as networks do: it falls silent, or breaks just before a commit's
+//! answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +17,10 @@ use crate::harness::site::Site;
 
 /// The last statement of a batch, at the end of its packet.
 const COMMIT: &[u8] = b"COMMIT";
-/// The command that the pool greets the server with.
+/// The command with which the pool checks a connection.
 const PING: u8 = 0x0e;
 
-/// Passes bytes on between the daemon and the database server.
+/// Forwards bytes between the daemon and the database server.
 pub(crate) struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -33,14 +34,14 @@ struct State {
     silent: watch::Sender<u64>,
     /// Connections up to this number are cut.
     cut: watch::Sender<u64>,
-    /// Whether the next commit loses its answer, and all connections break with it.
+    /// Whether the next commit loses its answer and all connections break.
     cuts_at_commit: AtomicBool,
     commit_lost: watch::Sender<bool>,
     round_trips: AtomicU64,
 }
 
 impl Proxy {
-    /// In front of the site's server.
+    /// Starts a proxy in front of the site's server.
     pub(crate) async fn start(site: &Site) -> Self {
         let proxy = Self {
             address: ([127, 0, 0, 1], free_port()).into(),
@@ -59,32 +60,32 @@ impl Proxy {
         proxy
     }
 
-    /// The site's database URL, by this way. Unencrypted, so that a commit can be seen.
+    /// The site's database URL through this proxy. Unencrypted, so that the proxy can see a commit.
     pub(crate) fn url(&self, site: &Site) -> String {
         let direct = format!(":{}/", site.server.port());
         let url = site.url();
         url.replace(&direct, &format!(":{}/", self.address.port())) + "?ssl-mode=DISABLED"
     }
 
-    /// How often the daemon has asked the server so far; greetings of idle connections do not count.
+    /// The number of round trips so far; pings of idle connections do not count.
     pub(crate) fn round_trips(&self) -> u64 {
         self.state.round_trips.load(Ordering::SeqCst)
     }
 
-    /// All connections there are stay open, but nothing passes any more. New ones work.
+    /// All existing connections stay open, but no data passes any more. New ones work.
     pub(crate) fn fall_silent(&self) {
         let opened = self.state.opened.load(Ordering::SeqCst);
         self.state.silent.send_replace(opened);
     }
 
-    /// All connections there are break. New ones work.
+    /// All existing connections break. New ones work.
     pub(crate) fn cut(&self) {
         let opened = self.state.opened.load(Ordering::SeqCst);
         self.state.cut.send_replace(opened);
     }
 
-    /// Waits for the next commit, lets it reach the server and be answered, and breaks all connections before the answer
-    /// arrives. New ones are refused from then on.
+    /// Waits for the next commit, lets it reach the server and be answered, and breaks all connections before the
+    /// answer arrives. New ones are refused from then on.
     pub(crate) async fn lose_the_next_commit(&self) {
         self.state.cuts_at_commit.store(true, Ordering::SeqCst);
         let mut lost = self.state.commit_lost.subscribe();
@@ -95,7 +96,7 @@ impl Proxy {
         self.state.cut.send_replace(u64::MAX);
     }
 
-    /// New connections are taken again.
+    /// New connections are accepted again.
     pub(crate) async fn come_back(&self) {
         self.fall_silent();
         self.cut();
@@ -152,16 +153,16 @@ async fn forward(
             return Ok(());
         }
         let bytes = &buffer[..length];
-        // The driver waits for each answer before it asks again. The fifth byte of a packet is the command.
+        // The driver waits for each answer before it sends the next command, which is the fifth byte of a packet.
         if is_request && bytes[4] != PING {
             state.round_trips.fetch_add(1, Ordering::SeqCst);
         }
         let is_commit = is_request && bytes.ends_with(COMMIT);
         if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
-            // Nothing of the answer passes: it may come before the next line is done.
+            // Blocks the answer: it may arrive before the next line is done.
             state.silent.send_replace(u64::MAX);
             to.write_all(bytes).await?;
-            // The server reads what is sent before it sees the end; only then is the connection gone.
+            // The server reads the data before it sees the end of the stream; only then does the connection end.
             to.shutdown().await?;
             state.commit_lost.send_replace(true);
             return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! Mails that reached the mail server, in the form of the recordings.
+//! Mails received by the mail server, in the format of the recordings.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::harness::client::Client;
 use crate::harness::site::Site;
 
-/// Waits until no promised mail is left to send, and returns what came; asserts that each mail's key is the one whose
-/// hash WordPress finds at its user. The keys are noted as secrets.
+/// Waits until no promised mail is left to send, and returns the received mails; asserts that each mail's key matches
+/// the hash that WordPress finds with its user. Records the keys as secrets.
 pub(crate) async fn delivered(site: &Site, client: &Client, mailbox: &mut Mailbox) -> Vec<Value> {
     let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
     site.goes(pending).await;
@@ -27,7 +27,7 @@ pub(crate) async fn delivered(site: &Site, client: &Client, mailbox: &mut Mailbo
     mails
 }
 
-/// The recording in the same form: ordered by recipient.
+/// The recording in the same format: ordered by recipient.
 pub(crate) fn recorded(mails: &[Value]) -> Value {
     let mut mails = mails.to_vec();
     for mail in &mut mails {
@@ -67,7 +67,7 @@ async fn read(site: &Site, client: &Client, mail: &Received) -> Value {
     })
 }
 
-/// As WordPress checks the key of a link.
+/// Checks the key of a link as WordPress does.
 fn is_hash_of(stored: &str, key: &str) -> bool {
     let (_, hash) = stored.split_once(':').unwrap();
     let Some(fast) = hash.strip_prefix("$generic$") else {
@@ -78,7 +78,7 @@ fn is_hash_of(stored: &str, key: &str) -> bool {
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()) == fast
 }
 
-/// Case and quotes mean nothing.
+/// Ignores case and quotes.
 fn media_type(text: &str) -> String {
     text.to_lowercase().replace('"', "")
 }

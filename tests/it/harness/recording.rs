@@ -1,4 +1,4 @@
-//! The format of the recordings, as their README describes it.
+//! The format of the recordings, as documented in their README.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::client::Client;
 use crate::harness::http::Response;
 
-/// The files of cases, by the fixture that each belongs to.
+/// The files of cases, by fixture.
 const RECORDINGS: [(&str, &str); 5] = [
     ("61", include_str!("../../data/vectors/wordpress-61.json")),
     ("67", include_str!("../../data/vectors/wordpress-67.json")),
@@ -24,12 +24,12 @@ pub(crate) struct Recording {
     pub(crate) cases: Vec<Case>,
 }
 
-/// A case: what is changed first, what is sent, and what PHP did.
+/// A case: the changes before it, the requests, and PHP's results.
 #[derive(Deserialize)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) setup: Vec<String>,
-    /// The plain password that was posted, where the stored hash is to be verified.
+    /// The plain password that was posted, if the stored hash is to be verified.
     pub(crate) password: Option<String>,
     pub(crate) requests: Vec<Request>,
     pub(crate) expected: Expected,
@@ -45,7 +45,7 @@ pub(crate) struct Request {
     pub(crate) body_b64: Option<String>,
 }
 
-/// What PHP did.
+/// PHP's results.
 #[derive(Deserialize)]
 pub(crate) struct Expected {
     pub(crate) responses: Vec<Value>,
@@ -53,7 +53,7 @@ pub(crate) struct Expected {
     pub(crate) mails: Vec<Value>,
 }
 
-/// How the daemon is better than PHP in one case.
+/// A deliberate improvement on PHP in one case.
 #[derive(Deserialize)]
 pub(crate) struct Deviation {
     pub(crate) statuses: Vec<u16>,
@@ -62,12 +62,12 @@ pub(crate) struct Deviation {
     pub(crate) unchanged: bool,
     /// The new user's login.
     pub(crate) login: Option<String>,
-    /// How many mails are promised.
+    /// The number of promised mails.
     pub(crate) mails: Option<u64>,
 }
 
 impl Recording {
-    /// What PHP did on the site of this fixture.
+    /// PHP's results on the site of this fixture.
     pub(crate) fn of(fixture: &str) -> Self {
         let (_, text) = RECORDINGS.iter().find(|(of, _)| *of == fixture).unwrap();
         serde_json::from_str(text).unwrap()
@@ -75,7 +75,7 @@ impl Recording {
 }
 
 impl Request {
-    /// Sends it as the proxy of the recording did.
+    /// Sends it as the recording's proxy did.
     pub(crate) async fn send(&self, client: &Client) -> Response {
         let body = match (&self.body, &self.body_b64) {
             (Some(text), _) => text.clone().into_bytes(),

@@ -49,7 +49,7 @@ pub(crate) async fn replay_on(site: &Site, recording: &Recording, environment: &
     );
 }
 
-/// What one case has done.
+/// The results of one case.
 struct Run<'a> {
     tokens: Tokens<'a>,
     responses: Vec<Response>,
@@ -177,14 +177,14 @@ mod tests {
     use super::*;
     use crate::harness::passwords;
 
-    /// The value that a token stands for, made at this moment.
+    /// The value that a token stands for, generated at this moment.
     fn fill(value: &Value, now: i64, tokens: &Tokens) -> String {
         let time = |offset: i64| {
             let time = sqlx::types::chrono::DateTime::from_timestamp(now + offset, 0).unwrap();
             time.format("%Y-%m-%d %H:%M:%S").to_string()
         };
         let hash = || match tokens.password {
-            // PHP takes this one for no password.
+            // PHP takes this for no password.
             Some("0") | None => "$P$BabcdefghKfdE7H4Uy7ajxpijsjAJW0".to_owned(),
             Some(password) => phpass::PhPass::new(passwords::compared_with(password)).to_string(),
         };
@@ -243,7 +243,7 @@ mod tests {
         statements
     }
 
-    /// Writes what PHP wrote, by SQL, and finds no difference; and then one that each wrong row makes.
+    /// Writes PHP's rows by SQL and finds no difference; then finds the difference that each wrong row makes.
     #[tokio::test]
     async fn the_recorded_changes_are_no_difference_and_others_are() {
         for fixture in ["61", "71"] {

@@ -1,4 +1,4 @@
-//! Runs the daemon and watches what it says.
+//! Runs the daemon and watches its output.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::harness::eventually::{blocks_until, eventually, within};
 use crate::harness::leaks;
 use crate::harness::site::Site;
 
-/// All that can be asked for, so that a secret in any line is found.
+/// The most verbose level, so that a secret in any line is found.
 const LOG_FILTER: &str = "trace";
 
 /// How long the daemon may take to end.
@@ -33,7 +33,7 @@ pub(crate) struct Sidecar {
     server: Arc<PrivateServer>,
     database: String,
     claims_table: String,
-    /// Bound but not listening, so that mail finds nobody.
+    /// Bound but not listening, so that mail connections are refused.
     _mail_port: TcpSocket,
 }
 
@@ -62,7 +62,7 @@ impl Sidecar {
                 return sidecar;
             }
             let log = sidecar.log();
-            // Somebody else was faster: other ports, then.
+            // Another process took a port: try others.
             assert!(
                 log.to_lowercase().contains("address already in use"),
                 "the daemon does not become ready; its log:\n{log}"
@@ -70,7 +70,7 @@ impl Sidecar {
         }
     }
 
-    /// Serves a database that cannot be written to, and returns when the daemon has said so.
+    /// Serves a database that cannot be written to, and returns once the daemon has reported it.
     pub(crate) async fn start_unready(site: &Site) -> Self {
         let mut sidecar = Self::unstarted(site, &[]).await;
         sidecar.client.record(&webhook_keys(site).await);
@@ -126,7 +126,7 @@ filter = "{LOG_FILTER}"
         self.command(arguments).status().unwrap()
     }
 
-    /// Runs a subcommand to its end: whether it succeeded, what it answered, and what it said about errors. Answers may hold
+    /// Runs a subcommand to its end: whether it succeeded, its answer, and its error output. Answers may contain
     /// secrets, so they do not go to the log.
     pub(crate) fn output(&self, arguments: &[&str]) -> (bool, String, String) {
         let mut command = self.command(arguments);
@@ -149,7 +149,7 @@ filter = "{LOG_FILTER}"
         self.process = Some(self.command(&["serve"]).spawn().unwrap());
     }
 
-    /// The same by another command that ends up as this one, with its output in the log.
+    /// The same through a wrapper command that ends up as this one, with its output in the log.
     pub(crate) fn spawn_as(&mut self, wrap: impl FnOnce(&Command) -> Command) {
         let log = || self.open_log();
         let mut command = wrap(&self.command(&["serve"]));
@@ -171,24 +171,24 @@ filter = "{LOG_FILTER}"
         command
     }
 
-    /// Adds to the configuration file; the daemon does not know yet.
+    /// Appends to the configuration file without notifying the daemon.
     pub(crate) fn append_configuration(&mut self, sections: &str) {
         let file = self.folder.path().join("c.toml");
         let configuration = fs::read_to_string(&file).unwrap() + sections;
         fs::write(file, configuration).unwrap();
     }
 
-    /// Puts another mail server into the configuration file.
+    /// Sets another mail server in the configuration file.
     pub(crate) fn set_mail_server(&mut self, url: &str) {
         self.replace_line("url = \"smtp:", &format!("url = \"{url}\""));
     }
 
-    /// Puts another filter of the log into the configuration file.
+    /// Sets another log filter in the configuration file.
     pub(crate) fn set_log_filter(&mut self, filter: &str) {
         self.replace_line("filter = ", &format!("filter = \"{filter}\""));
     }
 
-    /// Replaces the line of the configuration file that begins with this.
+    /// Replaces the line of the configuration file with this prefix.
     fn replace_line(&mut self, beginning: &str, after: &str) {
         let file = self.folder.path().join("c.toml");
         let configuration = fs::read_to_string(&file).unwrap();
@@ -204,7 +204,7 @@ filter = "{LOG_FILTER}"
         assert!(sent.unwrap().success());
     }
 
-    /// Waits until the daemon ends by itself.
+    /// Waits until the daemon exits by itself.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut process = self.process.take().unwrap();
         let ended = within(PATIENCE, async || process.try_wait().unwrap().is_some()).await;
@@ -216,7 +216,7 @@ filter = "{LOG_FILTER}"
         status
     }
 
-    /// Waits until `/readyz` says 200. `false` when the daemon has ended instead.
+    /// Waits until `/readyz` returns 200. `false` if the daemon has exited instead.
     pub(crate) async fn becomes_ready(&mut self) -> bool {
         eventually(async || {
             if self.client.admin_status("/readyz").await == 200 {
@@ -232,7 +232,7 @@ filter = "{LOG_FILTER}"
         .await
     }
 
-    /// Ends the daemon as a power cut does.
+    /// Kills the daemon, as a power cut would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -244,12 +244,12 @@ filter = "{LOG_FILTER}"
     pub(crate) fn tell_to_stop(&self) {
         if let Some(process) = &self.process {
             let id = process.id().to_string();
-            // The standard library knows SIGKILL only.
+            // The standard library supports SIGKILL only.
             Command::new("kill").args(["-TERM", &id]).status().unwrap();
         }
     }
 
-    /// Ends the daemon with SIGTERM and waits for it. It is killed when it takes too long, and then `None` is returned.
+    /// Stops the daemon with SIGTERM and waits for it. Kills it on a timeout, and then returns `None`.
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
         self.tell_to_stop();
         let mut process = self.process.take()?;
@@ -272,7 +272,7 @@ filter = "{LOG_FILTER}"
         );
     }
 
-    /// Waits until the log contains these words.
+    /// Waits until the log contains this text.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> impl Future<Output = ()> {
         eventually(async move || {
@@ -338,7 +338,7 @@ impl Drop for Sidecar {
     }
 }
 
-/// How many claims there are; `None` when the database or the table is away. Asked from a thread with a runtime of its own, since
+/// The number of claims; `None` when the database or the table is missing. Uses a thread with its own runtime, because
 /// this is for `drop`.
 fn claims_left(server: Arc<PrivateServer>, database: String, table: String) -> Option<i64> {
     let ask = async move {
@@ -358,7 +358,7 @@ fn claims_left(server: Arc<PrivateServer>, database: String, table: String) -> O
         .unwrap()
 }
 
-/// What the configuration says of a site where nothing is left to be found out.
+/// Configuration for a site that leaves nothing to discovery.
 fn sections(site: &Site) -> String {
     let (prefix, wordpress, url) = (&site.prefix, site.wordpress, site.url());
     format!(

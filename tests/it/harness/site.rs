@@ -1,4 +1,4 @@
-//! A sample site in a database of its own, and plain SQL on it.
+//! A sample site in its own database, and plain SQL on it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::harness::eventually::{eventually, until};
 use crate::harness::webhook_record::{self, running_count};
 
-/// The row of a user whom many tests call for.
+/// Locks the row of a user for whom many tests call.
 pub(crate) const KNOWN_USER: &str = "SELECT ID FROM wp_users WHERE ID = 2 FOR UPDATE";
 
 /// The table prefix of every fixture.
@@ -30,7 +30,7 @@ pub(crate) const SPACES_HOOK: &str = "33333333333333333333333333333333";
 /// Removes from everything, without mail; it has run 41 times.
 pub(crate) const LEAVING_HOOK: &str = "44444444444444444444444444444444";
 
-/// A fixture: its name, the release it is of, and the dump.
+/// A fixture: its name, its WordPress release, and the dump.
 pub(crate) struct Fixture {
     pub(crate) name: &'static str,
     pub(crate) wordpress: &'static str,
@@ -59,7 +59,7 @@ pub(crate) static FIXTURES: [Fixture; 5] = [
 static SERVER: OnceCell<Arc<PrivateServer>> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// How every server of the tests is set up: its zone is far from UTC, so that a session that sets its own shows.
+/// The configuration of every test server: its time zone is far from UTC, so that a session that sets its own shows.
 /// `FCOM_TEST_SERVER` names a folder of `tests/releases/servers` with another release than the machine's.
 pub(crate) fn server_options() -> Options {
     Options {
@@ -78,13 +78,13 @@ async fn shared_server() -> Arc<PrivateServer> {
 pub(crate) struct Site {
     pub(crate) server: Arc<PrivateServer>,
     pub(crate) database: String,
-    /// What the table names begin with.
+    /// The prefix of the table names.
     pub(crate) prefix: String,
-    /// The release, as `7.1`.
+    /// The release, such as `7.1`.
     pub(crate) wordpress: &'static str,
-    /// The highest user id of the fixture: who is above it came with the test.
+    /// The highest user id of the fixture: users above it were created by the test.
     pub(crate) last_user: u64,
-    /// What `running_count` was in the fixture, per webhook id.
+    /// The fixture's `running_count` per webhook id.
     pub(crate) earlier_runs: BTreeMap<u64, u64>,
     pool: MySqlPool,
 }
@@ -95,7 +95,7 @@ impl Site {
         Self::on(shared_server().await, fixture).await
     }
 
-    /// The same on a server of the test's own, which it may kill.
+    /// The same on a dedicated server, which the test may kill.
     pub(crate) async fn on(server: Arc<PrivateServer>, fixture: &str) -> Self {
         let fixture = FIXTURES.iter().find(|one| one.name == fixture).unwrap();
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl Site {
         site
     }
 
-    /// The same site as another server shows it.
+    /// The same site as seen on another server.
     pub(crate) fn at(&self, server: Arc<PrivateServer>) -> Self {
         let pool = pool(&server, &self.database);
         Self {
@@ -142,7 +142,7 @@ impl Site {
         load(&self.server, database, fixture).await;
     }
 
-    /// Renames every table, and what is named after them: the role option and the capability keys.
+    /// Renames every table, and what contains the prefix: the role option and the capability keys.
     pub(crate) async fn rename(&mut self, prefix: &str) {
         const TABLES: &str =
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
@@ -176,7 +176,7 @@ impl Site {
         db::migrate(&pool, tables).await.unwrap();
     }
 
-    /// The URL that the daemon gets.
+    /// The database URL for the daemon.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.database)
     }
@@ -267,7 +267,7 @@ impl Site {
             .collect()
     }
 
-    /// Rewrites the plain webhook: these lists of ids, and no mail.
+    /// Rewrites the plain webhook with these lists of ids and no mail.
     pub(crate) async fn set_plain_hook(&self, lists: &[(&str, &[u64])]) {
         let (prefix, record) = (&self.prefix, webhook_record::write(lists, "no"));
         self.execute(&format!(
@@ -276,7 +276,7 @@ impl Site {
         .await;
     }
 
-    /// Locks rows, until the transaction ends.
+    /// Locks rows until the transaction ends.
     pub(crate) async fn lock(&self, select: &'static str) -> Transaction<'_, MySql> {
         let mut transaction = self.pool.begin().await.unwrap();
         let locked = sqlx::raw_sql(select).execute(&mut *transaction).await;
@@ -290,7 +290,7 @@ impl Site {
         until("no call waits for the user", waits).await;
     }
 
-    /// How many calls wait for a user whose row somebody else has locked.
+    /// The number of calls that wait for a user whose row another session has locked.
     pub(crate) async fn calls_that_wait(&self) -> u64 {
         let waiting = format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND command = 'Query' \

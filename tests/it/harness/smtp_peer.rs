@@ -1,4 +1,4 @@
-//! A mail server on a real port that plays a script before it takes mail like any other; with TLS and a login if wished.
+//! A mail server on a real port that plays a script before it accepts mail normally; optionally with TLS and a login.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,28 +11,28 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// One thing that goes wrong; each is played once, in order.
+/// One fault; each is played once, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Play {
     /// Answers the connection with this line and closes it.
     Greeting(&'static str),
-    /// Says nothing to EHLO, or on an open connection to the next mail.
+    /// Does not answer EHLO, or the next mail on an open connection.
     Stall,
     /// Answers the recipient with this line.
     Recipient(&'static str),
-    /// Takes the message and closes the connection before saying so.
+    /// Accepts the message and closes the connection before confirming it.
     DropAfterData,
 }
 
-/// Too busy for anybody.
+/// Refuses every connection as busy.
 pub(crate) const BUSY: Play = Play::Greeting("421 4.3.2 too busy for you");
 
-/// What a server asks of its clients.
+/// The server's requirements for its clients.
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
     /// With a certificate: TLS from the first byte on, or after STARTTLS.
     pub(crate) tls: Option<(TlsAcceptor, Tls)>,
-    /// User and password; nobody else may send.
+    /// User and password; only this login may send.
     pub(crate) login: Option<(&'static str, &'static str)>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Tls {
     AfterStartTls,
 }
 
-/// What a server has seen.
+/// What the server has observed.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) mails: Vec<Received>,
@@ -59,18 +59,18 @@ struct State {
     seen: Seen,
 }
 
-/// The server; it ends with the test's runtime.
+/// The server, which ends with the test's runtime.
 #[derive(Clone)]
 pub(crate) struct SmtpPeer {
     rules: Rules,
     state: Arc<Mutex<State>>,
 }
 
-/// A port that is taken, so that nobody else gets it, but where nobody listens yet.
+/// A port that is reserved, so that no other process gets it, but not listening yet.
 pub(crate) struct Closed(TcpSocket);
 
 impl Closed {
-    /// Takes a port.
+    /// Reserves a port.
     pub(crate) fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -82,7 +82,7 @@ impl Closed {
         self.0.local_addr().unwrap().to_string()
     }
 
-    /// Listens from now on.
+    /// Starts to listen.
     pub(crate) fn open(self) -> SmtpPeer {
         self.open_with(Rules::default())
     }
@@ -122,7 +122,7 @@ impl SmtpPeer {
         self.change(|state| state.seen.clone())
     }
 
-    /// Every message that was taken, headers and body, in order.
+    /// Every accepted message, headers and body, in order.
     pub(crate) fn messages(&self) -> Vec<String> {
         let mails = self.seen().mails.into_iter();
         mails.map(|mail| mail.message).collect()
@@ -229,7 +229,7 @@ impl SmtpPeer {
     }
 }
 
-/// Without its end; an error when the client has gone.
+/// A line without its line end; an error if the client has disconnected.
 async fn read_line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {

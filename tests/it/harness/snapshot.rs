@@ -1,4 +1,4 @@
-//! The site's tables in memory, and what changed between two moments, in the shape of the recordings.
+//! The site's tables in memory, and the changes between two moments, in the format of the recordings.
 
 use std::collections::BTreeMap;
 
@@ -44,8 +44,8 @@ impl Snapshot {
         Self { tables }
     }
 
-    /// What happened between this moment and a later one: per table `inserted`, `updated` and `deleted`, none of them
-    /// empty. Rows of `usermeta` come without their id.
+    /// The changes between this moment and a later one: per table `inserted`, `updated` and `deleted`, none of them
+    /// empty. Rows of `usermeta` omit their id.
     pub(crate) fn diff(&self, later: &Self) -> Map<String, Value> {
         let mut diff = Map::new();
         for (name, table) in &self.tables {
@@ -148,7 +148,7 @@ fn is_ignored(table: &str, row: &Row) -> bool {
             || name == "rewrite_rules")
 }
 
-/// PHP's deleting and adding again leaves other ids than ours in this table, and nobody refers to them.
+/// PHP deletes and re-adds rows of this table, so their ids differ from ours, and nothing refers to them.
 fn hidden_column(table: &str) -> Option<&'static str> {
     (table == "wp_usermeta").then_some("umeta_id")
 }

@@ -4,8 +4,8 @@ use fcom_sidecar::db::{Statement, Statements, TableNames};
 
 use crate::harness::site::{PREFIX, Site};
 
-/// The tables that a network has beside those of its sites, from `wp_get_db_schema( 'global' )` of WordPress 6.1, with its
-/// second site; it has all tables of the fixture, too.
+/// The tables that a network has in addition to those of its sites, from `wp_get_db_schema( 'global' )` of WordPress
+/// 6.1, with its second site, which has all tables of the fixture, too.
 const NETWORK: &str = "
     ALTER TABLE wp_users ADD spam tinyint(2) NOT NULL DEFAULT 0, ADD deleted tinyint(2) NOT NULL DEFAULT 0;
     CREATE TABLE wp_blogs (blog_id bigint(20) NOT NULL auto_increment, site_id bigint(20) NOT NULL default '0',
@@ -41,7 +41,7 @@ pub(crate) async fn make_network(site: &Site) -> TableNames {
     tables.of_blog(2, "wp_2_").unwrap()
 }
 
-/// Those that are run on such a site.
+/// The statements that are executed on such a site.
 pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statement)> {
     let statements = Statements::render(tables);
     let all = statements.all().into_iter();
@@ -50,7 +50,7 @@ pub(crate) fn statements_for(tables: &TableNames) -> Vec<(&'static str, Statemen
         .collect()
 }
 
-/// A table of the numbers from 1 to `last`, 10,000 at most, in a column `seq`: what MariaDB calls `seq_1_to_…`.
+/// A table of the numbers from 1 to `last`, at most 10,000, in a column `seq`: MariaDB's `seq_1_to_…`.
 pub(crate) fn numbers(last: u32) -> String {
     let digits: Vec<String> = (0..10)
         .map(|digit| format!("SELECT {digit} AS n"))

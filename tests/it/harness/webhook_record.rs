@@ -21,7 +21,7 @@ pub(crate) fn write(lists: &[(&str, &[u64])], welcome_mail: &str) -> String {
     record + &string("send_wp_welcome_email") + &string(welcome_mail) + "}"
 }
 
-/// Which spaces and courses a new user has after one execution. `known` are the ids of spaces and courses that exist.
+/// The spaces and courses of a new user after one execution. `known` are the ids of spaces and courses that exist.
 pub(crate) fn promised_spaces(record: &str, known: &BTreeSet<u64>) -> BTreeSet<u64> {
     let mut spaces = BTreeSet::new();
     for (list, is_added) in [
@@ -47,7 +47,7 @@ fn ids(record: &str, name: &str) -> Vec<u64> {
         return Vec::new();
     };
     let list = list.split('}').next().unwrap_or_default();
-    // Keys and values take turns: `i:0;i:5;i:1;s:1:"6";`.
+    // Keys and values alternate: `i:0;i:5;i:1;s:1:"6";`.
     list.split(';')
         .skip(1)
         .step_by(2)

@@ -1,4 +1,4 @@
-//! Welcome mails: the promise that commits with the call, and the SMTP server that gets them.
+//! Welcome mails: the promise that commits with the call, and delivery to the SMTP server.
 
 mod promise;
 mod smtp_server;

@@ -6,7 +6,7 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
 
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
-/// Of the new jobs: the fixtures' own end at 7.
+/// Counts new jobs only: the fixtures' own jobs end at 7.
 const JOBS: &str = "SELECT COUNT(*) FROM wp_actionscheduler_actions WHERE action_id > 7";
 const OUTBOX: &str =
     "SELECT CONCAT_WS(' ', user_id, webhook_id, https) FROM wp_fcom_sidecar_mail ORDER BY id";
@@ -18,7 +18,7 @@ async fn start(transport: &str) -> (Site, Sidecar) {
     (site, sidecar)
 }
 
-/// Calls that promise no mail: a webhook without one, somebody who exists, and somebody who exists by now.
+/// Calls that promise no mail: a webhook without one, an existing user, and a user who has been created meanwhile.
 async fn call_without_mail(sidecar: &Sidecar) {
     for (hook, email) in [
         (SPACES_HOOK, "silent@example.com"),
@@ -41,7 +41,7 @@ async fn the_outbox_gets_one_row_per_new_user() {
     assert_eq!(site.number(JOBS).await, 0);
 }
 
-/// WordPress makes the links of the mail from the scheme of the request.
+/// WordPress derives the scheme of the mail's links from the request.
 #[tokio::test]
 async fn the_outbox_remembers_https_as_a_trusted_proxy_tells_it() {
     for (trusted, expected) in [("127.0.0.0/8", "1"), ("192.0.2.1", "0")] {

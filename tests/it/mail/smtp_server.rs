@@ -1,4 +1,4 @@
-//! The mail server that `smtp.url` names: whether it is who it says it is, lets us in, and how it is treated.
+//! The mail server that `smtp.url` names: its certificate, its login, and the load that it gets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::harness::smtp_peer::{Closed, Play, Rules, SmtpPeer, Tls};
 const URL: &str = "FCOM_SIDECAR__SMTP__URL";
 const CA_FILE: &str = "FCOM_SIDECAR__SMTP__CA_FILE";
 
-/// A certificate for this name that nobody knows; its PEM text goes into `folder`.
+/// A self-signed certificate for this name; its PEM text goes into `folder`.
 fn certificate(name: &str, folder: &Path) -> (TlsAcceptor, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([name.to_owned()]).unwrap();
@@ -35,7 +35,7 @@ fn certificate(name: &str, folder: &Path) -> (TlsAcceptor, String) {
     )
 }
 
-/// The last mail is still wanted, and this is why it has not left.
+/// Asserts that the last mail is still pending, and for this reason.
 async fn waits_because(site: &Site, words: &str) {
     let waits = format!(
         "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 0 \
@@ -44,7 +44,7 @@ async fn waits_because(site: &Site, words: &str) {
     becomes(site, &waits, "1").await;
 }
 
-/// Runs a command and returns whether it succeeded and what it said.
+/// Runs a command and returns whether it succeeded, and its output.
 fn said(sidecar: &Sidecar, arguments: &[&str]) -> (bool, String) {
     let before = sidecar.log().len();
     let status = sidecar.run(arguments);
@@ -129,7 +129,7 @@ async fn a_refused_login_keeps_the_mails_until_the_password_is_right() {
     assert_eq!(peer.seen().mails[1].to, ["operator@example.com"]);
 }
 
-/// What a server says before it has heard of the mail is not about the mail.
+/// A refusal before the server has seen the mail does not concern the mail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_turns_everybody_away_loses_no_mail() {
     let (site, closed) = (Site::new("71").await, Closed::new());
@@ -214,7 +214,7 @@ async fn a_provider_who_allows_one_connection_sees_one() {
 async fn mails_leave_no_faster_than_allowed() {
     let started = std::time::Instant::now();
     let (_peer, _sidecar) = twenty_mails(&[("FCOM_SIDECAR__MAIL__MAILS_PER_SECOND", "10")]).await;
-    // Ten may leave at once.
+    // Up to ten may be sent at once.
     assert!(
         started.elapsed().as_millis() >= 900,
         "{:?}",
@@ -311,7 +311,7 @@ async fn the_operators_own_words_are_sent_and_broken_ones_are_refused() {
         body.starts_with("zoe (en_US) sets a password at\nhttps://"),
         "{body}"
     );
-    // A lonely dot must not end the mail.
+    // A lone dot must not end the mail.
     assert!(body.contains("\n.\nat https://"), "{body}");
 
     let (_, told) = said(&sidecar, &["check"]);

@@ -1,8 +1,8 @@
-//! What every command has in common, whatever it does.
+//! Behaviour common to all commands.
 
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A command for which nothing is configured, and its answer goes to `output`.
+/// A command without configuration, whose answer goes to `output`.
 fn check(output: impl Into<Stdio>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
     command
@@ -12,7 +12,7 @@ fn check(output: impl Into<Stdio>) -> Command {
     command
 }
 
-/// A daemon for which nothing is configured, and its complaints go to `errors`.
+/// A daemon without configuration, whose errors go to `errors`.
 fn serve(errors: impl Into<Stdio>) -> ExitStatus {
     Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"))
         .args(["serve", "--config", "/dev/null"])
@@ -29,7 +29,7 @@ fn a_reader_that_has_seen_enough_ends_no_command() {
     let ended = check(output).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
     assert_eq!(ended.status.code(), Some(1));
-    // Nor one that listens to no complaint.
+    // The same for a closed standard error.
     let (reader, output) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(serve(output).code(), Some(78));

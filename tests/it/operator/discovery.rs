@@ -1,5 +1,5 @@
-//! What the daemon finds out by itself: the database, the table names and the version, from the files of a WordPress
-//! directory or, without one, from the database.
+//! Discovery of settings: the database, the table names and the version, from the files of a WordPress directory or,
+//! without one, from the database.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, PREFIX, SPACES_HOOK, Site};
 use crate::harness::tables::make_network;
 
-/// A WordPress directory with the two files that matter.
+/// A WordPress directory with the two files that the daemon reads.
 struct Root(TempDir);
 
 impl Root {
-    /// For a site; `more` is added to its `wp-config.php`.
+    /// For a site; `more` is appended to its `wp-config.php`.
     fn of(site: &Site, host: &str, more: &str) -> Self {
         let root = Self(tempfile::tempdir().unwrap());
         let (database, password, prefix) = (&site.database, site.server.password(), &site.prefix);
@@ -43,7 +43,7 @@ impl Root {
         self.0.path()
     }
 
-    /// As an update does: the new file takes the place of the old one.
+    /// Like an update: the new file replaces the old one.
     fn set_version(&self, version: &str) {
         let folder = self.path().join("wp-includes");
         let text = format!("<?php\n$wp_version = '{version}';\n$wp_db_version = 60717;\n");
@@ -51,7 +51,7 @@ impl Root {
         fs::rename(folder.join("version.new"), folder.join("version.php")).unwrap();
     }
 
-    /// The only setting.
+    /// `wordpress.root` is the only setting.
     async fn start(&self, site: &Site) -> Sidecar {
         let sections = format!("[wordpress]\nroot = \"{}\"", self.path().display());
         Sidecar::start_configured(site, &sections, &[]).await
@@ -69,7 +69,7 @@ async fn meta_keys(site: &Site, usermeta: &str, user_id: u64) -> Vec<String> {
     site.column(&sql).await
 }
 
-/// The metadata that tells releases apart: `admin_color`, and whether there is `infinite_scrolling`.
+/// The metadata that differs between releases: `admin_color`, and whether `infinite_scrolling` exists.
 async fn traits(site: &Site, user_id: u64) -> String {
     let sql = format!(
         "SELECT CONCAT(MAX(IF(meta_key = 'admin_color', meta_value, '')), ' ', SUM(meta_key = 'infinite_scrolling'))
@@ -133,7 +133,7 @@ async fn another_prefix_names_the_tables_and_the_capabilities() {
     assert_eq!(site.number(count).await, 13);
 }
 
-/// On a network WordPress removes the filters by which the constants win over the options.
+/// On a network WordPress removes the filters that let the constants override the options.
 #[tokio::test]
 async fn constants_say_a_webhooks_address_but_on_a_network() {
     let constants = "define( 'WP_HOME', 'https://constant.example' );\n\
@@ -186,7 +186,7 @@ async fn users_may_live_in_tables_of_other_names() {
         2
     );
     let keys = meta_keys(&site, "shared_notes", id).await;
-    // The keys are the installation's own.
+    // The capability keys have the installation's own prefix.
     assert!(keys.contains(&"wp_capabilities".to_owned()), "{keys:?}");
     let count = "SELECT option_value FROM wp_options WHERE option_name = 'user_count'";
     assert_eq!(site.number(count).await, 13);
@@ -207,7 +207,7 @@ async fn an_update_of_wordpress_counts_from_the_next_call() {
         .execute(PLAIN_HOOK, &[("email", "after@example.com")])
         .await;
     assert_eq!(traits(&site, after).await, "modern 1");
-    // While a file is being copied it says nothing, and the last version counts.
+    // A file that is still being copied has no version, so the last known one counts.
     fs::write(
         root.path().join("wp-includes/version.php"),
         "<?php\n$wp_vers",
@@ -232,7 +232,7 @@ async fn start_without_a_version(site: &Site) -> Sidecar {
 
 #[tokio::test]
 async fn without_any_setting_the_database_tells_the_version() {
-    // 7.0 and 7.1 share their `db_version`: without the transient the older one counts.
+    // 7.0 and 7.1 share their `db_version`: without the transient the older one is assumed.
     for (fixture, with_transient, without) in [
         ("61", "fresh 0", "fresh 0"),
         ("67", "fresh 0", "fresh 0"),
@@ -278,7 +278,7 @@ async fn a_site_that_does_not_tell_its_version_gets_no_user_and_the_log_says_why
         log.contains("set wordpress.version or wordpress.root"),
         "{log}"
     );
-    // Who has a profile needs no version.
+    // A user with a profile needs no version.
     let known = [("email", "memberships@example.com")];
     assert_eq!(sidecar.client.execute(SPACES_HOOK, &known).await, 7);
 }

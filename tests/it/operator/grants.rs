@@ -1,4 +1,4 @@
-//! `sql/grants.sql`: that it grants what is used and nothing else, and that all recorded cases pass under it.
+//! `sql/grants.sql`: it grants exactly what is used, and all recorded cases pass under it.
 
 use std::fmt::Write;
 
@@ -10,10 +10,10 @@ use crate::harness::replay::replay_on;
 use crate::harness::site::{PREFIX, Site};
 
 const SHIPPED: &str = include_str!("../../../sql/grants.sql");
-/// Where the list of the serving account begins.
+/// The beginning of the serving account's list.
 const SERVING: &str = "GRANT SELECT (";
 
-/// What the serving account needs, as `site_tables.rs` says.
+/// The privileges that the serving account needs, from `site_tables.rs`.
 fn needed() -> String {
     let names = TableNames::new(PREFIX, None, None).unwrap();
     let mut sql = String::new();
@@ -54,7 +54,7 @@ fn exactly_what_the_statements_use_is_granted() {
     }
 }
 
-/// The two parts of the file for a site of the tests: the account that migrates, and the one that serves.
+/// The two parts of the file, adapted to a test's site: the migrating account and the serving one.
 fn adapted(site: &Site) -> [String; 2] {
     let adapted = SHIPPED
         .replace("`wordpress`", &format!("`{}`", site.database))

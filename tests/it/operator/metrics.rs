@@ -1,4 +1,4 @@
-//! What Prometheus sees, what the alerts and the dashboard ask for, and what a scrape costs.
+//! The metrics that Prometheus scrapes, those that the alerts and the dashboard query, and the cost of a scrape.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ async fn calls_are_counted_by_what_became_of_them() {
     #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
     let age = now as f64 - value(&text, "process_start_time_seconds");
     assert!((-1.0..300.0).contains(&age), "{age}");
-    // The mail finds nobody who listens, so it waits.
+    // No mail server is listening, so the mail waits.
     let waiting = r#"fcom_sidecar_mails{state="pending"}"#;
     wait_for(client, waiting, |mails| mails > 0.5).await;
     let tried = r#"fcom_sidecar_mail_attempts_total{state="later"}"#;
@@ -94,7 +94,7 @@ async fn a_scrape_answers_while_the_database_is_away() {
     wait_for(&sidecar.client, "fcom_sidecar_database_up", |up| up > 0.5).await;
 }
 
-/// Every word in these texts that could be a metric of ours.
+/// Every word in these texts that looks like a metric of ours.
 fn named_metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let ours = words
@@ -107,7 +107,7 @@ async fn every_metric_that_alerts_and_dashboard_name_exists() {
     let site = Site::new("71").await;
     let relay = [("FCOM_SIDECAR__RELAY__ENABLED", "true")];
     let sidecar = Sidecar::start_with(&site, &relay).await;
-    // Some are there once the database was asked.
+    // Some series exist only after the first query to the database.
     let asked = "fcom_sidecar_backlog_read_timestamp_seconds";
     let text = wait_for(&sidecar.client, asked, |time| time > 0.0).await;
     let there: BTreeSet<&str> = text
@@ -139,7 +139,7 @@ fn prometheus_accepts_the_alerts() {
 fn alerts_fire_when_they_should() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alerts.test.yml");
     promtool(&["test", "rules", file]);
-    // None is left out.
+    // Every alert has a case.
     let cases = include_str!("../../data/alerts.test.yml");
     for alert in ALERTS
         .lines()
@@ -154,7 +154,7 @@ fn promtool(arguments: &[&str]) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// It reads memory: a call has the only connection, and waits.
+/// A scrape only reads memory: it works while a call holds the only connection and waits.
 #[tokio::test]
 async fn a_scrape_waits_for_no_database() {
     let site = Site::new("71").await;

@@ -1,4 +1,4 @@
-//! What an operator runs, reads and configures: commands, preconditions, metrics, the run log, reloads.
+//! The operator's tools: commands, preconditions, metrics, the run log, reloads.
 
 mod check;
 mod command_line;

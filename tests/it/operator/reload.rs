@@ -1,4 +1,4 @@
-//! SIGHUP: what changes at once, what waits for a restart, and what is refused as a whole.
+//! SIGHUP: settings that apply at once, settings that need a restart, and configurations that are refused as a whole.
 
 use crate::harness::eventually::until;
 use crate::harness::metrics;

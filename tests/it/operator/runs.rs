@@ -1,4 +1,4 @@
-//! The run log, on the command line and on the admin listener; and the names of requests.
+//! The run log, on the command line and on the admin listener; and request ids.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A collector on a real port, which takes spans over HTTP and can be away, slow or ill.
+//! A collector on a real port, which receives spans over HTTP and can be down, slow or failing.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::eventually::eventually;
 
-/// How it answers.
+/// How it responds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Well,
-    /// Answers with this status and throws the spans away.
+    /// Answers with this status and discards the spans.
     Ill(u16),
     /// Reads, and never answers.
     Silent,
@@ -25,9 +25,9 @@ pub(super) enum Mood {
 
 struct State {
     mood: Mood,
-    /// Heads and bodies of what it took.
+    /// Heads and bodies of accepted requests.
     taken: Vec<(String, Vec<u8>)>,
-    /// Requests so far, taken or not.
+    /// Requests so far, accepted or not.
     requests: usize,
 }
 
@@ -35,7 +35,7 @@ struct State {
 #[derive(Clone)]
 pub(super) struct Collector(Arc<Mutex<State>>);
 
-/// A port that is taken, but where nobody listens yet.
+/// A port that is reserved, but not listening yet.
 pub(super) struct Closed(TcpSocket);
 
 impl Closed {
@@ -116,7 +116,7 @@ impl Collector {
             .collect()
     }
 
-    /// Everything that came, as text.
+    /// Everything that was received, as text.
     pub(super) fn text(&self) -> String {
         let taken = self.0.lock().unwrap().taken.clone();
         let texts = taken
@@ -132,7 +132,7 @@ impl Collector {
         scopes.flat_map(|scope| scope.spans).collect()
     }
 
-    /// Waits until there are spans of these names, and returns all there are.
+    /// Waits until spans with these names exist, and returns all spans.
     pub(super) async fn wait_for(&self, names: &[&str]) -> Vec<Span> {
         eventually(async || {
             let spans = self.spans();
@@ -147,7 +147,7 @@ impl Collector {
     }
 }
 
-/// The only span of this name.
+/// The only span with this name.
 pub(super) fn one<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let mut found = spans.iter().filter(|span| span.name == name);
     let span = found

@@ -1,4 +1,4 @@
-//! Traces: which trace a request belongs to, and what an OpenTelemetry collector hears of it.
+//! Traces: which trace a request belongs to, and which spans an OpenTelemetry collector receives.
 
 #[cfg(feature = "otlp")]
 mod collector;
@@ -17,7 +17,7 @@ const PARENT: &str = "b7ad6b7169203331";
 const ENDPOINT: &str = "FCOM_SIDECAR__OTLP__ENDPOINT";
 const TRUSTED_PROXIES: &str = "FCOM_SIDECAR__SERVER__TRUSTED_PROXIES";
 
-/// A call for a user who exists, in a trace.
+/// A call for an existing user, in a trace.
 async fn call_in_trace(sidecar: &Sidecar, parents: &[&str]) -> Response {
     let mut headers = vec![("Content-Type", FORM), ("tracestate", "shop=7")];
     headers.extend(parents.iter().map(|parent| ("traceparent", *parent)));
@@ -30,7 +30,7 @@ async fn call_in_trace(sidecar: &Sidecar, parents: &[&str]) -> Response {
     response
 }
 
-/// The line of the log about the request of an answer.
+/// The log line about the request of this answer.
 fn line_about(sidecar: &Sidecar, response: &Response) -> String {
     let id = response.header("x-request-id").unwrap();
     let log = sidecar.log();

@@ -1,4 +1,4 @@
-//! A collector that is away, slow or ill is nobody's trouble but its own.
+//! A collector that is down, slow or failing does not affect calls.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ async fn an_outage_is_said_once_and_what_waited_is_sent_afterwards() {
     .await;
     collector.set_mood(Mood::Well);
     sidecar.says(OVER).await;
-    // The first call's, which had waited for all that time.
+    // The first call's spans, which were queued all that time.
     collector.wait_for(&["POST", "commit"]).await;
     let log = sidecar.log();
     assert_eq!(log.matches(TROUBLE).count(), 1, "{log}");
@@ -80,11 +80,11 @@ async fn a_silent_collector_slows_no_call_and_hardly_the_end() {
     let mut sidecar = Sidecar::start_with(&site, &settings).await;
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     until("it is never asked", async || collector.requests() > 0).await;
-    // More spans than fit into the queue, while the collector has the first ones and says nothing.
+    // More spans than fit into the queue, while the collector holds the first ones and does not answer.
     for _ in 0..750 {
         sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     }
-    // No call has waited for the minute after which the collector is asked again.
+    // No call has waited for the minute after which the export is retried.
     assert_eq!(collector.requests(), 1);
     let ending = Instant::now();
     sidecar.tell_to_stop();

@@ -1,4 +1,4 @@
-//! What the collector hears while all is well.
+//! The spans that the collector receives in normal operation.
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -49,14 +49,14 @@ fn failed(span: &Span) -> bool {
     status == Some(StatusCode::Error)
 }
 
-/// Whoever is new, with everything that is nobody's business.
+/// A new user, with all fields that must stay private.
 const NEW: [(&str, &str); 4] = [
     ("email", "zaphod@example.com"),
     ("user_password", "correct horse"),
     ("first_name", "Zaphod"),
     ("user_login", "zaphod-b"),
 ];
-/// Nobody listens where WordPress is to be woken, and in these tests nobody listens for mail.
+/// No server is listening at the relay's wake-up address, nor for mail in these tests.
 const RELAY: [(&str, &str); 3] = [
     ("FCOM_SIDECAR__RELAY__ENABLED", "true"),
     ("FCOM_SIDECAR__RELAY__URL", "http://127.0.0.1:9/"),
@@ -127,7 +127,7 @@ async fn the_collector_learns_who_we_are_and_no_secret() {
     let settings = [
         ("FCOM_SIDECAR__OTLP__HEADERS", token),
         ("FCOM_SIDECAR__OTLP__SERVICE_NAME", "the-sidecar"),
-        // Other programs' variables.
+        // Variables meant for other programs.
         ("OTEL_SERVICE_NAME", "somebody-else"),
         ("OTEL_TRACES_SAMPLER", "always_off"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-else=1"),
@@ -198,7 +198,7 @@ async fn a_request_joins_the_trace_of_a_trusted_proxy_only() {
     let request = one(&spans, "POST");
     assert_ne!(hex(&request.trace_id), TRACE);
     assert!(request.parent_span_id.is_empty() && request.trace_state.is_empty());
-    // The log names the trace that was begun here.
+    // The log contains the id of the trace that was started here.
     let line = line_about(&sidecar, &response);
     assert!(line.contains(&hex(&request.trace_id)), "{line}");
 }
@@ -224,7 +224,7 @@ async fn the_log_is_the_same_with_a_collector() {
         assert!(line.contains(TRACE), "{line}");
         collector.wait_for(&CALL).await;
         let log = sidecar.log();
-        // What is said in the call's own task, too, is said of the request.
+        // Log messages from the call's own task also carry the request.
         let of_task = |line: &&str| line.contains("trying the call again");
         let of_task = log.lines().find(of_task).unwrap();
         for part in ["request.id", "webhook.key", TRACE] {

@@ -1,4 +1,4 @@
-//! Guessing keys: how often, and what a guess tells.
+//! Guessed keys: how many guesses are allowed, and what an answer reveals.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ async fn call_from(sidecar: &Sidecar, forwarded: &[(&str, &str)], hook: &str) ->
         .await
 }
 
-/// Guesses from addresses of one client until it is told to wait.
+/// Guesses from addresses of one client until it is refused.
 async fn guesses_until_limited(
     sidecar: &Sidecar,
     forwarded: impl Fn(u32) -> (&'static str, String),
@@ -46,12 +46,12 @@ async fn a_client_that_guesses_keys_is_told_to_wait_whatever_it_calls() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start(&site).await;
     let guesses = guesses_until_limited(&sidecar, |guess| {
-        // What stands before the address that the proxy appends is the client's own invention.
+        // The client can invent whatever precedes the address that the proxy appends.
         let address = format!("198.51.100.{guess}, 203.0.113.1");
         ("X-Forwarded-For", address)
     });
     assert!(guesses.await >= 30);
-    // The right key, too: otherwise it would be told apart.
+    // The right key is refused, too: otherwise it could be told apart.
     let same = [("X-Forwarded-For", "203.0.113.1")];
     assert_eq!(call_from(&sidecar, &same, PLAIN_HOOK).await.status, 429);
     for other in ["203.0.113.2", "198.51.100.1"] {
@@ -59,7 +59,7 @@ async fn a_client_that_guesses_keys_is_told_to_wait_whatever_it_calls() {
         assert_eq!(call_from(&sidecar, &other, PLAIN_HOOK).await.status, 200);
         assert_eq!(call_from(&sidecar, &other, GUESS).await.status, 404);
     }
-    // A network of IPv6 addresses is one client.
+    // An IPv6 network counts as one client.
     let guesses = guesses_until_limited(&sidecar, |guess| {
         ("X-Forwarded-For", format!("2001:db8:1:2:{guess:x}::1"))
     });
@@ -98,7 +98,7 @@ async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
     }
 }
 
-/// A proxy that does not say whom it calls for would make everybody wait for one who guesses.
+/// If a proxy does not forward the client's address, one guessing client would block all others.
 #[tokio::test]
 async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
     let site = Site::new("71").await;
@@ -111,8 +111,8 @@ async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
     sidecar.client.execute(PLAIN_HOOK, &fields).await;
 }
 
-/// The work for a wrong key is that for a right one up to the answer, which tells them apart anyway: one statement, the
-/// same, which also looks up the user.
+/// Up to the answer, which reveals the difference anyway, a wrong key costs the same work as a right one: one identical
+/// statement, which also looks up the user.
 #[tokio::test]
 async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
@@ -121,7 +121,7 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
     site.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")
         .await;
     let mut statements = Vec::new();
-    // A right key whose call is refused as early as it can be: its record is not readable.
+    // A right key whose call is refused as early as possible: its record is unreadable.
     site.execute("UPDATE wp_fcom_meta SET value = 'x' WHERE id = 3")
         .await;
     for (key, email, status) in [
@@ -133,7 +133,7 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
         site.execute("TRUNCATE mysql.general_log").await;
         let response = sidecar.client.call(key, &[("email", email)]).await;
         assert_eq!(response.status, status, "{}", response.text());
-        // What the daemon does beside calls concerns its own tables.
+        // The daemon's work apart from calls concerns its own tables.
         let log = "(SELECT event_time, thread_id, CONVERT(argument USING utf8mb4) AS argument FROM mysql.general_log \
              WHERE command_type = 'Execute') log";
         let of_the_call = format!(
@@ -145,7 +145,7 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
         statements.push(site.column(&of_the_call).await.join("\n"));
     }
     assert!(statements[0].contains("EMAIL"), "{}", statements[0]);
-    // The statement also asks for the login that this address would get.
+    // The statement also looks up the login that this address would get.
     for (wrong, right) in [(0, 2), (1, 3)] {
         assert_eq!(statements[wrong], statements[right]);
     }

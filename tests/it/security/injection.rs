@@ -1,5 +1,4 @@
-//! Texts that would be code somewhere: SQL and PHP data in every field of a call and in what the site has stored, mail
-//! headers in names.
+//! Injection: SQL and PHP data in every field of a call and in what the site has stored, mail headers in names.
 
 use fcom_sidecar::sample::mailbox::{Mailbox, Received};
 use mailparse::{MailHeaderMap, parse_mail};
@@ -23,7 +22,7 @@ const PAYLOADS: [&str; 10] = [
     "a:1:{i:0;O:8:\"stdClass\":0:{}}",
 ];
 
-/// Everything that was in the site before: users and their metadata, options, profiles, spaces.
+/// Everything that the site contained before: users and their metadata, options, profiles, spaces.
 async fn before(site: &Site) -> Vec<Vec<Option<String>>> {
     let last = site.last_user;
     let mut rows = Vec::new();
@@ -42,7 +41,7 @@ async fn before(site: &Site) -> Vec<Vec<Option<String>>> {
     rows
 }
 
-/// A MySQL literal of any text.
+/// A MySQL literal for any text.
 fn literal(text: &str) -> String {
     let mut digits = String::new();
     for byte in text.bytes() {
@@ -74,14 +73,15 @@ async fn sql_in_a_field_is_text() {
         assert_eq!(id, site.last_user + 1 + number as u64);
         let stored = format!("SELECT user_email FROM wp_users WHERE ID = {id}");
         assert_eq!(site.text(&stored).await.as_deref(), Some(&*email));
-        // Names are stored as they came: WordPress trims them, and keeps what would unserialise as a text in a text.
+        // Names are stored as posted, but WordPress trims them, and wraps text that would unserialise in a serialised
+        // string.
         let names = format!(
             "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = {id} AND meta_key IN ('first_name', 'last_name') \
              AND (meta_value = {0} OR meta_value = CONCAT('s:', LENGTH({0}), ':\"', {0}, '\";'))",
             literal(payload.trim())
         );
         assert_eq!(site.number(&names).await, 2, "{payload}");
-        // And found again, as the same user.
+        // A second call finds the same user.
         assert_eq!(sidecar.client.execute(PLAIN_HOOK, &fields).await, id);
 
         let encoded: String = serde_urlencoded::to_string([("webhook", payload)]).unwrap();
@@ -140,7 +140,7 @@ async fn sql_that_the_site_has_stored_is_text() {
             .client
             .execute(MEMBERS_HOOK, &[("email", &fresh)])
             .await;
-        // The role is a key of a serialised array: whatever it is, it is one text of its own length.
+        // The role is a key of a serialised array: whatever it contains, it is one string with its own length.
         let role = format!(
             "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = {id} AND meta_key = 'wp_capabilities' \
              AND meta_value = CONCAT('a:1:{{s:', LENGTH({text}), ':\"', {text}, '\";b:1;}}')"
@@ -151,7 +151,7 @@ async fn sql_that_the_site_has_stored_is_text() {
             .await;
         assert!(record.unwrap().contains(&title), "{payload}");
         let mut after_calls = before(&site).await;
-        // Profiles that were missing, and the list of spaces that is kept when a member leaves, are the calls' work.
+        // The calls add missing profiles, and the list of spaces that is maintained when a member leaves.
         let is_old = |row: &Vec<Option<String>>| before_calls.contains(row);
         assert!(
             before_calls
@@ -165,14 +165,14 @@ async fn sql_that_the_site_has_stored_is_text() {
     }
 }
 
-/// All mails that come until none is promised any more.
+/// All mails that arrive until no promised mail is left.
 async fn mails(site: &Site, mailbox: &mut Mailbox) -> Vec<Received> {
     let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
     site.goes(pending).await;
     std::iter::from_fn(|| mailbox.take()).collect()
 }
 
-/// One mail to the member, with the fields that every mail has and no other.
+/// The one mail to the member, with the usual header fields and no other.
 #[track_caller]
 fn assert_untouched(mail: &Received, to: &str) {
     assert_eq!(mail.to, [to]);
@@ -250,7 +250,7 @@ async fn names_and_the_blog_s_name_make_no_mail_headers() {
                 ("user_login", payload),
             ];
             sidecar.client.execute(PLAIN_HOOK, &fields).await;
-            // What another plugin may have stored, unfiltered; the mail may have left before.
+            // A value that another plugin may have stored, unfiltered; the mail may have been sent before.
             let raw =
                 format!("UPDATE wp_users SET display_name = {text} WHERE user_email = '{email}'");
             site.execute(&raw).await;
@@ -261,7 +261,7 @@ async fn names_and_the_blog_s_name_make_no_mail_headers() {
     }
 }
 
-/// An address that would be two, or a header, is none: neither a call's nor one that another plugin has stored.
+/// An address that would amount to two, or to a header, is invalid: in a call, and as stored by another plugin.
 #[tokio::test]
 async fn an_address_makes_no_mail_header() {
     let site = Site::new("71").await;
@@ -301,7 +301,7 @@ async fn an_address_makes_no_mail_header() {
     assert_eq!(site.text(state).await.as_deref(), Some("skipped"));
 }
 
-/// The path stands for itself, too.
+/// An answer must not echo the path, either.
 #[tokio::test]
 async fn nothing_of_a_target_is_repeated_in_an_answer() {
     let site = Site::new("71").await;

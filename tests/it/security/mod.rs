@@ -1,5 +1,4 @@
-//! Hostile callers: guessed keys, texts that would be code somewhere, calls that a protection refuses. And that
-//! the log tells no secret.
+//! Hostile callers: guessed keys, injection, calls that a protection refuses. And that no secret reaches the log.
 
 mod guessed_keys;
 mod injection;

@@ -1,4 +1,4 @@
-//! What a webhook may ask of its callers beside the key: where they call from, and that they sign.
+//! A webhook's requirements beside the key: the caller's network and signature.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,7 +67,7 @@ fn assert_refused(response: &Response, status: u16, said: &str) {
     assert_eq!(json.as_object().unwrap().len(), 2);
 }
 
-/// Neither users nor runs.
+/// Asserts that neither users nor runs exist.
 async fn assert_nothing_was_done(site: &Site) {
     let runs = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
     assert_eq!(site.number(runs).await, 0);
@@ -168,7 +168,7 @@ async fn a_webhook_that_asks_for_signatures_is_called_with_one_only() {
         let response = call(&sidecar, FORM, timestamp, &signatures, sent).await;
         assert_refused(&response, 401, said);
     }
-    // An empty key is what a secret that was never set comes to.
+    // A secret that was never set would amount to an empty key.
     let mut empty = Hmac::<Sha256>::new_from_slice(b"").unwrap();
     empty.update(format!("msg_1.{now}.").as_bytes());
     empty.update(body);
@@ -180,13 +180,13 @@ async fn a_webhook_that_asks_for_signatures_is_called_with_one_only() {
     );
     assert_nothing_was_done(&site).await;
 
-    // Two secrets are how one is replaced by another.
+    // Two secrets allow one to replace the other.
     for secret in [SECRET, OLD_SECRET] {
         let both = format!("v1,AAAA {}", signature(secret, "msg_1", now - 60, body));
         let response = call(&sidecar, FORM, now - 60, &both, body).await;
         assert_eq!(response.status, 200, "{}", response.text());
     }
-    // An answer that is given again is for callers who sign, too.
+    // A replayed answer also requires a signature.
     let timestamp = now.to_string();
     let signatures = right(body);
     let signed = [

@@ -1,5 +1,5 @@
-//! The log tells no secret, whatever its filter lets through. The harness logs all that it can and looks for what was
-//! posted at the end of every test; these are about the rest.
+//! The log contains no secrets at any filter level. The harness logs everything and searches for posted secrets at the
+//! end of every test; these tests cover the rest.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, Site};
 
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 
-/// What every other test relies on.
+/// Every other test relies on this.
 #[tokio::test]
 async fn the_daemons_of_the_tests_say_what_they_only_say_in_detail() {
     let site = Site::new("71").await;
@@ -22,7 +22,7 @@ async fn the_daemons_of_the_tests_say_what_they_only_say_in_detail() {
     tokio::join!(sidecar.client.execute(PLAIN_HOOK, KNOWN), let_go);
 }
 
-/// The parser of HTML spells out what it reads; the driver of the database would quote statements.
+/// The HTML parser logs what it reads; the database driver would quote statements.
 #[tokio::test]
 async fn no_filter_makes_libraries_quote_what_they_work_on() {
     let filter =
@@ -45,7 +45,7 @@ async fn no_filter_makes_libraries_quote_what_they_work_on() {
     let rendered = site.text(rendered).await.unwrap();
     assert!(rendered.contains(address), "{rendered}");
     let log = sidecar.log();
-    // Looks for the address.
+    // Searches the log for the address.
     drop(sidecar);
     let lines = log
         .lines()

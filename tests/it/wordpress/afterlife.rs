@@ -1,4 +1,4 @@
-//! What WordPress does to our users later.
+//! Later operations of WordPress on users that the daemon created.
 
 use serde_json::{Value, json};
 

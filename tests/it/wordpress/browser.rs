@@ -1,4 +1,4 @@
-//! As much of a browser as WordPress's forms need: cookies, forms and links.
+//! A minimal browser for WordPress's forms: cookies, forms and links.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ impl Browser {
         }
     }
 
-    /// The same of a site with a name.
+    /// The same for a site with a host name.
     pub(super) fn at(self, host: &str) -> Self {
         Self {
             host: host.to_owned(),
@@ -41,7 +41,7 @@ impl Browser {
         self.request("POST", path, body.as_bytes()).await
     }
 
-    /// Fills in the login form and returns whether that let us in.
+    /// Fills in the login form and returns whether the login succeeded.
     pub(super) async fn log_in(&mut self, login: &str, password: &str) -> bool {
         self.log_in_at("/", login, password).await
     }

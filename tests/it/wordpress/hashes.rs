@@ -1,4 +1,4 @@
-//! The formats of WordPress 6.8 and later, judged by PHP's own functions, and those of the installed release.
+//! The hash formats of WordPress 6.8 and later, checked by PHP's own functions, and those of the installed release.
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ async fn php_accepts_the_password_and_the_reset_key_of_newer_releases() {
     }
 }
 
-/// All before the salt.
+/// The part before the salt.
 fn form(hash: &str) -> &str {
     match hash.strip_prefix("$wp$2y$") {
         Some(_) => &hash[..10],
@@ -57,7 +57,7 @@ fn form(hash: &str) -> &str {
 #[tokio::test]
 async fn a_password_is_stored_as_this_wordpress_on_this_php_stores_its_own() {
     let real = RealSite::install().await;
-    // The administrator's, by WordPress's installer.
+    // The administrator's hash, written by WordPress's installer.
     let theirs = real.column("user_pass", 1).await;
     let cost = theirs
         .strip_prefix("$wp$2y$")
@@ -73,7 +73,7 @@ async fn a_password_is_stored_as_this_wordpress_on_this_php_stores_its_own() {
         let id = sidecar.client.execute(SPACES_HOOK, &fields).await;
         let ours = real.column("user_pass", id).await;
         assert_eq!((form(&ours), ours.len()), (form(&theirs), theirs.len()));
-        // WordPress replaces what it would have stored in another way.
+        // WordPress rehashes a password that it would have hashed differently.
         if !password.is_empty() {
             assert!(real.browser().log_in(email, password).await);
             assert_eq!(real.column("user_pass", id).await, ours);

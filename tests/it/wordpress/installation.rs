@@ -1,4 +1,4 @@
-//! The folder of a WordPress of the test's own, made from Debian's packages.
+//! A private WordPress folder, made from Debian's packages.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -18,8 +18,9 @@ const TRANSLATION: &str = "/usr/share/wordpress/wp-content/languages/de_DE.mo";
 pub(super) struct Installation(TempDir);
 
 impl Installation {
-    /// A folder whose `wp-config.php` names this database, and defines these constants too. WordPress takes the folder of its configuration for that
-    /// of the file which runs, links resolved; so these files are copies, and the folders that hold no entry points links.
+    /// A folder whose `wp-config.php` names this database and also defines these constants. WordPress looks for its
+    /// configuration in the folder of the running file, with links resolved; so these files are copies, and the folders
+    /// without entry points are links.
     pub(super) fn on(server: &PrivateServer, database: &str, constants: &str) -> Self {
         programs::file(&format!("{PACKAGE}/wp-load.php"));
         programs::file(TRANSLATION);
@@ -47,7 +48,7 @@ impl Installation {
         installation
     }
 
-    /// Writes `wp-config.php` anew.
+    /// Rewrites `wp-config.php`.
     pub(super) fn configure(&self, server: &PrivateServer, database: &str, constants: &str) {
         fs::write(
             self.root().join("wp-config.php"),
@@ -56,7 +57,7 @@ impl Installation {
         .unwrap();
     }
 
-    /// What `wordpress.root` gets.
+    /// The value for `wordpress.root`.
     pub(super) fn root(&self) -> &Path {
         self.0.path()
     }
@@ -78,7 +79,7 @@ fn take(from: &Path, to: &Path, without: &[&str]) {
     }
 }
 
-/// Constants as an operator writes them. Nothing that WordPress does beside the request: tests are alone with it.
+/// Constants as an operator writes them. WordPress does no work beside requests, so that tests have it to themselves.
 fn configuration(server: &PrivateServer, database: &str, constants: &str) -> String {
     let (password, port) = (server.password(), server.port());
     let keys = ["AUTH", "SECURE_AUTH", "LOGGED_IN", "NONCE"].map(|name| {

@@ -43,7 +43,7 @@ async fn the_login_form_takes_every_posted_password_and_no_other() {
         let profile = browser.open("/wp-admin/profile.php").await;
         assert_eq!(profile.status, 200);
         assert!(profile.text().contains(&email), "{}", profile.text());
-        // The form takes an address for a name, and ignores spaces around a password.
+        // The form accepts an address as a name, and ignores spaces around a password.
         let trimmed = password.trim();
         assert!(real.browser().log_in(&email, trimmed).await, "{trimmed}");
     }

@@ -1,5 +1,5 @@
-//! The proof by WordPress itself: Debian's package, installed into a database of the test's own and served by PHP's
-//! built-in server. The daemon gets `wordpress.root` and finds the rest by itself.
+//! Checks against WordPress itself: Debian's package, installed into a database of its own and served by PHP's built-in
+//! server. The daemon gets `wordpress.root` and discovers the rest.
 
 mod afterlife;
 mod browser;
@@ -32,7 +32,7 @@ use crate::harness::site::Site;
 
 /// The table prefix of every installation.
 const PREFIX: &str = "wpx_";
-/// Of the user `admin`, whose id is 1.
+/// The password of the user `admin`, whose id is 1.
 const ADMIN_PASSWORD: &str = "the \"admin's\" password";
 
 /// A WordPress that answers HTTP, with FluentCommunity's tables beside its own.
@@ -63,14 +63,14 @@ impl RealSite {
         let input = json!({ "url": url, "password": ADMIN_PASSWORD });
         let version = real.php("install", input).await;
         assert_eq!(version, release::version());
-        // Ids that no other number of a user is.
+        // Ids that occur nowhere else in a user's rows.
         real.site
             .execute(&format!("ALTER TABLE {PREFIX}users AUTO_INCREMENT = 7001"))
             .await;
         real
     }
 
-    /// Starts the daemon, which is told where WordPress is.
+    /// Starts the daemon with `wordpress.root`.
     async fn sidecar(&self) -> Sidecar {
         self.sidecar_with(&[]).await
     }
@@ -120,7 +120,7 @@ impl RealSite {
         self.site.text(&sql).await.unwrap()
     }
 
-    /// The user's row and metadata, in the form in which the scripts answer.
+    /// The user's row and metadata, in the format of the scripts' answers.
     async fn rows(&self, id: u64) -> Value {
         let columns = [
             "ID",
@@ -151,7 +151,7 @@ impl RealSite {
     }
 }
 
-/// Posts a form as a client without a web server in front, over plain HTTP. Returns the new user's id.
+/// Posts a form as a client without a front web server, over plain HTTP. Returns the new user's id.
 async fn create_over_http(client: &Client, key: &str, fields: &[(&str, &str)]) -> u64 {
     let body = serde_urlencoded::to_string(fields).unwrap();
     let headers = [("Content-Type", crate::harness::client::FORM)];

@@ -1,4 +1,5 @@
-//! The same random forms given to `wp_insert_user`, as the webhook's handler does, and to the daemon: the same rows.
+//! Gives the same random forms to `wp_insert_user`, as the webhook's handler does, and to the daemon, and compares the
+//! rows.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,12 +13,12 @@ use crate::harness::passwords;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
 
-/// Those whose accents or names WordPress treats in a way of their own, and two that nobody has.
+/// Locales whose accents or names WordPress treats specially, and two that do not exist.
 const LOCALES: [&str; 11] = [
     "ja", "zh_CN", "zh_TW", "uk", "de_DE", "da_DK", "ca", "bs_BA", "sr_RS", "xx_YY", "../ja",
 ];
 
-/// Without what is random.
+/// The rows without random values.
 pub(super) fn comparable(rows: &Value) -> Value {
     let mut rows = rows.clone();
     let user = rows["user"].as_object_mut().unwrap();
@@ -36,7 +37,7 @@ pub(super) fn comparable(rows: &Value) -> Value {
         19
     );
     user.remove("ID");
-    // Of a network.
+    // Columns of a network.
     for column in ["spam", "deleted"] {
         let flag = user.remove(column).unwrap_or("0".into());
         assert_eq!(flag, "0", "{column}");
@@ -62,7 +63,7 @@ async fn random_forms_make_the_same_rows_on_a_network() {
     assert_parity(&real, place, &sidecar, &forms, &chosen).await;
 }
 
-/// What depends on the site's language: letters without accents, and the order of names.
+/// Rules that depend on the site's language: letters without accents, and the order of names.
 #[tokio::test]
 async fn random_forms_make_the_same_rows_in_every_language() {
     let real = RealSite::install().await;
@@ -75,7 +76,7 @@ async fn random_forms_make_the_same_rows_in_every_language() {
     }
 }
 
-/// When it makes the key for the welcome mail's link, WordPress writes the whole user once more, and filters it again.
+/// When it creates the key for the welcome mail's link, WordPress writes the whole user again, and filters it again.
 #[tokio::test]
 async fn random_forms_make_the_same_rows_when_a_mail_is_sent() {
     let (forms, chosen) = forms(3);
@@ -84,8 +85,7 @@ async fn random_forms_make_the_same_rows_when_a_mail_is_sent() {
     assert_parity(&real, ("/", PLAIN_HOOK), &sidecar, &forms, &chosen).await;
 }
 
-/// `path` is where the site of the daemon begins, `hook` the webhook that is called, and `chosen` seed and number of the
-/// forms.
+/// `path` is the path of the daemon's site, `hook` the webhook to call, and `chosen` the seed and number of the forms.
 async fn assert_parity(
     real: &RealSite,
     (path, hook): (&str, &str),
@@ -100,7 +100,8 @@ async fn assert_parity(
     let theirs = real.php("insert_users", input).await;
     forget_users(real).await;
 
-    // What PHP refuses comes last: the daemon makes users of it, whose names must not be in the others' way.
+    // Forms that PHP refuses come last: the daemon creates users from them, whose names must not collide with the
+    // others'.
     let (refused, made): (Vec<_>, Vec<_>) = forms
         .iter()
         .zip(theirs.as_array().unwrap())
@@ -118,7 +119,7 @@ async fn assert_parity(
         let rows = real.rows(id).await;
         let (mut expected, mut got) = (comparable(their), comparable(&rows));
         if hook == PLAIN_HOOK {
-            // The mail server of this test does not listen, and which key it would be is random.
+            // The test's mail server is not listening, and the key would be random.
             for rows in [&mut expected, &mut got] {
                 rows["user"]
                     .as_object_mut()
@@ -132,7 +133,7 @@ async fn assert_parity(
                 form.shown()
             ));
         }
-        // A random one takes the place of these.
+        // A random password takes the place of these.
         let password = form.value("user_password");
         if !matches!(password, b"" | b"0") {
             pairs.push(json!([

@@ -1,4 +1,4 @@
-//! PHP: its web server, and the scripts of `tests/data/php`.
+//! Runs PHP: its web server, and the scripts of `tests/data/php`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::harness::programs::program;
 /// How long a web server may take to listen before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the scripts' `mail` puts what it would send.
+/// The file in which the scripts' `mail` stores what it would send.
 pub(super) fn sent_mail(root: &Path) -> PathBuf {
     root.join("mail")
 }
@@ -29,7 +29,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Returns when it listens.
+    /// Returns once it listens.
     pub(super) async fn start(root: &Path) -> Self {
         loop {
             let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -48,7 +48,7 @@ impl Server {
             if within(PATIENCE, listens).await {
                 return server;
             }
-            // Somebody else was faster with the port, or the machine is very busy: another one, then.
+            // Another process took the port, or the machine is very busy: try another one.
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The scripts read all of it before they write.
+    // The scripts read all input before they write.
     let mut pipe = process.stdin.take().unwrap();
     pipe.write_all(input.to_string().as_bytes()).unwrap();
     drop(pipe);
@@ -78,7 +78,7 @@ pub(super) fn run(script: &str, root: &Path, host: &str, input: &Value) -> Value
         .unwrap_or_else(|error| panic!("{script}: {error}: {errors}{answer}"))
 }
 
-/// Runs a script that a listener or an error ends.
+/// Runs a script that is ended by a listener or an error.
 pub(super) fn run_to_death(script: &str, root: &Path) {
     let file = format!("{}/tests/data/php/{script}.php", env!("CARGO_MANIFEST_DIR"));
     let mut process = program("php")

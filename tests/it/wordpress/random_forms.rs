@@ -1,4 +1,4 @@
-//! Forms of random names, addresses and passwords, made of pieces that WordPress treats in a way of their own.
+//! Generates forms of random names, addresses and passwords from pieces that WordPress treats specially.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,11 +13,11 @@ use crate::harness::http::Response;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::target;
 
-/// Another seed or number of forms, to try more than one run can: `SEED` or `SEED:NUMBER`.
+/// Another seed or number of forms, to cover more than one run can: `SEED` or `SEED:NUMBER`.
 pub(super) const SEED: &str = "FCOM_SIDECAR_TEST_PARITY";
 const FORMS: usize = 150;
 
-/// What names are put together from, among plain letters.
+/// Pieces of names, mixed with plain letters.
 const PIECES: [&str; 88] = [
     "ann",
     "Bob",
@@ -108,12 +108,12 @@ const PIECES: [&str; 88] = [
     "O:8:\"stdClass\":0:{}",
     "a:1:{i:0;i:1;}",
 ];
-/// What `is_email` knows in a local part; it knows no slashed apostrophe.
+/// Characters that `is_email` accepts in a local part; it accepts no slashed apostrophe.
 const LOCAL: [&str; 24] = [
     "a", "Z", "9", "ann", "!", "#", "$", "%", "%41", "&", "&amp", "*", "+", "/", "=", "?", "^",
     "_", "{", "|", "}", "~", ".", "-",
 ];
-/// What it does not know, in most places.
+/// Characters that it rejects in most places.
 const ODD: [&str; 16] = [
     " ", "@", "..", ".", "-", ".-", "\t", "\n", "\0", "é", "\u{200b}", "\"", "\\", "(", "[", "%00",
 ];
@@ -133,7 +133,7 @@ impl Form {
             .map(|_| *LOCAL.choose(rng).unwrap())
             .collect();
         let mut domain = (*DOMAINS.choose(rng).unwrap()).to_owned();
-        // Some are no addresses.
+        // Some are not addresses.
         if rng.random_bool(0.1) {
             let part = if rng.random_bool(0.5) {
                 &mut local
@@ -147,7 +147,7 @@ impl Form {
             part.insert_str(at, ODD.choose(rng).unwrap());
         }
         let mut login = text(rng, 5);
-        // Nicenames that are only told apart behind the fiftieth character; a number stands behind a hyphen.
+        // Nicenames that differ only after the fiftieth character; a number follows a hyphen.
         if rng.random_bool(0.05) {
             login = b"Somebody Whose Name Is As Long As A Nicename Is ".to_vec();
             login.extend(text(rng, 1));
@@ -188,7 +188,7 @@ impl Form {
         sidecar.client.post(&target, FORM, body.as_bytes()).await
     }
 
-    /// The values as Rust writes them, bytes that are no text as escapes.
+    /// The values as Rust literals, with escapes for bytes that are not text.
     pub(super) fn shown(&self) -> String {
         let pairs = self.0.iter();
         pairs
@@ -202,7 +202,7 @@ impl Form {
     }
 }
 
-/// Up to so many pieces; now and then a long text, and rarely one that is no UTF-8.
+/// Up to this many pieces; occasionally a long text, and rarely one that is not UTF-8.
 fn text(rng: &mut StdRng, most: usize) -> Vec<u8> {
     let mut text: Vec<u8> = Vec::new();
     for _ in 0..rng.random_range(0..=most) {
@@ -220,7 +220,7 @@ fn text(rng: &mut StdRng, most: usize) -> Vec<u8> {
     text
 }
 
-/// Random forms, and how to get them again: from this seed, or as the environment says.
+/// Random forms, and how to reproduce them: from this seed, or as the environment sets.
 pub(super) fn forms(seed: u64) -> (Vec<Form>, String) {
     let chosen =
         std::env::var_os(SEED).map_or(seed.to_string(), |text| text.into_string().unwrap());

@@ -1,4 +1,4 @@
-//! Which WordPress Debian's package is, and the sample site that suits it.
+//! The version of Debian's WordPress package, and the sample site that matches it.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::harness::site::{FIXTURES, Site};
 
 const VERSION: &str = "/usr/share/wordpress/wp-includes/version.php";
 
-/// The release of Debian's package, as `6.8.3`.
+/// The release of Debian's package, such as `6.8.3`.
 pub(super) fn version() -> String {
     let text = fs::read_to_string(VERSION)
         .unwrap_or_else(|error| panic!("{VERSION}: {error}: is the package wordpress installed?"));
@@ -15,7 +15,7 @@ pub(super) fn version() -> String {
     version.split_once('\'').unwrap().0.to_owned()
 }
 
-/// A sample site as that release knows it: of the newest fixture that is not newer, with another prefix.
+/// A sample site for that release: from the newest fixture that is not newer, with another prefix.
 pub(super) async fn sample_site() -> Site {
     let numbers = |version: &str| {
         let numbers = version.split('.').map(|part| part.parse::<u32>().unwrap());

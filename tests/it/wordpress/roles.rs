@@ -1,4 +1,4 @@
-//! Whatever the site's default role is, and whatever its roles are made of: a new user gets what `set_role` gives him.
+//! Roles of new users: for any default role and any definition of roles, a new user gets what `set_role` assigns.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use super::parity::{comparable, forget_users};
 use super::{PREFIX, RealSite};
 use crate::harness::site::SPACES_HOOK;
 
-/// What plugins and people leave in `default_role`.
+/// Values that plugins and people leave in `default_role`.
 const ROLES: [&str; 22] = [
     "editor",
     "nosuchrole",
@@ -33,7 +33,7 @@ const ROLES: [&str; 22] = [
     "read",
     "two words",
 ];
-/// What they leave in the option that holds the roles: capabilities that are denied, in capitals, numbered, or none.
+/// Values that they leave in the roles option: capabilities that are denied, in capitals, numbered, or missing.
 const ODD_ROLES: &str = concat!(
     r#"a:7:{s:6:"editor";a:2:{s:4:"name";s:1:"E";s:12:"capabilities";"#,
     r#"a:3:{s:7:"level_8";b:0;s:7:"LEVEL_3";b:1;s:8:"level_11";b:1;}}"#,

@@ -1,4 +1,4 @@
-//! A user that WordPress made beside one that we made from the same form.
+//! Compares a user that WordPress created with one that we created from the same form.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ fn form(name: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The same without what must differ: ids, names, hashes, and times, which are left out.
+/// The data without what must differ: ids, names, hashes, and times, which are left out.
 pub(super) fn anonymous(value: &Value, id: u64, name: &str) -> Value {
     match value {
         Value::Number(number) if number.as_u64() == Some(id) => "@id".into(),

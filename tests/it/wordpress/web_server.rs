@@ -1,4 +1,4 @@
-//! WordPress as sites have it: nginx, and behind it a pool of PHP processes.
+//! WordPress in a usual production setup: nginx, and behind it a pool of PHP processes.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::harness::programs::{php_fpm, program};
 /// How long it may take to answer before another port is tried.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Both end on drop.
+/// Both processes end on drop.
 pub(super) struct WebServer {
     pub(super) address: SocketAddr,
     folder: TempDir,
@@ -28,7 +28,7 @@ pub(super) struct WebServer {
 }
 
 impl WebServer {
-    /// Returns when PHP answers for a file of this folder that WordPress has no part in.
+    /// Returns once PHP answers for a file of this folder that does not involve WordPress.
     pub(super) async fn start(root: &Path) -> Self {
         fs::write(root.join("alive.php"), "<?php echo 'alive';").unwrap();
         loop {
@@ -41,7 +41,7 @@ impl WebServer {
                 return server;
             }
             eprintln!("{}", server.log("errors"));
-            // Somebody else was faster with the port, or the machine is very busy: another one, then.
+            // Another process took the port, or the machine is very busy: try another one.
         }
     }
 
@@ -61,7 +61,7 @@ impl WebServer {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|what| format!("{what}_temp_path {place}/{what};\n"))
             .concat();
-        // As WordPress's documentation has it.
+        // As in WordPress's documentation.
         let site = format!(
             "{}daemon off;\npid {place}/pid;\nerror_log {place}/errors;\nevents {{}}\nhttp {{\n{temporary}\
              access_log {place}/requests;\nserver {{\nlisten 127.0.0.1:{port};\nroot {};\nindex index.php;\n\
@@ -91,12 +91,12 @@ impl WebServer {
         server
     }
 
-    /// Nobody listens any more, while PHP is as it was.
+    /// The web server stops listening, while PHP keeps running.
     pub(super) fn go_away(&mut self) {
         self.nginx = None;
     }
 
-    /// Listens at the same address.
+    /// Listens at the same address again.
     pub(super) fn come_back(&mut self) {
         let folder = self.folder.path();
         let mut nginx = program("nginx");
@@ -105,7 +105,7 @@ impl WebServer {
         self.nginx = Some(start(folder, &nginx));
     }
 
-    /// Kills all PHP processes, whatever they are doing; their master makes others.
+    /// Kills all PHP processes, whatever they are doing; their master starts new ones.
     pub(super) fn kill_php(&self) {
         let master = fs::read_to_string(self.folder.path().join("php.pid")).unwrap();
         let killed = Command::new("pkill")

@@ -1,4 +1,4 @@
-//! Webhook records and application passwords, judged by WordPress.
+//! Webhook records and application passwords, checked by WordPress.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ const TITLES: [&str; 9] = [
     "x<\ny",
 ];
 
-/// Saves a webhook with an application password that WordPress made, and lets WordPress read what was written.
+/// Saves a webhook with an application password that WordPress created, and lets WordPress read what was written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wordpress_reads_records_as_they_were_meant_and_its_passwords_open() {
     let real = RealSite::install().await;

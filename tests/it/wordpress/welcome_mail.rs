@@ -1,4 +1,4 @@
-//! Our welcome mail beside the one that the same WordPress sends to the same user.
+//! Compares our welcome mail with the one that the same WordPress sends to the same user.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ use super::php::sent_mail;
 use super::{RealSite, create_over_http};
 use crate::harness::site::PLAIN_HOOK;
 
-/// The mail that a new user has got, which is the one that WordPress sends with the same key. `where_and_how` is what the
-/// script `notify` wants to know beside the user and the key.
+/// The mail that a new user got, which must equal the one that WordPress sends with the same key. `where_and_how` is
+/// the input of the script `notify` in addition to the user and the key.
 pub(super) async fn same_mail(
     real: &RealSite,
     mailbox: &mut Mailbox,
@@ -29,7 +29,7 @@ pub(super) async fn same_mail(
     ours
 }
 
-/// What a recipient sees, decoded.
+/// The mail as a recipient sees it, decoded.
 fn read(message: &[u8]) -> Value {
     let mail = parse_mail(message).unwrap();
     let header = |name: &str| mail.headers.get_first_value(name);
@@ -111,7 +111,7 @@ async fn wordpress_sends_the_same_mail_in_every_language() {
         let body = ours["body"].as_str().unwrap();
         first_lines.push(body.lines().next().unwrap().to_owned());
     }
-    // The catalogues are found, and their rules of names, too.
+    // The catalogues are found, and so are their rules for names.
     assert_eq!(
         first_lines,
         [

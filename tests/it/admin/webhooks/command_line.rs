@@ -1,4 +1,4 @@
-//! The command line: names instead of ids, and no key for who did not ask.
+//! The command line: it takes names instead of ids, and shows no key unless asked to.
 
 use super::{command, record};
 use crate::harness::management::start;

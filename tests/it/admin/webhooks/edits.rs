@@ -1,4 +1,4 @@
-//! Edits while others are busy with the same webhook.
+//! Edits that race with other writers of the same webhook.
 
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ async fn edits_and_runs_at_once_lose_neither() {
     assert_eq!(record(&site, id).await, expected);
 }
 
-/// Waits until a change that holds the webhook waits for what `other` holds, and makes both of them wait for each other.
-/// The server undoes the change, which has written less.
+/// Waits until a change that holds the webhook waits for a lock of `other`, then makes them deadlock. The server rolls
+/// back the change, because it has written less.
 async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist \
@@ -59,7 +59,7 @@ async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
          AND info LIKE 'INSERT%fcom_sidecar_old_keys%'",
         site.database
     );
-    // A reader that comes back sooner gets the same answer from InnoDB's cache.
+    // InnoDB caches its answer, so a reader that polls faster gets the same one again.
     eventually_every(Duration::from_millis(150), async || {
         let waits = site.number(&waiting).await > 0;
         waits.then_some(()).ok_or("no change waits")
@@ -70,7 +70,7 @@ async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     other.rollback().await.unwrap();
 }
 
-/// A transaction that has written a lot, and last the key that webhook 3 has: replacing that must wait for it.
+/// A transaction that has written a lot, and finally the key of webhook 3: replacing that key must wait for it.
 const IN_THE_WAY: &str = "INSERT INTO wp_options (option_name, option_value) \
      SELECT CONCAT('in_the_way_', umeta_id), '' FROM wp_usermeta LIMIT 100; \
      SELECT meta_key INTO @key FROM wp_fcom_meta WHERE id = 3; \

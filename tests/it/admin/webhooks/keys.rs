@@ -1,4 +1,4 @@
-//! Keys, from a webhook's creation over their replacement to its deletion.
+//! Keys, from a webhook's creation through their replacement to its deletion.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn a_webhook_lives_from_creation_to_deletion() {
     assert_eq!(kept.unwrap().len(), 64);
     let member = format!("SELECT COUNT(*) FROM wp_fcom_space_user WHERE user_id = '{user}'");
     assert_eq!(site.number(&member).await, 2);
-    // The key is compared as it is, not as a collation sees it.
+    // Keys are compared byte for byte, not by a collation.
     assert_eq!(call(&sidecar, &first.to_uppercase()).await, 404);
     site.execute(
         "UPDATE wp_fcom_sidecar_old_keys SET valid_until = UTC_TIMESTAMP() - INTERVAL 1 SECOND",

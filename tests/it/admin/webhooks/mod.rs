@@ -1,4 +1,4 @@
-//! The management of webhooks, through the admin listener and the command line.
+//! Managing webhooks through the admin listener and the command line.
 
 mod command_line;
 mod edits;
@@ -42,7 +42,7 @@ async fn save(sidecar: &Sidecar, body: &Value) -> Value {
     saved["webhook"].take()
 }
 
-/// Runs a subcommand that must succeed; its output.
+/// Runs a subcommand that must succeed, and returns its output.
 fn command(sidecar: &Sidecar, arguments: &[&str]) -> String {
     let (succeeded, output, errors) = sidecar.output(arguments);
     assert!(succeeded, "{arguments:?}: {errors}");
@@ -54,7 +54,7 @@ fn key_in(url: &str) -> String {
     key.to_owned()
 }
 
-/// The status of a call of an existing member.
+/// The status of a call for an existing member.
 async fn call(sidecar: &Sidecar, key: &str) -> u16 {
     let fields = [("email", "ann@example.com")];
     sidecar.client.call(key, &fields).await.status

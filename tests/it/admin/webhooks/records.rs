@@ -6,7 +6,7 @@ use super::{command, id_of, key_in, manage, record, save};
 use crate::harness::management::start;
 use crate::harness::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, Site};
 
-/// The sample site's records are the ones that the plugin's code wrote.
+/// The sample site's records were written by the plugin's code.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_are_byte_for_byte_those_of_the_plugin() {
     let site = Site::new("71").await;

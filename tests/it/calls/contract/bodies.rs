@@ -1,10 +1,10 @@
-//! What is a form, and what its fields are.
+//! Which bodies count as forms, and how their fields are read.
 
 use super::{NO_EMAIL, assert_error, assert_exactly, assert_executed, assert_untouched, start};
 use crate::harness::client::FORM;
 use crate::harness::site::{PLAIN_HOOK, target};
 
-/// The default limit of a body.
+/// The default limit on the size of a body.
 const LARGEST_BODY: usize = 1 << 20;
 
 #[tokio::test]

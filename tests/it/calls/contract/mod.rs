@@ -1,4 +1,4 @@
-//! The daemon's HTTP interface, row by row: statuses, bodies to the byte, headers, and what counts as a call.
+//! The daemon's HTTP interface, row by row: statuses, exact bodies, headers, and what counts as a call.
 
 mod bodies;
 
@@ -17,7 +17,7 @@ async fn start() -> (Site, Sidecar) {
     (site, sidecar)
 }
 
-/// Asserts the form that every answer has: JSON as PHP encodes it, and not for caches.
+/// Asserts the form common to all answers: JSON as PHP encodes it, not cacheable.
 #[track_caller]
 fn assert_form(response: &Response, status: u16) {
     assert_eq!(response.status, status, "{}", response.text());
@@ -34,7 +34,7 @@ fn assert_form(response: &Response, status: u16) {
     );
 }
 
-/// Asserts an error with this status; what its message says is in its own words.
+/// Asserts an error with this status; the wording of its message may vary.
 #[track_caller]
 fn assert_error(response: &Response, status: u16) {
     assert_form(response, status);
@@ -49,7 +49,7 @@ fn assert_error(response: &Response, status: u16) {
     );
 }
 
-/// Asserts an error to the byte.
+/// Asserts an exact error.
 #[track_caller]
 fn assert_exactly(response: &Response, status: u16, body: &str) {
     assert_form(response, status);

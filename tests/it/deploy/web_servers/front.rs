@@ -1,4 +1,4 @@
-//! Runs Debian's web servers with the files in `deploy/`, changed only where they say that they are to be adapted.
+//! Runs Debian's web servers with the files in `deploy/`, changed only where those say that they are to be adapted.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::harness::http;
 use crate::harness::process::Process;
 use crate::harness::programs::{php_fpm, program};
 
-/// What is said in the files about a portal of another place, as the pattern of each server.
+/// The portal's path, for which the files say how to adapt the pattern of each server.
 #[derive(Clone, Copy)]
 pub(super) enum Portal {
     Usual,
@@ -28,14 +28,14 @@ pub(super) enum Portal {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Server {
     Nginx,
-    /// With two sidecars, one of which is away.
+    /// With two sidecars, one of which is down.
     NginxOfTwo,
     Apache,
     Caddy,
     HaProxy,
 }
 
-/// A web server with PHP behind it. Dropping it ends both.
+/// A web server with PHP behind it. Dropping it stops both.
 pub(super) struct Front {
     pub(super) address: SocketAddr,
     folder: TempDir,
@@ -43,7 +43,7 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Returns when PHP answers through it.
+    /// Returns once PHP answers through it.
     pub(super) async fn start(server: Server, sidecar: SocketAddr, portal: Portal) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new(folder.path(), sidecar, portal);
@@ -81,7 +81,7 @@ impl Front {
             .collect()
     }
 
-    /// Every file that the servers wrote, with its text.
+    /// Every file that the servers wrote, with its content.
     pub(super) fn logs(&self) -> Vec<(PathBuf, String)> {
         let mut logs = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -100,7 +100,7 @@ impl Front {
     }
 }
 
-/// Where one server and its PHP run.
+/// The folder and ports of one server and its PHP.
 struct Place<'a> {
     folder: &'a Path,
     sidecar: SocketAddr,
@@ -113,7 +113,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(folder: &'a Path, sidecar: SocketAddr, portal: Portal) -> Self {
-        // Apache does not run as root, and neither may what it reads be root's alone.
+        // Apache does not run as root, so what it reads must not be readable by root alone.
         let open = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
@@ -132,7 +132,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The shipped file with these texts replaced by others; each of them must be there.
+    /// The shipped file with these texts replaced; each must occur in it.
     fn adapt(&self, shipped: &str, portal: [&str; 3], others: &[(&str, String)]) -> String {
         let [usual, renamed, root] = portal;
         let portal = match self.portal {
@@ -146,7 +146,7 @@ impl<'a> Place<'a> {
             ("127.0.0.1:8095", self.sidecar.to_string()),
         ];
         for (from, to) in known.iter().chain(others) {
-            // The first lines tell what may be changed, and stay.
+            // The leading comment, which explains what may be changed, stays.
             let start = adapted.find("\n\n").unwrap();
             assert!(adapted[start..].contains(from), "{from}\n{shipped}");
             adapted = adapted[..start].to_owned() + &adapted[start..].replace(from, to);
@@ -178,7 +178,7 @@ impl<'a> Place<'a> {
         self.start("php-fpm", &command)
     }
 
-    /// PHP's own web server; what it says itself is not the site's log.
+    /// PHP's built-in web server; its own output is not part of the site's log.
     fn php_alone(&self) -> Process {
         let mut command = program("php");
         let address = format!("127.0.0.1:{}", self.php_port);
@@ -186,7 +186,7 @@ impl<'a> Place<'a> {
         Process::start(&command, Stdio::null(), Stdio::null())
     }
 
-    /// With other sidecars beside ours, as `deploy/README.md` says.
+    /// With other sidecars beside ours, as `deploy/README.md` describes.
     fn nginx(&self, others: &[&str]) -> Process {
         let shipped = include_str!("../../../../deploy/nginx.conf");
         let mut adapted = self.adapt(
@@ -250,7 +250,7 @@ impl<'a> Place<'a> {
         let (part_1, part_2) = adapted.split_once("# Part 2").unwrap();
         let part_2 = part_2.split_once('\n').unwrap().1;
         let part_2 = part_2.split_once('\n').unwrap().1;
-        // What the file says is needed, and what Debian has on anyway.
+        // The modules that the file requires, and those that Debian enables anyway.
         let needed = shipped.split_once("a2enmod ").unwrap().1;
         let needed = needed.lines().next().unwrap().split(' ');
         let mut modules = String::new();
@@ -296,7 +296,7 @@ impl<'a> Place<'a> {
                 ("/var/www/html", self.path("site")),
                 ("/run/php/php-fpm.sock", self.path("php.sock")),
                 ("/var/log/caddy", self.path("logs")),
-                // Another test's Caddy has the port of the administration.
+                // Another test's Caddy may have taken the administration port.
                 ("\n{\n\tlog {", "\n{\n\tadmin off\n\tlog {".to_owned()),
             ],
         );
@@ -335,7 +335,7 @@ impl<'a> Place<'a> {
         self.start("haproxy", &command)
     }
 
-    /// What it says goes to a log, too.
+    /// Its output goes to a log, too.
     fn start(&self, name: &str, command: &Command) -> Process {
         let said = File::create(self.folder.join("logs").join(format!("{name}.out"))).unwrap();
         Process::start(command, said.try_clone().unwrap().into(), said.into())

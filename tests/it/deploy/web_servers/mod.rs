@@ -1,5 +1,5 @@
-//! The web servers of `deploy/` in front of the daemon and of PHP: who gets which request, with which client, who takes
-//! over when the daemon is down, and that no log holds a key.
+//! The web servers of `deploy/` in front of the daemon and of PHP: which one gets each request, with which client
+//! address, failover when the daemon is down, and that no log contains a key.
 
 mod front;
 
@@ -75,8 +75,8 @@ async fn portals_of_other_names_and_on_the_front_page_are_found() {
     drop(site);
 }
 
-/// A daemon that believes 127.0.0.1 only, as the servers call from there, and callers from elsewhere on this machine. The webhook of
-/// spaces is for 127.0.0.2.
+/// A daemon that trusts 127.0.0.1 only, because the servers call from there; callers use other addresses of this
+/// machine. The webhook for spaces accepts 127.0.0.2.
 async fn daemon() -> (Site, Sidecar) {
     let site = Site::new("71").await;
     let id = site
@@ -136,7 +136,7 @@ async fn calls_and_nothing_else(front: &Front, site: &Site) {
         let answer = curl(front, &path, &encoded).await;
         assert_eq!((answer.status, answer.by()), (200, "sidecar"), "{path}");
     }
-    // The sidecar's own words about a wrong key.
+    // The sidecar's own error for a wrong key.
     let answer = curl(front, &target("00000000000000000000000000000000"), &encoded).await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json["message"], "Webhook not found");
@@ -191,7 +191,7 @@ async fn the_client_is_told(front: &Front, site: &Site) {
     assert_eq!(site.text(https).await.as_deref(), Some("0"));
 }
 
-/// With the body, from the first call on, and until the sidecar is back.
+/// PHP gets the body, from the first call on, until the sidecar is back.
 async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
     assert!(sidecar.terminate().unwrap().success());
     let path = target(PLAIN_HOOK);
@@ -233,7 +233,7 @@ async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
     .await;
 }
 
-/// Calls that reached a sidecar which then breaks off are not repeated by PHP.
+/// PHP must not repeat a call that reached a sidecar whose connection then broke.
 async fn nothing_is_done_twice(front: &Front, sidecar: &mut Sidecar) {
     sidecar.kill();
     let broken = Broken::listen(sidecar.client.public).await;
@@ -244,7 +244,7 @@ async fn nothing_is_done_twice(front: &Front, sidecar: &mut Sidecar) {
         let fields = format!("email={email}");
         let answer = curl(front, &target(PLAIN_HOOK), &["--data", &fields]).await;
         if !broken.has_seen(&email) {
-            // Not yet found to be back: such a call is PHP's alone.
+            // The server has not yet noticed that it is back: PHP alone handles the call.
             assert_eq!(answer.by(), "PHP");
             return false;
         }
@@ -264,11 +264,11 @@ fn no_log_holds_a_key(front: &Front) {
         let holding: Vec<_> = logs.iter().filter(|(_, text)| text.contains(key)).collect();
         assert!(holding.is_empty(), "{holding:#?}");
     }
-    // They do log requests.
+    // Proves that requests are logged.
     assert!(all.contains("/portal/x/y"), "{logs:#?}");
 }
 
-/// Reads what comes and closes the connection.
+/// Reads requests and closes the connection without an answer.
 struct Broken {
     seen: Arc<Mutex<Vec<u8>>>,
     accepting: tokio::task::JoinHandle<()>,
@@ -284,7 +284,7 @@ impl Broken {
                 let all = all.clone();
                 tokio::spawn(async move {
                     let mut buffer = vec![0; 65_536];
-                    // The calls here end with their last field's host.
+                    // These calls end with the host of their last field.
                     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
                         all.lock().unwrap().extend_from_slice(&buffer[..length]);
                         if buffer[..length].ends_with(b"@example.com") {
@@ -314,7 +314,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Who answered.
+    /// Which side answered.
     fn by(&self) -> &str {
         match self.json["by"].as_str() {
             Some(by) => by,

@@ -1,5 +1,5 @@
-//! `fcom-sidecar check` where the database is away, or its account or its binary log is in the way, and that the lists by
-//! which it judges are complete.
+//! `fcom-sidecar check` when the database is down, or its account or its binary log causes trouble, and that the lists
+//! that it checks against are complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn url_for(site: &Site, account: &str) -> String {
     format!("mysql://{account}:{PASSWORD}@127.0.0.1:{port}/{database}")
 }
 
-/// An account that may do nothing yet, named after the database.
+/// Creates an account without privileges, named after the database.
 async fn create_account(site: &Site) -> String {
     let account = format!("limited_{}", site.database);
     site.execute(&format!(
@@ -31,7 +31,7 @@ async fn create_account(site: &Site) -> String {
     account
 }
 
-/// Grants exactly what `check` asks for, column by column where that is possible.
+/// Grants exactly what `check` requires, column by column where possible.
 fn grants(site: &Site, names: &TableNames, account: &str) -> Vec<String> {
     let to = format!("`{}`", site.database);
     let mut grants = Vec::new();
@@ -262,7 +262,7 @@ async fn a_binary_log_of_statements_is_refused_by_check_and_by_serve() {
     let outcome = check(&site).await;
     outcome.assert("binary-log", "failed", "ROW or MIXED");
     outcome.assert_only_failed(&["binary-log"]);
-    // The format of a session is fixed when it begins.
+    // The binary log format of a session is fixed when it begins.
     drop(sidecar);
     let refused = Sidecar::start_unready(&site).await;
     assert_eq!(refused.client.admin_status("/readyz").await, 503);
@@ -274,7 +274,7 @@ async fn a_binary_log_of_statements_is_refused_by_check_and_by_serve() {
     site.execute("SET GLOBAL binlog_format = 'ROW'").await;
 }
 
-/// Every statement finds its columns in tables that have the listed ones only.
+/// Every statement finds its columns in tables that have only the listed ones.
 #[tokio::test]
 async fn the_listed_columns_are_all_that_statements_name() {
     let site = Site::new("71").await;

@@ -1,4 +1,4 @@
-//! `fcom-sidecar check`: that it passes on a healthy site, and names what is missing on any other.
+//! `fcom-sidecar check`: it passes on a healthy site, and names what is missing on any other.
 
 mod access;
 mod preconditions;

@@ -1,4 +1,4 @@
-//! `fcom-sidecar check`: what it finds on a healthy site, and on sites that lack something.
+//! `fcom-sidecar check`: its results on a healthy site, and on sites that lack something.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ async fn a_healthy_site_passes_whatever_its_release() {
         let outcome = check(&site).await;
         outcome.assert_only_failed(&[]);
         assert_eq!(outcome.json()["status"], "warning");
-        // Pro is not in the fixtures, and nobody takes mail.
+        // The fixtures lack Pro, and no mail server is listening.
         let warnings = ["fluentcommunity-pro", "mail-server"].map(ToOwned::to_owned);
         let warnings = BTreeSet::from(warnings);
         assert_eq!(
@@ -26,7 +26,7 @@ async fn a_healthy_site_passes_whatever_its_release() {
         outcome.assert("wordpress-version", "ok", site.wordpress);
         let server = site.text("SELECT VERSION()").await.unwrap();
         let have_ssl = site.text("SELECT @@have_ssl");
-        // MySQL has TLS unless told otherwise, and no such variable.
+        // MySQL enables TLS by default, and has no such variable.
         let (family, has_tls) = match site.server.family() {
             Family::MariaDb => ("MariaDB", have_ssl.await.unwrap() == "YES"),
             Family::MySql => ("MySQL", true),

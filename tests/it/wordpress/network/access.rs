@@ -1,4 +1,4 @@
-//! Sites that are closed, sites that are none, and those who may see everything.
+//! Access on a network: closed sites, missing sites, and users with access to everything.
 
 use super::{BLOG_ID, PREFIX, TWO, described, network, serve};
 use crate::harness::sidecar::Sidecar;
@@ -64,15 +64,15 @@ async fn a_site_that_is_closed_or_not_there_is_refused() {
         assert!(!status.success(), "{id}");
         assert!(sidecar.log().contains(&found), "{found}: {}", sidecar.log());
     }
-    // Active for the whole network.
+    // The plugin is active for the whole network.
     assert!(!sidecar.log().contains("nobody can manage them in wp-admin"));
-    // A daemon that was told so takes no call.
+    // A daemon configured for a missing site takes no calls.
     let mut nine = Sidecar::unstarted(&real.site, &[(BLOG_ID, "9")]).await;
     nine.spawn();
     nine.says("not ready: the network has no site 9").await;
     assert_eq!(nine.client.call(PLAIN_HOOK, &fields).await.status, 503);
     assert_ne!(nine.client.admin_status("/readyz").await, 200);
-    // Nor does one that was not told about the network.
+    // Nor does one without the network's setting.
     let mut single = Sidecar::unstarted(&real.site, &[]).await;
     single.spawn();
     single

@@ -1,4 +1,4 @@
-//! What the network's users get by mail.
+//! The mails that users of a network get.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ async fn wordpress_sends_the_same_mail_on_either_site() {
     }
 }
 
-/// WordPress makes no reset key for such a user, and so sends no mail.
+/// WordPress creates no reset key for such a user, and so sends no mail.
 #[tokio::test]
 async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
     let real = network().await;
@@ -41,13 +41,13 @@ async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
         (BLOG_ID, TWO.id),
         ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
     ];
-    // Its mail server does not listen.
+    // The daemon's mail server is not listening.
     let sidecar = real.sidecar_with(&environment).await;
     let fields = [("email", "ann@example.com")];
     let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
     let sql = format!("UPDATE {PREFIX}users SET spam = 1 WHERE ID = {id}");
     real.site.execute(&sql).await;
-    // Of the new site.
+    // The mail about the new site.
     let _ = fs::remove_file(sent_mail(real.installation.root()));
     let input = json!({ "id": id, "key": "unused", "path": TWO.path });
     assert_eq!(real.php("notify", input).await, Value::Null);

@@ -1,4 +1,4 @@
-//! Who belongs to a site of the network, and as what.
+//! Members of a network's sites, and their roles.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::harness::site::SPACES_HOOK;
 #[tokio::test]
 async fn new_users_are_those_of_wp_insert_user_on_either_site() {
     let real = network().await;
-    // A language of the network, which only the second site has no other for.
+    // A language for the network, which only the second site does not override.
     real.site
         .execute(&format!(
             "DELETE FROM {PREFIX}sitemeta WHERE meta_key IN ('WPLANG', 'user_count'); \
@@ -34,7 +34,7 @@ async fn new_users_are_those_of_wp_insert_user_on_either_site() {
         let theirs = make(&real, blog, &forms).await;
         let counted = user_count(&real).await;
         assert_eq!(counted, ["3"]);
-        // No user is counted who is marked.
+        // Users marked as spam or deleted are not counted.
         real.site
             .execute(&format!(
                 "DELETE FROM {PREFIX}users WHERE ID > 1; DELETE FROM {PREFIX}usermeta WHERE user_id > 1; \
@@ -83,7 +83,7 @@ async fn new_users_are_those_of_wp_insert_user_on_either_site() {
     }
 }
 
-/// PHP's handler leaves such a user without a role on the site; this is what its administrator would do.
+/// PHP's handler leaves such a user without a role on the site; its administrator would add one like this.
 #[tokio::test]
 async fn a_user_of_the_network_is_added_as_add_user_to_blog_adds_him() {
     let real = network().await;
@@ -120,7 +120,7 @@ async fn a_user_of_the_network_is_added_as_add_user_to_blog_adds_him() {
             assert_eq!(got, expected, "{earlier} on {}", blog.id);
             assert_eq!(got["roles"], json!([role]));
             assert_eq!(got["member"], true);
-            // Whoever is a member stays what he is.
+            // An existing member keeps the role.
             set_option(&real, blog, "default_role", "author").await;
             sidecar.client.execute(SPACES_HOOK, &fields).await;
             set_option(&real, blog, "default_role", role).await;

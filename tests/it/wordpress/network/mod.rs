@@ -1,4 +1,4 @@
-//! A network of two sites, made by WordPress: the daemon serves one of them as WordPress does.
+//! A network of two sites, created by WordPress: the daemon serves one of them as WordPress does.
 
 mod access;
 mod mails;
@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use super::{PREFIX, RealSite};
 use crate::harness::sidecar::Sidecar;
 
-/// A site of the network: its id, where it begins, what its tables begin with.
+/// A site of the network: its id, its path, the prefix of its tables.
 #[derive(Clone, Copy)]
 pub(super) struct Blog {
     id: &'static str,
-    /// Its name, if it has one of its own.
+    /// Its host name, if it has its own.
     host: Option<&'static str>,
     pub(super) path: &'static str,
     prefix: &'static str,
@@ -57,20 +57,20 @@ pub(super) async fn network() -> RealSite {
         .configure(&site.server, &site.database, &constants);
     let input = json!({ "new_path": TWO.path, "title": "Two &amp; more" });
     assert_eq!(real.php("create_blog", input).await, 2);
-    // WordPress wants no port in the domain of a new site.
+    // WordPress accepts no port in the domain of a new site.
     site.execute(&format!(
         "UPDATE {PREFIX}blogs SET domain = '{host}'; \
          UPDATE {}options SET option_value = 'http://{host}/two' WHERE option_name IN ('siteurl', 'home')",
         TWO.prefix
     ))
     .await;
-    // The web server rewrites no addresses.
+    // The web server does not rewrite URLs.
     symlink(".", real.installation.root().join("two")).unwrap();
     add_community(&real, TWO).await;
     real
 }
 
-/// The tables of the community, as the main site has them.
+/// The community's tables, copied from the main site.
 async fn add_community(real: &RealSite, blog: Blog) {
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
                   AND (table_name LIKE 'wpx\\_fcom\\_%' OR table_name LIKE 'wpx\\_actionscheduler\\_%')";
@@ -97,7 +97,7 @@ async fn set_option(real: &RealSite, blog: Blog, name: &str, value: &str) {
         .await;
 }
 
-/// Rows and roles of users as WordPress has them on this site; one may be added to it before.
+/// Rows and roles of users as WordPress sees them on this site; one user may be added to it before.
 async fn described(real: &RealSite, blog: Blog, ids: &[u64], add: Option<u64>) -> Value {
     let input = json!({ "host": blog.host, "path": blog.path, "ids": ids, "add": add });
     real.php("add_user_to_blog", input).await
@@ -116,7 +116,7 @@ async fn make(real: &RealSite, blog: Blog, forms: &[[(&str, &str); 5]]) -> Value
     real.php("insert_users", input).await
 }
 
-/// The ids of the two users that [`make`] has made.
+/// The ids of the two users that [`make`] has created.
 fn ids(made: &Value) -> [u64; 2] {
     [0, 1].map(|index: usize| {
         let id = made[index]["user"]["ID"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! What plugins hear on a network: each site of its own members, in its own context.
+//! The hooks that plugins receive on a network: each site's for its own members, in its own context.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const SECRET: &str = "a secret that the network knows";
 const ADDED: [&str; 3] = ["add_user_role", "set_user_role", "add_user_to_blog"];
 const MADE: [&str; 3] = ["add_user_role", "set_user_role", "user_register"];
 
-/// A network with the plugin, one that records, and a persistent object cache.
+/// A network with the plugin, a recording plugin, and a persistent object cache.
 async fn relayed() -> RealSite {
     let real = network().await;
     let root = real.installation.root();
@@ -61,7 +61,7 @@ async fn serve(real: &RealSite, blog: Blog, path: &str) -> Sidecar {
     real.sidecar_with(&environment).await
 }
 
-/// What one of the recorder's files holds, which is emptied.
+/// The content of one of the recorder's files, which is then emptied.
 fn take(real: &RealSite, file: &str) -> Vec<Value> {
     let path = real.installation.root().join(file);
     let text = fs::read_to_string(&path).unwrap_or_default();
@@ -92,10 +92,10 @@ fn names(hooks: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn each_site_hears_of_its_own_members_in_its_own_context() {
     let real = relayed().await;
-    // Before WordPress has a copy of it.
+    // Before WordPress has cached it.
     set_option(&real, MAIN, "default_role", "").await;
     for (blog, home, roles) in [(TWO, MAIN, &["subscriber"][..]), (MAIN, TWO, &[])] {
-        // Without a role nobody hears of one.
+        // Without a role no role hook fires.
         let silent = usize::from(roles.is_empty());
         let sidecar = serve(&real, blog, blog.path).await;
         let logins = ["annphp", "annrust"].map(|name| format!("{name}{}", blog.id));
@@ -105,7 +105,7 @@ async fn each_site_hears_of_its_own_members_in_its_own_context() {
         let [theirs, ours] =
             [0, 1].map(|index: usize| made[index]["user"]["ID"].as_str().unwrap().parse().unwrap());
         take(&real, "record");
-        // As WordPress adds somebody, and from now on both are in the cache.
+        // As WordPress adds a user; from now on both are in the cache.
         let both = described(&real, blog, &[theirs, ours], Some(theirs)).await;
         assert_eq!(
             (&both[0]["member"], &both[1]["member"]),
@@ -134,7 +134,7 @@ async fn each_site_hears_of_its_own_members_in_its_own_context() {
             (&json!(true), &json!(roles))
         );
 
-        // Who is a member is not added again, and who is new is not added at all.
+        // An existing member is not added again, and a new user is not added at all.
         sidecar.client.execute(SPACES_HOOK, &fields).await;
         let email = format!("new{}@example.com", blog.id);
         let fields = [("email", email.as_str())];
@@ -146,14 +146,14 @@ async fn each_site_hears_of_its_own_members_in_its_own_context() {
             assert_eq!((&ground["blog"], &ground["user"]), (&json!(id), &json!(0)));
         }
     }
-    // Nothing of one site was left to the other.
+    // No event of one site was left to the other.
     for (blog, count) in [(MAIN, 7), (TWO, 9)] {
         let events = format!("SELECT COUNT(*) FROM {}fcom_sidecar_events", blog.prefix);
         assert_eq!(real.site.number(&events).await, count);
     }
 }
 
-/// Listeners switch sites, some end PHP meanwhile, and the record is still that of the right site.
+/// Listeners switch sites, some end PHP meanwhile, and the record is still the right site's.
 #[tokio::test]
 async fn a_listener_that_switches_to_another_site_takes_nobody_along() {
     let real = relayed().await;

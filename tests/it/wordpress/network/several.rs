@@ -1,4 +1,4 @@
-//! An installation with two networks whose sites have names of their own: subdomains, and one that is something else.
+//! An installation with two networks whose sites have their own host names: subdomains, and one unrelated domain.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ const MAPPED: Blog = Blog {
     prefix: "wpx_4_",
     ..ONE
 };
-/// Of which the last two are the second network's.
+/// The last two belong to the second network.
 const BLOGS: [Blog; 4] = [ONE, SUBDOMAIN, OTHER, MAPPED];
 
 const DECLARED: &str = "define( 'DOMAIN_CURRENT_SITE', 'www.one.test' );\n\
@@ -43,7 +43,7 @@ const DECLARED: &str = "define( 'DOMAIN_CURRENT_SITE', 'www.one.test' );\n\
                         define( 'SITE_ID_CURRENT_SITE', 1 );\n\
                         define( 'BLOG_ID_CURRENT_SITE', 1 );\n";
 
-/// With or without constants that declare the first network; WordPress finds the second one by the site.
+/// With or without constants that declare the first network; WordPress finds the second by the site.
 async fn networks(declared: &str) -> RealSite {
     let real = RealSite::install().await;
     let host = ONE.host.unwrap();
@@ -125,14 +125,14 @@ async fn users_of_any_site_of_several_networks_are_those_of_wordpress() {
         let ours = &described(&real, blog, &[user], None).await[0];
         assert_eq!(comparable(&ours["rows"]), comparable(&theirs[0]), "{id}");
         assert_eq!(ours["roles"], json!(["author"]));
-        // Of the own network alone.
+        // Only users of the site's own network count.
         assert_eq!(counts(&real).await, counted);
         assert_eq!(counted.iter().filter(|count| *count == "1").count(), 1);
         let mut browser = real.browser().at(blog.host.unwrap());
         assert!(browser.log_in(&login, forms[0][2].1).await, "{id}");
         logins.push(ours["rows"]["user"]["user_login"].clone());
 
-        // Somebody of another network.
+        // A user of another network.
         let names = ["php", "rust"].map(|name| format!("bob{name}{id}"));
         let emails = names.each_ref().map(|name| format!("{name}@example.com"));
         let forms = [form(&emails[0], &names[0]), form(&emails[1], &names[1])];

@@ -1,5 +1,5 @@
-//! Many calls at full speed while everything fails that can: `make relay-run` makes thousands of them and measures,
-//! `make test` a hundred.
+//! Many calls at full speed under every possible fault: `make relay-run` makes thousands of them and measures, `make
+//! test` a hundred.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::harness::http;
 use crate::harness::site::{LEAVING_HOOK, MEMBERS_HOOK, PLAIN_HOOK, target};
 
 const CALLERS: usize = 16;
-/// Calls of a group of members: each is new, and the last one leaves again.
+/// Calls per group of members: each is a new member, and the last one leaves again.
 const CALLS_OF_GROUP: u64 = 5;
 const ATTEMPTS: u64 = 4;
-/// What a killed process has begun is taken over soon, and no listener here takes as long.
+/// Events of a killed process are taken over soon; no listener here takes as long as the lease.
 const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides know' );\n\
                     define( 'FCOM_SIDECAR_ATTEMPTS', 4 );\n\
                     define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
@@ -29,7 +29,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
-/// A call whose fields are not looked for in the log: that would take longer than everything else.
+/// A call whose fields are not searched for in the log: that would take longer than everything else.
 async fn call(client: &Client, key: &str, email: &str) {
     let headers = [("Content-Type", FORM)];
     let body = format!("email={email}%40example.com");
@@ -39,7 +39,7 @@ async fn call(client: &Client, key: &str, email: &str) {
     assert_eq!(response.status, 200, "{}", response.text());
 }
 
-/// Every caller calls again when it is answered. `made` counts. Returns the calls a second.
+/// Every caller calls again once it is answered. `made` counts the calls. Returns calls per second.
 async fn call_all(client: &Client, made: &Arc<AtomicU64>, calls: &Calls) -> f64 {
     let began = Instant::now();
     let next = Arc::new(AtomicU64::new(0));
@@ -83,7 +83,7 @@ fn rate(calls: u64, since: Instant) -> f64 {
     calls as f64 / since.elapsed().as_secs_f64()
 }
 
-/// What is known of an event, in the table and from those who heard of it.
+/// What the table and the listeners know of an event.
 struct Told {
     id: u64,
     state: String,
@@ -160,7 +160,7 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
     let pending = async || relayed.count("state = 'pending'").await;
     let (mut left, mut kills) = (pending().await, 0);
     while left > 0 {
-        // In the middle of its work, once more and again.
+        // A kill in the middle of its work, and later a second one.
         if kills < 2 && left < total * (2 - kills) / 3 {
             server.kill_php();
             kills += 1;
@@ -175,7 +175,7 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
 
     let mut events = told(&relayed).await;
     assert_eq!(made.load(Ordering::Relaxed), calls);
-    // Three of WordPress and four memberships for each member, and four for each who leaves.
+    // Three of WordPress and four memberships per member, and four per member who leaves.
     assert_eq!(events.len() as u64, calls / CALLS_OF_GROUP * (4 * 7 + 4));
     let unexplained = "state NOT IN ('done', 'skipped', 'dead') \
                        OR state IN ('skipped', 'dead') AND COALESCE(last_error, '') = ''";
@@ -197,7 +197,7 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
         assert!(before <= event.id, "{line} is out of turn");
     }
     for (subject, event) in &events {
-        // An attempt at what is gone is heard by nobody, and neither is the one that finds that there were enough.
+        // An attempt for something that is gone fires no hook, nor does the one that finds the attempts used up.
         let silent = u64::from(event.state == "skipped" || event.attempts > ATTEMPTS);
         let fewest = event.attempts - silent.min(event.attempts);
         let fewest = fewest.saturating_sub(event.interrupted);
@@ -226,8 +226,8 @@ async fn a_burst_is_heard_of_completely_and_in_order_whatever_fails() {
     );
 }
 
-/// With PHP on the same processors. On a machine that has nothing else to do; each round is long enough for PHP to get
-/// its share.
+/// With PHP on the same processors. For a machine without other work; each round is long enough for PHP to get its
+/// share.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement: make relay-run"]
 async fn calls_keep_their_rate_while_wordpress_fires_hooks() {
@@ -258,7 +258,7 @@ async fn calls_keep_their_rate_while_wordpress_fires_hooks() {
                     if rates.is_empty() { "off" } else { "on" }
                 );
                 rates.push(rate);
-                // The next round begins with nothing to do.
+                // The next round starts with an empty queue.
                 let forget = format!("DELETE FROM {PREFIX}fcom_sidecar_events WHERE lease IS NULL");
                 until("events stay leased", async || {
                     relayed.site.execute(&forget).await;

@@ -1,4 +1,4 @@
-//! A persistent object cache keeps what it has read, until the event of a change.
+//! A persistent object cache keeps its entries until the event of a change.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{PREFIX, Relayed};
 use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK};
 
-/// Is a member of several spaces.
+/// A member of several spaces.
 const MEMBER: u64 = 7;
 
 async fn cached() -> Relayed {
@@ -49,7 +49,7 @@ async fn copies_of_a_member_who_leaves_are_gone_after_the_event() {
     let fresh = seen(&relayed, MEMBER).await;
     assert_ne!(fresh["spaces"], json!([999]));
     assert!(fresh["spaces"].is_array(), "{fresh}");
-    // Lists of users are kept under the time of the last change.
+    // Cached lists of users have the time of the last change in their key.
     assert_ne!(fresh["changed"], stale["changed"]);
 }
 
@@ -70,7 +70,7 @@ async fn the_key_in_a_welcome_mail_is_known_to_wordpress() {
     let stored = format!("SELECT user_activation_key FROM {PREFIX}users WHERE ID = {id}");
     let key = relayed.site.text(&stored).await.unwrap();
     assert!(!key.is_empty());
-    // As a copy from before the mail would be.
+    // Like a copy from before the mail.
     relayed
         .site
         .execute(&format!(

@@ -1,4 +1,4 @@
-//! The hooks are those that PHP fires, in its order and with its arguments.
+//! The relay fires the same hooks as PHP, in the same order and with the same arguments.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const RELAYED: [&str; 7] = [
     "fluent_community/course/student_left",
 ];
 
-/// What PHP fired, with the two differences that are meant: the hash stands for the password, and a reactivated
+/// The hooks that PHP fired, with the two deliberate differences: the hash replaces the password, and a reactivated
 /// membership passes the specific model.
 fn expected(hooks: &Value) -> Vec<Value> {
     let relayed = hooks.as_array().unwrap().iter();
@@ -40,7 +40,7 @@ fn expected(hooks: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The hash in the user's data becomes the recordings' token.
+/// The recorded hooks, with the recordings' token in place of the hash in the user's data.
 async fn heard(relayed: &Relayed) -> Vec<Value> {
     let mut record = relayed.record();
     for hook in &mut record {
@@ -118,7 +118,7 @@ async fn a_new_user_is_announced_as_wp_insert_user_does() {
         .collect();
     let other = sidecar.client.execute(PLAIN_HOOK, &fields).await;
     relayed.run().await;
-    // Only what must differ does: the id, the names, the password.
+    // Only the values that must differ do: the id, the names, the password.
     let text = json!(heard(&relayed).await).to_string();
     let text = text
         .replace(&format!(":{other}"), &format!(":{id}"))

@@ -1,4 +1,4 @@
-//! Listeners without manners: what they leave behind harms neither the record nor the hooks after theirs.
+//! Misbehaving listeners: what they leave behind harms neither the record nor the hooks of later events.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ async fn a_mess_is_cleared_up_before_the_next_hook() {
             assert_eq!(answer.header(name), None, "{how}");
         }
         if ran.is_null() {
-            // The daemon is told to come again at once, and what it was told of is recorded.
+            // The answer asks the daemon to wake the plugin again at once, and the failure that it reports is recorded.
             let answer = answer.json();
             assert_eq!(
                 (&answer["failed"], &answer["more"]),
@@ -60,19 +60,19 @@ async fn a_mess_is_cleared_up_before_the_next_hook() {
         hurry(&relayed).await;
         relayed.wake(&server).await;
         assert_eq!(relayed.count("state <> 'done'").await, 0, "{how}");
-        // No more often than it had to be.
+        // No more often than necessary.
         let fired = relayed.record().len();
         assert_eq!(fired, if how == "mess" { 12 } else { 13 }, "{how}");
         assert_eq!(relayed.ground().len(), 1, "{how}: {:?}", relayed.ground());
         assert_eq!(relayed.ground()[0]["transaction"], "0");
-        // As at the end of PHP, what was not committed is gone.
+        // As at the end of PHP, uncommitted changes are rolled back.
         let description =
             format!("SELECT COUNT(*) FROM {PREFIX}options WHERE option_value = 'of a listener'");
         assert_eq!(relayed.site.number(&description).await, 0, "{how}");
     }
 }
 
-/// Anybody may ask for it, and PHP's own server, like Apache's module, answers after the listeners have run.
+/// Anyone may request WP-Cron, and PHP's built-in server, like Apache's module, answers after the listeners have run.
 #[tokio::test]
 async fn whoever_makes_wp_cron_run_learns_nothing() {
     let relayed = Relayed::new().await;
@@ -104,7 +104,7 @@ async fn locked_tables_keep_nothing_from_the_record() {
     assert_eq!(relayed.record().len(), 6);
 }
 
-/// As every node of a cluster may have them.
+/// As every node of a cluster may be configured.
 #[tokio::test]
 async fn a_deadlock_at_the_record_does_not_fire_the_hook_again() {
     let relayed = Relayed::new().await;
@@ -124,7 +124,7 @@ async fn a_deadlock_at_the_record_does_not_fire_the_hook_again() {
     assert_eq!(relayed.count("state = 'done' AND attempts = 1").await, 6);
 }
 
-/// The lease has run out, and somebody else has the event.
+/// The lease has expired, and another process has the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_too_late_records_nothing() {
     let pace = format!("{PACE}define( 'FCOM_SIDECAR_LEASE', 1 );\n");
@@ -158,7 +158,7 @@ async fn a_run_ends_before_its_listeners_have_taken_the_memory() {
         sidecar.client.execute(SPACES_HOOK, &email).await;
     }
     relayed.trouble_for_all("leak");
-    // PHP's 128 megabytes.
+    // PHP's default limit of 128 megabytes.
     let server = relayed.serve().await;
     let ran = relayed.wake(&server).await;
     assert_eq!((&ran["failed"], &ran["more"]), (&json!(0), &json!(true)));
@@ -168,7 +168,7 @@ async fn a_run_ends_before_its_listeners_have_taken_the_memory() {
     assert_eq!(relayed.count("state = 'done' AND attempts = 1").await, 120);
 }
 
-/// A wall around the site, as hardened and as closed sites have them.
+/// A wall around the site, as on hardened and on closed sites.
 #[tokio::test]
 async fn the_plugin_is_woken_where_the_rest_api_is_closed() {
     let relayed = Relayed::new().await;
@@ -194,7 +194,7 @@ async fn the_plugin_is_woken_where_the_rest_api_is_closed() {
     assert_eq!(relayed.record().len(), 6);
 }
 
-/// As `HyperDB` and its like do, or a proxy in front of the database. The replica here knows nobody.
+/// As `HyperDB` and similar plugins do, or a proxy in front of the database. The replica here has no users.
 #[tokio::test]
 async fn nobody_is_taken_for_deleted_because_a_replica_lags() {
     for knows_masters in [true, false] {

@@ -1,4 +1,4 @@
-//! What plugins hear: the must-use plugin inside a real WordPress, with a plugin that writes down every hook.
+//! The hooks that plugins receive: the must-use plugin inside a real WordPress, with a plugin that records every hook.
 
 mod burst;
 mod caches;
@@ -24,9 +24,9 @@ use crate::harness::http;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 
-/// Both sides know it.
+/// Shared by both sides.
 const SECRET: &str = "a secret that both sides know";
-/// The plugin's pace, for tests that cannot wait.
+/// Short intervals of the plugin, for tests that cannot wait.
 const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides know' );\n\
                     define( 'FCOM_SIDECAR_ATTEMPTS', 3 );\n\
                     define( 'FCOM_SIDECAR_FIRST_RETRY', 1 );\n\
@@ -34,7 +34,7 @@ const PACE: &str = "define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides kno
 /// Where the daemon wakes the plugin.
 const WAKE: &str = "/?rest_route=/fcom-sidecar/v1/wake";
 
-/// A fixture's site with Debian's WordPress on top, the plugin, and one that records.
+/// A fixture's site with Debian's WordPress on top, the plugin, and a recording plugin.
 struct Relayed {
     site: Site,
     installation: Installation,
@@ -45,7 +45,7 @@ impl Relayed {
         Self::with(PACE).await
     }
 
-    /// With these constants in `wp-config.php`.
+    /// Defines these constants in `wp-config.php`.
     async fn with(constants: &str) -> Self {
         let site = release::sample_site().await;
         let installation = Installation::on(&site.server, &site.database, constants);
@@ -66,7 +66,7 @@ impl Relayed {
         self.installation.root().join("wp-content/mu-plugins")
     }
 
-    /// The daemon with the relay on, and nobody to wake.
+    /// The daemon with the relay on, but no WordPress to wake.
     async fn sidecar(&self, environment: &[(&str, &str)]) -> Sidecar {
         let root = self.installation.root().display();
         let sections = format!(
@@ -111,7 +111,7 @@ impl Relayed {
         self.php("relay_run", json!({})).await
     }
 
-    /// One run of the plugin, as the daemon has it.
+    /// One run of the plugin, triggered as the daemon does.
     async fn wake(&self, server: &WebServer) -> Value {
         let headers = signed(SECRET, self.site.now().await, "wake");
         let (status, ran) = request(server, "POST", WAKE, &headers).await;
@@ -119,7 +119,7 @@ impl Relayed {
         ran
     }
 
-    /// What was recorded so far, in its order.
+    /// The hooks recorded so far, in order.
     fn record(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.installation.root().join("record")).unwrap_or_default();
         text.lines()
@@ -127,7 +127,7 @@ impl Relayed {
             .collect()
     }
 
-    /// What listeners found apart from their arguments, without repetitions.
+    /// What listeners observed beside their arguments, without duplicates.
     fn ground(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.installation.root().join("ground")).unwrap();
         let mut found: Vec<Value> = Vec::new();
@@ -174,7 +174,7 @@ impl Relayed {
         self.installation.root().join("trouble.json")
     }
 
-    /// Kind, state and a column of every event, in order.
+    /// Kind, state and one column of every event, in order.
     async fn events(&self, column: &str) -> Vec<String> {
         self.site
             .column(&format!(

@@ -1,4 +1,4 @@
-//! Waking: quickly, by nobody but the daemon, and without leaving anything behind.
+//! The wake-up route: quick, open only to the daemon, and without side effects.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ async fn a_hook_is_fired_right_after_the_answer() {
     let text = metrics::wait_for(&sidecar.client, delay, |seconds| seconds > 0.0).await;
     let answered = r#"fcom_sidecar_wakeups_total{outcome="answered"}"#;
     assert!(metrics::value(&text, answered) > 0.5, "{text}");
-    // Far below what WP-Cron takes. On a machine that is idle, a tenth of this.
+    // Far below WP-Cron's interval. On an idle machine, a tenth of this.
     assert!(
         delays.iter().min().is_some_and(|&least| least < 2000),
         "{delays:?}"
@@ -128,7 +128,7 @@ async fn nobody_but_the_daemon_wakes_the_plugin() {
         (status, ran),
         (200, json!({"done": 6, "failed": 0, "more": false}))
     );
-    // Sent again, it does nothing.
+    // A replayed request does nothing.
     let (status, ran) = request(&server, "POST", PRETTY, &right).await;
     assert_eq!((status, &ran["done"]), (200, &json!(0)));
     assert_eq!(relayed.record().len(), 6);
@@ -143,7 +143,7 @@ async fn without_a_secret_the_route_is_closed_and_wp_cron_does_the_work() {
     assert_eq!(status, 403, "{body}");
     sidecar.client.execute(MEMBERS_HOOK, ANN).await;
     sidecar.says("define FCOM_SIDECAR_SECRET").await;
-    // After a while that calls leave to the wake-up.
+    // WP-Cron fires them only after a period that it leaves to the wake-up.
     until("WP-Cron fires nothing", async || {
         request(&server, "GET", "/wp-cron.php", &[]).await;
         relayed.count("state = 'pending'").await == 0
@@ -166,7 +166,7 @@ async fn nothing_is_left_behind_by_the_plugin() {
         ready.contains("fcom_sidecar_relay")
     })
     .await;
-    // Asked to write its list, WP-Cron leaves ours out.
+    // When WP-Cron is asked to write its list, it omits our entry.
     request(&server, "GET", "/wp-cron.php", &[]).await;
     relayed.wait_until_none("state = 'pending'").await;
     let after = names().await;
@@ -176,7 +176,7 @@ async fn nothing_is_left_behind_by_the_plugin() {
         "{after}"
     );
 
-    // Taken away while something waits.
+    // Removed while an event waits.
     sidecar
         .client
         .execute(SPACES_HOOK, &[("email", "bob@example.com")])
@@ -202,7 +202,7 @@ async fn while_the_relay_is_off_nothing_is_written() {
     assert_eq!(relayed.run().await["done"], 0);
 }
 
-/// What `check` says of the relay, one line a check.
+/// The relay's checks in the report of `check`, one line each.
 fn check(sidecar: &Sidecar) -> String {
     let before = sidecar.log().len();
     sidecar.run(&["check", "--json"]);
@@ -236,7 +236,7 @@ async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
     ] {
         assert!(report.contains(said), "{said}: {report}");
     }
-    // WordPress's own listeners are nobody's business.
+    // WordPress's own listeners are not reported.
     assert!(!report.contains("wp-includes ("), "{report}");
 
     let plugin = relayed.plugins().join("fcom-sidecar.php");

@@ -1,4 +1,4 @@
-//! Listeners fail, PHP dies, and nothing is lost, told twice without need, or told out of turn.
+//! Listeners fail, PHP dies, and no event is lost, fired twice without need, or fired out of order.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK};
 pub(super) const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 pub(super) const BOB: &[(&str, &str)] = &[("email", "bob@example.com")];
 
-/// Makes what waits for another try due now.
+/// Makes events that wait for a retry due now.
 pub(super) async fn hurry(relayed: &Relayed) {
     relayed
         .site
@@ -43,7 +43,7 @@ async fn a_listener_that_fails_is_tried_again_and_others_go_on() {
         );
         let error = relayed.site.text(&error).await.unwrap();
         assert!(error.contains(words), "{error}");
-        // Nothing is due yet, and what comes after it waits, too.
+        // Nothing is due yet, and later events wait, too.
         assert_eq!(relayed.count("state = 'pending'").await, 4);
         assert!(
             relayed
@@ -74,7 +74,7 @@ async fn what_always_fails_is_given_up_seen_and_mended_by_hand() {
         relayed.run().await;
         hurry(&relayed).await;
     }
-    // The first space is given up, and the next ones have their turn.
+    // The relay gives up the first space, and the next ones get their turn.
     assert_eq!(relayed.count("state = 'dead' AND attempts = 3").await, 1);
     let dead = r#"fcom_sidecar_events{state="dead"}"#;
     let text = metrics::wait_for(&sidecar.client, dead, |dead| dead > 0.5).await;
@@ -155,7 +155,7 @@ async fn two_web_servers_that_run_at_once_fire_no_hook_twice_and_keep_each_users
             .await;
         expected += 7;
     }
-    // Long enough for each of them to have its part.
+    // Slow enough for each of them to get a share.
     relayed.trouble_for_all("slow");
     let servers = [relayed.serve().await, relayed.serve().await];
     let [one, two] = &servers;
@@ -239,7 +239,7 @@ async fn without_fluentcommunity_its_hooks_wait_and_those_of_wordpress_do_not() 
     assert_eq!(relayed.run().await["done"], 3);
 }
 
-/// The listeners do what the daemon does while the relay is off.
+/// The listeners do what the daemon does itself while the relay is off.
 #[tokio::test]
 async fn nothing_is_done_twice() {
     let relayed = Relayed::new().await;
@@ -286,7 +286,7 @@ async fn nothing_is_done_twice() {
     assert_eq!(relayed.site.number(&counted).await, 1);
 }
 
-/// Listeners fail at random, PHP is killed, the web server goes away in the middle, and several processes run at once.
+/// Listeners fail at random, PHP is killed, the web server stops in the middle, and several processes run concurrently.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_every_event_ends_done_or_given_up_with_a_reason() {
     const USERS: u64 = 40;
@@ -319,7 +319,7 @@ async fn whatever_happens_every_event_ends_done_or_given_up_with_a_reason() {
         0
     );
     assert_eq!(relayed.count("state NOT IN ('done', 'dead')").await, 0);
-    // Fired once, and once more for every attempt that did not end well.
+    // Fired once, plus once for every attempt that failed.
     let fired = relayed.record().len() as u64;
     let attempts = format!("SELECT SUM(attempts) FROM {PREFIX}fcom_sidecar_events");
     let attempts = relayed.site.number(&attempts).await;
