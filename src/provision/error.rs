@@ -129,7 +129,8 @@ impl ProvisionError {
         }
     }
 
-    /// Whether retrying the whole call at once may succeed. This is the only place that decides about retries.
+    /// Whether retrying the whole call at once may succeed. This alone decides about retries, unless the result of a commit is
+    /// unknown; then the call is retried while it is unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Raced => true,
