@@ -1,5 +1,5 @@
 //! The admin listener: health and metrics for operators, their load balancers and Prometheus, the run log, webhook
-//! management under the paths of the plugin's own REST API, and the OpenAPI document.
+//! management under the paths of the plugin's own REST API, and the `OpenAPI` document.
 
 mod access;
 mod credentials;

@@ -1,4 +1,4 @@
-//! The OpenAPI document of the admin listener, generated from its handlers.
+//! The `OpenAPI` document of the admin listener, generated from its handlers.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
