@@ -27,6 +27,7 @@ mod runs;
 mod signature;
 mod tally;
 mod transaction;
+mod user_count;
 mod waiting_room;
 
 pub use call::{Email, WebhookCall, WebhookKey};

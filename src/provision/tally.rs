@@ -13,8 +13,8 @@ use sqlx::{FromRow, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::claims::{self, Claims};
 use super::runs::{self, Uncounted};
+use super::user_count::count_users;
 use crate::db::{Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 use crate::site::Site;
@@ -32,8 +32,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(5);
 /// Runs older than this are left behind: no live instance is about to count them.
 const LEFT_BEHIND: Duration = Duration::from_secs(15);
-/// WordPress maintains larger counts by cron.
-const LARGEST_USER_COUNT: i64 = 10_000;
 
 type Waiting = (Uncounted, oneshot::Sender<()>);
 
@@ -373,51 +371,4 @@ fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>
         tracing::warn!(webhook.id = webhook_id, "runs not counted: {error}");
         None
     }))
-}
-
-/// Mirrors `wp_maybe_update_user_counts`, WordPress 6.0 and later, and on a network
-/// `wp_maybe_update_network_user_counts` before.
-async fn count_users(
-    connection: &mut Connection,
-    site: &Site,
-    options: &SiteOptions,
-) -> Result<(), DatabaseError> {
-    let version = site.version.version(options);
-    let is_network = site.tables.is_network();
-    let Some(version) = version.filter(|v| is_network || v.counts_users_on_creation()) else {
-        return Ok(());
-    };
-    let stored = if is_network {
-        &options.network_user_count
-    } else {
-        &options.user_count
-    };
-    let is_missing = stored.is_none();
-    let stored = stored.as_deref().map(String::from_utf8_lossy);
-    let stored = stored.and_then(|text| text.trim().parse().ok());
-    if stored.unwrap_or(0_i64) > LARGEST_USER_COUNT {
-        return Ok(());
-    }
-    let mut batch = Batch::of(&site.statements);
-    let doing = "update the user count";
-    let statements = &site.statements;
-    if is_network {
-        // Locked first, as below, with a claim: the row may be missing, and every site of the network counts.
-        let mut claims = Claims::of_nobody();
-        let claim = (claims::USER_COUNT, "network".to_owned());
-        claims.take_in(&mut batch, statements, vec![claim]);
-        batch.add(&statements.update_network_user_count, doing, &[]);
-        if is_missing {
-            batch.add(&statements.insert_network_user_count, doing, &[]);
-        }
-        claims.free_in(&mut batch, statements);
-        batch.run(connection).await?;
-        return Ok(());
-    }
-    // Lock first: a count made before the lock could overwrite a newer count.
-    batch.add(&statements.lock_user_count, doing, &[]);
-    let autoload = Literal::Text(version.autoload_off());
-    batch.add(&statements.update_user_count, doing, &[autoload]);
-    batch.run(connection).await?;
-    Ok(())
 }
