@@ -1,7 +1,7 @@
 //! Checks the sidecar's own tables.
 
 use super::report::Finding;
-use crate::db::{self, Connection, Doing, Statement, TableNames};
+use crate::db::{self, Connection, Doing, OwnTables, Statement, TableNames};
 
 pub(super) const OWN_TABLES: &str = "own-tables";
 pub(super) const OWN_ROWS: &str = "uncounted-runs";
@@ -14,12 +14,9 @@ const OWN_ROWS_SQL: &str = include_str!("../../sql/checks/own_rows.sql");
 
 const MAILS_SQL: &str = include_str!("../../sql/checks/mails.sql");
 
-const MIGRATE: &str = "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX; serve does it itself at start \
-     if its account may";
-
 pub(super) async fn check(connection: &mut Connection, tables: &TableNames) -> Vec<Finding> {
-    let missing = match db::missing_migrations(&mut *connection, tables).await {
-        Ok(Some(0)) => {
+    let missing = match db::own_tables(&mut *connection, tables).await {
+        Ok(state) if state.is_complete() => {
             let found = format!("{}fcom_sidecar_… are up to date", tables.prefix());
             return vec![
                 Finding::ok(OWN_TABLES, found),
@@ -27,12 +24,14 @@ pub(super) async fn check(connection: &mut Connection, tables: &TableNames) -> V
                 mails(connection, tables).await,
             ];
         }
-        Ok(Some(count)) => Finding::failed(
+        Ok(state) => Finding::failed(
             OWN_TABLES,
-            format!("{count} migrations have not been applied"),
-            MIGRATE,
+            state.to_string(),
+            format!(
+                "{}; serve does it itself if its account may",
+                OwnTables::REMEDY
+            ),
         ),
-        Ok(None) => Finding::failed(OWN_TABLES, "not there yet", MIGRATE),
         Err(error) => Finding::failed(
             OWN_TABLES,
             error.to_string(),

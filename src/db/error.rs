@@ -70,6 +70,8 @@ mod number {
     pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;
     pub(super) const NO_SUCH_TABLE: u16 = 1146;
     pub(super) const DUPLICATE_KEY: u16 = 1062;
+    /// Table, column, index or primary key exists; a column or index to be changed or dropped does not.
+    pub(super) const DONE_ALREADY: [u16; 6] = [1050, 1054, 1060, 1061, 1068, 1091];
     pub(super) const CONNECTION_KILLED: u16 = 1927;
     pub(super) const NORMAL_SHUTDOWN: u16 = 1079;
     pub(super) const ABORTED_BY_SHUTDOWN: u16 = 1080;
@@ -314,12 +316,24 @@ impl DatabaseError {
         self.number() == Some(number::NO_SUCH_TABLE)
     }
 
+    /// The account may not do this.
+    pub(super) fn is_denied(&self) -> bool {
+        let number = self.number();
+        number.is_some_and(|number| number::DENIED.contains(&number))
+    }
+
     /// A migration was begun and has not been finished.
     pub(super) fn is_unfinished_migration(&self) -> bool {
         let sqlx::Error::Migrate(error) = &self.cause else {
             return false;
         };
         matches!(**error, sqlx::migrate::MigrateError::Dirty(_))
+    }
+
+    /// A table, column or index is there already, or gone already: another instance has made or dropped it.
+    pub(super) fn is_done_already(&self) -> bool {
+        let number = self.number();
+        number.is_some_and(|number| number::DONE_ALREADY.contains(&number))
     }
 
     /// A unique key already holds the value.

@@ -1,7 +1,13 @@
 //! Migrates our own tables: `sql/migrations/`, rendered with the site's prefix, recorded in
-//! `{prefix}fcom_sidecar_schema`.
+//! `{prefix}fcom_sidecar_schema`. The ledger says what was done; what is there is compared as well, and mended.
+
+mod blueprint;
+mod gaps;
+mod list;
+mod mend;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use backon::{ConstantBuilder, Retryable};
@@ -10,50 +16,20 @@ use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+use self::gaps::{Gap, GapKind};
+use self::list::MIGRATIONS;
 use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
-
-/// Version, description and text of every migration, oldest first. Each is one DDL statement, because MySQL commits
-/// after each; it is additive, so that the previous release runs on the new schema; and it is idempotent, because a
-/// process may die after the statement and before it is recorded. Each site of a network has its own ledger, so a
-/// migration of a table that all sites share (`{base}`) must do nothing when it has already been applied.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (
-        1,
-        "claims",
-        include_str!("../../sql/migrations/0001_claims.sql"),
-    ),
-    (
-        2,
-        "runs",
-        include_str!("../../sql/migrations/0002_runs.sql"),
-    ),
-    (
-        3,
-        "mail",
-        include_str!("../../sql/migrations/0003_mail.sql"),
-    ),
-    (
-        4,
-        "events",
-        include_str!("../../sql/migrations/0004_events.sql"),
-    ),
-    (
-        5,
-        "old keys",
-        include_str!("../../sql/migrations/0005_old_keys.sql"),
-    ),
-];
 
 /// Creates or updates our tables; does nothing if they are up to date. Any number of instances may call it at once.
 ///
 /// # Errors
 /// The database is unreachable, the account may not create tables, or a migration failed.
 pub async fn migrate(pool: &Pool, tables: &TableNames) -> Result<(), DatabaseError> {
-    let missing = pool
-        .work(async |connection| missing_migrations(connection, tables).await)
+    let state = pool
+        .work(async |connection| own_tables(connection, tables).await)
         .await?;
     // The migrator runs CREATE TABLE IF NOT EXISTS for its ledger, a privilege that the account need not have.
-    if missing == Some(0) {
+    if state.is_complete() {
         return Ok(());
     }
     let cluster = pool.work(async |connection| Cluster::read(connection).await);
@@ -87,7 +63,10 @@ async fn migrate_cluster(pool: &Pool, tables: &TableNames) -> Result<(), Databas
 
 /// Whether an instance at another node of a cluster is migrating.
 fn is_overtaken(error: &DatabaseError) -> bool {
-    error.is_lock_conflict() || error.is_duplicate() || error.is_unfinished_migration()
+    error.is_lock_conflict()
+        || error.is_duplicate()
+        || error.is_unfinished_migration()
+        || error.is_done_already()
 }
 
 /// Takes the lock and returns its name. The migrator's own lock waits with a negative timeout, which MariaDB treats as
@@ -145,11 +124,63 @@ async fn apply(connection: &mut Connection, tables: &TableNames) -> Result<(), D
             .doing("read the collation of the users table")?;
     let collation = collation.unwrap_or_else(|| "utf8mb4_unicode_520_ci".to_owned());
     let migrator = migrator(tables, &collation);
+    mend_ledger(&migrator, connection, tables).await?;
     finish(&migrator, connection, tables).await?;
     migrator
         .run_direct(None, connection, false)
         .await
-        .doing("create or update the sidecar's tables")
+        .doing(DOING)?;
+    for gap in gaps::gaps(connection, tables).await? {
+        mend(connection, tables, &collation, &gap).await?;
+    }
+    Ok(())
+}
+
+const DOING: &str = "create or update the sidecar's tables";
+
+async fn mend(
+    connection: &mut Connection,
+    tables: &TableNames,
+    collation: &str,
+    gap: &Gap,
+) -> Result<(), DatabaseError> {
+    match &gap.kind {
+        GapKind::Table => {
+            sqlx::raw_sql(render(gap.table.text, tables, collation))
+                .execute(&mut *connection)
+                .await
+                .doing(DOING)?;
+        }
+        GapKind::Parts(parts) => mend::mend(connection, tables, &gap.table, parts).await?,
+    }
+    tracing::warn!("made what was missing: {gap}");
+    Ok(())
+}
+
+/// The migrator cannot read a ledger without one of its columns. Which versions were applied is still known then.
+async fn mend_ledger(
+    migrator: &Migrator,
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<(), DatabaseError> {
+    let gap = gaps::gaps(connection, tables).await?.into_iter().next();
+    let Some(gap) = gap.filter(Gap::is_of_ledger) else {
+        return Ok(());
+    };
+    let GapKind::Parts(parts) = &gap.kind else {
+        return Ok(());
+    };
+    mend::mend(connection, tables, &gap.table, parts).await?;
+    for migration in migrator.iter() {
+        sqlx::query(Statement::render(RESTORE, tables).sql())
+            .bind(&migration.checksum[..])
+            .bind(migration.version)
+            .execute(&mut *connection)
+            .await
+            .doing("restore the ledger of migrations")?;
+    }
+    tracing::warn!("made what was missing: {gap}");
+    Ok(())
 }
 
 /// Repeats migrations that were begun by a process that was killed, or by another cluster node that is still running
@@ -184,11 +215,74 @@ async fn finish(
     Ok(())
 }
 
-/// How many migrations have not been applied; `None` when the ledger itself is missing.
+/// The state of our tables.
+#[derive(Clone, Debug, Default)]
+pub struct OwnTables {
+    /// How many migrations have not been applied; `None` if the ledger itself is missing.
+    missing: Option<usize>,
+    /// What is not there although the ledger says so.
+    gaps: Vec<String>,
+}
+
+impl OwnTables {
+    /// Whether everything is there.
+    pub fn is_complete(&self) -> bool {
+        self.missing == Some(0) && self.gaps.is_empty()
+    }
+
+    /// The command that makes what is missing.
+    pub const REMEDY: &str =
+        "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX";
+}
+
+/// What is missing.
+impl fmt::Display for OwnTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.missing {
+            None => f.write_str("the sidecar's own tables are not there yet"),
+            Some(0) if self.gaps.is_empty() => f.write_str("the sidecar's own tables are complete"),
+            Some(0) => f.write_str(&self.gaps.join("; ")),
+            Some(count) => write!(f, "{count} migrations have not been applied"),
+        }
+    }
+}
+
+/// Compares our tables with what they should be.
 ///
 /// # Errors
-/// The query failed.
+/// The query failed, or a table is hidden from the account.
+pub async fn own_tables(
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<OwnTables, DatabaseError> {
+    let gaps = gaps::gaps(&mut *connection, tables).await?;
+    let ledger = gaps.first().filter(|gap| gap.is_of_ledger());
+    let missing = match ledger.map(|gap| &gap.kind) {
+        Some(GapKind::Table) => None,
+        // It can be read only when it has been mended.
+        Some(GapKind::Parts(_)) => Some(0),
+        None => missing_of_ledger(connection, tables).await?,
+    };
+    Ok(OwnTables {
+        missing,
+        gaps: gaps.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// How many migrations have not been applied or have to be applied again; `None` when the ledger itself is missing.
+///
+/// # Errors
+/// As [`own_tables`].
 pub async fn missing_migrations(
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<Option<usize>, DatabaseError> {
+    let state = own_tables(connection, tables).await?;
+    Ok(state.missing.map(|missing| missing + state.gaps.len()))
+}
+
+/// How many migrations the ledger lacks; `None` when it is missing.
+async fn missing_of_ledger(
     connection: &mut Connection,
     tables: &TableNames,
 ) -> Result<Option<usize>, DatabaseError> {
@@ -215,6 +309,9 @@ const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM infor
 const BEGUN: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE NOT success";
 
 const DONE: &str = "UPDATE {prefix}fcom_sidecar_schema SET success = 1 WHERE version = ?";
+
+const RESTORE: &str = "UPDATE {prefix}fcom_sidecar_schema SET checksum = ? \
+    WHERE version = ? AND checksum = ''";
 
 const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
 

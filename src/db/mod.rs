@@ -20,7 +20,7 @@ pub use cluster::Cluster;
 pub use error::{DatabaseError, Doing, ErrorKind};
 pub use insist::{RETRY_FOR, insist, pauses};
 pub use literal::Literal;
-pub use migrations::{migrate, missing_migrations};
+pub use migrations::{OwnTables, migrate, missing_migrations, own_tables};
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
 pub use pool::{Cause, Observer, Pool, PoolStatus, Unobserved, open};
 pub use session::{SQL_MODE, connect, connect_options};

@@ -18,6 +18,7 @@
 //! | `exactly_once` | collisions, repetitions, crashes, random faults |
 //! | `faults` | one file per component that fails: database, mail server, clock; overload |
 //! | `galera` | several nodes that write |
+//! | `incidents` | lost and restored tables, leftover rows, a moved site, and what became of a call |
 //! | `mail` | the promise of a welcome mail, and the SMTP server that gets it |
 //! | `operator` | commands, `check`, grants, metrics, reloads, the run log |
 //! | `otlp` | traces, and the collector that receives them |
@@ -90,6 +91,7 @@ mod exactly_once;
 mod faults;
 mod galera;
 mod harness;
+mod incidents;
 mod mail;
 mod operator;
 mod otlp;

@@ -1,0 +1,5 @@
+SELECT CAST(TABLE_NAME AS CHAR) AS table_name, CAST(INDEX_NAME AS CHAR) AS name,
+    COALESCE(CAST(COLUMN_NAME AS CHAR), '') AS column_name, @@lower_case_table_names > 0 AS folds_case
+FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({each: ?})
+ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX
