@@ -62,6 +62,16 @@ impl Batch {
         self.statements.len() - 1
     }
 
+    /// Makes the server give this number to the first row of the next INSERT, instead of the next one of its counter.
+    pub fn number_next_row(&mut self, id: u64) {
+        self.push(format!("SET INSERT_ID = {id}"), "number the next row");
+    }
+
+    /// Adds the rollback.
+    pub fn roll_back(&mut self, doing: &'static str) {
+        self.push("ROLLBACK".to_owned(), doing);
+    }
+
     /// Adds the commit.
     pub fn commit(&mut self, doing: &'static str) {
         self.push("COMMIT".to_owned(), doing);

@@ -158,10 +158,30 @@ impl Pool {
         self.long_work(self.time_limit, work).await
     }
 
+    /// The same, for work that changes the session: its connection is closed and not reused.
+    ///
+    /// # Errors
+    /// As [`work`](Self::work).
+    pub async fn work_and_close<T, E: Cause>(
+        &self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.lend(self.time_limit, Afterwards::Close, work).await
+    }
+
     /// [`work`](Self::work) with its own time limit.
     pub(super) async fn long_work<T, E: Cause>(
         &self,
         time_limit: Duration,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.lend(time_limit, Afterwards::Reuse, work).await
+    }
+
+    async fn lend<T, E: Cause>(
+        &self,
+        time_limit: Duration,
+        afterwards: Afterwards,
         work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let asked = Instant::now();
@@ -183,7 +203,10 @@ impl Pool {
             if result.is_ok() {
                 self.pulse.hear();
             }
-            lent.give_back(result.is_err());
+            match afterwards {
+                Afterwards::Reuse => lent.give_back(result.is_err()),
+                Afterwards::Close => drop(lent),
+            }
         }
         result
     }
@@ -242,6 +265,13 @@ impl Pool {
 
 fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
+}
+
+/// What becomes of a connection on which the server still answers.
+#[derive(Clone, Copy)]
+enum Afterwards {
+    Reuse,
+    Close,
 }
 
 /// A connection that is closed on drop, without a goodbye to the server: it may not be listening, and an open

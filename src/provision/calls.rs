@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+use super::leftovers::Leftovers;
 use super::{NewUserLimits, Tally, TallyTask, WaitingRoom};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -25,6 +26,8 @@ pub struct Calls {
     pub(super) waiting_room: WaitingRoom,
     /// Limits on what calls that create users may use at once.
     pub(super) new_user_limits: NewUserLimits,
+    /// Ids that new users cannot have.
+    pub(super) leftovers: Leftovers,
     /// Counts runs.
     pub(super) tally: Tally,
     /// Wakes the workers after a commit.
@@ -55,6 +58,7 @@ impl Calls {
             last_rules: LastRules::default(),
             waiting_room: WaitingRoom::default(),
             new_user_limits,
+            leftovers: Leftovers::default(),
             tally,
             bells,
             tasks: TaskTracker::new(),

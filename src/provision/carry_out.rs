@@ -2,6 +2,7 @@
 //! that it names implement the steps.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use backon::Retryable;
 use tokio::sync::OwnedSemaphorePermit;
@@ -93,6 +94,7 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     {
         return Ok(done);
     }
+    let began = Instant::now();
     let (limits, tables) = (&execution.calls.new_user_limits, &execution.site().tables);
     let facts = load(execution).await?;
     let done = match admit(execution.call, &facts, tables)? {
@@ -125,6 +127,11 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
         Err(ProvisionError::Database(error)) if error.is_duplicate() => {
             execution.set_commit_unknown(true);
             Err(ProvisionError::Raced)
+        }
+        Err(ProvisionError::LeftoverRows(id)) => {
+            let leftovers = &execution.calls.leftovers;
+            leftovers.skip(execution.site(), id, began).await?;
+            Err(ProvisionError::LeftoverRows(id))
         }
         done => done.map(|(run, executed)| (Some(run), executed)),
     }

@@ -58,6 +58,9 @@ pub enum ProvisionError {
     /// Another call or PHP created or deleted the user between our read and our lock.
     #[error("another call created or deleted this user in the meantime")]
     Raced,
+    /// Rows of another person have the new user's id.
+    #[error("rows of a user who is gone have the new user's id {0}")]
+    LeftoverRows(u64),
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -109,7 +112,7 @@ impl ProvisionError {
             Self::UnknownVersion => Outcome::UnknownVersion,
             Self::NoSuchSite(_) => Outcome::NoSuchSite,
             Self::SiteClosed { .. } => Outcome::SiteClosed,
-            Self::Raced => Outcome::Raced,
+            Self::Raced | Self::LeftoverRows(_) => Outcome::Raced,
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
             Self::Database(error) if error.is_lock_conflict() => Outcome::LockConflict,
@@ -133,7 +136,7 @@ impl ProvisionError {
     /// unknown; then the call is retried while it is unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced => true,
+            Self::Raced | Self::LeftoverRows(_) => true,
             Self::Database(error) => {
                 error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
             }
@@ -155,6 +158,7 @@ impl ProvisionError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Raced
+            | Self::LeftoverRows(_)
             | Self::Busy
             | Self::Crowded
             | Self::CommitUnknown(_)

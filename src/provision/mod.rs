@@ -16,6 +16,7 @@ mod execution;
 mod facts;
 mod idempotency;
 mod known_user;
+mod leftovers;
 mod member;
 mod names;
 mod new_user;

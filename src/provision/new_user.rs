@@ -6,6 +6,7 @@
 
 use super::execution::Execution;
 use super::facts::Facts;
+use super::leftovers;
 use super::member::{CreatedUser, Member};
 use super::names::{NameFields, Names, UsernameSource};
 use super::transaction::Transaction;
@@ -114,10 +115,10 @@ pub(super) async fn insert<'a>(
         display_name: &new_user.display_name,
         registered: transaction.now,
     };
-    let user_id = row.insert(connection, statements).await?;
+    let inserted = leftovers::insert_checked(&row, connection, statements).await;
+    let user_id = inserted?;
 
     let profile = profile(transaction, &new_user, user_id, rules).await?;
-    // A deleted user with the same id may have left rows behind.
     let mut batch = Batch::of(statements);
     let ids = facts.webhook.target_ids();
     let spaces = memberships::ask_in(&mut batch, statements, user_id, &ids);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use super::time::format;
-use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Statements};
+use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
 
 /// A row to insert; all values as stored.
 #[derive(Clone, Debug)]
@@ -25,26 +25,18 @@ pub struct NewUser<'a> {
 }
 
 impl NewUser<'_> {
-    /// Inserts the row and returns the user's id.
-    ///
-    /// # Errors
-    /// The statement failed.
-    pub async fn insert(
-        &self,
-        connection: &mut Connection,
-        statements: &Statements,
-    ) -> Result<u64, DatabaseError> {
-        let done = sqlx::query(statements.insert_user.sql())
-            .bind(self.password_hash)
-            .bind(self.nicename)
-            .bind(self.email)
-            .bind(format(self.registered.naive_utc()))
-            .bind(self.display_name)
-            .bind(self.login)
-            .execute(connection)
-            .await
-            .doing("insert the user")?;
-        Ok(done.last_insert_id())
+    /// Adds the statement that inserts the row.
+    pub fn insert_in(&self, batch: &mut Batch, statements: &Statements) {
+        let registered = format(self.registered.naive_utc());
+        let literals = [
+            self.password_hash.into(),
+            self.nicename.into(),
+            self.email.into(),
+            Literal::Text(&registered),
+            self.display_name.into(),
+            self.login.into(),
+        ];
+        batch.add(&statements.insert_user, "insert the user", &literals);
     }
 }
 
