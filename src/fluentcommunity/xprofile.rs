@@ -3,7 +3,6 @@
 
 use sqlx::FromRow;
 
-use super::markdown::render_description;
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::wordpress::php::{self, Array, Value, loose};
 use crate::wordpress::sanitize::meta_value::looks_serialized;
@@ -25,6 +24,8 @@ pub struct ProfileFacts {
     pub display_name: String,
     /// User meta `description`.
     pub description: String,
+    /// The description as HTML, see [`render_description`](super::markdown::render_description).
+    pub description_rendered: String,
     /// `user_url`.
     pub website: String,
     /// User meta `_fluent_cover_photo`.
@@ -53,10 +54,9 @@ impl ProfileFacts {
             "cover_photo",
             Value::String(self.cover_photo.clone().into()),
         );
-        let description = render_description(&self.description);
         meta.set(
             "short_description_rendered",
-            Value::String(description.into()),
+            Value::String(self.description_rendered.clone().into()),
         );
         Value::Array(meta).write()
     }
@@ -103,7 +103,7 @@ struct MetaRow {
     meta_value: Option<Vec<u8>>,
 }
 
-/// Reads the user meta for the profile of an existing user; names and texts only.
+/// Reads the user meta for the profile of an existing user; names and texts only. Does not render the description.
 ///
 /// # Errors
 /// The statement failed.

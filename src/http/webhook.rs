@@ -22,11 +22,15 @@ use crate::provision::{
     self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
 };
 use crate::telemetry;
+use crate::wordpress::password::MAX_LENGTH;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 
 /// The value of `fcom_action` that makes a request a webhook call.
 const ACTION: &[u8] = b"incoming_webhook";
+/// The longest name or login that is read, in bytes; the rest is ignored. What WordPress does with a name takes time
+/// that may grow faster than its length, and a caller may send a megabyte of it.
+const LONGEST_NAME: usize = 4096;
 /// Identifies a call that may be retried.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -166,19 +170,39 @@ fn is_webhook_action(query: &str, body: &Fields) -> bool {
 
 /// Builds the call. An optional field that PHP would drop (missing, empty, `0`, an array) becomes `None`.
 fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookCall {
-    let text = |name| body.text(name).filter(|value| !loose::is_empty(value));
+    let text = |name| {
+        let value = body.text(name);
+        value.filter(|value| !loose::is_empty(value))
+    };
+    let name = |field| text(field).map(|value| cut(value, LONGEST_NAME).to_vec());
     WebhookCall {
         id: rand::random(),
         key,
         email: text("email").map_or(Err(ProvisionError::EmailRequired), Email::parse),
-        first_name: text("first_name").unwrap_or_default().to_vec(),
-        last_name: text("last_name").unwrap_or_default().to_vec(),
-        user_login: text("user_login").map(<[u8]>::to_vec),
-        user_password: text("user_password").map(|password| SecretSlice::from(password.to_vec())),
+        first_name: name("first_name").unwrap_or_default(),
+        last_name: name("last_name").unwrap_or_default(),
+        user_login: name("user_login"),
+        user_password: text("user_password").map(|password| {
+            // One byte more than WordPress can verify is enough to see that it is too long.
+            let password = &password[..password.len().min(MAX_LENGTH + 1)];
+            SecretSlice::from(password.to_vec())
+        }),
         https,
         idempotency: None,
         caller,
     }
+}
+
+/// At most the first `longest` bytes, without a part of a character at the end.
+fn cut(text: &[u8], longest: usize) -> &[u8] {
+    if text.len() <= longest {
+        return text;
+    }
+    let is_inside_character = |&at: &usize| text[at] & 0b1100_0000 == 0b1000_0000;
+    let end = (longest.saturating_sub(3)..=longest)
+        .rev()
+        .find(|at| !is_inside_character(at));
+    &text[..end.unwrap_or(longest)]
 }
 
 /// The signature's headers, each of which must occur once, with the body that they sign.

@@ -13,6 +13,8 @@ use crate::wordpress::sanitize::email::{is_email, stored_email};
 
 /// `user_email` holds 100 characters.
 const EMAIL_LENGTH: usize = 100;
+/// No text longer than this, in bytes, is examined whether it is an address.
+const LONGEST_EXAMINED: usize = 4096;
 
 /// One webhook call. Texts are as typed: WordPress's slashes are added where PHP sees them.
 pub struct WebhookCall {
@@ -116,6 +118,9 @@ impl Email {
     /// # Errors
     /// Not an address according to `is_email`, or one that `user_email` cannot hold.
     pub fn parse(given: &[u8]) -> Result<Self, ProvisionError> {
+        if given.len() > LONGEST_EXAMINED {
+            return Err(ProvisionError::EmailTooLong);
+        }
         if !is_email(given) {
             return Err(ProvisionError::EmailRequired);
         }

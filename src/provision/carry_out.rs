@@ -111,8 +111,9 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
         Admission::NewUser(email) => {
             let _place = limits.place()?;
             let user = new_user::prepare(execution, &facts, email).await?;
-            let _connection = limits.connection().await;
+            // The turn first: calls that wait for one name must not hold connections that other names need.
             let _turn = execution.turn(&user.wanted_login()).await?;
+            let _connection = execution.new_user_connection().await?;
             let transaction = execution.transaction(async |connection| {
                 let mut transaction = Transaction::begin(execution, &facts, connection);
                 let member = new_user::insert(&mut transaction, user).await?;

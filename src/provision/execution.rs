@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use tokio::sync::{MutexGuard, OnceCell};
+use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
 use super::{Calls, ProvisionError, WebhookCall};
@@ -51,10 +51,20 @@ impl<'a> Execution<'a> {
 impl Execution<'_> {
     /// Waits for other calls of this process for the same user or login.
     pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
+        self.patiently(self.calls.waiting_room.turn(name)).await
+    }
+
+    /// Waits until a call for a new user may take a connection.
+    pub(super) async fn new_user_connection(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
+        let connection = self.calls.new_user_limits.connection();
+        self.patiently(connection).await
+    }
+
+    /// Waits for as long as the call is retried, and no longer.
+    async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T, ProvisionError> {
         let patience = RETRY_FOR.saturating_sub(self.started.elapsed());
-        let turn = self.calls.waiting_room.turn(name);
-        let turn = tokio::time::timeout(patience, turn).await;
-        turn.map_err(|_| ProvisionError::Busy)
+        let waited = tokio::time::timeout(patience, wait).await;
+        waited.map_err(|_| ProvisionError::Busy)
     }
 
     /// Runs a transaction on a connection of its own, and reports it and the wait for the connection to the collector.

@@ -7,6 +7,7 @@ use super::member::Member;
 use super::names::UsernameSource;
 use super::transaction::Transaction;
 use crate::db::Batch;
+use crate::fluentcommunity::markdown::render_description;
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, NewProfile};
 use crate::wordpress::blog::{NewSiteMember, SiteMembership};
@@ -75,6 +76,15 @@ fn joining_site(transaction: &Transaction<'_>, membership: &SiteMembership) -> M
     }
 }
 
+/// A biography as HTML. Other calls for this user wait meanwhile, but the runtime does not.
+async fn rendered(description: &str) -> Result<String, ProvisionError> {
+    if description.is_empty() {
+        return Ok(String::new());
+    }
+    let description = description.to_owned();
+    Ok(tokio::task::spawn_blocking(move || render_description(&description)).await?)
+}
+
 async fn profile(
     transaction: &mut Transaction<'_>,
     user: &LockedUser,
@@ -83,6 +93,7 @@ async fn profile(
     let rules = transaction.facts.rules(site)?;
     let facts = xprofile::facts_from_usermeta(transaction.connection, statements, user.id);
     let mut facts = facts.await?;
+    facts.description_rendered = rendered(&facts.description).await?;
     facts.display_name.clone_from(&user.display_name);
     facts.website.clone_from(&user.user_url);
     let source = UsernameSource {

@@ -131,6 +131,42 @@ async fn a_locked_user_keeps_nobody_else_waiting() {
 }
 
 #[tokio::test]
+async fn a_claimed_login_keeps_no_other_new_member_waiting() {
+    let site = Site::new("71").await;
+    // Three of four connections may serve new members.
+    let sidecar = Sidecar::start_with(&site, &[(CONNECTIONS, "4"), (LOCK_WAIT, "2")]).await;
+    let mut blocker = site.pool().begin().await.unwrap();
+    let claim = "INSERT INTO wp_fcom_sidecar_claims (kind, value, call_id) VALUES ('login', 'wanted', REPEAT('x', 16))";
+    sqlx::query(claim).execute(&mut *blocker).await.unwrap();
+    let waiting: Vec<_> = (0..13)
+        .map(|n| {
+            let client = sidecar.client.clone();
+            tokio::spawn(async move {
+                let email = format!("waiting{n}@example.com");
+                let fields = [("email", email.as_str()), ("user_login", "wanted")];
+                client.call(PLAIN_HOOK, &fields).await
+            })
+        })
+        .collect();
+    let waits = "SELECT COUNT(*) FROM information_schema.processlist \
+        WHERE id <> CONNECTION_ID() AND db = DATABASE() AND info LIKE '%_sidecar_claims%'";
+    site.comes(waits).await;
+    for n in 0..5 {
+        let email = format!("other{n}@example.com");
+        let other = [("email", email.as_str())];
+        sidecar.client.execute(PLAIN_HOOK, &other).await;
+    }
+    assert!(waiting.iter().all(|call| !call.is_finished()));
+    blocker.rollback().await.unwrap();
+    for call in waiting {
+        let response = call.await.unwrap();
+        assert!([200, 503].contains(&response.status), "{}", response.text());
+    }
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test]
 async fn a_webhook_that_cannot_be_counted_keeps_no_other_from_it() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start(&site).await;

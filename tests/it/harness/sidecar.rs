@@ -240,6 +240,15 @@ filter = "{LOG_FILTER}"
         }
     }
 
+    /// The most memory that the running daemon has occupied, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let process = self.process.as_ref().expect("the daemon runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn tell_to_stop(&self) {
         if let Some(process) = &self.process {

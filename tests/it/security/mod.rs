@@ -1,5 +1,6 @@
-//! Hostile callers: guessed keys, injection, calls that a protection refuses. And that no secret reaches the log.
+//! Hostile callers: guessed keys, injection, calls that a protection refuses, values of any size. And that no secret reaches the log.
 
+mod bounds;
 mod guessed_keys;
 mod injection;
 mod protection;
