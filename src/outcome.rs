@@ -87,6 +87,16 @@ words! {
     }
 }
 
+impl Outcome {
+    /// Whether a request that ended this way may have had a webhook's key.
+    pub fn may_be_a_webhooks(self) -> bool {
+        !matches!(
+            self,
+            Self::NotACall | Self::UnknownWebhook | Self::WrongMethod
+        )
+    }
+}
+
 words! {
     /// Which kind of member a request was for: new members have a smaller share of the capacity than existing ones.
     Lane {

@@ -11,7 +11,7 @@ use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
 /// Options that a reload applies: whole sections, or single ones. All others need a restart.
-const RELOADED: [&str; 16] = [
+const RELOADED: [&str; 17] = [
     "admin.application_passwords",
     "admin.old_key_hours",
     "admin.token",
@@ -24,6 +24,7 @@ const RELOADED: [&str; 16] = [
     "log.filter",
     "mail.",
     "protection.",
+    "refused.",
     "runs.",
     "server.forwarding_header",
     "server.trusted_proxies",

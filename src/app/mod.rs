@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
-use self::upkeep::{keep_house, prepare_database, watch_backlog};
+use self::upkeep::{Retention, keep_house, prepare_database, watch_backlog};
 use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
 use crate::db::ErrorKind;
@@ -26,8 +26,8 @@ use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, Occasionally};
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
-    Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, TallyTask,
-    WelcomeMail,
+    Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
+    TallyTask, WelcomeMail,
 };
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -67,6 +67,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let hands_over = inherited.has_calls();
     let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
+    let (refusals, recording) = Refusals::new(Arc::clone(&site), config.refused.are_kept());
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::clone(&calls),
@@ -76,6 +77,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         tasks: calls.tasks.clone(),
         portal: portal_overrides(wordpress),
         refusals: Occasionally::default(),
+        refused: refusals.clone(),
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),
@@ -91,9 +93,12 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     // Cannot fail: the receiver is still in scope.
     let _ = senders_sender.send(mail_room.senders(config)?);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
+    let (refused_sender, refused) = watch::channel(config.refused);
     let reloadable = Arc::new(Reloadable {
         rules: rules_sender,
         runs: runs_sender,
+        refused: refused_sender,
+        refusals,
         senders: senders_sender,
         mail_room,
         metrics: Arc::clone(&metrics),
@@ -103,6 +108,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
     background.spawn(tally.run(stop_tally.clone()));
+    background.spawn(recording.run(stop_tally.clone()));
     let (pool, stop) = (site.pool.clone(), stop_tally.clone());
     background.spawn(async move { pool.watch(&stop).await });
     background.spawn(send_mails(senders, draining.clone()));
@@ -117,7 +123,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     }
     background.spawn(keep_house(
         Arc::clone(&site),
-        runs,
+        Retention { runs, refused },
         config.relay.clone(),
         draining.clone(),
     ));

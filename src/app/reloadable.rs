@@ -5,14 +5,17 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::mails::{MailRoom, Senders};
-use crate::config::{Config, Runs};
+use crate::config::{Config, Refused, Runs};
 use crate::http::CallerRules;
+use crate::provision::Refusals;
 use crate::telemetry::Metrics;
 
 /// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
 pub struct Reloadable {
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) runs: watch::Sender<Runs>,
+    pub(super) refused: watch::Sender<Refused>,
+    pub(super) refusals: Refusals,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
     pub(super) mail_room: MailRoom,
     /// Counts reloads.
@@ -23,6 +26,7 @@ pub struct Reloadable {
 pub struct Replacement {
     rules: Arc<CallerRules>,
     runs: Runs,
+    refused: Refused,
     senders: Option<Senders>,
 }
 
@@ -36,6 +40,7 @@ impl Reloadable {
             senders: self.mail_room.senders(config)?,
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             runs: config.runs.clone(),
+            refused: config.refused,
         })
     }
 
@@ -43,6 +48,8 @@ impl Reloadable {
     pub fn apply(&self, replacement: Replacement) {
         self.rules.send_replace(replacement.rules);
         self.runs.send_replace(replacement.runs);
+        self.refusals.set_wanted(replacement.refused.are_kept());
+        self.refused.send_replace(replacement.refused);
         // Fails only when the process ends: the receivers live that long.
         let _ = self.senders.send(replacement.senders);
     }

@@ -111,10 +111,16 @@ pub(super) async fn watch_backlog(
     }
 }
 
-/// Deletes runs past their retention, and expired keys.
+/// How long records are kept, as configured at the moment.
+pub(super) struct Retention {
+    pub(super) runs: watch::Receiver<config::Runs>,
+    pub(super) refused: watch::Receiver<config::Refused>,
+}
+
+/// Deletes runs, refused calls and events past their retention, and expired keys.
 pub(super) async fn keep_house(
     site: Arc<Site>,
-    runs: watch::Receiver<config::Runs>,
+    retention: Retention,
     relay: config::Relay,
     draining: CancellationToken,
 ) {
@@ -125,7 +131,8 @@ pub(super) async fn keep_house(
             () = draining.cancelled() => return,
         }
         let now = site.clock.now();
-        let runs = runs.borrow().clone();
+        let runs = retention.runs.borrow().clone();
+        let refused = *retention.refused.borrow();
         let prune_before = now - TimeDelta::days(runs.retention_days.into());
         let forget_before = now - TimeDelta::hours(runs.idempotency_hours.into());
         for (chore, before) in [
@@ -136,6 +143,8 @@ pub(super) async fn keep_house(
         }
         forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
         forget_old_keys(&site, now).await;
+        let days = TimeDelta::days(refused.retention_days.into());
+        forget_refused(&site, now - days).await;
     }
 }
 
@@ -146,6 +155,20 @@ async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
         .work(async |connection| old_keys::prune(connection, &site.statements, now).await);
     if let Err(error) = forgotten.await {
         tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+    }
+}
+
+/// Works in batches until nothing is left.
+async fn forget_refused(site: &Site, before: DateTime<Utc>) {
+    loop {
+        match provision::prune_refused(site, before).await {
+            Ok(0) => return,
+            Ok(calls) => tracing::debug!("forgot {calls} refused calls"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
     }
 }
 

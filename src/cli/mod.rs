@@ -4,6 +4,7 @@ mod check;
 mod database;
 #[cfg(feature = "demo")]
 mod demo;
+mod find;
 mod mail;
 mod mend;
 mod migrate;
@@ -73,6 +74,15 @@ enum Command {
     /// Shows which calls were executed, when, for whom and what they changed
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// Tells what became of a call: executed (exit status 0), refused (3), or none that reached the sidecar (4)
+    Find {
+        /// An e-mail address, a request id, a user's id or login, or a minute such as 2026-11-26T14:48 (UTC)
+        #[arg(value_name = "WHO|REQUEST-ID|MINUTE")]
+        sought: String,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -127,6 +137,9 @@ impl Cli {
             Command::Demo { .. } => anyhow::bail!(
                 "this binary is built without the demo: `make demo` in its source builds one and runs it"
             ),
+            Command::Find { ref sought, json } => {
+                return find::run(sought, json, &self.config(environment)?);
+            }
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,

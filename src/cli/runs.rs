@@ -70,17 +70,17 @@ pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<()> {
     })
 }
 
-fn user(run: &LoggedRun) -> String {
+pub(super) fn user(run: &LoggedRun) -> String {
     let login = run.user_login.as_deref().unwrap_or("(deleted)");
     format!("{} {}", run.user_id, printable(login))
 }
 
-fn webhook(run: &LoggedRun) -> String {
+pub(super) fn webhook(run: &LoggedRun) -> String {
     let title = run.webhook_title.as_deref().unwrap_or("(deleted)");
     format!("{} {}", run.webhook_id, printable(title))
 }
 
-fn changes(run: &LoggedRun) -> String {
+pub(super) fn changes(run: &LoggedRun) -> String {
     let ids = |name: &str| {
         let ids = run.changes[name].as_array().cloned().unwrap_or_default();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();

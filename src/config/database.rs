@@ -78,6 +78,18 @@ impl Database {
 }
 
 impl Target {
+    /// The account's password; empty if it has none.
+    pub fn password(&self) -> SecretString {
+        match self {
+            Self::Url(url) => {
+                let url = Url::parse(url.expose_secret()).ok();
+                let password = url.as_ref().and_then(Url::password);
+                password.unwrap_or_default().to_owned().into()
+            }
+            Self::Parts { password, .. } => password.clone(),
+        }
+    }
+
     /// All values, including the password, to detect changes.
     fn content(&self) -> String {
         match self {

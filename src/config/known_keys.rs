@@ -1,8 +1,10 @@
 //! Lists all options and suggests the closest one for an unknown name. Mirrors nothing in PHP.
 
-use super::{admin, database, limits, log, mail, otlp, relay, runs, server, smtp, wordpress};
+use super::{
+    admin, database, limits, log, mail, otlp, refused, relay, runs, server, smtp, wordpress,
+};
 
-const SECTIONS: [&[&str]; 11] = [
+const SECTIONS: [&[&str]; 12] = [
     server::KEYS,
     admin::KEYS,
     wordpress::KEYS,
@@ -12,6 +14,7 @@ const SECTIONS: [&[&str]; 11] = [
     limits::KEYS,
     relay::KEYS,
     runs::KEYS,
+    refused::KEYS,
     log::KEYS,
     otlp::KEYS,
 ];

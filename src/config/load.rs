@@ -14,8 +14,8 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
-    Admin, Database, Limits, Log, Mail, Otlp, Protection, Relay, Runs, Server, Smtp, WordPress,
-    protection,
+    Admin, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server, Smtp,
+    WordPress, protection,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -55,6 +55,8 @@ pub struct Config {
     pub relay: Relay,
     /// `[runs]`
     pub runs: Runs,
+    /// `[refused]`
+    pub refused: Refused,
     /// `[log]`
     pub log: Log,
     /// `[otlp]`, if there is a collector
@@ -122,6 +124,7 @@ impl Config {
         let protections = Protection::read_all(settings);
         let relay = Relay::read(settings);
         let runs = Runs::read(settings);
+        let refused = Refused::read(settings);
         let log = Log::read(settings);
         let otlp = Otlp::read(settings);
         Ok(Self {
@@ -135,6 +138,7 @@ impl Config {
             protections: protections?,
             relay: relay?,
             runs: runs?,
+            refused: refused?,
             log: log?,
             otlp: otlp?,
             given: settings.fingerprints(),

@@ -237,6 +237,13 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_refused",
+        reads: &["id"],
+        inserts: &["id"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_mail",
         reads: &["id"],
         inserts: &["id"],

@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::{CallerRules, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
-use crate::provision::Calls;
+use crate::provision::{Calls, Refusals};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
@@ -37,6 +37,8 @@ pub struct Front {
     pub requests: TaskTracker,
     /// Limits the log to one refusal for overload a second.
     pub refusals: Occasionally,
+    /// Records refused calls.
+    pub refused: Refusals,
     /// Overrides of the portal's address in `wp-config.php`.
     pub portal: PortalOverrides,
     /// The rules currently in force.

@@ -19,7 +19,8 @@ use super::request_id::RequestId;
 use super::rules::CallerRules;
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{
-    self, Caller, Email, Idempotency, InvalidKey, ProvisionError, Signed, WebhookCall, WebhookKey,
+    self, Asker, Caller, Email, Idempotency, InvalidKey, ProvisionError, RefusedCall, Signed,
+    WebhookCall, WebhookKey,
 };
 use crate::telemetry;
 use crate::wordpress::password::MAX_LENGTH;
@@ -53,6 +54,9 @@ pub(super) async fn handle(
     } else {
         Some(receive(&request, payload, &front, &rules, replies).await)
     };
+    let asker = wanted
+        .as_ref()
+        .and_then(|call| Some(Asker::of(call.as_ref().ok()?)));
     let (mut response, outcome, lane) = match wanted {
         None => turn_away(&front, replies, Outcome::Overloaded, OVERLOADED),
         Some(Ok(call)) => execute(&front, &rules, call, replies, started).await,
@@ -67,6 +71,11 @@ pub(super) async fn handle(
             refused.into()
         }
     };
+    if lane == Lane::None && outcome.may_be_a_webhooks() {
+        front
+            .refused
+            .note(|| refused(&request, asker, outcome, &response, &front));
+    }
     front.metrics.call_ended(outcome, lane, started.elapsed());
     tracing::Span::current().record("call.outcome", outcome.word());
     if front.draining.is_cancelled() {
@@ -75,6 +84,32 @@ pub(super) async fn handle(
             .set_connection_type(ConnectionType::Close);
     }
     response
+}
+
+/// What is recorded of a refused request, if it has a key.
+fn refused(
+    request: &HttpRequest,
+    asker: Option<Asker>,
+    outcome: Outcome,
+    response: &HttpResponse,
+    front: &Front,
+) -> Option<RefusedCall> {
+    let unread = || {
+        let key = query_first_scalar(request.query_string(), "webhook");
+        key.as_deref().and_then(WebhookKey::parse)
+    };
+    Some(RefusedCall {
+        asker: asker.or_else(|| unread().map(Asker::unread))?,
+        at: front.site.clock.now(),
+        outcome,
+        status: response.status().as_u16(),
+        request_id: request_id(request),
+    })
+}
+
+fn request_id(request: &HttpRequest) -> Option<Arc<str>> {
+    let extensions = request.extensions();
+    extensions.get().map(|RequestId(id)| Arc::clone(id))
 }
 
 /// The response to a request, and its outcome for the metrics.
@@ -140,10 +175,7 @@ async fn receive(
         arrived: front.site.clock.now(),
         signed: raw.and_then(|raw| signed(request, raw)),
         protections: Arc::clone(&rules.protections),
-        request_id: request
-            .extensions()
-            .get()
-            .map(|RequestId(id)| Arc::clone(id)),
+        request_id: request_id(request),
         is_address_recorded: rules.records_addresses,
     };
     let mut call = call(key, &body, client.https, caller);

@@ -1,7 +1,8 @@
-//! The operator's functions, shared by the command line and the HTTP API: the run log, and mails and hooks that are
+//! The operator's functions, shared by the command line and the HTTP API: the run log, what became of a call, and mails and hooks that are
 //! pending or were given up. Executing a call needs none of this.
 
 pub mod backlog;
+pub mod find;
 pub mod hooks;
 pub mod mails;
 pub mod runs;

@@ -178,7 +178,7 @@ pub async fn show(
     Ok(read(connection, statements, &[id]).await?.pop())
 }
 
-async fn read(
+pub(super) async fn read(
     connection: &mut Connection,
     statements: &Statements,
     ids: &[u64],
@@ -192,7 +192,7 @@ async fn read(
     Ok(rows.into_iter().map(LoggedRun::from).collect())
 }
 
-async fn user_id(
+pub(super) async fn user_id(
     connection: &mut Connection,
     statements: &Statements,
     user: &str,

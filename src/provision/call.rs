@@ -89,6 +89,11 @@ impl WebhookKey {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
+    /// The key as received.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The hash that finds a webhook whose key was replaced and whose old key is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
         hex::encode(old_keys::hash(&self.0))

@@ -1,11 +1,13 @@
 //! Describes the WordPress site that this process works on: how to reach its database, the names of its tables, and its
 //! WordPress version and languages. Everything here comes from the configuration, nothing from a call.
 
+mod address_hashes;
 mod readiness;
 mod version;
 
 use std::sync::Arc;
 
+pub use self::address_hashes::AddressHashes;
 pub use self::readiness::Readiness;
 pub use self::version::VersionSource;
 use crate::clock::Clock;
@@ -28,6 +30,8 @@ pub struct Site {
     pub version: VersionSource,
     /// Translations, used to format names and write mails.
     pub catalogues: Catalogues,
+    /// Addresses as they are recorded with refused calls.
+    pub address_hashes: AddressHashes,
     /// Whether the database was found safe to write to.
     pub readiness: Readiness,
 }
@@ -61,6 +65,7 @@ impl Site {
             clock: Clock,
             version: VersionSource::new(wordpress)?,
             catalogues: catalogues(wordpress),
+            address_hashes: AddressHashes::new(config.database.target.password()),
             readiness: Readiness::default(),
         })
     }

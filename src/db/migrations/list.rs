@@ -30,6 +30,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "old keys",
         include_str!("../../../sql/migrations/0005_old_keys.sql"),
     ),
+    (
+        6,
+        "refused",
+        include_str!("../../../sql/migrations/0006_refused.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

@@ -129,6 +129,12 @@ filter = "{LOG_FILTER}"
     /// Runs a subcommand to its end: whether it succeeded, its answer, and its error output. Answers may contain
     /// secrets, so they do not go to the log.
     pub(crate) fn output(&self, arguments: &[&str]) -> (bool, String, String) {
+        let (code, said, complained) = self.outcome(arguments);
+        (code == 0, said, complained)
+    }
+
+    /// The same with the exit status.
+    pub(crate) fn outcome(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = self.command(arguments);
         let output = command
             .stdout(Stdio::piped())
@@ -136,8 +142,8 @@ filter = "{LOG_FILTER}"
             .output();
         let output = output.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let succeeded = output.status.success();
-        (succeeded, text(output.stdout), text(output.stderr))
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
     }
 
     fn migrate(&self) {

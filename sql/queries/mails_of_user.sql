@@ -1,0 +1,7 @@
+SELECT m.id, m.user_id, u.user_login, m.webhook_id, m.state, m.attempts, m.next_attempt_at, m.last_error, m.created_at,
+    m.finished_at
+FROM {prefix}fcom_sidecar_mail m
+LEFT JOIN {users} u ON u.ID = m.user_id
+WHERE m.user_id = ?
+ORDER BY m.id DESC
+LIMIT 10

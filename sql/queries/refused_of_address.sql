@@ -1,0 +1,6 @@
+SELECT r.id, r.created_at, r.webhook_id, CAST(m.value AS BINARY) AS webhook, r.outcome, r.status, r.calls, r.request_id
+FROM {prefix}fcom_sidecar_refused r FORCE INDEX (address_hash)
+LEFT JOIN {prefix}fcom_meta m ON m.id = r.webhook_id AND m.object_type = 'webhook'
+WHERE r.address_hash = ?
+ORDER BY r.id DESC
+LIMIT ?

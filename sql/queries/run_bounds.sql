@@ -1,0 +1,1 @@
+SELECT MIN(id), MAX(id) FROM {prefix}fcom_sidecar_runs

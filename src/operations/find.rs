@@ -1,0 +1,309 @@
+//! Tells what became of a call: whether it was executed, refused, or never came.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::mails::OutboxMail;
+use super::runs::{self, LoggedRun, RunLogError};
+use crate::db::{Connection, DatabaseError, Doing};
+use crate::fluentcommunity::webhook::Webhook;
+use crate::provision::Email;
+use crate::site::Site;
+
+/// Of each kind, the newest.
+const MOST: u32 = 100;
+/// Runs that one statement looks through for a request id.
+const PART: u64 = 50_000;
+/// The outcome of a row that stands for several requests.
+const NOT_KEPT: &str = "not_kept";
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// An e-mail address.
+    Address(String),
+    /// The minute that begins at this time.
+    Minute(DateTime<Utc>),
+    /// A request id, or else a user's id or login.
+    Name(String),
+}
+
+impl Sought {
+    /// Recognizes a text by its form.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if text.contains('@') {
+            return Self::Address(text.to_owned());
+        }
+        match minute(text) {
+            Some(minute) => Self::Minute(minute),
+            None => Self::Name(text.to_owned()),
+        }
+    }
+}
+
+/// A time in UTC, or with its own offset, to the minute or the second.
+fn minute(text: &str) -> Option<DateTime<Utc>> {
+    const MINUTE: i64 = 60;
+    let text = text.replacen(' ', "T", 1);
+    let with_offset = || {
+        let formats = ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%#z"];
+        let mut times = formats
+            .iter()
+            .filter_map(|format| DateTime::parse_from_str(&text, format).ok());
+        times.next().map(|time| time.to_utc())
+    };
+    let in_utc = || {
+        let text = text.trim_end_matches("UTC").trim_end_matches(['Z', ' ']);
+        let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+        let mut times = formats
+            .iter()
+            .filter_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+        times.next().map(|time| time.and_utc())
+    };
+    let time = in_utc().or_else(with_offset)?;
+    DateTime::from_timestamp(time.timestamp().div_euclid(MINUTE) * MINUTE, 0)
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// A call was executed.
+    Executed,
+    /// No call was executed, and one was refused.
+    Refused,
+    /// No such call is recorded.
+    NotFound,
+}
+
+/// Everything that is known about it.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    /// In one word.
+    pub verdict: Verdict,
+    /// The user, if one was asked for and exists.
+    pub user_id: Option<u64>,
+    /// Executed calls, newest first.
+    pub runs: Vec<LoggedRun>,
+    /// Refused calls with a valid key, newest first.
+    pub refused: Vec<LoggedRefusal>,
+    /// Requests that were refused at that time, too many to be recorded one by one.
+    pub not_kept: u64,
+    /// Welcome mails of the user.
+    pub mails: Vec<OutboxMail>,
+}
+
+/// One refused call.
+#[derive(Debug, Serialize)]
+pub struct LoggedRefusal {
+    /// Row id.
+    pub id: u64,
+    /// When it was refused.
+    pub refused_at: DateTime<Utc>,
+    /// Row id in `fcom_meta`.
+    pub webhook_id: Option<u64>,
+    /// Its title today; `None` if it was deleted or cannot be read.
+    pub webhook_title: Option<String>,
+    /// The word that the log and the metrics use.
+    pub outcome: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The name of the request.
+    pub request_id: Option<String>,
+}
+
+#[derive(FromRow)]
+struct RefusedRow {
+    id: u64,
+    created_at: NaiveDateTime,
+    webhook_id: Option<u64>,
+    webhook: Option<Vec<u8>>,
+    outcome: String,
+    status: u16,
+    calls: u32,
+    request_id: Option<String>,
+}
+
+impl From<RefusedRow> for LoggedRefusal {
+    fn from(row: RefusedRow) -> Self {
+        let record = row.webhook.unwrap_or_default();
+        let webhook = Webhook::read(row.webhook_id.unwrap_or_default(), &record).ok();
+        Self {
+            id: row.id,
+            refused_at: row.created_at.and_utc(),
+            webhook_id: row.webhook_id,
+            webhook_title: webhook
+                .map(|webhook| String::from_utf8_lossy(&webhook.title).into_owned()),
+            outcome: row.outcome,
+            status: row.status,
+            request_id: row.request_id,
+        }
+    }
+}
+
+const DOING: &str = "look for refused calls";
+
+/// Looks for it.
+///
+/// # Errors
+/// A statement failed.
+pub async fn find(
+    connection: &mut Connection,
+    site: &Site,
+    sought: &Sought,
+) -> Result<Found, DatabaseError> {
+    let statements = &site.statements;
+    let (mut user_id, mut refused) = (None, Vec::new());
+    let mut ids = Vec::new();
+    match sought {
+        Sought::Minute(from) => {
+            let (from, to) = (
+                from.naive_utc(),
+                (*from + TimeDelta::minutes(1)).naive_utc(),
+            );
+            ids = sqlx::query_scalar(statements.run_ids_of_time.sql())
+                .bind(from)
+                .bind(to)
+                .bind(MOST)
+                .fetch_all(&mut *connection)
+                .await
+                .doing("look for runs")?;
+            refused = sqlx::query_as(statements.refused_of_time.sql())
+                .bind(from)
+                .bind(to)
+                .bind(MOST)
+                .fetch_all(&mut *connection)
+                .await
+                .doing(DOING)?;
+        }
+        Sought::Address(address) => {
+            user_id = user(connection, site, address).await?;
+            // What is no address for WordPress was recorded without one.
+            if let Ok(email) = Email::parse(address.as_bytes()) {
+                let hash = site.address_hashes.of(email.stored());
+                refused = sqlx::query_as(statements.refused_of_address.sql())
+                    .bind(&hash[..])
+                    .bind(MOST)
+                    .fetch_all(&mut *connection)
+                    .await
+                    .doing(DOING)?;
+            }
+        }
+        Sought::Name(name) => {
+            ids = of_request(connection, site, name).await?;
+            refused = sqlx::query_as(statements.refused_of_request.sql())
+                .bind(name)
+                .bind(MOST)
+                .fetch_all(&mut *connection)
+                .await
+                .doing(DOING)?;
+            if ids.is_empty() && refused.is_empty() {
+                user_id = user(connection, site, name).await?;
+            }
+        }
+    }
+    let mut mails = Vec::new();
+    if let Some(user_id) = user_id {
+        ids = sqlx::query_scalar(statements.run_ids_of_user.sql())
+            .bind(user_id)
+            .bind(u64::MAX)
+            .bind(0)
+            .bind(0)
+            .bind(MOST)
+            .fetch_all(&mut *connection)
+            .await
+            .doing("look for runs")?;
+        mails = sqlx::query_as(statements.mails_of_user.sql())
+            .bind(user_id)
+            .fetch_all(&mut *connection)
+            .await
+            .doing("look for mails")?;
+    }
+    let runs = runs::read(connection, statements, &ids).await?;
+    let (kept, many): (Vec<_>, Vec<_>) = refused
+        .into_iter()
+        .partition(|row: &RefusedRow| row.outcome != NOT_KEPT);
+    Ok(Found {
+        verdict: match (runs.is_empty(), kept.is_empty()) {
+            (false, _) => Verdict::Executed,
+            (true, false) => Verdict::Refused,
+            (true, true) => Verdict::NotFound,
+        },
+        user_id,
+        runs,
+        refused: kept.into_iter().map(LoggedRefusal::from).collect(),
+        not_kept: many.iter().map(|row| u64::from(row.calls)).sum(),
+        mails,
+    })
+}
+
+async fn user(
+    connection: &mut Connection,
+    site: &Site,
+    user: &str,
+) -> Result<Option<u64>, DatabaseError> {
+    match runs::user_id(connection, &site.statements, user).await {
+        Ok(id) => Ok(Some(id)),
+        Err(RunLogError::Database(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The runs of a request, from the newest part of the table that has some.
+async fn of_request(
+    connection: &mut Connection,
+    site: &Site,
+    request: &str,
+) -> Result<Vec<u64>, DatabaseError> {
+    const DOING: &str = "look for the request's run";
+    let statements = &site.statements;
+    let bounds: (Option<u64>, Option<u64>) = sqlx::query_as(statements.run_bounds.sql())
+        .fetch_one(&mut *connection)
+        .await
+        .doing(DOING)?;
+    let (Some(first), Some(mut last)) = bounds else {
+        return Ok(Vec::new());
+    };
+    while last >= first {
+        let from = last.saturating_sub(PART - 1).max(first);
+        let ids: Vec<u64> = sqlx::query_scalar(statements.run_ids_of_request.sql())
+            .bind(from)
+            .bind(last)
+            .bind(request)
+            .fetch_all(&mut *connection)
+            .await
+            .doing(DOING)?;
+        if !ids.is_empty() || from == 0 {
+            return Ok(ids);
+        }
+        last = from - 1;
+    }
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sought_shows_in_its_form() {
+        let time = "2026-11-26T14:48:00Z".parse().unwrap();
+        for text in [
+            "2026-11-26T14:48",
+            "2026-11-26 14:48",
+            "2026-11-26 14:48:59",
+            "2026-11-26T14:48Z",
+            "2026-11-26 14:48 UTC",
+            "2026-11-26T16:48+02:00",
+        ] {
+            assert_eq!(Sought::parse(text), Sought::Minute(time), "{text}");
+        }
+        let address = Sought::Address("ann@example.com".to_owned());
+        assert_eq!(Sought::parse(" ann@example.com"), address);
+        for name in ["7f3c-9_b.2:x", "13", "ann", "2026-11-26"] {
+            assert_eq!(Sought::parse(name), Sought::Name(name.to_owned()));
+        }
+    }
+}
