@@ -40,7 +40,7 @@ words! {
         CommitUnknown = "commit_unknown",
         /// A statement failed for another reason.
         DatabaseError = "database_error",
-        /// The database is unreachable, full or read-only.
+        /// The database is unreachable, read-only, or accepts no more connections.
         DatabaseUnavailable = "database_unavailable",
         /// A bug, or a password that could not be hashed.
         Failed = "failed",
@@ -56,6 +56,9 @@ words! {
         NoFreeName = "no_free_name",
         /// The network has no such site.
         NoSuchSite = "no_such_site",
+        /// The database answers, but refuses the call until an operator mends it: a full disk, a missing or damaged table, a
+        /// missing column or privilege.
+        NeedsOperator = "needs_operator",
         /// No webhook action, or no key.
         NotACall = "not_a_call",
         /// The database has not yet been found safe to write to.
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn no_word_stands_for_two_things() {
         let outcomes: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
-        assert_eq!(outcomes.len(), 29);
+        assert_eq!(outcomes.len(), 30);
         assert_tell_apart(&outcomes);
         let lanes: Vec<_> = Lane::ALL.iter().map(|lane| lane.word()).collect();
         assert_tell_apart(&lanes);

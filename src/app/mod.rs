@@ -150,15 +150,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
 pub fn metrics(config: &Config) -> Metrics {
     let database_errors = ErrorKind::ALL.map(ErrorKind::word);
     let metrics = Metrics::new(Clock.now(), &database_errors, &ProvisionError::RETRIED);
-    let metrics = if config.relay.enabled {
+    if config.relay.enabled {
         metrics.with_relay()
     } else {
         metrics
-    };
-    metrics
-        .connections_limit
-        .set(config.database.max_connections.into());
-    metrics
+    }
 }
 
 /// The state that calls share, and the task that counts runs.

@@ -221,7 +221,8 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
         ),
         1040 | 1203 | 1226 => (
             found("no connection left"),
-            "raise max_connections (or the account's limit) on the server, or lower database.max_connections"
+            "raise the limit (the server's max_connections, or the account's own), or lower database.max_connections so that \
+             something is left"
                 .to_owned(),
         ),
         1251 | 1524 => (

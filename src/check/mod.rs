@@ -36,9 +36,10 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 33] = [
+const ASKING_THE_DATABASE: [&str; 34] = [
     server::ENCRYPTION,
     server::SESSION,
+    server::CONNECTIONS,
     server::BINARY_LOG,
     cluster::CLUSTER,
     server::CLOCK,

@@ -15,6 +15,7 @@ pub(super) const DATABASE: &str = "database";
 pub(super) const ENCRYPTION: &str = "encryption";
 pub(super) const SESSION: &str = "session";
 pub(super) const BINARY_LOG: &str = "binary-log";
+pub(super) const CONNECTIONS: &str = "connections";
 pub(super) const CLOCK: &str = "clock";
 pub(super) const TIME_ZONE: &str = "server-time-zone";
 
@@ -25,6 +26,9 @@ const ACCOUNT: &str = include_str!("../../sql/checks/account.sql");
 
 /// A larger clock difference makes due dates and retentions wrong.
 const LARGEST_CLOCK_DIFFERENCE: i64 = 5;
+
+/// The connection that checks whether the database answers, and a command's.
+const BESIDE_THE_POOL: i64 = 2;
 
 /// What the server reports.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ struct ServerInfo {
     unix_time: i64,
     name: Option<String>,
     account: String,
+    account_connections: i64,
+    all_connections: i64,
 }
 
 impl DatabaseServer {
@@ -88,6 +94,7 @@ impl DatabaseServer {
             self.version(),
             self.encryption(database),
             self.session(),
+            self.connections(database),
             self.clock(),
             self.time_zone(),
         ]
@@ -164,6 +171,35 @@ impl DatabaseServer {
         )
     }
 
+    /// The limits that the server has for this session's account, against what `serve` would like to use.
+    fn connections(&self, database: &Database) -> Finding {
+        let pooled = i64::from(database.max_connections);
+        let of_account = Some(self.info.account_connections).filter(|limit| *limit > 0);
+        let limit = of_account.map_or(self.info.all_connections, |limit| {
+            limit.min(self.info.all_connections)
+        });
+        let of_whom = if Some(limit) == of_account {
+            "this account (max_user_connections)"
+        } else {
+            "all accounts together (max_connections)"
+        };
+        let found = format!(
+            "the server allows {limit} for {of_whom}, database.max_connections is {pooled}"
+        );
+        if pooled + BESIDE_THE_POOL <= limit {
+            return Finding::ok(CONNECTIONS, found);
+        }
+        let most = (limit - BESIDE_THE_POOL).max(1);
+        Finding::warning(
+            CONNECTIONS,
+            format!("{found}: under load, calls wait for connections that they do not get"),
+            format!(
+                "set database.max_connections to {most} or less, and to even less if WordPress uses the same account; or raise \
+                 the limit"
+            ),
+        )
+    }
+
     fn clock(&self) -> Finding {
         let difference = self.info.unix_time - self.now.timestamp();
         if difference.abs() <= LARGEST_CLOCK_DIFFERENCE {
@@ -210,8 +246,10 @@ pub(super) fn unreadable(error: &DatabaseError) -> Vec<Finding> {
         "check that database.url leads to a MySQL or MariaDB server",
     )];
     let why = "the server did not tell";
-    findings
-        .extend([ENCRYPTION, SESSION, CLOCK, TIME_ZONE].map(|name| Finding::skipped(name, why)));
+    findings.extend(
+        [ENCRYPTION, SESSION, CONNECTIONS, CLOCK, TIME_ZONE]
+            .map(|name| Finding::skipped(name, why)),
+    );
     findings
 }
 

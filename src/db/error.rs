@@ -1,5 +1,7 @@
 //! Database errors with the operation that failed, and the only place that decides which of them are worth a retry.
 
+mod number;
+
 use std::fmt;
 
 /// A failed statement. Its text is safe to log: values that the server quotes in its messages are removed.
@@ -17,6 +19,11 @@ impl fmt::Debug for DatabaseError {
     }
 }
 
+/// All of the pool's connections remained in use, and the server has refused another one with these words.
+#[derive(Debug, thiserror::Error)]
+#[error("none became free, and the server refuses another one: {0}")]
+pub(super) struct NoneFree(pub(super) String);
+
 /// Errors whose messages quote only names of tables, columns, accounts, files and options. Any other message may quote
 /// a value, and each server has its own: `MySQL` alone has some two thousand errors.
 const QUOTES_NAMES: [u16; 48] = [
@@ -29,6 +36,9 @@ const QUOTES_NAMES: [u16; 48] = [
 const SAYS_VALUES: [u16; 2] = [1526, 1644];
 
 fn without_values(error: &sqlx::Error) -> String {
+    if let Some(none_free) = none_free(error) {
+        return none_free.to_string();
+    }
     let Some(database) = error.as_database_error() else {
         return error.to_string();
     };
@@ -60,51 +70,11 @@ fn number_of(error: &sqlx::Error) -> Option<u16> {
         .map(sqlx::mysql::MySqlDatabaseError::number)
 }
 
-/// MySQL and MariaDB error numbers that are caused by other rows or sessions, not by this statement.
-mod number {
-    pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
-    pub(super) const DEADLOCK: u16 = 1213;
-    pub(super) const RECORD_CHANGED: u16 = 1020;
-    pub(super) const TOO_MANY_CONNECTIONS: u16 = 1040;
-    pub(super) const SERVER_SHUTDOWN: u16 = 1053;
-    pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;
-    pub(super) const NO_SUCH_TABLE: u16 = 1146;
-    pub(super) const DUPLICATE_KEY: u16 = 1062;
-    /// Table, column, index or primary key exists; a column or index to be changed or dropped does not.
-    pub(super) const DONE_ALREADY: [u16; 6] = [1050, 1054, 1060, 1061, 1068, 1091];
-    pub(super) const CONNECTION_KILLED: u16 = 1927;
-    pub(super) const NORMAL_SHUTDOWN: u16 = 1079;
-    pub(super) const ABORTED_BY_SHUTDOWN: u16 = 1080;
-    pub(super) const SESSION_KILLED: u16 = 3169;
-    pub(super) const IDLE_DISCONNECT: u16 = 4031;
-    pub(super) const INCORRECT_STRING: u16 = 1366;
-    pub(super) const DATA_TOO_LONG: u16 = 1406;
-    /// `MySQL`'s errors for characters missing from a column's character set, in a literal and in a parameter.
-    pub(super) const NO_CONVERSION: [u16; 2] = [3854, 3988];
-    pub(super) const READ_ONLY_OPTION: u16 = 1290;
-    pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
-    pub(super) const READ_ONLY_SERVER: u16 = 1836;
-    /// `MySQL` admits administrators only; a member that was expelled from its group may do this.
-    pub(super) const OFFLINE_MODE: u16 = 3032;
-    pub(super) const INTERRUPTED: u16 = 1317;
-    /// A conflict at commit in `MySQL` Group Replication.
-    pub(super) const ROLLED_BACK_AT_COMMIT: u16 = 3101;
-    pub(super) const COMMIT_FAILED: u16 = 1180;
-    /// Officially "Unknown command"; a Galera node outside the majority answers every statement with it.
-    pub(super) const NOT_PREPARED: u16 = 1047;
-    /// Disk full, file or temporary file not written, storage engine error, table or tablespace full, undo slots used
-    /// up; the last two are operating system error numbers that old servers pass on.
-    pub(super) const FULL_STORAGE: [u16; 9] = [1021, 1026, 1030, 1114, 1137, 1637, 1878, 3, 28];
-    /// Files that cannot be opened, crashed or corrupt tables and indexes, missing tablespaces.
-    pub(super) const BROKEN_STORAGE: [u16; 12] = [
-        1016, 1017, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1815, 1932,
-    ];
-    /// Out of memory, locks or threads; statements that the server ends because they take too long (MariaDB, MySQL).
-    pub(super) const SHORT_OF_RESOURCES: [u16; 7] = [1037, 1038, 1041, 1135, 1206, 1969, 3024];
-    pub(super) const UNKNOWN_COLUMN: u16 = 1054;
-    pub(super) const NO_DEFAULT: u16 = 1364;
-    /// The account may not use the database, a table or a column; its password has expired, or it is locked (`MySQL`).
-    pub(super) const DENIED: [u16; 8] = [1044, 1045, 1142, 1143, 1820, 1862, 3118, 3955];
+fn none_free(error: &sqlx::Error) -> Option<&NoneFree> {
+    match error {
+        sqlx::Error::AnyDriverError(error) => error.downcast_ref(),
+        _ => None,
+    }
 }
 
 /// Errors, grouped by what an operator would do about them.
@@ -251,6 +221,11 @@ impl DatabaseError {
 
     /// What the operator has to do when waiting does not help.
     pub fn remedy(&self) -> Option<&'static str> {
+        if self.is_full() {
+            return Some(
+                "raise the limit of connections, the server's or the account's, or lower database.max_connections",
+            );
+        }
         let number = self.number()?;
         let is_one_of = |numbers: &[u16]| numbers.contains(&number);
         Some(if is_one_of(&number::FULL_STORAGE) {
@@ -259,17 +234,16 @@ impl DatabaseError {
             "the database cannot read a table: see the server's error log, then CHECK TABLE or restore it"
         } else if is_one_of(&number::SHORT_OF_RESOURCES) {
             "the database server ends statements for lack of memory, threads or time: see its error log and its limits"
+        } else if number == number::ACCOUNT_LIMIT {
+            "the database account has used up what it may do in an hour: let the server's administrator raise its limits"
         } else if is_one_of(&number::DENIED) {
             "the database account may not do this: \"fcom-sidecar check\" tells what to grant"
-        } else if is_one_of(&[
-            number::UNKNOWN_COLUMN,
-            number::NO_SUCH_TABLE,
-            number::NO_DEFAULT,
-        ]) {
+        } else if number == number::NO_DEFAULT {
+            "give the column a default, or let the database account SELECT and INSERT in the whole table: then the \
+             sidecar fills the column as WordPress does"
+        } else if is_one_of(&[number::UNKNOWN_COLUMN, number::NO_SUCH_TABLE]) {
             "the tables are not what they should be: \"fcom-sidecar migrate\" makes the sidecar's own, \
              \"fcom-sidecar check\" names what is wrong with the others"
-        } else if self.is_full() {
-            "raise the server's max_connections, or lower database.max_connections"
         } else {
             return None;
         })
@@ -277,10 +251,12 @@ impl DatabaseError {
 
     /// The server accepts no more connections; one of ours may become free.
     pub fn is_full(&self) -> bool {
-        matches!(
-            self.number(),
-            Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS)
-        )
+        is_full(&self.cause)
+    }
+
+    /// The server's words, without what it was asked to do.
+    pub(super) fn reason(&self) -> String {
+        without_values(&self.cause)
     }
 
     /// The server has become a replica, or a cluster node without the majority: another server behind the same name
@@ -303,11 +279,26 @@ impl DatabaseError {
         self.leaves_commit_unknown() || self.is_elsewhere()
     }
 
-    /// A column cannot hold a value: it is too long, or the column's character set lacks some of its characters.
+    /// A column cannot hold a value, or be compared with it: it is too long, or the column's character set lacks some of
+    /// its characters.
     pub fn is_unstorable(&self) -> bool {
         self.number().is_some_and(|number| {
             matches!(number, number::INCORRECT_STRING | number::DATA_TOO_LONG)
                 || number::NO_CONVERSION.contains(&number)
+                || number::INCOMPARABLE.contains(&number)
+        })
+    }
+
+    /// A column that the statement does not name has no default.
+    pub(super) fn lacks_default(&self) -> bool {
+        self.number() == Some(number::NO_DEFAULT)
+    }
+
+    /// A row was refused that may fit once the columns that others added are known as they are now.
+    pub(super) fn concerns_columns(&self) -> bool {
+        self.number().is_some_and(|number| {
+            matches!(number, number::UNKNOWN_COLUMN | number::INCORRECT_STRING)
+                || number::TRUNCATED.contains(&number)
         })
     }
 
@@ -343,6 +334,27 @@ impl DatabaseError {
 
     fn number(&self) -> Option<u16> {
         number_of(&self.cause)
+    }
+}
+
+/// See [`DatabaseError::is_full`].
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    match number_of(error) {
+        Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS) => true,
+        // The account's other limits do not end soon.
+        Some(number::ACCOUNT_LIMIT) => without_values(error).contains("max_user_connections"),
+        _ => none_free(error).is_some(),
+    }
+}
+
+/// What a search has found: nothing, if a column cannot hold what was searched for.
+///
+/// # Errors
+/// Any other error.
+pub fn found<T: Default>(result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    match result {
+        Err(error) if error.is_unstorable() => Ok(T::default()),
+        result => result,
     }
 }
 

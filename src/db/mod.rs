@@ -1,6 +1,7 @@
 //! Database access: connections and their sessions, table names, the SQL files, our own tables, and errors. No module
 //! above this one opens a connection or writes SQL of its own.
 
+mod allowance;
 mod batch;
 mod cluster;
 mod error;

@@ -12,6 +12,8 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection as _, Executor, MySqlConnection};
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::{Allowance, News, Place, Refused};
+use super::error::NoneFree;
 use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
 use super::{Connection, DatabaseError, Doing, ErrorKind};
@@ -22,6 +24,8 @@ use crate::config::Database;
 #[derive(Clone)]
 pub struct Pool {
     connections: managed::Pool<Sessions>,
+    allowance: Arc<Allowance>,
+    acquire_timeout: Duration,
     time_limit: Duration,
     pulse: Arc<Pulse>,
     observer: Arc<dyn Observer>,
@@ -54,6 +58,8 @@ pub struct PoolStatus {
     pub idle: usize,
     /// Pieces of work that wait for a connection.
     pub waiting: usize,
+    /// How many may be in use at once: as many as configured, or as the server allows.
+    pub allowed: usize,
 }
 
 /// Far shorter than the session's `wait_timeout`, so that we close an idle connection before the server does.
@@ -61,6 +67,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time limit for database work, not counting a wait for a locked row.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// Between two attempts to get the only connection, while the server refuses it.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens connections, and decides which of them may be reused.
 struct Sessions {
@@ -127,9 +136,9 @@ pub fn open(
         lock_wait,
         last_loss: Mutex::default(),
     };
+    let max_connections = usize::try_from(database.max_connections).unwrap_or(usize::MAX);
     let connections = managed::Pool::builder(sessions)
-        .max_size(usize::try_from(database.max_connections).unwrap_or(usize::MAX))
-        .wait_timeout(Some(database.acquire_timeout))
+        .max_size(max_connections)
         .create_timeout(Some(database.acquire_timeout))
         // LIFO, so that connections beyond the present load become idle.
         .queue_mode(QueueMode::Lifo)
@@ -138,6 +147,8 @@ pub fn open(
         .map_err(|error| sqlx::Error::Configuration(error.into()))?;
     Ok(Pool {
         connections,
+        allowance: Arc::new(Allowance::of(max_connections)),
+        acquire_timeout: database.acquire_timeout,
         time_limit: lock_wait + TIME_LIMIT,
         pulse,
         observer,
@@ -188,7 +199,7 @@ impl Pool {
         let connection = self.connection().await;
         self.observer.waited(asked.elapsed());
         let connection = connection.inspect_err(|error| self.observer.failed(error.kind()));
-        let mut lent = Lent(Some(connection?));
+        let mut lent = connection?;
         let in_time = tokio::time::timeout(time_limit, work(lent.connection())).await;
         let result =
             in_time.unwrap_or_else(|_| Ok(Err(silence()).doing("hear from the database")?));
@@ -211,18 +222,84 @@ impl Pool {
         result
     }
 
-    async fn connection(&self) -> Result<Object<Sessions>, DatabaseError> {
-        let error = match self.connections.get().await {
-            Ok(connection) => return Ok(connection),
-            Err(PoolError::Backend(error)) => error,
-            Err(PoolError::Timeout(TimeoutType::Create)) => silence(),
-            Err(PoolError::Closed) => sqlx::Error::PoolClosed,
-            Err(_) => sqlx::Error::PoolTimedOut,
-        };
-        if matches!(error, sqlx::Error::Io(_)) {
-            self.pulse.suspect();
+    /// Waits for a place, then takes an idle connection or opens one. If the server refuses it, waits for another one.
+    async fn connection(&self) -> Result<Lent, DatabaseError> {
+        const DOING: &str = "get a database connection";
+        let asked = Instant::now();
+        let deadline = tokio::time::Instant::from_std(asked) + self.acquire_timeout;
+        let mut kept = None;
+        loop {
+            let place = match kept.take() {
+                Some(place) => place,
+                None => match tokio::time::timeout_at(deadline, self.allowance.place()).await {
+                    Ok(place) => place.map_err(|_| sqlx::Error::PoolClosed).doing(DOING)?,
+                    Err(_) => return Err(self.none_became_free(asked)).doing(DOING),
+                },
+            };
+            let error = match self.connections.get().await {
+                Ok(connection) => return Ok(Lent::of(connection, place)),
+                Err(PoolError::Backend(error)) => error,
+                Err(PoolError::Timeout(TimeoutType::Create)) => silence(),
+                Err(PoolError::Closed) => sqlx::Error::PoolClosed,
+                Err(_) => sqlx::Error::PoolTimedOut,
+            };
+            if matches!(error, sqlx::Error::Io(_)) {
+                self.pulse.suspect();
+            }
+            let error = Err::<Lent, _>(error).doing(DOING);
+            let refused = error.as_ref().err().filter(|error| error.is_full());
+            let Some(refused) = refused else {
+                return error;
+            };
+            let open = self.connections.status().size;
+            if let Refused::AskAgain(place) = place.refused(open, refused.reason()) {
+                if tokio::time::Instant::now() + REFUSED_PAUSE > deadline {
+                    return error;
+                }
+                tokio::time::sleep(REFUSED_PAUSE).await;
+                kept = Some(place);
+            }
         }
-        Err(error).doing("get a database connection")
+    }
+
+    /// All connections are in use, and if the server has refused others in the meantime, that is why.
+    fn none_became_free(&self, asked: Instant) -> sqlx::Error {
+        match self.allowance.refusal_since(asked) {
+            Some(words) => sqlx::Error::AnyDriverError(NoneFree(words).into()),
+            None => sqlx::Error::PoolTimedOut,
+        }
+    }
+
+    /// Tries from time to time whether the server allows more connections than it did, and logs what it allows.
+    async fn watch_allowance(&self) {
+        if self.allowance.is_trial_due() {
+            let manager = self.connections.manager();
+            let tried = tokio::time::timeout(
+                TIME_LIMIT,
+                join_all((0..Allowance::TRIED).map(|_| manager.create())),
+            );
+            let tried: Vec<_> = tried.await.unwrap_or_default();
+            let open: Vec<_> = tried.into_iter().flatten().collect();
+            self.allowance.tried(open.len() == Allowance::TRIED);
+            let farewells = open.into_iter().map(MySqlConnection::close);
+            let _ = tokio::time::timeout(TIME_LIMIT, join_all(farewells)).await;
+        }
+        let configured = self.connections.status().max_size;
+        match self.allowance.news() {
+            Some(News::Fewer(allowed, words)) => tracing::warn!(
+                "the database allows fewer connections than database.max_connections = {configured}: {allowed} are used, \
+                 and calls wait for one of them. Lower the option, or raise the limit ({words})"
+            ),
+            Some(News::AllAgain) => {
+                tracing::info!("the database allows {configured} connections again");
+            }
+            None => {}
+        }
+    }
+
+    /// How many connections work may use at once: as many as configured, or as the server allows.
+    pub fn allowed(&self) -> usize {
+        self.allowance.allowed()
     }
 
     /// Why the database does not answer, if it does not: then waiting for a connection is pointless.
@@ -230,16 +307,27 @@ impl Pool {
         self.pulse.absence()
     }
 
-    /// Monitors whether the database answers, and closes connections that have been idle for long, until `stop`.
+    /// Monitors whether the database answers, and closes connections that have been idle for long or that the server no
+    /// longer allows, until `stop`.
     pub async fn watch(&self, stop: &CancellationToken) {
-        while self.pulse.beat(stop).await {
+        while self.pulse.beat(stop, self.allowance.is_short()).await {
+            self.watch_allowance().await;
             let sessions = self.connections.manager();
-            self.keep(|metrics| sessions.is_fresh(metrics)).await;
+            let open = self.connections.status().size;
+            let mut surplus = open.saturating_sub(self.allowance.allowed());
+            let is_good = |metrics: &Metrics| {
+                if surplus > 0 {
+                    surplus -= 1;
+                    return false;
+                }
+                sessions.is_fresh(metrics)
+            };
+            self.keep(is_good).await;
         }
     }
 
     /// Closes the idle connections for which `is_good` returns false.
-    async fn keep(&self, is_good: impl Fn(&Metrics) -> bool) {
+    async fn keep(&self, mut is_good: impl FnMut(&Metrics) -> bool) {
         let kept = self.connections.retain(|_, metrics| is_good(&metrics));
         let farewells = kept.removed.into_iter().map(MySqlConnection::close);
         // Connections that do not close in time are left to the operating system.
@@ -252,13 +340,15 @@ impl Pool {
         PoolStatus {
             open: status.size,
             idle: status.available,
-            waiting: status.waiting,
+            waiting: self.allowance.waiting(),
+            allowed: self.allowance.allowed(),
         }
     }
 
     /// Closes idle connections now, and those in use when they are returned.
     pub async fn close(&self) {
         self.keep(|_| false).await;
+        self.allowance.close();
         self.connections.close();
     }
 }
@@ -276,33 +366,49 @@ enum Afterwards {
 
 /// A connection that is closed on drop, without a goodbye to the server: it may not be listening, and an open
 /// transaction must not leak to the next user of the connection.
-struct Lent(Option<Object<Sessions>>);
+struct Lent {
+    connection: Option<Object<Sessions>>,
+    // Dropped after the connection: only then may another one be opened.
+    place: Place,
+}
 
 impl Lent {
+    fn of(connection: Object<Sessions>, place: Place) -> Self {
+        Self {
+            connection: Some(connection),
+            place,
+        }
+    }
+
     fn connection(&mut self) -> &mut Connection {
-        self.0.as_mut().expect("it is lent until it is given back")
+        self.connection
+            .as_mut()
+            .expect("it is lent until it is given back")
     }
 
     /// After an error a transaction may still be open. It is rolled back in the background.
     fn give_back(mut self, roll_back: bool) {
-        let Some(connection) = self.0.take() else {
-            return;
-        };
-        if !roll_back {
+        if roll_back {
+            tokio::spawn(tokio::time::timeout(TIME_LIMIT, async move {
+                if self.connection().execute("ROLLBACK").await.is_ok() {
+                    self.give_back(false);
+                }
+            }));
             return;
         }
-        let mut lent = Self(Some(connection));
-        tokio::spawn(tokio::time::timeout(TIME_LIMIT, async move {
-            if lent.connection().execute("ROLLBACK").await.is_ok() {
-                lent.give_back(false);
-            }
-        }));
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if self.place.is_withdrawn() {
+            let connection = Object::take(connection);
+            tokio::spawn(tokio::time::timeout(TIME_LIMIT, connection.close()));
+        }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        drop(self.0.take().map(Object::take));
+        drop(self.connection.take().map(Object::take));
     }
 }
 

@@ -60,8 +60,9 @@ impl Pulse {
         self.lock().clone()
     }
 
-    /// Waits until a check is due and runs it; false once `stop` is cancelled.
-    pub(super) async fn beat(&self, stop: &CancellationToken) -> bool {
+    /// Waits until a check is due and runs it; false once `stop` is cancelled. While connections are short, uses one only
+    /// if the server has not answered other work, and only for a moment.
+    pub(super) async fn beat(&self, stop: &CancellationToken, is_short: bool) -> bool {
         let is_away = self.lock().is_some();
         let due = async {
             if is_away {
@@ -76,7 +77,11 @@ impl Pulse {
             () = stop.cancelled() => return false,
         }
         let asked = Instant::now();
-        let absence = self.ask().await.err();
+        let absence = if is_short {
+            self.ask_briefly(asked).await.err()
+        } else {
+            self.ask().await.err()
+        };
         let absence = absence.filter(|_| !self.was_heard_since(asked));
         let was_away = std::mem::replace(&mut *self.lock(), absence.clone());
         match (was_away, absence) {
@@ -99,14 +104,33 @@ impl Pulse {
             *place = Some(connection);
             return Ok(());
         }
-        let connected = timeout(PATIENCE, self.options.connect()).await;
-        match connected.map(|connected| connected.doing("connect")) {
-            Ok(Ok(connection)) => *place = Some(connection),
-            Ok(Err(error)) if error.is_lost_connection() => return Err(error.to_string()),
-            Ok(Err(_)) => {}
-            Err(_) => return Err(format!("no answer in {} s", PATIENCE.as_secs())),
+        *place = self.connect().await?;
+        Ok(())
+    }
+
+    /// The same without keeping a connection.
+    async fn ask_briefly(&self, now: Instant) -> Result<(), String> {
+        let kept = self.connection.lock().await.take();
+        let opened = match now.checked_sub(CALM) {
+            Some(before) if self.was_heard_since(before) => None,
+            _ => self.connect().await?,
+        };
+        for connection in [kept, opened].into_iter().flatten() {
+            // A connection that does not close in time is left to the operating system.
+            let _ = timeout(PATIENCE, connection.close()).await;
         }
         Ok(())
+    }
+
+    /// A new connection; `None` if the server refuses it.
+    async fn connect(&self) -> Result<Option<MySqlConnection>, String> {
+        let connected = timeout(PATIENCE, self.options.connect()).await;
+        match connected.map(|connected| connected.doing("connect")) {
+            Ok(Ok(connection)) => Ok(Some(connection)),
+            Ok(Err(error)) if error.is_lost_connection() => Err(error.to_string()),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {

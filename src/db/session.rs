@@ -1,11 +1,12 @@
 //! Opens connections and sets up their sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, Executor, MySqlConnection};
 
+use super::error::is_full;
 use crate::config::{Database, Host, Target};
 
 /// Settings that no session may take from the server's defaults. Strict, so that lengths are ours to enforce and values
@@ -20,6 +21,9 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Prepared statements cached per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;
+
+/// Between two attempts to connect to a server that accepts no more connections.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Turns the configuration into connect options.
 ///
@@ -63,12 +67,22 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
         .disable_statement_logging())
 }
 
-/// Opens one connection with a session like the pool's. An error from the first attempt is returned without a retry.
+/// Opens one connection with a session like the pool's. If the server accepts no more connections, tries again for half
+/// the time that work may wait for one; any other error is returned at once.
 ///
 /// # Errors
 /// As [`connect_options`], or the server cannot be reached or refuses the connection.
 pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error> {
-    open_session(&connect_options(database)?, database.lock_wait_timeout).await
+    let options = connect_options(database)?;
+    let started = Instant::now();
+    loop {
+        match open_session(&options, database.lock_wait_timeout).await {
+            Err(error) if is_full(&error) && started.elapsed() < database.acquire_timeout / 2 => {
+                tokio::time::sleep(FULL_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Connects and sets the session up.

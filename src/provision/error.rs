@@ -115,10 +115,15 @@ impl ProvisionError {
             Self::Raced | Self::LeftoverRows(_) => Outcome::Raced,
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
-            Self::Database(error) if error.is_lock_conflict() => Outcome::LockConflict,
-            Self::Database(error) if error.is_unavailable() => Outcome::DatabaseUnavailable,
-            Self::Database(error) if error.is_unstorable() => Outcome::Unstorable,
-            Self::Database(_) => Outcome::DatabaseError,
+            Self::Database(error) => match error.kind() {
+                ErrorKind::LockConflict => Outcome::LockConflict,
+                ErrorKind::LostConnection | ErrorKind::NoConnection | ErrorKind::ReadOnly => {
+                    Outcome::DatabaseUnavailable
+                }
+                ErrorKind::NeedsOperator | ErrorKind::MissingTable => Outcome::NeedsOperator,
+                ErrorKind::Unstorable => Outcome::Unstorable,
+                ErrorKind::Duplicate | ErrorKind::Other => Outcome::DatabaseError,
+            },
             Self::CommitUnknown(_) => Outcome::CommitUnknown,
             Self::Hash(_) | Self::Aborted(_) => Outcome::Failed,
         }

@@ -56,7 +56,8 @@ impl Execution<'_> {
 
     /// Waits until a call for a new user may take a connection.
     pub(super) async fn new_user_connection(&self) -> Result<SemaphorePermit<'_>, ProvisionError> {
-        let connection = self.calls.new_user_limits.connection();
+        let allowed = self.site().pool.allowed();
+        let connection = self.calls.new_user_limits.connection(allowed);
         self.patiently(connection).await
     }
 

@@ -13,16 +13,18 @@ const KEPT: usize = 4;
 pub struct NewUserLimits {
     places: Semaphore,
     connections: Semaphore,
+    /// Permits of the above.
+    most_connections: usize,
     hashing: Semaphore,
 }
 
 impl NewUserLimits {
     /// Derives the limits from the numbers of calls in flight, database connections and concurrent password hashes.
     pub fn new(calls: usize, connections: usize, hashes: usize) -> Self {
-        let share = |whole: usize| whole.saturating_sub(whole / KEPT).max(1);
         Self {
             places: Semaphore::new(share(calls)),
             connections: Semaphore::new(share(connections)),
+            most_connections: share(connections),
             hashing: Semaphore::new(hashes),
         }
     }
@@ -36,23 +38,34 @@ impl NewUserLimits {
         place.map_err(|_| ProvisionError::Crowded)
     }
 
-    /// Waits until the call may take a connection.
-    pub(super) async fn connection(&self) -> SemaphorePermit<'_> {
-        turn(&self.connections).await
+    /// Waits until the call may take a connection. While the server allows fewer connections than configured, the call
+    /// takes the share of several.
+    pub(super) async fn connection(&self, allowed: usize) -> SemaphorePermit<'_> {
+        let shares = self.most_connections.div_ceil(share(allowed));
+        turns(&self.connections, shares).await
     }
 
     /// Waits until a password may be hashed.
     pub(super) async fn hash(&self) -> SemaphorePermit<'_> {
-        turn(&self.hashing).await
+        turns(&self.hashing, 1).await
     }
 }
 
-async fn turn(semaphore: &Semaphore) -> SemaphorePermit<'_> {
-    semaphore.acquire().await.expect("nobody closes it")
+/// What is left of the whole for calls that create a user.
+fn share(whole: usize) -> usize {
+    whole.saturating_sub(whole / KEPT).max(1)
+}
+
+async fn turns(semaphore: &Semaphore, count: usize) -> SemaphorePermit<'_> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let turns = semaphore.acquire_many(count).await;
+    turns.expect("nobody closes it")
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -62,6 +75,18 @@ mod tests {
             let taken: Vec<_> = (0..new).map(|_| limits.place()).collect();
             assert!(taken.iter().all(Result::is_ok), "{calls}");
             assert!(matches!(limits.place(), Err(ProvisionError::Crowded)));
+        }
+    }
+
+    #[test]
+    fn of_fewer_connections_than_configured_some_are_kept_as_well() {
+        for (configured, allowed, new) in
+            [(16, 16, 12), (16, 9, 6), (16, 2, 2), (16, 1, 1), (1, 1, 1)]
+        {
+            let limits = NewUserLimits::new(1, configured, 1);
+            let take = || limits.connection(allowed).now_or_never();
+            let taken: Vec<_> = std::iter::from_fn(take).collect();
+            assert_eq!(taken.len(), new, "{allowed} of {configured}");
         }
     }
 }

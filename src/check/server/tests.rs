@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{Config, Sources};
 
 fn server(version: &str) -> DatabaseServer {
     DatabaseServer {
@@ -12,6 +13,8 @@ fn server(version: &str) -> DatabaseServer {
             unix_time: 1_800_000_000,
             name: Some("site".to_owned()),
             account: "wp@%".to_owned(),
+            account_connections: 0,
+            all_connections: 151,
         },
         isolation: "READ-COMMITTED".to_owned(),
         cipher: String::new(),
@@ -74,5 +77,41 @@ fn another_machine_is_told_from_this_one() {
     ] {
         let options: MySqlConnectOptions = url.parse().unwrap();
         assert_eq!(remote_host(&options).is_some(), remote, "{url}");
+    }
+}
+
+#[test]
+fn a_limit_of_connections_below_the_pools_is_named() {
+    let database = |pooled: u32| Database {
+        max_connections: pooled,
+        ..Config::load(Sources {
+            overrides: vec![("database.url".to_owned(), "mysql://u:p@db/site".to_owned())],
+            ..Sources::default()
+        })
+        .unwrap()
+        .database
+    };
+    for (of_account, of_all, pooled, advised) in [
+        (0, 151, 16, None),
+        (18, 151, 16, None),
+        (17, 151, 16, Some("to 15 or less")),
+        (10, 151, 16, Some("to 8 or less")),
+        (10, 151, 8, None),
+        (1, 151, 16, Some("to 1 or less")),
+        (0, 12, 16, Some("to 10 or less")),
+        (100, 12, 16, Some("to 10 or less")),
+    ] {
+        let mut server = server("8.0.36");
+        server.info.account_connections = of_account;
+        server.info.all_connections = of_all;
+        let finding = server.connections(&database(pooled));
+        let remedy = finding.remedy.as_deref();
+        assert_eq!(remedy.is_some(), advised.is_some(), "{finding:?}");
+        assert!(
+            remedy
+                .unwrap_or_default()
+                .contains(advised.unwrap_or_default()),
+            "{finding:?}"
+        );
     }
 }

@@ -5,8 +5,10 @@ mod show;
 use anyhow::{Context, anyhow, bail};
 use chrono::TimeDelta;
 use clap::{ArgAction, Args, Subcommand};
+use sqlx::Connection as _;
 
-use super::database::{Database, with_database};
+use super::block_on;
+use super::database::{connect, site};
 use super::terminal::{answer, say};
 use crate::config::{Config, LONGEST_OLD_KEY_HOURS};
 use crate::db;
@@ -113,17 +115,21 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<()> {
-    with_database(config, async |Database { site, connection }| {
-        let cluster = db::Cluster::read(connection).await?;
+    block_on(async {
+        let site = site(config)?;
+        let mut connection = connect(config).await?;
+        let cluster = db::Cluster::read(&mut connection).await?;
         site.statements
             .set_several_writers(cluster.has_several_writers());
-        let missing = db::missing_migrations(connection, &site.tables).await?;
+        let missing = db::missing_migrations(&mut connection, &site.tables).await?;
+        // The rest uses the pool: where connections are few, this one may be the last.
+        connection.close().await?;
         if missing != Some(0) {
             bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
         }
         let portal = portal_overrides(&config.wordpress);
         let webhooks = Webhooks {
-            site,
+            site: &site,
             portal: &portal,
         };
         carry_out(command, webhooks, config.admin.old_keys).await

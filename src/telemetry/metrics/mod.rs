@@ -68,8 +68,7 @@ pub struct Metrics {
     retries: Family<ReasonLabel, Counter>,
     database_up: Gauge,
     connections: Family<StateLabel, Gauge>,
-    /// The maximum number of connections.
-    pub connections_limit: Gauge,
+    connections_limit: Gauge,
     waiting_for_connection: Gauge,
     /// Time to get a connection, or to fail.
     pub connection_wait_seconds: Histogram,
@@ -231,6 +230,11 @@ impl Metrics {
             gauge.set(signed(count as u64));
         }
         self.waiting_for_connection.set(signed(waiting as u64));
+    }
+
+    /// Sets how many connections may be open at once: as configured, or as the server allows.
+    pub fn set_connections_limit(&self, limit: usize) {
+        self.connections_limit.set(signed(limit as u64));
     }
 
     /// Encodes all metrics in the text format of `OpenMetrics`.

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, MySqlConnection};
 use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::invariants;
+use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 use crate::harness::tables::numbers;
@@ -46,6 +47,18 @@ fn assert_says(sidecar: &Sidecar, words: &str) {
     let errors = errors(sidecar);
     let says = errors.iter().any(|line| line.contains(words));
     assert!(says, "{errors:#?}");
+}
+
+/// The database is not away: no refusal is counted or logged as such.
+async fn assert_needs_operator(sidecar: &Sidecar) {
+    let scrape = metrics::scrape(&sidecar.client).await;
+    let calls = |outcome: &str| {
+        let series = format!("fcom_sidecar_calls_total{{outcome=\"{outcome}\"}}");
+        metrics::value(&scrape, &series)
+    };
+    assert!(calls("needs_operator") > 0.5, "{scrape}");
+    assert!(calls("database_unavailable") < 0.5, "{scrape}");
+    assert_says(sidecar, "outcome=\"needs_operator\"");
 }
 
 /// A server whose tables share files that cannot grow.
@@ -91,6 +104,7 @@ async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
     let users = "SELECT COUNT(*) FROM wp_users WHERE ID > 12";
     assert_eq!(site.number(users).await, executed + 1);
     assert_says(&sidecar, "make room for the database");
+    assert_needs_operator(&sidecar).await;
     site.execute("DROP TABLE ballast").await;
     heals(&sidecar, "after@example.com").await;
     invariants::wait_for_tally(&site).await;
@@ -111,6 +125,7 @@ async fn a_table_that_lacks_a_column_is_named_and_needs_no_restart() {
         assert_refused(&sidecar.client.call(MEMBERS_HOOK, &fields).await);
         assert_says(&sidecar, &format!("Unknown column '{column}'"));
         assert_says(&sidecar, "Remedy: the tables are not what they should be");
+        assert_needs_operator(&sidecar).await;
         let nobody = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'new@example.com'";
         assert_eq!(site.number(nobody).await, 0);
         site.execute(&rename("gone", column)).await;

@@ -4,5 +4,6 @@ mod clock_jumps;
 mod database_away;
 mod database_unresponsive;
 mod database_unusable;
+mod few_connections;
 mod mail_server_misbehaves;
 mod overload;

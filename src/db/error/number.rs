@@ -1,0 +1,51 @@
+//! MySQL and MariaDB error numbers.
+
+pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
+pub(super) const DEADLOCK: u16 = 1213;
+pub(super) const RECORD_CHANGED: u16 = 1020;
+pub(super) const TOO_MANY_CONNECTIONS: u16 = 1040;
+pub(super) const SERVER_SHUTDOWN: u16 = 1053;
+pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;
+/// One of the account's limits; the others are for statements and connections per hour.
+pub(super) const ACCOUNT_LIMIT: u16 = 1226;
+pub(super) const NO_SUCH_TABLE: u16 = 1146;
+pub(super) const DUPLICATE_KEY: u16 = 1062;
+/// Table, column, index or primary key exists; a column or index to be changed or dropped does not.
+pub(super) const DONE_ALREADY: [u16; 6] = [1050, 1054, 1060, 1061, 1068, 1091];
+pub(super) const CONNECTION_KILLED: u16 = 1927;
+pub(super) const NORMAL_SHUTDOWN: u16 = 1079;
+pub(super) const ABORTED_BY_SHUTDOWN: u16 = 1080;
+pub(super) const SESSION_KILLED: u16 = 3169;
+pub(super) const IDLE_DISCONNECT: u16 = 4031;
+pub(super) const INCORRECT_STRING: u16 = 1366;
+pub(super) const DATA_TOO_LONG: u16 = 1406;
+/// A column is compared with text that has characters which its character set lacks: with one text, two, or more.
+pub(super) const INCOMPARABLE: [u16; 3] = [1267, 1270, 1271];
+/// `MySQL`'s errors for characters missing from a column's character set, in a literal and in a parameter.
+pub(super) const NO_CONVERSION: [u16; 2] = [3854, 3988];
+pub(super) const READ_ONLY_OPTION: u16 = 1290;
+pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
+pub(super) const READ_ONLY_SERVER: u16 = 1836;
+/// `MySQL` admits administrators only; a member that was expelled from its group may do this.
+pub(super) const OFFLINE_MODE: u16 = 3032;
+pub(super) const INTERRUPTED: u16 = 1317;
+/// A conflict at commit in `MySQL` Group Replication.
+pub(super) const ROLLED_BACK_AT_COMMIT: u16 = 3101;
+pub(super) const COMMIT_FAILED: u16 = 1180;
+/// Officially "Unknown command"; a Galera node outside the majority answers every statement with it.
+pub(super) const NOT_PREPARED: u16 = 1047;
+/// Disk full, file or temporary file not written, storage engine error, table or tablespace full, undo slots used
+/// up; the last two are operating system error numbers that old servers pass on.
+pub(super) const FULL_STORAGE: [u16; 9] = [1021, 1026, 1030, 1114, 1137, 1637, 1878, 3, 28];
+/// Files that cannot be opened, crashed or corrupt tables and indexes, missing tablespaces.
+pub(super) const BROKEN_STORAGE: [u16; 12] = [
+    1016, 1017, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1815, 1932,
+];
+/// Out of memory, locks or threads; statements that the server ends because they take too long (MariaDB, MySQL).
+pub(super) const SHORT_OF_RESOURCES: [u16; 7] = [1037, 1038, 1041, 1135, 1206, 1969, 3024];
+pub(super) const UNKNOWN_COLUMN: u16 = 1054;
+pub(super) const NO_DEFAULT: u16 = 1364;
+/// A value that the column's type does not allow.
+pub(super) const TRUNCATED: [u16; 2] = [1265, 1292];
+/// The account may not use the database, a table or a column; its password has expired, or it is locked (`MySQL`).
+pub(super) const DENIED: [u16; 8] = [1044, 1045, 1142, 1143, 1820, 1862, 3118, 3955];
