@@ -18,7 +18,7 @@ mod tables;
 
 pub use batch::{Answer, Batch};
 pub use cluster::Cluster;
-pub use error::{DatabaseError, Doing, ErrorKind};
+pub use error::{DatabaseError, Doing, ErrorKind, found};
 pub use insist::{RETRY_FOR, insist, pauses};
 pub use literal::Literal;
 pub use migrations::{OwnTables, migrate, missing_migrations, own_tables};

@@ -33,6 +33,18 @@ pub struct ProfileFacts {
 }
 
 impl ProfileFacts {
+    /// Every text.
+    pub fn texts(&mut self) -> [&mut String; 6] {
+        [
+            &mut self.first_name,
+            &mut self.last_name,
+            &mut self.display_name,
+            &mut self.description,
+            &mut self.website,
+            &mut self.cover_photo,
+        ]
+    }
+
     /// The profile's display name: the real name if there is one, else WordPress's display name.
     fn display_name(&self) -> String {
         let both = format!("{} {}", self.first_name, self.last_name);

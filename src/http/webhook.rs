@@ -222,6 +222,7 @@ fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookC
         https,
         idempotency: None,
         caller,
+        basic_plane: false,
     }
 }
 

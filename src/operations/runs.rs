@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{self, Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::provision::Email;
 
@@ -206,10 +206,8 @@ pub(super) async fn user_id(
     let query = sqlx::query_as(statements.users_by_name.sql()).bind(user);
     let forms = forms.iter().cycle().take(3);
     let query = forms.fold(query, sqlx::query::QueryAs::bind);
-    let found: Vec<(String, u64)> = query
-        .fetch_all(connection)
-        .await
-        .doing("look for the user")?;
+    let found = query.fetch_all(connection).await;
+    let found: Vec<(String, u64)> = db::found(found.doing("look for the user"))?;
     let by_login = found.iter().find(|(found_by, _)| found_by == "login");
     let found = by_login.or(found.first());
     found.map(|(_, id)| *id).ok_or(RunLogError::UnknownUser)

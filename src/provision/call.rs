@@ -38,6 +38,8 @@ pub struct WebhookCall {
     pub idempotency: Option<Idempotency>,
     /// The caller.
     pub caller: Caller,
+    /// Whether names are kept to characters up to U+FFFF, all that columns in `utf8mb3` can hold.
+    pub basic_plane: bool,
 }
 
 impl WebhookCall {
@@ -54,18 +56,21 @@ impl WebhookCall {
 
     /// The same call, with names that fit into columns that cannot hold characters above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
-        let basic = |name: &[u8]| {
-            let name = String::from_utf8_lossy(name);
-            let kept: String = name.chars().filter(|c| c.len_utf8() < 4).collect();
-            kept.into_bytes()
-        };
+        let basic = |name: &[u8]| basic_plane(&String::from_utf8_lossy(name)).into_bytes();
+        let login = self.user_login.as_deref().map(basic);
         Self {
             first_name: basic(&self.first_name),
             last_name: basic(&self.last_name),
-            user_login: self.user_login.as_deref().map(basic),
+            user_login: login.filter(|login| !loose::is_empty(login)),
+            basic_plane: true,
             ..self
         }
     }
+}
+
+/// The text without characters above U+FFFF.
+pub(super) fn basic_plane(text: &str) -> String {
+    text.chars().filter(|c| c.len_utf8() < 4).collect()
 }
 
 /// A webhook's key, which is a credential: shown only as a fingerprint.
@@ -205,6 +210,7 @@ pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
             request_id: None,
             is_address_recorded: false,
         },
+        basic_plane: false,
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::names::Taken;
 use super::runs::EarlierRun;
 use super::{Email, ProvisionError, WebhookCall, WebhookKey};
-use crate::db::{Connection, Doing, TableNames};
+use crate::db::{self, Connection, DatabaseError, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::fluentcommunity::webhook::Webhook;
 use crate::site::Site;
@@ -48,35 +48,19 @@ impl Facts {
         call: &WebhookCall,
         names: &[String],
     ) -> Result<Self, ProvisionError> {
-        let (key, email) = (&call.key, call.email.as_ref().ok());
-        let forms = email.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
-        let last = forms.last().into_iter().cycle();
-        let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
-        // There is always a name to look up, so that the statement has one shape.
-        let unnamed = [String::new()];
-        let asked = if names.is_empty() { &unnamed } else { names };
-        let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
-        query = query.bind(key.for_lookup());
-        query = query.bind(key.old_key_hash());
-        query = query.bind(site.clock.now().naive_utc());
-        query = three_forms
-            .iter()
-            .fold(query, |query, form| query.bind(*form));
-        let idempotency = call.idempotency.as_ref();
-        query = query.bind(idempotency.map(|idempotency| &idempotency.key[..]));
-        for name in asked {
-            query = query.bind(name).bind(name).bind(name).bind(name);
+        let forms = call.email.as_ref().ok();
+        let forms = forms.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
+        let read = |rows, names| Self::read(rows, &site.tables, &call.key, &forms, names);
+        match ask(connection, site, call, &forms, names).await {
+            Ok(rows) => read(rows, names),
+            Err(error) if error.is_unstorable() => {
+                // It is the key, which then no webhook has, or one of the names.
+                let rows = ask(connection, site, call, &forms, &[]).await;
+                read(db::found(rows)?, &[])?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
         }
-        query = three_forms
-            .iter()
-            .fold(query, |query, form| query.bind(*form));
-        let mut rows: Vec<FactRow> = query
-            .fetch_all(connection)
-            .await
-            .doing("read the webhook, the options and the user")?;
-        // PHP takes the first row it gets, in practice the one with the lowest id.
-        rows.sort_by_key(|row| row.id);
-        Self::read(rows, &site.tables, key, &forms, names)
     }
 
     fn read(
@@ -125,6 +109,42 @@ impl Facts {
                 .find(|run| run.executed.webhook_id == id),
         })
     }
+}
+
+async fn ask(
+    connection: &mut Connection,
+    site: &Site,
+    call: &WebhookCall,
+    forms: &[String],
+    names: &[String],
+) -> Result<Vec<FactRow>, DatabaseError> {
+    let last = forms.last().into_iter().cycle();
+    let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
+    // There is always a name to look up, so that the statement has one shape.
+    let unnamed = [String::new()];
+    let asked = if names.is_empty() { &unnamed } else { names };
+    let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
+    query = query.bind(call.key.for_lookup());
+    query = query.bind(call.key.old_key_hash());
+    query = query.bind(site.clock.now().naive_utc());
+    query = three_forms
+        .iter()
+        .fold(query, |query, form| query.bind(*form));
+    let idempotency = call.idempotency.as_ref();
+    query = query.bind(idempotency.map(|idempotency| &idempotency.key[..]));
+    for name in asked {
+        query = query.bind(name).bind(name).bind(name).bind(name);
+    }
+    query = three_forms
+        .iter()
+        .fold(query, |query, form| query.bind(*form));
+    let mut rows: Vec<FactRow> = query
+        .fetch_all(connection)
+        .await
+        .doing("read the webhook, the options and the user")?;
+    // PHP takes the first row it gets, in practice the one with the lowest id.
+    rows.sort_by_key(|row| row.id);
+    Ok(rows)
 }
 
 impl Facts {

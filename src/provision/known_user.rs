@@ -2,6 +2,7 @@
 //! network also the membership of the site. Everything else in the call is ignored, as in PHP.
 
 use super::ProvisionError;
+use super::call::basic_plane;
 use super::claims;
 use super::member::Member;
 use super::names::UsernameSource;
@@ -96,14 +97,20 @@ async fn profile(
     facts.description_rendered = rendered(&facts.description).await?;
     facts.display_name.clone_from(&user.display_name);
     facts.website.clone_from(&user.user_url);
+    let mut login = user.user_login.clone();
+    if transaction.execution.call.basic_plane {
+        for text in facts.texts().into_iter().chain([&mut login]) {
+            *text = basic_plane(text);
+        }
+    }
     let source = UsernameSource {
         user_id: user.id,
-        login: &user.user_login,
+        login: &login,
         fallbacks: [
             &user.user_nicename,
             &facts.first_name,
             &facts.last_name,
-            &user.display_name,
+            &facts.display_name,
         ],
         rules,
     };

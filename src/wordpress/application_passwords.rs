@@ -8,7 +8,7 @@ use super::password;
 use super::php::{self, Value, loose};
 use super::reset_key::fast_hash;
 use super::sanitize::email::is_email;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{self, Connection, DatabaseError, Doing, Statements};
 
 /// Matches no known password, and costs as much to check as a stored hash.
 const DECOY_PHPASS: &str = "$P$BabcdefghAAAAAAAAAAAAAAAAAAAAA.";
@@ -36,12 +36,9 @@ pub async fn candidate(
     statements: &Statements,
     name: &str,
 ) -> Result<Option<Candidate>, DatabaseError> {
-    let mut rows: Vec<Row> = sqlx::query_as(statements.application_passwords.sql())
-        .bind(name)
-        .bind(name)
-        .fetch_all(connection)
-        .await
-        .doing("read the user's application passwords")?;
+    let rows = sqlx::query_as(statements.application_passwords.sql());
+    let rows = rows.bind(name).bind(name).fetch_all(connection).await;
+    let mut rows: Vec<Row> = db::found(rows.doing("read the user's application passwords"))?;
     rows.retain(|row| row.place == 1 || is_email(name.as_bytes()));
     rows.sort_by_key(|row| (row.place, row.user_id));
     Ok(rows.into_iter().next().map(|row| Candidate {

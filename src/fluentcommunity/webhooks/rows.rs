@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::portal::PortalOptions;
 use super::{Portal, PortalOverrides};
-use crate::db::{Connection, DatabaseError, Doing, Statements, TableNames};
+use crate::db::{self, Connection, DatabaseError, Doing, Statements, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
 use crate::wordpress::options::{OptionRow, SiteOptions};
 
@@ -47,7 +47,7 @@ pub async fn list(
     pattern.push('%');
     let rows = sqlx::query_as(statements.list_webhooks.sql());
     let rows = rows.bind(&pattern).bind(&pattern);
-    rows.fetch_all(connection).await.doing("list the webhooks")
+    db::found(rows.fetch_all(connection).await.doing("list the webhooks"))
 }
 
 /// The webhook with this id.

@@ -1,5 +1,6 @@
 //! The effects of a call: its answer and the site's rows, as PHP would have left them.
 
+mod characters;
 mod contract;
 mod course_emails;
 mod differences;
