@@ -1,1 +1,1 @@
-INSERT INTO {prefix}actionscheduler_groups (slug) VALUES (?)
+INSERT INTO {prefix}actionscheduler_groups (slug{more columns}) VALUES (?{more values})

@@ -1,2 +1,2 @@
-INSERT INTO {usermeta} (user_id, meta_key, meta_value)
-VALUES {each: (?, ?, ?)}
+INSERT INTO {usermeta} (user_id, meta_key, meta_value{more columns})
+VALUES {each: (?, ?, ?{more values})}

@@ -145,6 +145,7 @@ pub(super) async fn keep_house(
         forget_old_keys(&site, now).await;
         let days = TimeDelta::days(refused.retention_days.into());
         forget_refused(&site, now - days).await;
+        refresh_columns(&site).await;
     }
 }
 
@@ -154,6 +155,14 @@ async fn forget_old_keys(site: &Site, now: DateTime<Utc>) {
         .pool
         .work(async |connection| old_keys::prune(connection, &site.statements, now).await);
     if let Err(error) = forgotten.await {
+        tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+    }
+}
+
+/// A column that others added may be gone or have a default by now.
+async fn refresh_columns(site: &Site) {
+    let refreshed = db::refresh_columns(&site.pool, &site.statements, &site.tables);
+    if let Err(error) = refreshed.await {
         tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
     }
 }

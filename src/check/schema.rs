@@ -31,6 +31,8 @@ pub(super) struct Column {
     pub(super) charset: Option<String>,
     /// `auto_increment`, `STORED GENERATED` and the like.
     pub(super) extra: String,
+    /// `varchar` and the like.
+    pub(super) data_type: String,
     /// Whether a strict session refuses an INSERT that does not name it.
     pub(super) needs_value: bool,
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use super::report::Finding;
 use super::schema::{Column, Schema};
 use crate::config::Transport;
-use crate::db::{DatabaseError, Index, Obstacle, Purpose, SiteTable, is_unicode, site_tables};
+use crate::db::{
+    DatabaseError, Index, Obstacle, Purpose, SiteTable, implicit_default, is_unicode, site_tables,
+};
 
 pub(super) const TABLES: &str = "tables";
 pub(super) const OPTIONAL_TABLES: &str = "optional-tables";
@@ -155,14 +157,18 @@ impl Schema {
             c.needs_value && !written && !id && !c.extra.to_ascii_uppercase().contains("GENERATED")
         });
         findings.extend(strange.map(|c| {
-            Finding::failed(
-                COLUMNS,
-                format!(
-                    "{name}.{} has no default: the strict session refuses every new row",
-                    c.name
+            let found = format!("{name}.{} has no default", c.name);
+            match implicit_default(&c.data_type.to_ascii_lowercase()) {
+                Some(value) => Finding::ok(
+                    COLUMNS,
+                    format!("{found}: new rows get {value} there, as in WordPress's session"),
                 ),
-                self.alter(name, &format!("ALTER COLUMN {} SET DEFAULT …", c.name)),
-            )
+                None => Finding::failed(
+                    COLUMNS,
+                    format!("{found}: the server refuses every new row"),
+                    self.alter(name, &format!("ALTER COLUMN {} SET DEFAULT …", c.name)),
+                ),
+            }
         }));
         findings
     }

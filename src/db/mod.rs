@@ -1,6 +1,7 @@
 //! Database access: connections and their sessions, table names, the SQL files, our own tables, and errors. No module
 //! above this one opens a connection or writes SQL of its own.
 
+mod additions;
 mod allowance;
 mod batch;
 mod cluster;
@@ -15,6 +16,7 @@ mod session;
 mod site_tables;
 mod statements;
 mod tables;
+mod unknown_columns;
 
 pub use batch::{Answer, Batch};
 pub use cluster::Cluster;
@@ -28,6 +30,7 @@ pub use session::{SQL_MODE, connect, connect_options};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
+pub use unknown_columns::{follow_columns, implicit_default, refresh_columns};
 
 /// Runs a query inside a transaction that the caller owns.
 pub type Connection = sqlx::MySqlConnection;

@@ -3,13 +3,15 @@
 //! Tokens in the files: `{prefix}`, `{users}`, `{usermeta}` are table names; `{base}` is the prefix of the tables that
 //! the sites of a network share; `{local_time}` is one bound literal of site local time for a TIMESTAMP column;
 //! `{each: …}` is repeated, comma-separated, once per row or value; `{network: …}` is kept only for a site of a network,
-//! and may contain `{blog_id}`.
+//! and may contain `{blog_id}`. `{more columns}` and `{more values}` are columns of the site's table that others have
+//! added.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::additions::Additions;
 use super::{Literal, TableNames};
 
 /// A site-local literal `YYYY-MM-DD HH:MM:SS` in the form that the TIMESTAMP column accepts. PHP's non-strict session
@@ -25,6 +27,8 @@ const LOCAL_TIME: &str = "COALESCE(FROM_UNIXTIME(NULLIF(\
 pub struct Statement {
     text: String,
     once: SqlStr,
+    /// For a statement that inserts rows into a table of the site: the table's name, and its columns that others added.
+    additions: Option<(String, Additions)>,
 }
 
 impl Statement {
@@ -41,31 +45,59 @@ impl Statement {
             .replace("{base}", tables.base())
             .replace("{local_time}", LOCAL_TIME);
         let text = for_network(&text, tables.blog_id());
-        let once = safe(expand(&text, 1));
-        Self { text, once }
+        let once = safe(expand(&with_columns(&text, "", ""), 1));
+        Self {
+            text,
+            once,
+            additions: None,
+        }
+    }
+
+    /// The statement, which from now on also fills these columns if it inserts rows into their table.
+    fn filling(mut self, additions: &Additions) -> Self {
+        if self.text.contains(MORE_COLUMNS) {
+            let mut words = self.text.split_whitespace();
+            let table = words.by_ref().skip_while(|word| *word != "INTO").nth(1);
+            let table = table.expect("a table is inserted into").to_owned();
+            self.additions = Some((table, additions.clone()));
+        }
+        self
+    }
+
+    /// The text with the columns that others added.
+    fn text(&self) -> Option<String> {
+        let (table, additions) = self.additions.as_ref()?;
+        let more = additions.of(table)?;
+        Some(with_columns(&self.text, &more.columns, &more.values))
     }
 
     /// The statement with `{each: …}` once.
     pub fn sql(&self) -> SqlStr {
-        self.once.clone()
+        match self.text() {
+            Some(text) => safe(expand(&text, 1)),
+            None => self.once.clone(),
+        }
     }
 
     /// The statement with `{each: …}` repeated `count` times, at least once.
     pub fn repeated(&self, count: usize) -> SqlStr {
         if count <= 1 {
-            self.sql()
-        } else {
-            safe(expand(&self.text, count))
+            return self.sql();
         }
+        let text = self.text();
+        let text = text.unwrap_or_else(|| with_columns(&self.text, "", ""));
+        safe(expand(&text, count))
     }
 
     /// The statement with literals instead of its parameters, and `{each: …}` repeated to match them.
     pub(super) fn filled(&self, literals: &[Literal<'_>]) -> String {
+        let text = self.text();
+        let text = text.unwrap_or_else(|| with_columns(&self.text, "", ""));
         let marks = |text: &str| text.matches('?').count();
-        let each = marks(&self.text[each_range(&self.text)]);
-        let fixed = marks(&self.text) - each;
+        let each = marks(&text[each_range(&text)]);
+        let fixed = marks(&text) - each;
         let count = (literals.len().saturating_sub(fixed)).checked_div(each);
-        let text = expand(&self.text, count.unwrap_or(1));
+        let text = expand(&text, count.unwrap_or(1));
         assert_eq!(
             marks(&text),
             literals.len(),
@@ -82,10 +114,18 @@ impl Statement {
     }
 }
 
-/// Sound: the text is a file of this crate. Only names that `TableNames` has checked and literals that [`Literal`] has
-/// written were inserted.
+/// Sound: the text is a file of this crate. Only names that `TableNames` or `unknown_columns` has checked and literals
+/// that [`Literal`] has written were inserted.
 pub(super) fn safe(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
+}
+
+const MORE_COLUMNS: &str = "{more columns}";
+const MORE_VALUES: &str = "{more values}";
+
+fn with_columns(text: &str, columns: &str, values: &str) -> String {
+    text.replace(MORE_COLUMNS, columns)
+        .replace(MORE_VALUES, values)
 }
 
 fn expand(text: &str, count: usize) -> String {
@@ -133,15 +173,19 @@ macro_rules! statements {
         pub struct Statements {
             $(pub $name: Statement,)*
             several_writers: Arc<AtomicBool>,
+            additions: Additions,
         }
 
         impl Statements {
             /// Renders every file for one site.
             pub fn render(tables: &TableNames) -> Self {
+                let additions = Additions::default();
                 Self {
                     $($name: Statement::render(
-                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables),)*
+                        include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), tables,
+                    ).filling(&additions),)*
                     several_writers: Arc::default(),
+                    additions,
                 }
             }
 
@@ -154,6 +198,11 @@ macro_rules! statements {
             /// Sets the above, for every clone; it is detected when the database is first reached.
             pub fn set_several_writers(&self, several: bool) {
                 self.several_writers.store(several, Ordering::Relaxed);
+            }
+
+            /// Columns of the site's tables that others added, and that the statements fill.
+            pub(super) fn additions(&self) -> &Additions {
+                &self.additions
             }
 
             /// All statements with their names, so that a test can prepare each of them.

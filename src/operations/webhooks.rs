@@ -107,17 +107,25 @@ impl Webhooks<'_> {
         &self,
         settings: impl Fn(bool) -> WebhookSettings,
     ) -> Result<ManagedWebhook, ChangeError> {
+        let Site {
+            pool,
+            statements,
+            tables,
+            ..
+        } = self.site;
         let settings = &settings;
-        db::insist(|| {
-            self.site.pool.work(async |connection| {
-                let environment = self.environment(connection).await?;
-                let settings = settings(environment.course_module);
-                let context = self.context(&environment);
-                let row = webhooks::create(connection, context, &settings).await?;
-                Ok(managed(row, &environment))
+        let create = || {
+            db::insist(|| {
+                pool.work(async |connection| {
+                    let environment = self.environment(connection).await?;
+                    let settings = settings(environment.course_module);
+                    let context = self.context(&environment);
+                    let row = webhooks::create(connection, context, &settings).await?;
+                    Ok(managed(row, &environment))
+                })
             })
-        })
-        .await
+        };
+        db::follow_columns(pool, statements, tables, create).await
     }
 
     /// Changes a webhook's settings with `edit`, which gets the previous settings and whether courses are on.

@@ -18,6 +18,7 @@ use super::runs::{self, Uncounted};
 use super::transaction::Transaction;
 use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user};
 use crate::db;
+use crate::site::Site;
 use crate::telemetry::phase;
 
 /// Runs a call to completion, even if the client has disconnected. Then drops `place`.
@@ -32,8 +33,10 @@ pub async fn provision(
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {
         let _place = place;
-        let result = match carry_out(&calls, &call).await {
-            Err(error) if error.is_unstorable() => carry_out(&calls, &call.in_basic_plane()).await,
+        let result = match follow_columns(&calls, &call).await {
+            Err(error) if error.is_unstorable() => {
+                follow_columns(&calls, &call.in_basic_plane()).await
+            }
             result => result,
         };
         tell(&result);
@@ -63,6 +66,17 @@ fn tell(result: &Result<Executed, ProvisionError>) {
             span.record("call.outcome", error.outcome().word());
         }
     }
+}
+
+/// Carries the call out, also into tables to which others have added columns.
+async fn follow_columns(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
+    let Site {
+        pool,
+        statements,
+        tables,
+        ..
+    } = &*calls.site;
+    db::follow_columns(pool, statements, tables, || carry_out(calls, call)).await
 }
 
 /// Retries until the call is done or another attempt is pointless, and counts the run.

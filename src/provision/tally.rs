@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::runs::{self, Uncounted};
 use super::user_count::count_users;
-use crate::db::{Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
+use crate::db::{self, Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 use crate::site::Site;
 use crate::telemetry::{self, Metrics};
@@ -237,7 +237,14 @@ impl Counter {
         runs: &BTreeMap<u64, Vec<Uncounted>>,
     ) -> Result<(), DatabaseError> {
         let counts_users = self.counts_users && runs.values().flatten().any(|run| run.created);
-        match self.try_to_count(runs, counts_users).await {
+        let Site {
+            pool,
+            statements,
+            tables,
+            ..
+        } = &*self.site;
+        let count = || self.try_to_count(runs, counts_users);
+        match db::follow_columns(pool, statements, tables, count).await {
             // The server may have rolled back the whole transaction.
             Err(CountError::Users(error)) => {
                 tracing::warn!("users not counted: {}", telemetry::chain(&error));

@@ -5,3 +5,4 @@ mod own_tables;
 mod private_server;
 mod round_trips;
 mod statements;
+mod unknown_columns;

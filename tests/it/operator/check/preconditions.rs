@@ -98,7 +98,7 @@ async fn what_a_site_lacks_is_named_and_only_that() {
             "wp_fcom_xprofile lacks short_description",
         ),
         (
-            "ALTER TABLE wp_users ADD COLUMN plugins_own INT NOT NULL",
+            "ALTER TABLE wp_users ADD COLUMN plugins_own POINT NOT NULL",
             "ALTER TABLE wp_users DROP COLUMN plugins_own",
             "columns",
             "wp_users.plugins_own has no default",
