@@ -59,17 +59,27 @@ async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
     match obstacle.await {
         Ok(None) => {}
         Ok(Some(obstacle)) => return Err(obstacle.to_string()),
-        Err(error) => return Err(telemetry::chain(&error)),
+        Err(error) => return Err(reason(&error)),
     }
     let cluster = site
         .pool
         .work(async |connection| db::Cluster::read(connection).await);
-    let cluster = cluster.await.map_err(|error| telemetry::chain(&error))?;
+    let cluster = cluster.await.map_err(|error| reason(&error))?;
     site.statements
         .set_several_writers(cluster.has_several_writers());
     db::migrate(&site.pool, &site.tables)
         .await
-        .map_err(|error| telemetry::chain(&error))
+        .map_err(|error| reason(&error))
+}
+
+/// An error, and what the operator has to do about it.
+fn reason(error: &db::DatabaseError) -> String {
+    let reason = telemetry::chain(error);
+    let remedy = error.remedy();
+    remedy.map_or_else(
+        || reason.clone(),
+        |remedy| format!("{reason}. Remedy: {remedy}"),
+    )
 }
 
 /// Keeps the backlog metrics up to date. During a database outage they keep their last values.

@@ -104,7 +104,9 @@ fn explain(error: &sqlx::Error, place: &Place) -> (String, String) {
             format!(
                 "{user} logs in with caching_sha2_password or sha256_password, which needs an encrypted connection to {server}"
             ),
-            format!("{tls}, or before MySQL 9 use mysql_native_password for this account"),
+            format!(
+                "let the server offer TLS and {tls}, or before MySQL 9 use mysql_native_password for this account"
+            ),
         ),
         sqlx::Error::Protocol(message) if message.contains("authentication plugin") => (
             format!("{server} asks for another way to log in: {message}"),
@@ -229,7 +231,10 @@ fn explain_refusal(number: u16, message: &str, place: &Place) -> (String, String
             found("the way to log in is not available"),
             format!("use caching_sha2_password with TLS (before MySQL 9 and on MariaDB also mysql_native_password) for {user}"),
         ),
-        3159 => (found("the server insists on TLS"), (*tls).to_owned()),
+        3159 => (
+            found("the server insists on TLS"),
+            format!("let the server offer TLS and {tls}"),
+        ),
         1820 | 1862 => (
             found("the password has expired"),
             format!("give {user} a new password that does not expire"),

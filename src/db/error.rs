@@ -4,6 +4,8 @@ mod number;
 
 use std::fmt;
 
+use super::login;
+
 /// A failed statement. Its text is safe to log: values that the server quotes in its messages are removed.
 #[derive(thiserror::Error)]
 #[error("could not {doing}: {}", without_values(cause))]
@@ -12,6 +14,9 @@ pub struct DatabaseError {
     // No `source`: the driver's own text may quote an address.
     cause: sqlx::Error,
 }
+
+/// What work was doing when its time was up.
+pub(super) const HEAR: &str = "hear from the database";
 
 impl fmt::Debug for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +45,7 @@ fn without_values(error: &sqlx::Error) -> String {
         return none_free.to_string();
     }
     let Some(database) = error.as_database_error() else {
-        return error.to_string();
+        return login::cause(error).map_or_else(|| error.to_string(), str::to_owned);
     };
     let Some(number) = number_of(error) else {
         return "the database refused it".to_owned();
@@ -207,6 +212,17 @@ impl DatabaseError {
         self.is_lost_connection() || self.number() == Some(number::COMMIT_FAILED)
     }
 
+    /// Whether work was ended by its time limit: nobody can say which statement was the last that the server executed.
+    pub fn is_unheard(&self) -> bool {
+        self.doing == HEAR
+    }
+
+    /// Whether work that sent a commit, and ended with this error, may be committed all the same. Besides what
+    /// [`leaves_commit_unknown`](Self::leaves_commit_unknown): it was interrupted, and perhaps only after the commit.
+    pub fn may_follow_commit(&self) -> bool {
+        self.leaves_commit_unknown() || self.number() == Some(number::INTERRUPTED)
+    }
+
     /// The database cannot serve us now: no connection is available, it is shutting down, or it needs its operator.
     pub fn is_unavailable(&self) -> bool {
         self.leaves_commit_unknown()
@@ -225,6 +241,9 @@ impl DatabaseError {
             return Some(
                 "raise the limit of connections, the server's or the account's, or lower database.max_connections",
             );
+        }
+        if let Some(remedy) = login::remedy(&self.cause, self.number()) {
+            return Some(remedy);
         }
         let number = self.number()?;
         let is_one_of = |numbers: &[u16]| numbers.contains(&number);

@@ -8,6 +8,7 @@ mod cluster;
 mod error;
 mod insist;
 mod literal;
+mod login;
 mod migrations;
 mod obstacle;
 mod pool;

@@ -13,7 +13,7 @@ use sqlx::{Connection as _, Executor, MySqlConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, News, Place, Refused};
-use super::error::NoneFree;
+use super::error::{HEAR, NoneFree};
 use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
 use super::{Connection, DatabaseError, Doing, ErrorKind};
@@ -201,8 +201,7 @@ impl Pool {
         let connection = connection.inspect_err(|error| self.observer.failed(error.kind()));
         let mut lent = connection?;
         let in_time = tokio::time::timeout(time_limit, work(lent.connection())).await;
-        let result =
-            in_time.unwrap_or_else(|_| Ok(Err(silence()).doing("hear from the database")?));
+        let result = in_time.unwrap_or_else(|_| Ok(Err(silence()).doing(HEAR)?));
         let cause = result.as_ref().err().and_then(Cause::database);
         if let Some(error) = cause {
             self.observer.failed(error.kind());

@@ -143,7 +143,7 @@ impl Replies {
             error if error.is_unstorable() => {
                 locked("A name is too long, or has characters that this site cannot store.")
             }
-            ProvisionError::CommitUnknown(_) | ProvisionError::Aborted(_) => {
+            error if error.leaves_outcome_unknown() => {
                 unavailable("Nobody can say whether the call was executed; send it again")
             }
             ProvisionError::Crowded => {

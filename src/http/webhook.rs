@@ -298,7 +298,14 @@ async fn execute(
             let status = refused.response.status();
             let (is_ours, status) = (status.is_server_error(), status.as_u16());
             let (outcome, reason) = (refused.outcome.word(), telemetry::chain(&error));
-            if let Some(remedy) = error.remedy() {
+            if error.leaves_outcome_unknown() {
+                tracing::warn!(
+                    status,
+                    outcome,
+                    duration_ms,
+                    "call perhaps executed: {reason}"
+                );
+            } else if let Some(remedy) = error.remedy() {
                 tracing::error!(
                     status,
                     outcome,

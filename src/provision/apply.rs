@@ -81,15 +81,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Sends the last batch with the commit. Until the answer arrives, it is unknown whether the call was executed.
+    /// Sends the last batch with the commit.
     async fn commit(self, mut batch: Batch) -> Result<Vec<Answer>, DatabaseError> {
         batch.commit("commit the call");
-        self.execution.set_commit_unknown(true);
         let commit = phase!("client", "commit", "db.system.name" = "mysql");
-        let committed = batch.run(self.connection).instrument(commit).await;
-        let error = committed.as_ref().err();
-        let is_lost = error.is_some_and(DatabaseError::leaves_commit_unknown);
-        self.execution.set_commit_unknown(is_lost);
-        committed
+        let committed = self.execution.commit(batch, self.connection);
+        committed.instrument(commit).await
     }
 }

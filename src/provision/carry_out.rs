@@ -103,7 +103,7 @@ type Done = (Option<Uncounted>, Executed);
 
 /// One complete attempt at a call.
 async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
-    if execution.is_commit_unknown()
+    if execution.is_commit_pending()
         && let Some(done) = already_committed(execution).await?
     {
         return Ok(done);
@@ -137,12 +137,9 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
         }
     };
     match done {
-        // Either our own run: a commit whose answer was lost completed after we had looked. Or a call with the same
+        // Either our own run: a commit that was pending has taken place after we had looked. Or a call with the same
         // idempotency key was faster, or PHP has created the profile.
-        Err(ProvisionError::Database(error)) if error.is_duplicate() => {
-            execution.set_commit_unknown(true);
-            Err(ProvisionError::Raced)
-        }
+        Err(ProvisionError::Database(error)) if error.is_duplicate() => Err(ProvisionError::Raced),
         Err(ProvisionError::LeftoverRows(id)) => {
             let leftovers = &execution.calls.leftovers;
             leftovers.skip(execution.site(), id, began).await?;
@@ -175,14 +172,14 @@ async fn write<'a>(
     transaction.apply(&plan).await
 }
 
-/// The run of a commit whose answer was lost, if the commit took place.
+/// The run of a commit whose answer was lost, if the commit has taken place. If it has not, it may still do so: only its
+/// call id keeps the next attempt from being a second run.
 async fn already_committed(execution: &Execution<'_>) -> Result<Option<Done>, ProvisionError> {
     let (site, call) = (execution.site(), execution.call);
     let found = site
         .pool
         .work(async |connection| runs::of_call(connection, &site.statements, &call.id).await);
     let found = found.await?;
-    execution.set_commit_unknown(false);
     Ok(found.map(|(run, user_id)| {
         let executed = Executed {
             webhook_id: run.webhook_id,

@@ -64,10 +64,10 @@ pub enum ProvisionError {
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The connection was lost during the commit and the database has not come back: the call may or may not be
-    /// executed.
+    /// The connection was lost during the commit, and its run has not been found: the call may or may not be executed.
+    /// The source is how the last attempt to find out, or to execute the call again, ended.
     #[error("the database did not say whether it committed the call")]
-    CommitUnknown(#[source] DatabaseError),
+    CommitUnknown(#[source] Box<ProvisionError>),
     /// Other calls for the same user or login have held the lock for too long.
     #[error("other calls for this user take too long")]
     Busy,
@@ -85,7 +85,8 @@ pub enum ProvisionError {
 impl Cause for ProvisionError {
     fn database(&self) -> Option<&DatabaseError> {
         match self {
-            Self::Database(error) | Self::CommitUnknown(error) => Some(error),
+            Self::Database(error) => Some(error),
+            Self::CommitUnknown(last) => last.database(),
             _ => None,
         }
     }
@@ -147,6 +148,11 @@ impl ProvisionError {
             }
             _ => false,
         }
+    }
+
+    /// Whether the call may have been executed all the same.
+    pub fn leaves_outcome_unknown(&self) -> bool {
+        matches!(self, Self::CommitUnknown(_) | Self::Aborted(_))
     }
 
     /// Whether a column cannot hold a value of the call.

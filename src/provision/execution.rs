@@ -9,14 +9,14 @@ use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
 use super::{Calls, ProvisionError, WebhookCall};
-use crate::db::{Connection, RETRY_FOR};
+use crate::db::{Answer, Batch, Connection, DatabaseError, RETRY_FOR};
 use crate::site::Site;
 use crate::telemetry::{fail, phase};
 use crate::wordpress::password;
 use crate::wordpress::php::loose;
 use crate::wordpress::version::Version;
 
-/// While the outcome of the commit is unknown, retrying for longer is worth it.
+/// While the outcome of a commit is unknown, retrying for longer is worth it.
 const ASK_FOR: Duration = Duration::from_secs(20);
 
 /// State shared by all attempts at one call.
@@ -26,8 +26,8 @@ pub(super) struct Execution<'a> {
     pub(super) started: Instant,
     /// Hashed once, whatever the number of attempts.
     password_hash: OnceCell<String>,
-    /// A commit was sent and has not been answered.
-    commit_unknown: AtomicBool,
+    /// The server got a commit and did not say what became of it: it may still carry it out, however late.
+    commit_pending: AtomicBool,
 }
 
 impl<'a> Execution<'a> {
@@ -38,7 +38,7 @@ impl<'a> Execution<'a> {
             call,
             started: Instant::now(),
             password_hash: OnceCell::new(),
-            commit_unknown: AtomicBool::new(false),
+            commit_pending: AtomicBool::new(false),
         }
     }
 
@@ -117,31 +117,43 @@ impl Execution<'_> {
         Ok(hash)
     }
 
-    /// To be called around a commit: its answer may be lost or never arrive.
-    pub(super) fn set_commit_unknown(&self, unknown: bool) {
-        self.commit_unknown.store(unknown, Ordering::Relaxed);
+    /// Sends a commit, by running `batch`, whose last statement it is. Its answer may be lost or never arrive: this
+    /// future may be dropped. What an earlier attempt left pending stays so, however this one ends.
+    pub(super) async fn commit(
+        &self,
+        batch: Batch,
+        connection: &mut Connection,
+    ) -> Result<Vec<Answer>, DatabaseError> {
+        let was_pending = self.commit_pending.swap(true, Ordering::Relaxed);
+        let committed = batch.run(connection).await;
+        let error = committed.as_ref().err();
+        let is_lost = error.is_some_and(DatabaseError::may_follow_commit);
+        let is_pending = was_pending || is_lost;
+        self.commit_pending.store(is_pending, Ordering::Relaxed);
+        committed
     }
 
-    pub(super) fn is_commit_unknown(&self) -> bool {
-        self.commit_unknown.load(Ordering::Relaxed)
+    /// Whether the server may have committed the call, or may yet do so.
+    pub(super) fn is_commit_pending(&self) -> bool {
+        self.commit_pending.load(Ordering::Relaxed)
     }
 
     /// Whether the call is retried after this error.
     pub(super) fn is_worth_another(&self, error: &ProvisionError) -> bool {
-        if self.is_commit_unknown() {
+        if self.is_commit_pending() {
             error.is_unavailable() && self.started.elapsed() < ASK_FOR
         } else {
             error.is_transient() && self.started.elapsed() < RETRY_FOR
         }
     }
 
-    /// What the last attempt's error means for the call as a whole.
+    /// What the last attempt's error means for the call as a whole: that this attempt has changed nothing says nothing
+    /// about a commit that is still pending.
     pub(super) fn last_word(&self, error: ProvisionError) -> ProvisionError {
-        match error {
-            ProvisionError::Database(error) if self.is_commit_unknown() => {
-                ProvisionError::CommitUnknown(error)
-            }
-            error => error,
+        if self.is_commit_pending() {
+            ProvisionError::CommitUnknown(Box::new(error))
+        } else {
+            error
         }
     }
 }

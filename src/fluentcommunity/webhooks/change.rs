@@ -8,11 +8,11 @@ use sqlx::Row as _;
 
 use super::rows::{self, Environment, WebhookRow};
 use super::{Kind, SpacesAndCourses, WebhookSettings, key};
-use crate::db::{Batch, Cause, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::db::{Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::fluentcommunity::webhook::{UnreadableWebhook, Webhook};
 use crate::wordpress::time::format;
 
-/// Why a webhook was not changed. The database is unchanged.
+/// Why a webhook was not changed, or nobody knows whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// There is no webhook with this id.
@@ -24,6 +24,11 @@ pub enum ChangeError {
     /// A column cannot store the title.
     #[error("the title has characters that this site cannot store")]
     Unstorable(#[source] DatabaseError),
+    /// The commit was sent, and the database has not said what became of it.
+    #[error(
+        "the database did not say whether it made this change: look at the webhook before you repeat it"
+    )]
+    OutcomeUnknown(#[source] DatabaseError),
     /// A statement failed.
     #[error(transparent)]
     Database(DatabaseError),
@@ -33,6 +38,9 @@ impl From<DatabaseError> for ChangeError {
     fn from(error: DatabaseError) -> Self {
         if error.is_unstorable() {
             Self::Unstorable(error)
+        } else if error.is_unheard() {
+            // A change is short, so what was waited for in vain may well be its commit.
+            Self::OutcomeUnknown(error)
         } else {
             Self::Database(error)
         }
@@ -42,7 +50,9 @@ impl From<DatabaseError> for ChangeError {
 impl Cause for ChangeError {
     fn database(&self) -> Option<&DatabaseError> {
         match self {
-            Self::Unstorable(error) | Self::Database(error) => Some(error),
+            Self::Unstorable(error) | Self::OutcomeUnknown(error) | Self::Database(error) => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -87,9 +97,8 @@ pub async fn create(
     let doing = "insert the webhook";
     let inserted = batch.add(&site.statements.insert_webhook, doing, &literals);
     batch.commit("commit the webhook");
-    let id = batch.run(connection).await?[inserted].last_insert_id;
-    let row = rows::find(connection, site.statements, id).await?;
-    row.ok_or(ChangeError::Unknown(id))
+    let id = commit(connection, batch).await?[inserted].last_insert_id;
+    committed(connection, site.statements, id).await
 }
 
 /// Applies `edit` to a webhook's settings and keeps everything else in the record.
@@ -115,9 +124,8 @@ pub async fn update(
         &literals,
     );
     batch.commit("commit the webhook");
-    batch.run(connection).await?;
-    let row = rows::find(connection, site.statements, id).await?;
-    row.ok_or(ChangeError::Unknown(id))
+    commit(connection, batch).await?;
+    committed(connection, site.statements, id).await
 }
 
 /// A webhook with its new key, and the time the old key expires.
@@ -165,10 +173,9 @@ pub async fn rotate(
         &literals,
     );
     batch.commit("commit the new key");
-    batch.run(connection).await?;
-    let row = rows::find(connection, site.statements, id).await?;
+    commit(connection, batch).await?;
     Ok(Rotated {
-        row: row.ok_or(ChangeError::Unknown(id))?,
+        row: committed(connection, site.statements, id).await?,
         old_key_valid_until: until,
     })
 }
@@ -194,10 +201,33 @@ pub async fn delete(
         &[id.into()],
     );
     batch.commit("commit the deletion");
-    match batch.run(connection).await?[deleted].affected {
+    match commit(connection, batch).await?[deleted].affected {
         0 => Err(ChangeError::Unknown(id)),
         _ => Ok(()),
     }
+}
+
+/// Sends the last batch of a change, which ends with its commit.
+async fn commit(connection: &mut Connection, batch: Batch) -> Result<Vec<Answer>, ChangeError> {
+    let committed = batch.run(connection).await;
+    committed.map_err(|error| {
+        if error.may_follow_commit() {
+            ChangeError::OutcomeUnknown(error)
+        } else {
+            error.into()
+        }
+    })
+}
+
+/// The webhook after a change, which has been committed.
+async fn committed(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<WebhookRow, ChangeError> {
+    let row = rows::find(connection, statements, id).await;
+    let row = row.map_err(ChangeError::OutcomeUnknown)?;
+    row.ok_or(ChangeError::Unknown(id))
 }
 
 /// Begins a transaction that locks the webhook against the tally and concurrent changes, and returns its value.

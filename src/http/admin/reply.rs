@@ -84,6 +84,14 @@ pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
             "not_storable",
             "The title is too long, or has characters that this site cannot store",
         ),
+        ChangeError::OutcomeUnknown(_) => {
+            tracing::warn!("management perhaps done: {}", telemetry::chain(cause));
+            error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "outcome_unknown",
+                "Nobody can say whether this was changed; look at the webhook before you repeat it",
+            )
+        }
         ChangeError::Database(cause) => database(cause),
     }
 }

@@ -96,6 +96,56 @@ async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
     invariants::assert_hold(&site).await;
 }
 
+/// The server still has the transaction, with its locks, and no run of it shows yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_the_server_may_still_carry_out_is_not_called_undone() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let sidecar = behind(&proxy, &site).await;
+    let fields = [("email", "pending@example.com")];
+    let call = sidecar.client.call(PLAIN_HOOK, &fields);
+    let started = Instant::now();
+    let (response, ()) = tokio::join!(call, proxy.hold_the_next_commit());
+    assert!(started.elapsed() > ASKED_FOR);
+    assert_eq!(response.status, 503);
+    let said = response.text();
+    assert!(said.contains("Nobody can say whether"), "{said}");
+    sidecar.says("call perhaps executed").await;
+    sidecar.says("outcome=\"commit_unknown\"").await;
+    let committed = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'pending@example.com'";
+    assert_eq!(site.number(committed).await, 0);
+
+    proxy.deliver();
+    site.comes(committed).await;
+    // The answer told the caller to call again.
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    assert_eq!(site.number(committed).await, 1);
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_arrives_while_the_call_is_tried_again_is_its_only_run() {
+    for email in ["late@example.com", "existing@example.com"] {
+        let site = Site::new("71").await;
+        let proxy = Proxy::start(&site).await;
+        let sidecar = behind(&proxy, &site).await;
+        let fields = [("email", email)];
+        let call = sidecar.client.execute(PLAIN_HOOK, &fields);
+        let fault = async {
+            proxy.hold_the_next_commit().await;
+            // The next attempt waits for the locks of the one whose commit is pending.
+            sidecar.says("error 1205").await;
+            proxy.deliver();
+        };
+        let (id, ()) = tokio::join!(call, fault);
+        let runs = "SELECT GROUP_CONCAT(user_id) FROM wp_fcom_sidecar_runs";
+        assert_eq!(site.text(runs).await, Some(id.to_string()));
+        invariants::wait_for_tally(&site).await;
+        invariants::assert_hold(&site).await;
+    }
+}
+
 #[tokio::test]
 async fn a_locked_user_keeps_nobody_else_waiting() {
     let site = Site::new("71").await;

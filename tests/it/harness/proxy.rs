@@ -1,5 +1,5 @@
-//! A proxy in front of the database that fails as networks do: it falls silent, or breaks just before a commit's
-//! answer.
+//! A proxy in front of the database that fails as networks do: it falls silent, breaks just before a commit's answer, or
+//! delivers a commit late.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +37,11 @@ struct State {
     /// Whether the next commit loses its answer and all connections break.
     cuts_at_commit: AtomicBool,
     commit_lost: watch::Sender<bool>,
+    /// Whether the next commit is held back and its client's connection breaks.
+    holds_commit: AtomicBool,
+    commit_held: watch::Sender<bool>,
+    /// Whether what was held back is delivered.
+    delivers: watch::Sender<bool>,
     round_trips: AtomicU64,
 }
 
@@ -52,6 +57,9 @@ impl Proxy {
                 cut: watch::Sender::new(0),
                 cuts_at_commit: AtomicBool::new(false),
                 commit_lost: watch::Sender::new(false),
+                holds_commit: AtomicBool::new(false),
+                commit_held: watch::Sender::new(false),
+                delivers: watch::Sender::new(false),
                 round_trips: AtomicU64::new(0),
             }),
             accepting: Mutex::default(),
@@ -96,6 +104,19 @@ impl Proxy {
         self.state.cut.send_replace(u64::MAX);
     }
 
+    /// Waits for the next commit, holds it back, and breaks the connection of its client only: to the server it is open,
+    /// in its transaction. Everything else passes.
+    pub(crate) async fn hold_the_next_commit(&self) {
+        self.state.holds_commit.store(true, Ordering::SeqCst);
+        let mut held = self.state.commit_held.subscribe();
+        held.wait_for(|held| *held).await.unwrap();
+    }
+
+    /// Lets the commit that was held back reach the server.
+    pub(crate) fn deliver(&self) {
+        self.state.delivers.send_replace(true);
+    }
+
     /// New connections are accepted again.
     pub(crate) async fn come_back(&self) {
         self.fall_silent();
@@ -128,29 +149,42 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn pass(client: TcpStream, number: u64, state: &State) -> io::Result<()> {
+async fn pass(client: TcpStream, number: u64, state: &Arc<State>) -> io::Result<()> {
     let server = TcpStream::connect(state.server).await?;
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    tokio::select! {
-        ended = forward(from_client, to_server, number, state, true) => ended,
-        ended = forward(from_server, to_client, number, state, false) => ended,
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let held = tokio::select! {
+        ended = forward(&mut from_client, &mut to_server, number, state, true) => ended?,
+        ended = forward(&mut from_server, &mut to_client, number, state, false) => ended?,
+    };
+    if let Some(commit) = held {
+        let mut delivers = state.delivers.subscribe();
+        tokio::spawn(async move {
+            let _ = delivers.wait_for(|delivers| *delivers).await;
+            to_server.write_all(&commit).await?;
+            to_server.shutdown().await?;
+            // Takes the answer, so that the server gets to its end.
+            tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await
+        });
+        state.commit_held.send_replace(true);
     }
+    Ok(())
 }
 
+/// Returns a commit that is to be held back.
 async fn forward(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     number: u64,
     state: &State,
     is_request: bool,
-) -> io::Result<()> {
+) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = from.read(&mut buffer).await?;
         until_heard(number, state).await;
         if length == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let bytes = &buffer[..length];
         // The driver waits for each answer before it sends the next command, which is the fifth byte of a packet.
@@ -158,6 +192,9 @@ async fn forward(
             state.round_trips.fetch_add(1, Ordering::SeqCst);
         }
         let is_commit = is_request && bytes.ends_with(COMMIT);
+        if is_commit && state.holds_commit.swap(false, Ordering::SeqCst) {
+            return Ok(Some(bytes.to_owned()));
+        }
         if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
             // Blocks the answer: it may arrive before the next line is done.
             state.silent.send_replace(u64::MAX);

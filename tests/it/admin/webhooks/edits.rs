@@ -9,6 +9,7 @@ use super::{call, command, key_in, manage, record, save};
 use crate::harness::eventually::eventually_every;
 use crate::harness::management::{TOKEN, start};
 use crate::harness::metrics::{scrape, value, wait_for};
+use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 
@@ -124,4 +125,28 @@ async fn a_change_outlasts_somebody_who_holds_the_webhook_for_long() {
     let edit = json!({"id": 3, "title": "Edited"});
     let (saved, ()) = tokio::join!(save(&sidecar, &edit), let_go);
     assert_eq!(saved["value"]["title"], "Edited");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_commit_is_not_answered_is_not_called_undone() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let url = proxy.url(&site);
+    let settings = [
+        ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
+        ("FCOM_SIDECAR__DATABASE__URL", &url),
+    ];
+    let sidecar = Sidecar::start_with(&site, &settings).await;
+    let edit = json!({"id": 3, "title": "Edited"});
+    let saving = manage(&sidecar, "POST", "", &edit);
+    let (answer, ()) = tokio::join!(saving, proxy.hold_the_next_commit());
+    assert_eq!(answer.status, 503);
+    let said = answer.json();
+    assert_eq!(said["code"], "outcome_unknown", "{said}");
+    let message = said["message"].as_str().unwrap();
+    assert!(message.contains("before you repeat it"), "{message}");
+    sidecar.says("management perhaps done").await;
+    proxy.deliver();
+    site.comes("SELECT COUNT(*) FROM wp_fcom_meta WHERE id = 3 AND value LIKE '%\"Edited\"%'")
+        .await;
 }

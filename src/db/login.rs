@@ -1,0 +1,34 @@
+//! Failures to log in whose texts, the driver's or the server's, do not tell an operator what to do.
+
+use std::io::ErrorKind;
+
+const ENABLE: &str = "let the server offer TLS, and use it: ssl-mode=REQUIRED in database.url";
+const ACCEPT: &str = "let the server offer TLS with a certificate that ssl-mode in database.url accepts, or correct \
+                      ssl-mode and ssl-ca there";
+
+/// The server asks for the password itself, which the driver sends through TLS only. `MySQL` does so for
+/// `caching_sha2_password` unless it has the password in its cache.
+pub(super) fn wants_encryption(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Configuration(error) if error.to_string().contains("RSA"))
+}
+
+/// The cause, where the driver speaks of its own Cargo features.
+pub(super) fn cause(error: &sqlx::Error) -> Option<&'static str> {
+    wants_encryption(error).then_some(
+        "the account logs in with caching_sha2_password or sha256_password, which needs an encrypted connection",
+    )
+}
+
+/// What the operator has to do about encryption.
+pub(super) fn remedy(error: &sqlx::Error, number: Option<u16>) -> Option<&'static str> {
+    const INSECURE_TRANSPORT: u16 = 3159;
+    if wants_encryption(error) || number == Some(INSECURE_TRANSPORT) {
+        return Some(ENABLE);
+    }
+    let no_tls = match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        _ => false,
+    };
+    no_tls.then_some(ACCEPT)
+}
