@@ -31,7 +31,8 @@ ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
 
-# Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database.
+# Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database. About four minutes
+# for each server. `make test` runs the same on the machine's own.
 SERVERS = mariadb-10.5 mariadb-11.8 mysql-9.7
 DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: mail:: operator:: security:: --skip wordpress::
 

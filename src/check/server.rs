@@ -105,9 +105,9 @@ impl DatabaseServer {
             version, comment, ..
         } = &self.info;
         let (flavour, oldest) = if version.contains("MariaDB") {
-            ("MariaDB", (10, 3))
+            ("MariaDB", (10, 5))
         } else {
-            ("MySQL", (5, 7))
+            ("MySQL", (9, 7))
         };
         let comment = comment.as_deref().unwrap_or_default();
         let found = format!(
@@ -117,7 +117,11 @@ impl DatabaseServer {
         if number(version) >= Some(oldest) {
             return Finding::ok(DATABASE, found);
         }
-        let remedy = "upgrade: the sidecar is made for MySQL 5.7 and MariaDB 10.3 or later";
+        let (major, minor) = oldest;
+        let found = format!(
+            "{found}; the oldest {flavour} that the sidecar is tested with is {major}.{minor}"
+        );
+        let remedy = "upgrade the server, or try the sidecar on a copy of the site first";
         Finding::warning(DATABASE, found, remedy)
     }
 

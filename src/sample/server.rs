@@ -59,13 +59,14 @@ impl PrivateServer {
             .await
             .map_err(|error| ServerError::Install(error.to_string()))??;
         // Another process may take the port between the choice and the start; the server then reports that and exits.
-        while let Err(error) = server.restart().await {
+        while let Err(error) = server.launch().await {
             if !error.to_string().contains("Address already in use") {
                 return Err(error);
             }
             server.port = free_port();
         }
         server.create_account().await?;
+        server.introduce_account().await;
         Ok(server)
     }
 
@@ -211,6 +212,12 @@ impl PrivateServer {
     /// # Errors
     /// The server does not come up; the error holds the end of its log.
     pub async fn restart(&self) -> Result<(), ServerError> {
+        self.launch().await?;
+        self.introduce_account().await;
+        Ok(())
+    }
+
+    async fn launch(&self) -> Result<(), ServerError> {
         self.kill();
         {
             let mut server = lock(&self.server);
@@ -248,6 +255,22 @@ impl PrivateServer {
             self.password
         );
         self.execute(None, sql, "create the account").await
+    }
+
+    /// Logs in once with TLS: `MySQL` lets the account in without only after that, until the next restart.
+    async fn introduce_account(&self) {
+        if self.family() == Family::MySql {
+            let options = MySqlConnectOptions::new()
+                .host("127.0.0.1")
+                .port(self.port)
+                .username(ACCOUNT)
+                .password(&self.password)
+                .ssl_mode(MySqlSslMode::Required);
+            // A server that offers no TLS, or no such account yet: those who need it find out.
+            if let Ok(connection) = options.connect().await {
+                let _ = connection.close().await;
+            }
+        }
     }
 
     async fn execute(

@@ -20,6 +20,7 @@
 //! | `galera` | several nodes that write |
 //! | `incidents` | lost and restored tables, leftover rows, a moved site, and what became of a call |
 //! | `mail` | the promise of a welcome mail, and the SMTP server that gets it |
+//! | `mysql` | what only MySQL has; `make matrix` runs it |
 //! | `operator` | commands, `check`, grants, metrics, reloads, the run log |
 //! | `otlp` | traces, and the collector that receives them |
 //! | `security` | hostile callers; no secret in any log |
@@ -93,6 +94,7 @@ mod galera;
 mod harness;
 mod incidents;
 mod mail;
+mod mysql;
 mod operator;
 mod otlp;
 mod security;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::server::{Family, PrivateServer};
+use fcom_sidecar::sample::server::PrivateServer;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
@@ -188,12 +188,7 @@ async fn nothing_is_lost_while_everything_fails() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server.clone(), "71").await;
     // `read_only` does not affect administrators.
-    let administrator = match server.family() {
-        Family::MariaDb => "SUPER, READ_ONLY ADMIN",
-        Family::MySql => "SUPER, CONNECTION_ADMIN",
-    };
-    let revoke = format!("REVOKE {administrator} ON *.* FROM sidecar@'%'");
-    site.execute(&revoke).await;
+    site.make_the_account_an_ordinary_one().await;
     let proxy = Proxy::start(&site).await;
     let url = proxy.url(&site);
     let environment = [

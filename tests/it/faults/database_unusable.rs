@@ -177,8 +177,7 @@ async fn a_server_without_free_connections_is_waited_for() {
     let server = Arc::new(PrivateServer::start(few).await.unwrap());
     let site = Site::on(server, "71").await;
     // An administrator may use a reserved connection, and the test has one itself.
-    site.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM sidecar@'%'")
-        .await;
+    site.make_the_account_an_ordinary_one().await;
     let taken = take_all(&site).await;
     assert!(!taken.is_empty());
     let mut sidecar = Sidecar::start_unready(&site).await;

@@ -72,7 +72,12 @@ impl Sidecar {
 
     /// Serves a database that cannot be written to, and returns once the daemon has reported it.
     pub(crate) async fn start_unready(site: &Site) -> Self {
-        let mut sidecar = Self::unstarted(site, &[]).await;
+        Self::start_unready_with(site, &[]).await
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) async fn start_unready_with(site: &Site, environment: &[(&str, &str)]) -> Self {
+        let mut sidecar = Self::unstarted(site, environment).await;
         sidecar.client.record(&webhook_keys(site).await);
         sidecar.spawn();
         sidecar.says("not ready: ").await;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use fcom_sidecar::config::{Config, Sources};
 use fcom_sidecar::db::{self, TableNames};
-use fcom_sidecar::sample::server::{Options, PrivateServer};
+use fcom_sidecar::sample::server::{Family, Options, PrivateServer};
 use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, Row, Transaction};
 use tokio::sync::OnceCell;
@@ -179,6 +179,16 @@ impl Site {
     /// The database URL for the daemon.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.database)
+    }
+
+    /// Takes an administrator's rights from the daemon's account: it gets no reserved connection, and `read_only` binds it.
+    pub(crate) async fn make_the_account_an_ordinary_one(&self) {
+        let rights = match self.server.family() {
+            Family::MariaDb => "SUPER, CONNECTION ADMIN, READ_ONLY ADMIN",
+            Family::MySql => "SUPER, CONNECTION_ADMIN",
+        };
+        let revoke = format!("REVOKE {rights} ON *.* FROM sidecar@'%'");
+        self.execute(&revoke).await;
     }
 
     /// Executes one or more statements.
