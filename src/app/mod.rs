@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
-use crate::http::{self, Bound, CallerRules, Front, Inherited, Occasionally};
+use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
     Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
@@ -78,6 +78,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         portal: portal_overrides(wordpress),
         refusals: Occasionally::default(),
         refused: refusals.clone(),
+        known_keys: KnownKeys::default(),
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),

@@ -305,6 +305,7 @@ statements! {
     update_webhook,
     users_by_name,
     webhook_environment,
+    webhook_keys,
     webhook_records,
     webhook_targets,
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::{CallerRules, Occasionally};
+use super::{CallerRules, KnownKeys, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::provision::{Calls, Refusals};
 use crate::site::Site;
@@ -33,6 +33,8 @@ pub struct Front {
     pub draining: CancellationToken,
     /// Whether the next process takes over the socket. If so, calls that have reached this process are still executed.
     pub hands_over: bool,
+    /// The keys of all webhooks, for clients that guess.
+    pub known_keys: KnownKeys,
     /// Requests in progress.
     pub requests: TaskTracker,
     /// Limits the log to one refusal for overload a second.

@@ -50,8 +50,7 @@ impl Limiter {
         }
     }
 
-    /// Checks whether this client may try a key. After too many wrong keys it may not even use the right one; otherwise
-    /// the response would still reveal which key is right.
+    /// Checks whether this client may try any key. After too many wrong ones, only a good one lets its calls pass.
     ///
     /// # Errors
     /// The time to wait.

@@ -7,6 +7,7 @@ pub mod fields;
 mod form;
 mod front;
 mod inherited;
+mod known_keys;
 mod limits;
 mod multipart;
 mod occasionally;
@@ -21,6 +22,7 @@ mod webhook;
 pub(crate) use client::assert_last_hop_stands;
 pub use front::Front;
 pub use inherited::{Inherited, InheritedError};
+pub use known_keys::KnownKeys;
 pub use limits::Limiter;
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};

@@ -99,9 +99,14 @@ impl WebhookKey {
         &self.0
     }
 
+    /// The hash under which a replaced key is stored.
+    pub fn hash(&self) -> [u8; 32] {
+        old_keys::hash(&self.0)
+    }
+
     /// The hash that finds a webhook whose key was replaced and whose old key is still valid, in hexadecimal digits.
     pub(super) fn old_key_hash(&self) -> String {
-        hex::encode(old_keys::hash(&self.0))
+        hex::encode(self.hash())
     }
 
     /// Eight hexadecimal digits that distinguish keys in a log.

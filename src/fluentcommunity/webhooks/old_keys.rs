@@ -1,6 +1,9 @@
 //! Keeps replaced keys while they are still valid. Has no counterpart in PHP: the plugin does not know these keys.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
+use sqlx::FromRow;
 
 use super::key;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
@@ -8,6 +11,30 @@ use crate::db::{Connection, DatabaseError, Doing, Statements};
 /// The hash under which a replaced key is stored.
 pub fn hash(key: &[u8]) -> [u8; 32] {
     key::hash(key)
+}
+
+#[derive(FromRow)]
+struct KeyRow {
+    is_hash: bool,
+    secret: Vec<u8>,
+}
+
+/// The hashes of all keys that open a webhook: replaced ones that are still valid, and current ones.
+///
+/// # Errors
+/// The statement failed.
+pub async fn all_valid(
+    connection: &mut Connection,
+    statements: &Statements,
+    now: DateTime<Utc>,
+) -> Result<HashSet<[u8; 32]>, DatabaseError> {
+    let rows = sqlx::query_as(statements.webhook_keys.sql()).bind(now.naive_utc());
+    let rows: Vec<KeyRow> = rows.fetch_all(connection).await.doing("read all keys")?;
+    let of_row = |row: KeyRow| match row.is_hash {
+        true => row.secret.try_into().ok(),
+        false => Some(hash(&row.secret)),
+    };
+    Ok(rows.into_iter().filter_map(of_row).collect())
 }
 
 /// Deletes some expired keys; returns how many.

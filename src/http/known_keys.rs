@@ -1,0 +1,55 @@
+//! Tells good keys from guesses for callers who share an address with a guesser: an integration platform's, a proxy's.
+//!
+//! Beyond the limit of unknown keys, a key is looked up here instead of in the database. So guesses cost next to nothing,
+//! and a key that opens a webhook is never refused for the guesses of others.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::Front;
+use crate::fluentcommunity::webhooks::old_keys;
+use crate::provision::WebhookKey;
+
+/// A webhook that is younger than this may be taken for a guess.
+const FRESH_FOR: Duration = Duration::from_secs(5);
+
+/// The keys of all webhooks, as hashes, read when a guesser makes them necessary.
+#[derive(Default)]
+pub struct KnownKeys(Mutex<Read>);
+
+#[derive(Default)]
+struct Read {
+    hashes: HashSet<[u8; 32]>,
+    asked: Option<Instant>,
+}
+
+impl KnownKeys {
+    /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
+    /// said last holds.
+    pub(super) async fn contains(&self, front: &Front, key: &WebhookKey) -> bool {
+        let hash = key.hash();
+        let mut read = self.0.lock().await;
+        if read.hashes.contains(&hash) {
+            return true;
+        }
+        if read.asked.is_some_and(|at| at.elapsed() < FRESH_FOR) {
+            return false;
+        }
+        let site = Arc::clone(&front.site);
+        let asking = front.on_main_runtime(async move {
+            let (statements, now) = (&site.statements, site.clock.now());
+            let hashes = site
+                .pool
+                .work(async |connection| old_keys::all_valid(connection, statements, now).await);
+            hashes.await
+        });
+        if let Some(Ok(hashes)) = asking.await {
+            read.hashes = hashes;
+        }
+        read.asked = Some(Instant::now());
+        read.hashes.contains(&hash)
+    }
+}
