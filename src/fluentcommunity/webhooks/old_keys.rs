@@ -30,9 +30,12 @@ pub async fn all_valid(
 ) -> Result<HashSet<[u8; 32]>, DatabaseError> {
     let rows = sqlx::query_as(statements.webhook_keys.sql()).bind(now.naive_utc());
     let rows: Vec<KeyRow> = rows.fetch_all(connection).await.doing("read all keys")?;
-    let of_row = |row: KeyRow| match row.is_hash {
-        true => row.secret.try_into().ok(),
-        false => Some(hash(&row.secret)),
+    let of_row = |row: KeyRow| {
+        if row.is_hash {
+            row.secret.try_into().ok()
+        } else {
+            Some(hash(&row.secret))
+        }
     };
     Ok(rows.into_iter().filter_map(of_row).collect())
 }
