@@ -78,7 +78,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         portal: portal_overrides(wordpress),
         refusals: Occasionally::default(),
         refused: refusals.clone(),
-        known_keys: KnownKeys::default(),
+        known_keys: KnownKeys::new(Arc::clone(&site), calls.runtime.clone()),
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),

@@ -7,18 +7,23 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::Front;
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::provision::WebhookKey;
+use crate::site::Site;
 
 /// A webhook that is younger than this may be taken for a guess.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
 /// The keys of all webhooks, as hashes, read when a guesser makes them necessary.
-#[derive(Default)]
-pub struct KnownKeys(Mutex<Read>);
+pub struct KnownKeys {
+    site: Arc<Site>,
+    /// The main runtime, which owns the database connections.
+    runtime: Handle,
+    read: Mutex<Read>,
+}
 
 #[derive(Default)]
 struct Read {
@@ -27,26 +32,35 @@ struct Read {
 }
 
 impl KnownKeys {
+    /// Reads nothing yet.
+    pub fn new(site: Arc<Site>, runtime: Handle) -> Self {
+        Self {
+            site,
+            runtime,
+            read: Mutex::default(),
+        }
+    }
+
     /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
     /// said last holds.
-    pub(super) async fn contains(&self, front: &Front, key: &WebhookKey) -> bool {
+    pub(super) async fn contains(&self, key: &WebhookKey) -> bool {
         let hash = key.hash();
-        let mut read = self.0.lock().await;
+        let mut read = self.read.lock().await;
         if read.hashes.contains(&hash) {
             return true;
         }
         if read.asked.is_some_and(|at| at.elapsed() < FRESH_FOR) {
             return false;
         }
-        let site = Arc::clone(&front.site);
-        let asking = front.on_main_runtime(async move {
+        let site = Arc::clone(&self.site);
+        let asking = self.runtime.spawn(async move {
             let (statements, now) = (&site.statements, site.clock.now());
             let hashes = site
                 .pool
                 .work(async |connection| old_keys::all_valid(connection, statements, now).await);
             hashes.await
         });
-        if let Some(Ok(hashes)) = asking.await {
+        if let Ok(Ok(hashes)) = asking.await {
             read.hashes = hashes;
         }
         read.asked = Some(Instant::now());

@@ -146,7 +146,7 @@ async fn receive(
         .and_then(WebhookKey::parse);
     if let Err(wait) = rules.limiter.check_keys(rules.stranger(client.address)) {
         let is_good = match &key {
-            Some(key) => front.known_keys.contains(front, key).await,
+            Some(key) => front.known_keys.contains(key).await,
             None => false,
         };
         if !is_good {
