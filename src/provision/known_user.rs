@@ -94,7 +94,6 @@ async fn profile(
     let rules = transaction.facts.rules(site)?;
     let facts = xprofile::facts_from_usermeta(transaction.connection, statements, user.id);
     let mut facts = facts.await?;
-    facts.description_rendered = rendered(&facts.description).await?;
     facts.display_name.clone_from(&user.display_name);
     facts.website.clone_from(&user.user_url);
     let mut login = user.user_login.clone();
@@ -103,6 +102,7 @@ async fn profile(
             *text = basic_plane(text);
         }
     }
+    facts.description_rendered = rendered(&facts.description).await?;
     let source = UsernameSource {
         user_id: user.id,
         login: &login,
