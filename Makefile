@@ -1,8 +1,8 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 matrix docs torture relay-run fuzz bench bench-scale openapi lint \
-	advisories package package-test tools-demo tools-test tools-debian13 tools-matrix tools-fuzz tools-bench tools-openapi tools-lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix docs torture relay-run fuzz bench bench-scale openapi lint \
+	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
 # For development: everything, so that all targets share one build.
@@ -30,6 +30,13 @@ ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "
 
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+
+# The newest WordPress and its PHP, from Debian unstable, judge what the daemon writes. In a directory of its own, as above.
+SID = target/debian-sid
+ON_SID = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(SID)"]'
+
+judges: tools-judges ## The tests on a real WordPress, with Debian unstable's
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) --test it $(ON_SID) -- wordpress::
 
 # Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database. About four minutes
 # for each server. `make test` runs the same on the machine's own.
@@ -127,6 +134,12 @@ tools-test:
 tools-debian13:
 	@deploy/install-tools cargo cc debootstrap
 	@tests/releases/debian make $(DEBIAN13) trixie $(TEST_TOOLS)
+
+# Where the translations lag behind, they cannot be installed beside WordPress; their files will do.
+tools-judges:
+	@deploy/install-tools cargo cc debootstrap
+	@tests/releases/debian make $(SID) sid curl mariadbd php php-fpm nginx /usr/share/wordpress/wp-load.php
+	@tests/releases/debian unpack $(SID) wordpress-l10n
 
 tools-matrix: tools-test
 	@deploy/install-tools /usr/share/doc/debian-archive-keyring

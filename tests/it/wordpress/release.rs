@@ -15,12 +15,19 @@ pub(super) fn version() -> String {
     version.split_once('\'').unwrap().0.to_owned()
 }
 
+/// Whether the package is this release or a later one.
+pub(super) fn is_since(major: u32, minor: u32) -> bool {
+    numbers(&version()) >= [major, minor]
+}
+
+/// The first two numbers of a version.
+fn numbers(version: &str) -> [u32; 2] {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap());
+    std::array::from_fn(|_| numbers.next().unwrap())
+}
+
 /// A sample site for that release: from the newest fixture that is not newer, with another prefix.
 pub(super) async fn sample_site() -> Site {
-    let numbers = |version: &str| {
-        let numbers = version.split('.').map(|part| part.parse::<u32>().unwrap());
-        numbers.take(2).collect::<Vec<_>>()
-    };
     let installed = numbers(&version());
     let fixtures = FIXTURES.iter();
     let known = fixtures.filter(|fixture| numbers(fixture.wordpress) <= installed);

@@ -7,7 +7,7 @@ use mailparse::{MailHeaderMap, parse_mail};
 use serde_json::{Value, json};
 
 use super::php::sent_mail;
-use super::{RealSite, create_over_http};
+use super::{RealSite, create_over_http, release};
 use crate::harness::site::PLAIN_HOOK;
 
 /// The mail that a new user got, which must equal the one that WordPress sends with the same key. `where_and_how` is
@@ -76,7 +76,7 @@ async fn wordpress_sends_the_same_mail_in_every_language() {
     let input = json!({ "locale": "eo", "texts": texts });
     assert_eq!(real.php("translate", input).await, true);
     let (sidecar, mut mailbox) = real.sidecar_with_mail(&[]).await;
-    let mut first_lines = Vec::new();
+    let (mut first_lines, mut logins) = (Vec::new(), Vec::new());
     for (number, (locale, name, login)) in [
         ("", "Sample", "ann lee"),
         (
@@ -110,18 +110,38 @@ async fn wordpress_sends_the_same_mail_in_every_language() {
         let ours = same_mail(&real, &mut mailbox, id, json!({ "https": https })).await;
         let body = ours["body"].as_str().unwrap();
         first_lines.push(body.lines().next().unwrap().to_owned());
+        let (_, link) = body.split_once("wp-login.php?").unwrap();
+        let link: Vec<(String, String)> =
+            serde_urlencoded::from_str(link.lines().next().unwrap()).unwrap();
+        logins.extend(link.into_iter().filter(|(name, _)| name == "login"));
     }
     // The catalogues are found, and so are their rules for names.
+    let logins: Vec<&str> = logins.iter().map(|(_, login)| login.as_str()).collect();
     assert_eq!(
-        first_lines,
+        logins,
         [
-            "Username: ann lee",
-            "Username: a@b.c-d_e",
-            "Benutzername: Joerg Mueller",
-            "ユーザー名: jan lee",
-            "اسم المستخدم: ar lee",
-            "eo lee estas la nomo",
-            "Username: xx lee",
+            "ann lee",
+            "a@b.c-d_e",
+            "Joerg Mueller",
+            "jan lee",
+            "ar lee",
+            "eo lee",
+            "xx lee",
         ]
     );
+    let expected = [
+        "Username: ann lee",
+        "Username: a@b.c-d_e",
+        "Benutzername: Joerg Mueller",
+        "ユーザー名: jan lee",
+        "اسم المستخدم: ar lee",
+        "eo lee estas la nomo",
+        "Username: xx lee",
+    ];
+    if release::is_since(7, 1) {
+        // These mails begin with a text that only one of the catalogues has.
+        assert_eq!(first_lines[5], "ĝŭ: ");
+    } else {
+        assert_eq!(first_lines, expected);
+    }
 }
