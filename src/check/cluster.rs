@@ -1,12 +1,12 @@
 //! Checks whether the server is part of a cluster, and the cluster's requirements.
 
 use super::report::Finding;
-use crate::db::{Cluster, Connection};
+use crate::db::{Cluster, Connection, NoWrites};
 
 pub(super) const CLUSTER: &str = "cluster";
 
 /// A smaller cluster loses its majority when it loses a node.
-const FEWEST_NODES: u32 = 3;
+const FEWEST_NODES: usize = 3;
 
 pub(super) async fn check(connection: &mut Connection) -> Finding {
     match Cluster::read(connection).await {
@@ -20,6 +20,9 @@ pub(super) async fn check(connection: &mut Connection) -> Finding {
 }
 
 fn judge(cluster: &Cluster) -> Finding {
+    if let Some(NoWrites { found, remedy }) = cluster.no_writes() {
+        return Finding::failed(CLUSTER, format!("{found}; calls get 503"), remedy);
+    }
     if cluster.is_galera() {
         return galera(cluster);
     }
@@ -38,19 +41,8 @@ fn judge(cluster: &Cluster) -> Finding {
 }
 
 fn galera(cluster: &Cluster) -> Finding {
-    let (status, state) = (
-        cluster.value("wsrep_cluster_status"),
-        cluster.value("wsrep_local_state_comment"),
-    );
-    let size = cluster.value("wsrep_cluster_size");
-    let found = format!("Galera, {size} nodes, this one is {status} and {state}");
-    if status != "Primary" || !cluster.is_on("wsrep_ready") {
-        return Finding::failed(
-            CLUSTER,
-            format!("{found}: it takes nothing, calls get 503"),
-            "bring the other nodes or the network to them back, or let database.url lead to a node of the majority",
-        );
-    }
+    let found = cluster.galera();
+    let state = cluster.value("wsrep_local_state_comment");
     if !matches!(cluster.value("wsrep_osu_method"), "TOI" | "") {
         return Finding::failed(
             CLUSTER,
@@ -67,7 +59,8 @@ fn galera(cluster: &Cluster) -> Finding {
             "wait until it is Synced, or let database.url lead to another node",
         );
     }
-    if size.parse().is_ok_and(|size: u32| size < FEWEST_NODES) {
+    let size = cluster.value("wsrep_cluster_size").parse();
+    if size.is_ok_and(|size: usize| size < FEWEST_NODES) {
         return Finding::warning(
             CLUSTER,
             format!("{found}: when one more is lost without a farewell, the rest stops"),
@@ -84,23 +77,57 @@ fn galera(cluster: &Cluster) -> Finding {
 }
 
 fn group(cluster: &Cluster) -> Finding {
-    if cluster.has_single_primary() {
-        return Finding::ok(
+    let (members, is_single) = (cluster.members(), cluster.has_single_primary());
+    let primaries = if is_single {
+        "a single primary"
+    } else {
+        "several primaries"
+    };
+    let mut found = format!("Group Replication with {primaries}");
+    if !members.is_empty() {
+        found = format!("{found}, {} members", members.len());
+    }
+    if is_single && cluster.value("group_replication_consistency") == "EVENTUAL" {
+        return Finding::warning(
             CLUSTER,
-            "Group Replication with a single primary: the same holds as for one server",
+            format!(
+                "{found}: after a failover, the new primary takes calls before it has what the old one committed"
+            ),
+            "SET PERSIST group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER' on every member",
         );
     }
-    Finding::warning(
-        CLUSTER,
-        "Group Replication with several primaries: calls claim what they write, but the release is not tested there",
-        "send all calls to one member, or let the group have a single primary: \
-         SELECT group_replication_switch_to_single_primary_mode()",
-    )
+    if let Some(other) = members.iter().find(|member| !member.is_online()) {
+        return Finding::warning(
+            CLUSTER,
+            format!("{found}: {} is {}", other.address, other.state),
+            "bring that member back: the group stops when it loses its majority",
+        );
+    }
+    if (1..FEWEST_NODES).contains(&members.len()) {
+        return Finding::warning(
+            CLUSTER,
+            format!("{found}: when one more is lost without a farewell, the rest stops"),
+            "let the group have three members",
+        );
+    }
+    let means = if is_single {
+        "the same holds as for one server"
+    } else {
+        "instances at several members are safe, since a conflict at commit repeats the call; with all calls at one member there is \
+         none"
+    };
+    let unseen = if members.is_empty() {
+        " (GRANT SELECT ON performance_schema.replication_group_members shows the other members here)"
+    } else {
+        ""
+    };
+    Finding::ok(CLUSTER, format!("{found}: {means}{unseen}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Member;
 
     /// A healthy node of a Galera cluster.
     const NODE: [(&str, &str); 7] = [
@@ -167,12 +194,60 @@ mod tests {
                 "Failed",
                 "innodb_read_only",
             ),
-            ([name, single], "Ok", "single primary"),
-            ([name, several], "Warning", "several primaries"),
+            ([name, single], "Ok", "GRANT SELECT"),
+            ([name, several], "Ok", "several primaries"),
         ] {
             assert_is(&Cluster::from(said), judged, found);
         }
         let secondary = Cluster::from([name, single, ("super_read_only", "ON")]);
         assert_is(&secondary, "Failed", "super_read_only");
+    }
+
+    #[test]
+    fn a_replication_group_is_judged_by_its_members() {
+        let single = [
+            ("group_replication_group_name", "aaaa-bbbb"),
+            ("group_replication_single_primary_mode", "ON"),
+            (
+                "group_replication_consistency",
+                "BEFORE_ON_PRIMARY_FAILOVER",
+            ),
+        ];
+        for (states, judged, found) in [
+            (
+                &["ONLINE", "ONLINE", "ONLINE"][..],
+                "Ok",
+                "3 members: the same",
+            ),
+            (&["ONLINE", "ONLINE"], "Warning", "three members"),
+            (
+                &["ONLINE", "ONLINE", "RECOVERING"],
+                "Warning",
+                "db:3308 is RECOVERING",
+            ),
+            (
+                &["ONLINE", "ONLINE", "UNREACHABLE"],
+                "Warning",
+                "db:3308 is UNREACHABLE",
+            ),
+            (
+                &["ONLINE", "UNREACHABLE", "UNREACHABLE"],
+                "Failed",
+                "majority",
+            ),
+            (&["RECOVERING", "ONLINE", "ONLINE"], "Failed", "503"),
+        ] {
+            let members = states.iter().zip(3306..).map(|(state, port)| Member {
+                is_this: port == 3306,
+                address: format!("db:{port}"),
+                state: (*state).to_owned(),
+                role: String::new(),
+            });
+            let cluster = Cluster::from(single).with_members(members.collect());
+            assert_is(&cluster, judged, found);
+        }
+        let [name, single, (consistency, _)] = single;
+        let eventual = Cluster::from([name, single, (consistency, "EVENTUAL")]);
+        assert_is(&eventual, "Warning", "BEFORE_ON_PRIMARY_FAILOVER");
     }
 }

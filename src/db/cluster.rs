@@ -1,36 +1,89 @@
-//! Detects whether the server is one of several: a Galera node, a member of a replication group, or a replica.
-
-use std::collections::BTreeMap;
+//! Detects whether the server is one of several (a Galera node, a member of a replication group, or a replica), and
+//! whether it must get no writes because of the others.
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Connection, DatabaseError, Doing};
+use super::group::{self, Group, Member};
+use super::variables::Variables;
+use super::{Connection, DatabaseError, Doing, NoWrites};
 
 const VARIABLES: &str = include_str!("../../sql/checks/cluster_variables.sql");
 const STATUS: &str = include_str!("../../sql/checks/cluster_status.sql");
 
-/// The server's cluster variables, by their names in lower case.
+/// What the server says about itself and the others.
 #[derive(Clone, Debug, Default)]
-pub struct Cluster(BTreeMap<String, String>);
+pub struct Cluster {
+    said: Variables,
+    members: Vec<Member>,
+}
+
+const DOING: &str = "ask the server whether it is one of several";
 
 impl Cluster {
-    /// Reads the variables from the server.
+    /// Asks the server.
     ///
     /// # Errors
     /// The query failed.
     pub async fn read(connection: &mut Connection) -> Result<Self, DatabaseError> {
-        const DOING: &str = "ask the server whether it is one of several";
-        let mut said = BTreeMap::new();
-        for sql in [VARIABLES, STATUS] {
-            // Sound: both are files of this crate.
-            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection);
-            for row in rows.await.doing(DOING)? {
-                let name: String = row.try_get_unchecked(0).doing(DOING)?;
-                let value: String = row.try_get_unchecked(1).doing(DOING)?;
-                said.insert(name.to_ascii_lowercase(), value);
-            }
+        let mut cluster = Self::default();
+        cluster.hear(connection, VARIABLES).await?;
+        cluster.hear(connection, STATUS).await?;
+        if cluster.is_group() {
+            cluster.hear(connection, group::CLOCK).await?;
+            cluster.members = group::members(connection).await?;
         }
-        Ok(Self(said))
+        Ok(cluster)
+    }
+
+    /// Adds the names and values that a query returns.
+    async fn hear(
+        &mut self,
+        connection: &mut Connection,
+        sql: &'static str,
+    ) -> Result<(), DatabaseError> {
+        // Sound: constants of this crate.
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection);
+        for row in rows.await.doing(DOING)? {
+            let name: String = row.try_get_unchecked(0).doing(DOING)?;
+            let value: String = row.try_get_unchecked(1).doing(DOING)?;
+            self.said.insert(&name, value);
+        }
+        Ok(())
+    }
+
+    /// Why the server must get no writes as long as the others are as they are. Whether it is read-only for another
+    /// reason is not judged here: accounts differ in what that keeps them from.
+    pub fn no_writes(&self) -> Option<NoWrites> {
+        if self.is_galera() {
+            self.outside_galera()
+        } else if self.is_group() {
+            let (said, members) = (&self.said, &self.members[..]);
+            Group { said, members }.no_writes()
+        } else {
+            None
+        }
+    }
+
+    fn outside_galera(&self) -> Option<NoWrites> {
+        let status = self.value("wsrep_cluster_status");
+        if status == "Primary" && self.is_on("wsrep_ready") {
+            return None;
+        }
+        Some(NoWrites {
+            found: format!("{} and takes nothing", self.galera()),
+            remedy: "bring the other nodes or the network to them back, or let database.url lead to a node of the majority",
+        })
+    }
+
+    /// A Galera node in a few words.
+    pub fn galera(&self) -> String {
+        let [status, state, size] = [
+            "wsrep_cluster_status",
+            "wsrep_local_state_comment",
+            "wsrep_cluster_size",
+        ]
+        .map(|name| self.value(name));
+        format!("Galera, {size} nodes, this one is {status} and {state}")
     }
 
     /// Whether other servers accept writes at the same time. They see this one's work only at commit: its rows, not its
@@ -55,21 +108,34 @@ impl Cluster {
         self.is_on("group_replication_single_primary_mode")
     }
 
+    /// The members of the replication group; empty if the account may not see them.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
     /// The value of a variable, as the server spells it; empty if the server does not know the variable.
     pub fn value(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.said.value(name)
     }
 
     /// Whether a variable is on.
     pub fn is_on(&self, name: &str) -> bool {
-        matches!(self.value(name), "ON" | "1" | "YES" | "TRUE")
+        self.said.is_on(name)
+    }
+
+    /// The same with these members.
+    #[cfg(test)]
+    pub(crate) fn with_members(self, members: Vec<Member>) -> Self {
+        Self { members, ..self }
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Cluster {
     fn from(said: [(&str, &str); N]) -> Self {
-        let owned = said.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self(owned.into())
+        Self {
+            said: said.into(),
+            members: Vec::new(),
+        }
     }
 }
 

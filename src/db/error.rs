@@ -4,7 +4,7 @@ mod number;
 
 use std::fmt;
 
-use super::login;
+use super::{NoWrites, login};
 
 /// A failed statement. Its text is safe to log: values that the server quotes in its messages are removed.
 #[derive(thiserror::Error)]
@@ -45,7 +45,9 @@ fn without_values(error: &sqlx::Error) -> String {
         return none_free.to_string();
     }
     let Some(database) = error.as_database_error() else {
-        return login::cause(error).map_or_else(|| error.to_string(), str::to_owned);
+        let told = no_writes(error).map(ToString::to_string);
+        let told = told.or_else(|| login::cause(error).map(str::to_owned));
+        return told.unwrap_or_else(|| error.to_string());
     };
     let Some(number) = number_of(error) else {
         return "the database refused it".to_owned();
@@ -65,6 +67,14 @@ fn shown(number: u16, message: &str) -> &str {
     } else {
         let end = message.find(['\'', '"']).unwrap_or(message.len());
         message[..end].trim_end()
+    }
+}
+
+/// Why no connection to this server is used.
+fn no_writes(error: &sqlx::Error) -> Option<&NoWrites> {
+    match error {
+        sqlx::Error::Configuration(cause) => cause.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -209,7 +219,11 @@ impl DatabaseError {
     /// Whether a commit that got this answer took place is unknown: the connection was lost, or a cluster node lost the
     /// others while committing.
     pub fn leaves_commit_unknown(&self) -> bool {
-        self.is_lost_connection() || self.number() == Some(number::COMMIT_FAILED)
+        self.is_lost_connection()
+            || matches!(
+                self.number(),
+                Some(number::COMMIT_FAILED | number::HOOK_FAILED)
+            )
     }
 
     /// Whether work was ended by its time limit: nobody can say which statement was the last that the server executed.
@@ -281,7 +295,7 @@ impl DatabaseError {
     /// The server has become a replica, or a cluster node without the majority: another server behind the same name
     /// accepts writes.
     fn is_elsewhere(&self) -> bool {
-        matches!(
+        let is_refused = matches!(
             self.number(),
             Some(
                 number::READ_ONLY_OPTION
@@ -290,7 +304,8 @@ impl DatabaseError {
                     | number::OFFLINE_MODE
                     | number::NOT_PREPARED
             )
-        )
+        );
+        is_refused || no_writes(&self.cause).is_some()
     }
 
     /// The connection must not be reused.

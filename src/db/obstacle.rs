@@ -6,11 +6,17 @@ use std::collections::BTreeMap;
 use sqlx::mysql::MySqlRow;
 use sqlx::{FromRow, Row};
 
-use super::{Connection, DatabaseError, Doing, Purpose, Statement, TableNames, site_tables};
+use super::{
+    Cluster, Connection, DatabaseError, Doing, NoWrites, Purpose, Statement, TableNames,
+    site_tables,
+};
 
 /// Why no call may be executed on this database. The message says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
+    /// The server is part of a cluster and must get no writes.
+    #[error(transparent)]
+    NoWrites(#[from] NoWrites),
     /// The server refuses every write of a READ COMMITTED transaction (error 1665).
     #[error(
         "the server writes its binary log in the format STATEMENT, and so refuses every write at READ COMMITTED: \
@@ -65,6 +71,10 @@ pub async fn obstacle(
     connection: &mut Connection,
     names: &TableNames,
 ) -> Result<Option<Obstacle>, DatabaseError> {
+    // First: a Galera node without quorum answers nothing else.
+    if let Some(no_writes) = Cluster::read(connection).await?.no_writes() {
+        return Ok(Some(no_writes.into()));
+    }
     if statements_are_logged(connection).await? {
         return Ok(Some(Obstacle::StatementBinaryLog));
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, News, Place, Refused};
 use super::error::{HEAR, NoneFree};
+use super::group;
 use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
 use super::{Connection, DatabaseError, Doing, ErrorKind};
@@ -102,7 +103,12 @@ impl Manager for Sessions {
 
     async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
         // Boxed because it is large and rarely used, and would otherwise be part of every piece of work.
-        Box::pin(open_session(&self.options, self.lock_wait)).await
+        Box::pin(async {
+            let mut connection = open_session(&self.options, self.lock_wait).await?;
+            group::refuse_outsider(&mut connection).await?;
+            Ok(connection)
+        })
+        .await
     }
 
     /// Does not ask the server: a dead connection costs one retry of a call, a check would cost every call a round

@@ -86,6 +86,8 @@ impl PrivateServer {
             status.success().then_some(()).ok_or_else(failed)
         });
         copied.map_err(system("copy the server's data"))?;
+        // MySQL's name for this one; the copy gives itself another. MariaDB has no such file.
+        let _ = std::fs::remove_file(copy.data_folder().join("auto.cnf"));
         Ok(copy)
     }
 

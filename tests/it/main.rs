@@ -18,6 +18,7 @@
 //! | `exactly_once` | collisions, repetitions, crashes, random faults |
 //! | `faults` | one file per component that fails: database, mail server, clock; overload |
 //! | `galera` | several nodes that write |
+//! | `group_replication` | the same on MySQL, and a primary that changes |
 //! | `incidents` | lost and restored tables, leftover rows, a moved site, and what became of a call |
 //! | `mail` | the promise of a welcome mail, and the SMTP server that gets it |
 //! | `mysql` | what only MySQL has; `make matrix` runs it |
@@ -91,6 +92,7 @@ mod documents;
 mod exactly_once;
 mod faults;
 mod galera;
+mod group_replication;
 mod harness;
 mod incidents;
 mod mail;

@@ -29,9 +29,11 @@ pub(super) const READ_ONLY_SERVER: u16 = 1836;
 /// `MySQL` admits administrators only; a member that was expelled from its group may do this.
 pub(super) const OFFLINE_MODE: u16 = 3032;
 pub(super) const INTERRUPTED: u16 = 1317;
-/// A conflict at commit in `MySQL` Group Replication.
+/// A conflict at commit in Group Replication: every member rolls back.
 pub(super) const ROLLED_BACK_AT_COMMIT: u16 = 3101;
 pub(super) const COMMIT_FAILED: u16 = 1180;
+/// The server left its replication group while a transaction waited to be committed there: the group may commit it.
+pub(super) const HOOK_FAILED: u16 = 3100;
 /// Officially "Unknown command"; a Galera node outside the majority answers every statement with it.
 pub(super) const NOT_PREPARED: u16 = 1047;
 /// Disk full, file or temporary file not written, storage engine error, table or tablespace full, undo slots used

@@ -13,6 +13,7 @@ pub(crate) mod invariants;
 pub(crate) mod leaks;
 pub(crate) mod management;
 pub(crate) mod metrics;
+pub(crate) mod nodes;
 pub(crate) mod original;
 pub(crate) mod outbox;
 pub(crate) mod passwords;
