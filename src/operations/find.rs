@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::mails::OutboxMail;
 use super::runs::{self, LoggedRun, RunLogError};
-use crate::db::{Connection, DatabaseError, Doing};
+use crate::db::{self, Connection, DatabaseError, Doing};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::provision::Email;
 use crate::site::Site;
@@ -192,13 +192,10 @@ pub async fn find(
             }
         }
         Sought::Name(name) => {
-            ids = of_request(connection, site, name).await?;
-            refused = sqlx::query_as(statements.refused_of_request.sql())
-                .bind(name)
-                .bind(MOST)
-                .fetch_all(&mut *connection)
-                .await
-                .doing(DOING)?;
+            ids = db::found(of_request(connection, site, name).await)?;
+            let recorded = sqlx::query_as(statements.refused_of_request.sql());
+            let recorded = recorded.bind(name).bind(MOST);
+            refused = db::found(recorded.fetch_all(&mut *connection).await.doing(DOING))?;
             if ids.is_empty() && refused.is_empty() {
                 user_id = user(connection, site, name).await?;
             }

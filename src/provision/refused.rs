@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{WebhookCall, WebhookKey};
-use crate::db::{Connection, DatabaseError, Doing};
+use crate::db::{self, Connection, DatabaseError, Doing};
 use crate::outcome::Outcome;
 use crate::rate::Rate;
 use crate::site::Site;
@@ -186,7 +186,7 @@ impl RefusalTask {
             .map(|address| site.address_hashes.of(address));
         let now = site.clock.now().naive_utc();
         let inserted = site.pool.work(async |connection| {
-            sqlx::query(site.statements.insert_refused.sql())
+            let inserted = sqlx::query(site.statements.insert_refused.sql())
                 .bind(refused.at.naive_utc())
                 .bind(refused.outcome.word())
                 .bind(refused.status)
@@ -197,10 +197,11 @@ impl RefusalTask {
                 .bind(key.old_key_hash())
                 .bind(now)
                 .execute(connection)
-                .await
-                .doing(DOING)
+                .await;
+            // A key that the column cannot hold is no webhook's.
+            db::found(inserted.map(drop).doing(DOING))
         });
-        inserted.await.map(drop)
+        inserted.await
     }
 
     /// One row for those that were not kept.

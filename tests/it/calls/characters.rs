@@ -183,6 +183,13 @@ async fn call_with_everything(sidecar: &Sidecar, layout: &str) {
             );
         }
     }
+    // Refused before the key is looked up, and recorded.
+    let header = [("Idempotency-Key", "\u{e9}")];
+    let fields = [("email", &b"existing@example.com"[..])];
+    for key in ["\u{1f389}", PLAIN_HOOK] {
+        let response = post(sidecar, key.as_bytes(), &header, &fields).await;
+        assert_eq!(response.status, 400, "{layout}: {}", response.text());
+    }
     for header in [
         "Idempotency-Key",
         "X-Request-Id",
@@ -221,6 +228,13 @@ async fn manage_with_everything(sidecar: &Sidecar, layout: &str) {
         let answer = http::request(sidecar.client.admin, "GET", &path, &headers, b"").await;
         let answer = answer.unwrap();
         assert_eq!(answer.status, status, "{layout}: {path}: {}", answer.text());
+    }
+    for sought in ["\u{1f389}", "\u{e9}", "\u{1f389}@example.com"] {
+        let (succeeded, _, errors) = sidecar.output(&["find", sought]);
+        assert!(
+            !succeeded && errors.is_empty(),
+            "{layout}: {sought}: {errors}"
+        );
     }
     for (arguments, said) in [
         (&["webhook", "list", "--search", "\u{1f389}"][..], ""),
