@@ -3,7 +3,7 @@
 //! The `config` crate parses TOML and keeps each value's origin. Merging happens here, option by option, because each
 //! layer is checked separately, so that an unknown name is reported with the layer it comes from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
 pub struct Sources {
     /// A TOML file, which must exist if given.
     pub file: Option<PathBuf>,
-    /// Environment variables; those that start with `FCOM_SIDECAR__` count.
+    /// Environment variables: those that start with `FCOM_SIDECAR__` are options, `wp-config.php` may ask for others.
     pub environment: Vec<(String, String)>,
     /// Options from the command line, as dotted keys such as `server.listen`.
     pub overrides: Vec<(String, String)>,
@@ -75,6 +75,7 @@ impl Config {
     /// All problems found, each with its option and a remedy.
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let mut settings = Settings::default();
+        let environment = sources.environment.iter().cloned().collect();
         let layers = match layers(sources, &mut settings) {
             Ok(layers) => layers,
             Err(reported) => return settings.finish(Err(reported)),
@@ -87,7 +88,7 @@ impl Config {
             }
         }
 
-        let resolved = Self::resolve(&mut settings);
+        let resolved = Self::resolve(&mut settings, &environment);
         settings.finish(resolved)
     }
 
@@ -107,8 +108,11 @@ impl Config {
         self.given.keep(&other.given, is_kept);
     }
 
-    fn resolve(settings: &mut Settings) -> Result<Self, Reported> {
-        let site = WpConfig::read(settings);
+    fn resolve(
+        settings: &mut Settings,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Reported> {
+        let site = WpConfig::read(settings, environment);
         let site = site
             .as_ref()
             .map(Option::as_ref)

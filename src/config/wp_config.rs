@@ -1,10 +1,11 @@
 //! The site's `wp-config.php`, found as `wp-load.php` (WordPress 7.1) finds it and read without running it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::php::{Found, PhpSource, Value};
+use super::php::{Cause, Definition, Outcome, Place, Surroundings, Value, evaluate};
 use super::problem::{Flaw, Problem, Reported};
 use super::settings::Settings;
 
@@ -13,19 +14,24 @@ pub(super) struct WpConfig {
     /// The directory as PHP's `__DIR__` has it: absolute, links resolved.
     pub(super) root: PathBuf,
     path: PathBuf,
-    source: PhpSource,
+    outcome: Outcome,
 }
 
 const REMEDY: &str = "let wordpress.root name the directory with wp-load.php, \
     or remove it and set database.url, wordpress.table_prefix and wordpress.version";
 
 impl WpConfig {
-    /// What `wordpress.root` leads to; `None` if it is not set.
-    pub(super) fn read(settings: &mut Settings) -> Result<Option<Self>, Reported> {
-        settings.optional_parsed("wordpress.root", |root| Self::open(Path::new(root)))
+    /// What `wordpress.root` leads to; `None` if it is not set. `environment` stands for the one that PHP has.
+    pub(super) fn read(
+        settings: &mut Settings,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, Reported> {
+        settings.optional_parsed("wordpress.root", |root| {
+            Self::open(Path::new(root), environment)
+        })
     }
 
-    fn open(root: &Path) -> Result<Self, Flaw> {
+    fn open(root: &Path, environment: &BTreeMap<String, String>) -> Result<Self, Flaw> {
         // `dirname(ABSPATH)` is taken of a resolved path: ABSPATH comes from `__DIR__`.
         let root = root.canonicalize().map_err(|error| {
             let what = match error.kind() {
@@ -43,8 +49,20 @@ impl WpConfig {
                 Flaw::new("has no wp-config.php, nor has the directory above", REMEDY)
             })?,
         };
-        let source = PhpSource::read(&content);
-        Ok(Self { root, path, source })
+        let path = path.canonicalize().unwrap_or(path);
+        let around = Surroundings {
+            environment,
+            constants: vec![("ABSPATH", absolute_path(&root))],
+            folder: folder_of_site(&path),
+            working_directory: root.clone(),
+            follows_files: true,
+        };
+        let outcome = evaluate(&path, &content, &around);
+        Ok(Self {
+            root,
+            path,
+            outcome,
+        })
     }
 
     /// A constant (`DB_NAME`) or variable (`$table_prefix`) as text; `None` if the file does not set it.
@@ -53,26 +71,26 @@ impl WpConfig {
         let Some(found) = self.found(name) else {
             return Ok(None);
         };
-        match &found.value {
-            Value::Text(text) => Ok(Some(text.clone())),
-            Value::Int(number) => Ok(Some(number.to_string())),
-            // What PHP makes of a bool where a text is wanted.
-            Value::Bool(yes) => Ok(Some(if *yes { "1" } else { "" }.to_owned())),
-            unknown => Err(self.why(name, found.line, unknown)),
+        let Some(bytes) = found.value.to_text() else {
+            return Err(self.why(name, found));
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(format!(
+                "{} sets {name} in an encoding other than UTF-8",
+                self.at(&found.place)
+            )),
         }
     }
 
     /// Like [`Self::text`] for what WordPress cannot do without: not being set is an error too.
     pub(super) fn required_text(&self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| {
-            let include =
-                self.source.includes.first().map(|line| {
-                    format!(" (line {line} includes another file, which is not followed)")
-                });
-            format!(
-                "the file does not set {name}{}",
-                include.unwrap_or_default()
-            )
+            let unseen = self.outcome.unseen.as_deref();
+            let unseen = unseen.map(|Cause { what, place }| {
+                format!(" ({what} on {} may set it)", self.at(place))
+            });
+            format!("the file does not set {name}{}", unseen.unwrap_or_default())
         })
     }
 
@@ -87,12 +105,8 @@ impl WpConfig {
             let hints = ["SUBDOMAIN_INSTALL", "VHOST", "SUNRISE"];
             return Ok(hints.iter().any(|name| self.found(name).is_some()));
         };
-        match &found.value {
-            Value::Bool(yes) => Ok(*yes),
-            Value::Int(number) => Ok(*number != 0),
-            Value::Text(text) => Ok(!matches!(text.as_str(), "" | "0")),
-            unknown => Err(self.why("MULTISITE", found.line, unknown)),
-        }
+        let truth = found.value.truth();
+        truth.map_err(|_| self.why("MULTISITE", found))
     }
 
     /// Whether `MYSQL_CLIENT_FLAGS`, usually an expression of PHP's own constants, asks for TLS.
@@ -100,7 +114,6 @@ impl WpConfig {
         const MYSQLI_CLIENT_SSL: i64 = 2048;
         match self.found("MYSQL_CLIENT_FLAGS").map(|found| &found.value) {
             Some(Value::Int(flags)) => flags & MYSQLI_CLIENT_SSL != 0,
-            Some(Value::Computed(names)) => names.iter().any(|name| name == "MYSQLI_CLIENT_SSL"),
             _ => false,
         }
     }
@@ -110,28 +123,50 @@ impl WpConfig {
         format!("{}: {why}", self.path.display())
     }
 
-    fn found(&self, name: &str) -> Option<&Found> {
+    fn found(&self, name: &str) -> Option<&Definition> {
         match name.strip_prefix('$') {
-            Some(variable) => self.source.variable(variable),
-            None => self.source.constant(name),
+            Some(variable) => self.outcome.variables.get(variable),
+            None => self.outcome.constants.get(name),
         }
     }
 
-    fn why(&self, name: &str, line: usize, unknown: &Value) -> String {
-        match unknown {
-            Value::Several => {
-                format!("line {line} sets {name}, but another line may set it differently")
-            }
-            Value::Fallback => {
-                let include = self.source.includes.first().unwrap_or(&line);
-                format!("line {line} sets {name} unless a file included on line {include} has")
-            }
-            Value::Undecodable => {
-                format!("line {line} sets {name} in an encoding other than UTF-8")
-            }
-            _ => format!("line {line} computes {name}"),
+    fn why(&self, name: &str, found: &Definition) -> String {
+        let at = self.at(&found.place);
+        let Value::Unknown(cause) = &found.value else {
+            return format!("{at} sets {name} to a value that is no text");
+        };
+        let Cause { what, place } = &**cause;
+        if *place == found.place {
+            return format!("{at} sets {name}, which depends on {what}");
         }
+        format!("{at} sets {name}, which depends on {what} ({})", self.at(place))
     }
+
+    /// `line 7`, with the file's name if it is another file.
+    fn at(&self, place: &Place) -> String {
+        if *place.file == *self.path {
+            return format!("line {}", place.line);
+        }
+        format!("{} line {}", place.file.display(), place.line)
+    }
+}
+
+/// The constant `ABSPATH`, which `wp-load.php` defines.
+fn absolute_path(root: &Path) -> Vec<u8> {
+    let mut path = root.as_os_str().as_encoded_bytes().to_vec();
+    if path != b"/" {
+        path.push(b'/');
+    }
+    path
+}
+
+/// The folder whose files the daemon sees as PHP does: where `wp-config.php` is, and the one above, which frameworks
+/// keep their own files in, unless it belongs to everybody.
+fn folder_of_site(wp_config: &Path) -> PathBuf {
+    let own = wp_config.parent().unwrap_or(Path::new("/"));
+    let above = own.parent();
+    let above = above.filter(|above| above.components().count() > 2);
+    above.unwrap_or(own).to_path_buf()
 }
 
 /// `wp-config.php` one directory up counts, unless that directory is a WordPress of its own.
@@ -165,14 +200,30 @@ pub(super) fn unusable(key: &str, what: String) -> Problem {
     Problem::new(key, what, format!("set {key} instead"))
 }
 
+#[cfg(any(test, fuzzing))]
+impl WpConfig {
+    /// A file that names no others.
+    fn of(source: &[u8], environment: &BTreeMap<String, String>) -> Self {
+        let path = PathBuf::from("/site/wp-config.php");
+        let around = Surroundings {
+            environment,
+            constants: vec![("ABSPATH", b"/site/".to_vec())],
+            folder: "/site".into(),
+            working_directory: "/site".into(),
+            follows_files: false,
+        };
+        Self {
+            root: "/site".into(),
+            outcome: evaluate(&path, source, &around),
+            path,
+        }
+    }
+}
+
 /// Asks a file for everything that is asked of `wp-config.php`, and of `version.php`.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_php(source: &[u8]) {
-    let config = WpConfig {
-        root: PathBuf::new(),
-        path: PathBuf::new(),
-        source: PhpSource::read(source),
-    };
+    let config = WpConfig::of(source, &BTreeMap::from([("DB_NAME".into(), "site".into())]));
     for name in [
         "DB_HOST",
         "DB_PASSWORD",
@@ -220,11 +271,7 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
 "#;
 
     fn config(content: &str) -> WpConfig {
-        WpConfig {
-            root: "/site".into(),
-            path: "/site/wp-config.php".into(),
-            source: PhpSource::read(content.as_bytes()),
-        }
+        WpConfig::of(content.as_bytes(), &BTreeMap::new())
     }
 
     #[test]
@@ -244,7 +291,7 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
         }
         assert_eq!(
             config.text("WP_HOME"),
-            Err("line 15 computes WP_HOME".to_owned())
+            Err("line 15 sets WP_HOME, which depends on $_SERVER['HTTP_HOST']".to_owned())
         );
         assert_eq!(config.text("CUSTOM_USER_META_TABLE"), Ok(None));
         assert!(config.wants_tls());
@@ -254,27 +301,37 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
     #[test]
     fn every_prefix_of_a_file_is_read_without_panic() {
         for end in 0..LIVED_IN.len() {
-            PhpSource::read(&LIVED_IN.as_bytes()[..end]);
+            read_php(&LIVED_IN.as_bytes()[..end]);
         }
     }
 
     #[test]
     fn what_the_file_does_not_tell_is_explained() {
         for (content, why) in [
-            ("<?php\n\ndefine('A', getenv('A'));", "line 3 computes A"),
-            ("<?php define('A', \"x$y\");", "line 1 computes A"),
             (
-                "<?php if ($l) { define('A', 1); } else { define('A', 2); }",
-                "line 1 sets A, but another line",
+                "<?php\n\ndefine('A', getenv('A'));",
+                "line 3 sets A, which depends on the variable A, which the daemon's environment does not have",
+            ),
+            (
+                "<?php define('A', \"x{$_GET['y']}\");",
+                "line 1 sets A, which depends on $_GET['y']",
+            ),
+            (
+                "<?php if ($_GET['l']) {\ndefine('A', 1); } else { define('A', 2); }",
+                "line 2 sets A, which depends on $_GET['l'] (line 1)",
             ),
             (
                 "<?php include $f;\nif (!defined('A')) define('A', 1);",
-                "line 2 sets A unless a file included on line 1 has",
+                "line 2 sets A, which depends on a file that is included (line 1)",
+            ),
+            (
+                "<?php\nif (1 {",
+                "the file does not set A (code that the daemon does not understand on line 2 may set it)",
             ),
             ("<?php", "the file does not set A"),
             (
                 "<?php\ninclude $f;",
-                "the file does not set A (line 2 includes another file, which is not followed)",
+                "the file does not set A (a file that is included on line 2 may set it)",
             ),
         ] {
             let found = config(content).required_text("A").unwrap_err();
@@ -296,7 +353,7 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
             ),
             ("define('SUBDOMAIN_INSTALL', false);", Some(true)),
             ("define('WP_ALLOW_MULTISITE', true);", Some(false)),
-            ("define('MULTISITE', $x);", None),
+            ("define('MULTISITE', f());", None),
         ] {
             let config = config(&format!("<?php {code}"));
             assert_eq!(config.is_multisite().ok(), expected, "{code}");
@@ -321,7 +378,8 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
     fn the_file_is_looked_for_where_wordpress_looks() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("site");
-        let refused = |root: &Path| WpConfig::open(root).map(|_| ()).unwrap_err().what;
+        let open = |root: &Path| WpConfig::open(root, &BTreeMap::new());
+        let refused = |root: &Path| open(root).map(|_| ()).unwrap_err().what;
 
         assert_eq!(refused(&root), "does not exist");
         fs::create_dir(&root).unwrap();
@@ -329,7 +387,7 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
 
         let above = folder.path().join("wp-config.php");
         fs::write(&above, "<?php define('A', 'above');").unwrap();
-        let text = || WpConfig::open(&root).unwrap().text("A").unwrap().unwrap();
+        let text = || open(&root).unwrap().text("A").unwrap().unwrap();
         assert_eq!(text(), "above");
         fs::write(folder.path().join("wp-settings.php"), "").unwrap();
         assert!(refused(&root).starts_with("has no wp-config.php"));

@@ -1,10 +1,11 @@
 //! Determines the WordPress version, from `wp-includes/version.php` or from the operator; mirrors how every WordPress
 //! release sets `$wp_version`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::php::{PhpSource, Value};
+use super::php::{Surroundings, Value, evaluate};
 use super::problem::{Flaw, Problem};
 
 /// Accepts `7.1`, `6.1.9` and pre-releases such as `7.1-beta2` or `6.9-alpha-60093-src`.
@@ -36,8 +37,20 @@ pub(super) fn parse(text: &str) -> Result<String, Flaw> {
 /// The current version in a `version.php`; `None` while the file is missing or being replaced.
 pub fn read_file(path: &Path) -> Option<String> {
     let source = fs::read(path).ok()?;
-    match &PhpSource::read(&source).variable("wp_version")?.value {
-        Value::Text(text) => parse(text).ok(),
+    parse(&stated(path, &source)?).ok()
+}
+
+/// The value of `$wp_version`, if it is a text.
+fn stated(path: &Path, source: &[u8]) -> Option<String> {
+    let around = Surroundings {
+        environment: &BTreeMap::new(),
+        constants: Vec::new(),
+        folder: PathBuf::new(),
+        working_directory: PathBuf::new(),
+        follows_files: false,
+    };
+    match &evaluate(path, source, &around).variables.get("wp_version")?.value {
+        Value::Text(text) => String::from_utf8(text.to_vec()).ok(),
         _ => None,
     }
 }
@@ -55,15 +68,12 @@ pub(super) fn read(root: &Path) -> Result<(String, PathBuf), Problem> {
         )
     };
     let source = fs::read(&path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    match PhpSource::read(&source)
-        .variable("wp_version")
-        .map(|found| &found.value)
-    {
-        Some(Value::Text(text)) => match parse(text) {
+    match stated(&path, &source) {
+        Some(text) => match parse(&text) {
             Ok(version) => Ok((version, path)),
             Err(flaw) => Err(refuse(format!("says {text:?}, which {}", flaw.what))),
         },
-        _ => Err(refuse("does not set $wp_version to a text".to_owned())),
+        None => Err(refuse("does not set $wp_version to a text".to_owned())),
     }
 }
 

@@ -1,10 +1,24 @@
-//! Reads PHP source without running it: the text is split into [`tokens`], [`strings`] among them, and definitions with
-//! a [`literal`] value are gathered into a [`PhpSource`].
+//! Reads PHP configuration without running it: [`syntax`] parses a file, and [`evaluate`] follows its code as far as the
+//! values are known. What only PHP could tell is unknown, with the reason, and never guessed.
 
-mod literal;
-mod source;
-mod strings;
-mod tokens;
+mod blur;
+mod builtins;
+mod calls;
+#[cfg(test)]
+mod corpus;
+mod dotenv;
+mod environment;
+mod escapes;
+mod evaluate;
+mod expressions;
+mod files;
+mod libraries;
+mod operators;
+mod state;
+mod statements;
+mod syntax;
+mod value;
 
-pub(super) use literal::Value;
-pub(super) use source::{Found, PhpSource};
+pub(super) use evaluate::{Outcome, Surroundings, evaluate};
+pub(super) use state::Definition;
+pub(super) use value::{Cause, Place, Value};

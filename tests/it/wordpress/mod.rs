@@ -18,6 +18,7 @@ mod same_user;
 mod web_server;
 mod webhooks;
 mod welcome_mail;
+mod wp_config;
 
 use fcom_sidecar::sample::mailbox::Mailbox;
 use serde_json::{Value, json};

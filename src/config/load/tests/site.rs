@@ -117,7 +117,7 @@ fn options_win_over_wp_config_even_with_the_default_value() {
     assert_eq!(wordpress.site_url.as_deref(), Some("https://x.example"));
     assert_eq!(wordpress.home_url, None);
     assert!(
-        wordpress.notes[0].contains("computes WP_HOME"),
+        wordpress.notes[0].contains("sets WP_HOME, which depends on f()"),
         "{:?}",
         wordpress.notes
     );
@@ -185,7 +185,7 @@ fn a_network_that_cannot_be_served_is_refused() {
         (
             "define('MULTISITE', true); define('BLOG_ID_CURRENT_SITE', f());",
             "",
-            "computes BLOG_ID_CURRENT_SITE",
+            "sets BLOG_ID_CURRENT_SITE, which depends on f()",
         ),
     ] {
         let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
@@ -209,27 +209,27 @@ fn a_computed_wp_config_says_which_options_to_set() {
         (
             CONTAINER,
             "database.url",
-            "line 5 computes DB_HOST; line 3 computes DB_USER; line 4 computes DB_PASSWORD; line 2 computes DB_NAME",
+            "line 5 sets DB_HOST, which depends on getenv_docker(); line 3 sets DB_USER, which",
         ),
         (
             CONTAINER,
             "wordpress.table_prefix",
-            "line 6 computes $table_prefix",
+            "line 6 sets $table_prefix, which depends on getenv_docker()",
         ),
         (
             DEBIAN,
             "database.url",
-            "the file does not set DB_PASSWORD (line 4 includes another file, which is not followed)",
+            "the file does not set DB_PASSWORD (a file that is included on line 4 may set it)",
         ),
         (
             DEBIAN,
             "database.url",
-            "line 8 sets DB_NAME unless a file included on line 4 has",
+            "line 8 sets DB_NAME, which depends on a file that is included (line 4)",
         ),
         (
             DEBIAN,
             "wordpress.table_prefix",
-            "line 14 sets $table_prefix unless a file included on line 4 has",
+            "line 14 sets $table_prefix, which depends on a file that is included (line 4)",
         ),
         (
             "<?php define('DB_HOST', 'x:1:2:y');",
@@ -244,12 +244,12 @@ fn a_computed_wp_config_says_which_options_to_set() {
         (
             "<?php define('CUSTOM_USER_TABLE', f());",
             "wordpress.users_table",
-            "computes CUSTOM_USER_TABLE",
+            "sets CUSTOM_USER_TABLE, which depends on f()",
         ),
         (
             "<?php define('MULTISITE', f());",
             "wordpress.root",
-            "computes MULTISITE",
+            "sets MULTISITE, which depends on f()",
         ),
         (
             "<?php define('DB_CHARSET', 'latin1');",

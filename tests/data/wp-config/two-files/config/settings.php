@@ -1,0 +1,5 @@
+<?php
+return [
+	'user' => 'keeper',
+	'home' => 'https://' . basename( __DIR__ ) . '.example.org',
+];
