@@ -48,15 +48,21 @@ pub(super) fn configuration(config: &Config, sources: &Sources) -> Vec<Finding> 
         parts.push(format!("{} command-line options", sources.overrides.len()));
     }
     if let Some(root) = &config.wordpress.root {
-        parts.push(format!("the WordPress files in {}", root.display()));
+        let files = config.wordpress.config_files.iter();
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        let files = files.join(", ");
+        parts.push(format!(
+            "the WordPress files in {} ({files})",
+            root.display()
+        ));
     }
     if parts.is_empty() {
         parts.push("defaults only".to_owned());
     }
     let mut findings = vec![Finding::ok(CONFIGURATION, parts.join(", "))];
     findings.extend(config.wordpress.notes.iter().map(|note| {
-        let remedy =
-            "if check shows a wrong portal address below, write the value out in wp-config.php";
+        let remedy = "if check shows a wrong portal address below, set wordpress.home and wordpress.site_url, or write \
+                      the value out in wp-config.php";
         Finding::warning(WP_CONFIG, note, remedy)
     }));
     findings
@@ -108,16 +114,22 @@ pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding 
 
 /// A persistent object cache keeps copies that direct writes make stale.
 pub(super) fn object_cache(config: &Config) -> Finding {
-    let Some(root) = &config.wordpress.root else {
-        return Finding::skipped(
-            OBJECT_CACHE,
-            "wordpress.root is not set, so nobody knows whether wp-content/object-cache.php is there",
-        );
+    let content = &config.wordpress.content;
+    let drop_in = content.below("object-cache.php");
+    let Some(drop_in) = drop_in.filter(|drop_in| drop_in.exists()) else {
+        return match content.obscured() {
+            None => Finding::ok(OBJECT_CACHE, "none that outlives a request"),
+            Some(why) if config.wordpress.root.is_none() => Finding::skipped(
+                OBJECT_CACHE,
+                format!("{why}, so nobody knows whether wp-content/object-cache.php is there"),
+            ),
+            Some(why) => Finding::warning(
+                OBJECT_CACHE,
+                format!("nobody knows whether object-cache.php is there: {why}"),
+                "let wordpress.content name the site's wp-content",
+            ),
+        };
     };
-    let drop_in = root.join("wp-content/object-cache.php");
-    if !drop_in.exists() {
-        return Finding::ok(OBJECT_CACHE, "none that outlives a request");
-    }
     if config.relay.enabled {
         return Finding::ok(
             OBJECT_CACHE,

@@ -7,6 +7,7 @@ mod collector;
 mod community;
 mod connection;
 mod grants;
+mod links;
 mod local;
 mod mail_server;
 mod network;
@@ -36,7 +37,7 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 34] = [
+const ASKING_THE_DATABASE: [&str; 36] = [
     server::ENCRYPTION,
     server::SESSION,
     server::CONNECTIONS,
@@ -66,6 +67,8 @@ const ASKING_THE_DATABASE: [&str; 34] = [
     community::WEBHOOKS,
     community::PROTECTION,
     community::PORTAL,
+    links::MAIL_LINKS,
+    links::LOGIN_PAGE,
     plugins::PRO,
     plugins::PLUGINS,
     plugins::CRM_TAGS,
@@ -143,7 +146,7 @@ async fn check_site(
     let community = Community::read(connection, tables).await;
     let portal = options.ok().map(|options| {
         let overrides = portal_overrides(&config.wordpress);
-        Portal::new(&overrides, tables, &options.portal())
+        Portal::new(&overrides, &options.portal())
     });
     findings.extend(community::check(
         config,
@@ -153,6 +156,8 @@ async fn check_site(
         schema.as_ref().ok(),
     ));
     let portal = portal.and_then(|portal| portal.url().ok());
+    let mail = links::options(connection, tables).await;
+    findings.extend(links::check(config, mail, portal.as_ref(), options.ok()));
     findings.push(match portal {
         Some(portal) => web_server::check(&portal).await,
         None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),

@@ -48,17 +48,24 @@ pub(super) fn check(
 /// If a language is missing from the site's own files, WordPress does not have it either.
 fn language(config: &WordPress, locale: &str) -> Finding {
     let is_english = locale == "en" || locale.starts_with("en_");
-    let files_are_known = config.root.is_some() && config.languages.is_none();
-    if is_english || files_are_known || site::catalogues(config).of(locale).is_translated() {
+    if is_english || site::catalogues(config).of(locale).is_translated() {
         return Finding::ok(LANGUAGE, locale);
     }
+    let content = &config.content;
+    let obscured = content.obscured();
+    if content.translations.is_none() && obscured.is_none() {
+        return Finding::ok(LANGUAGE, locale);
+    }
+    let why = obscured.filter(|_| content.translations.is_none());
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
     Finding::warning(
         LANGUAGE,
         format!(
-            "{locale}, without its translations: mails are in English, and names are put together as in English"
+            "{locale}, without its translations{why}: mails are in English, and names are put together as in English"
         ),
         format!(
-            "let wordpress.languages name a copy of wp-content/languages, with {locale}.mo in it"
+            "let wordpress.content name the site's wp-content, or wordpress.languages a copy of wp-content/languages, \
+             with {locale}.mo in it"
         ),
     )
 }
@@ -118,6 +125,7 @@ fn default_role(options: &Options) -> Finding {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::config::Content;
 
     #[test]
     fn translations_are_missed_where_nothing_leads_to_them() {
@@ -129,9 +137,17 @@ pub(super) mod tests {
         for (locale, status) in [("en_US", "Ok"), ("en_GB", "Ok"), ("ja", "Warning")] {
             has(&config, locale, status);
         }
-        config.root = Some("/site".into());
+        let folder = tempfile::tempdir().unwrap();
+        config.content.folder = Some(folder.path().to_path_buf());
+        config.content.doubt = None;
         has(&config, "ja", "Ok");
-        config.languages = Some("/nowhere".into());
+        config.content.doubt = Some("line 3 may set WP_CONTENT_DIR".to_owned());
+        has(&config, "ja", "Warning");
+        config.content.doubt = None;
+        config.content.folder = Some("/nowhere".into());
+        has(&config, "ja", "Warning");
+        config.content.folder = Some(folder.path().to_path_buf());
+        config.content.translations = Some("/nowhere".into());
         has(&config, "ja", "Warning");
     }
 
@@ -147,11 +163,17 @@ pub(super) mod tests {
             bcrypt_cost: 10,
             users_table: None,
             usermeta_table: None,
-            languages: None,
+            content: Content {
+                folder: None,
+                translations: None,
+                doubt: Some("nothing is set".to_owned()),
+            },
             blog: None,
             portal_slug: None,
             home_url: None,
             site_url: None,
+            has_given_site_url: false,
+            config_files: Vec::new(),
             forces_https: false,
             notes: Vec::new(),
         }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address;
 use super::problem::Reported;
 use super::settings::Settings;
 
@@ -14,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "mail.reply_to",
     "mail.envelope_from",
     "mail.https_links",
+    "mail.login_url",
     "mail.templates",
     "mail.connections",
     "mail.mails_per_second",
@@ -38,6 +40,8 @@ pub struct Mail {
     pub envelope_from: Option<String>,
     /// Whether links use https even if `siteurl` does not.
     pub https_links: bool,
+    /// The address of the login page, if it is not `wp-login.php`.
+    pub login_url: Option<String>,
     /// Folder with the operator's own mail templates.
     pub templates: Option<PathBuf>,
     /// The most mails in transit at once, each on its own connection; at least 1.
@@ -78,6 +82,7 @@ impl Mail {
         let reply_to = settings.optional("mail.reply_to");
         let envelope_from = settings.optional("mail.envelope_from");
         let https_links = settings.one_of("mail.https_links", &[("auto", false), ("always", true)]);
+        let login_url = settings.optional_parsed("mail.login_url", address::of_page);
         let templates = settings.optional("mail.templates");
         let connections = settings.number("mail.connections", 1..=100);
         let mails_per_second = settings.number("mail.mails_per_second", 0..=10_000);
@@ -92,6 +97,7 @@ impl Mail {
             reply_to: reply_to?,
             envelope_from: envelope_from?,
             https_links: https_links?,
+            login_url: login_url?,
             templates: templates?.map(PathBuf::from),
             connections: connections?,
             mails_per_second: NonZeroU32::new(mails_per_second?),

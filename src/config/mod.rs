@@ -4,10 +4,12 @@
 //! environment (`FCOM_SIDECAR__SECTION__KEY`) and the command line. Each section owns its options, their checks and its
 //! immutable result. All problems are collected, so that one start reports all of them.
 //!
-//! With `wordpress.root` set, options that are not set come from WordPress's files, which are read but never run:
-//! `wp-config.php` (found as `wp-load.php` finds it) and `wp-includes/version.php`.
+//! With `wordpress.root` set, options that are not set come from WordPress's files, which are followed but never run:
+//! `wp-config.php` (found as `wp-load.php` finds it), what it includes, and `wp-includes/version.php`.
 
+mod address;
 mod admin;
+mod content;
 mod database;
 mod db_host;
 mod known_keys;
@@ -30,6 +32,7 @@ mod wp_config;
 mod wp_version;
 
 pub use admin::{Admin, LONGEST_OLD_KEY_HOURS};
+pub use content::Content;
 pub use database::{Database, Target};
 pub use db_host::Host;
 pub use limits::Limits;

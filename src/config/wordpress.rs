@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::address;
+use super::content::Content;
 use super::problem::{Flaw, Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::{WpConfig, unusable};
@@ -16,7 +18,10 @@ pub(super) const KEYS: &[&str] = &[
     "wordpress.bcrypt_cost",
     "wordpress.users_table",
     "wordpress.usermeta_table",
+    "wordpress.content",
     "wordpress.languages",
+    "wordpress.home",
+    "wordpress.site_url",
 ];
 
 /// The option that says the version outright.
@@ -47,16 +52,22 @@ pub struct WordPress {
     pub users_table: Option<String>,
     /// Full name of the usermeta table, if it is not the prefix and `usermeta` (`CUSTOM_USER_META_TABLE`).
     pub usermeta_table: Option<String>,
-    /// Folder of WordPress's `.mo` files, if it is not the one in `root`.
-    pub languages: Option<PathBuf>,
+    /// Where `wp-content` and the translations are.
+    pub content: Content,
     /// The constant `FLUENT_COMMUNITY_PORTAL_SLUG`.
     pub portal_slug: Option<String>,
-    /// The constant `WP_HOME`, which overrides the option `home`.
+    /// The site's address, which overrides the option `home`: `wordpress.home`, or the constant `WP_HOME` where WordPress
+    /// heeds it.
     pub home_url: Option<String>,
-    /// The constant `WP_SITEURL`, which overrides the option `siteurl`.
+    /// The address of WordPress, which overrides the option `siteurl`: `wordpress.site_url`, or the constant
+    /// `WP_SITEURL` where WordPress heeds it.
     pub site_url: Option<String>,
+    /// Whether `site_url` was set outright.
+    pub has_given_site_url: bool,
     /// The constant `FORCE_SSL_ADMIN` or its older form: login pages are https, whatever the site's address is.
     pub forces_https: bool,
+    /// The files of configuration that were read below `root`.
+    pub config_files: Vec<PathBuf>,
     /// What `wp-config.php` sets in a way that only PHP could tell and the daemon does without; one sentence each.
     pub notes: Vec<String>,
 }
@@ -125,10 +136,13 @@ impl WordPress {
             site,
             "CUSTOM_USER_META_TABLE",
         );
-        let languages = settings.optional("wordpress.languages");
+        let content = Content::read(settings, site);
+        let given_home = settings.optional_parsed("wordpress.home", address::of_folder);
+        let given_site_url = settings.optional_parsed("wordpress.site_url", address::of_folder);
         let blog = blog(settings, site, table_prefix.as_deref().unwrap_or_default());
 
-        let site = site?;
+        let (site, blog) = (site?, blog?);
+        let (given_home, given_site_url) = (given_home?, given_site_url?);
         let mut notes = Vec::new();
         let mut optional = |name: &str| match site?.text(name) {
             Ok(text) => text.filter(|text| !text.is_empty()),
@@ -138,15 +152,21 @@ impl WordPress {
             }
         };
         let portal_slug = optional("FLUENT_COMMUNITY_PORTAL_SLUG");
-        let home_url = optional("WP_HOME");
-        let site_url = optional("WP_SITEURL");
+        let has_given_site_url = given_site_url.is_some();
+        // On a network WordPress heeds neither constant.
+        let mut address = |given: Option<String>, name: &str| match &blog {
+            None => given.or_else(|| optional(name)),
+            Some(_) => given,
+        };
+        let home_url = address(given_home, "WP_HOME");
+        let site_url = address(given_site_url, "WP_SITEURL");
         let mut is_set = |name: &str| optional(name).is_some_and(|text| text != "0");
         let forces_https = is_set("FORCE_SSL_ADMIN") || is_set("FORCE_SSL_LOGIN");
         let (version, version_source) = version?.unzip();
         Ok(Self {
             root: root?.map(PathBuf::from),
             table_prefix: table_prefix?,
-            blog: blog?,
+            blog,
             version,
             version_file: version_source
                 .as_deref()
@@ -157,11 +177,13 @@ impl WordPress {
             bcrypt_cost: bcrypt_cost?,
             users_table: users_table?,
             usermeta_table: usermeta_table?,
-            languages: languages?.map(PathBuf::from),
+            content: content?,
             portal_slug,
             home_url,
             site_url,
+            has_given_site_url,
             forces_https,
+            config_files: site.map(WpConfig::files).unwrap_or_default(),
             notes,
         })
     }

@@ -86,12 +86,25 @@ impl WpConfig {
     /// Like [`Self::text`] for what WordPress cannot do without: not being set is an error too.
     pub(super) fn required_text(&self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| {
-            let unseen = self.outcome.unseen.as_deref();
-            let unseen = unseen.map(|Cause { what, place }| {
-                format!(" ({what} on {} may set it)", self.at(place))
-            });
+            let unseen = self.unseen().map(|what| format!(" ({what} may set it)"));
             format!("the file does not set {name}{}", unseen.unwrap_or_default())
         })
+    }
+
+    /// Why a name that the file does not set may be set all the same.
+    pub(super) fn may_be_set(&self, name: &str) -> Option<String> {
+        let what = self.unseen()?;
+        Some(format!("{what} may set {name}"))
+    }
+
+    fn unseen(&self) -> Option<String> {
+        let Cause { what, place } = self.outcome.unseen.as_deref()?;
+        Some(format!("{what} on {}", self.at(place)))
+    }
+
+    /// The files that were read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.outcome.files.clone()
     }
 
     /// Whether the file sets a constant or variable, to whatever.
@@ -139,7 +152,10 @@ impl WpConfig {
         if *place == found.place {
             return format!("{at} sets {name}, which depends on {what}");
         }
-        format!("{at} sets {name}, which depends on {what} ({})", self.at(place))
+        format!(
+            "{at} sets {name}, which depends on {what} ({})",
+            self.at(place)
+        )
     }
 
     /// `line 7`, with the file's name if it is another file.
@@ -303,6 +319,30 @@ define( 'CUSTOM_USER_TABLE', 'shared_users' );
         for end in 0..LIVED_IN.len() {
             read_php(&LIVED_IN.as_bytes()[..end]);
         }
+    }
+
+    /// What nobody writes by hand ends soon, and without exhausting the stack.
+    #[test]
+    fn hostile_files_end_soon() {
+        let started = std::time::Instant::now();
+        for (unit, times) in [
+            ("(", 40_000),
+            ("\"{$", 30_000),
+            ("if (1) {", 15_000),
+            (
+                "if ($_GET['a']) { $b = 1; } else { $b = [$b, $b]; }\n",
+                1_000,
+            ),
+            ("$a = [$a, $a]; $b .= $b . 'x';\n", 1_500),
+            ("function f() { f(); f(); f(); } f();\n", 200),
+            ("!", 50_000),
+            ("<?php 'a", 10_000),
+        ] {
+            read_php(format!("<?php {}", unit.repeat(times)).as_bytes());
+        }
+        let sum = format!("<?php define('A', 'x'{});", " . 'y'".repeat(20_000));
+        assert!(config(&sum).required_text("A").is_err());
+        assert!(started.elapsed().as_secs() < 60);
     }
 
     #[test]

@@ -49,7 +49,11 @@ fn stated(path: &Path, source: &[u8]) -> Option<String> {
         working_directory: PathBuf::new(),
         follows_files: false,
     };
-    match &evaluate(path, source, &around).variables.get("wp_version")?.value {
+    match &evaluate(path, source, &around)
+        .variables
+        .get("wp_version")?
+        .value
+    {
         Value::Text(text) => String::from_utf8(text.to_vec()).ok(),
         _ => None,
     }

@@ -2,6 +2,7 @@
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
 mod compose;
+mod login_page;
 mod message;
 pub mod outbox;
 mod sender;
@@ -17,5 +18,5 @@ pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};
 pub use smtp::{Failure, Line, Smtp, SmtpError};
 pub use templates::{Templates, TemplatesError};
-pub use text::{Text, Welcome};
+pub use text::{Pages, Text, Welcome};
 pub use worker::{Pace, Worker};

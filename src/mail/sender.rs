@@ -19,7 +19,9 @@ pub struct Sender {
     pub envelope_from: Option<String>,
     /// `mail.https_links`.
     pub https_links: bool,
-    /// `WP_HOME` and `WP_SITEURL`, which are not in the database.
+    /// `mail.login_url`.
+    pub login_url: Option<String>,
+    /// The site's addresses, where they are not those in the database.
     pub home: Option<String>,
     /// See `home`.
     pub site_url: Option<String>,
@@ -74,20 +76,20 @@ impl Sender {
                 domain: said.domain,
                 path: said.path,
             }),
+            login_url: mail.login_url.clone(),
             home: wordpress.home_url.clone(),
             site_url: wordpress.site_url.clone(),
         })
     }
 
-    /// Overrides the options with the constants.
+    /// Overrides the options with what is set outright and with the constants.
     pub fn overlay(&self, options: &mut MailOptions) {
-        if let Some(network) = &mut options.network {
-            // On a network WordPress ignores both constants below.
-            if let Some(said) = self.network.as_ref().filter(|said| said.id == network.id) {
-                network.clone_from(said);
-            }
-            return;
+        if let Some(network) = &mut options.network
+            && let Some(said) = self.network.as_ref().filter(|said| said.id == network.id)
+        {
+            network.clone_from(said);
         }
+        options.login_url.clone_from(&self.login_url);
         if let Some(home) = &self.home {
             options.home.clone_from(home);
         }

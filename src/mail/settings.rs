@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::login_page::LoginOptions;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::wordpress::options::{OptionRow, SiteOptions};
 
@@ -18,6 +19,10 @@ pub struct MailOptions {
     pub network: Option<Network>,
     /// The options that all of WordPress needs: language and version.
     pub site: SiteOptions,
+    /// `mail.login_url`: the login page's address, set outright.
+    pub login_url: Option<String>,
+    /// The options of plugins that move the login page.
+    pub(super) login: LoginOptions,
 }
 
 /// A network of sites: the address of its main site.
@@ -66,7 +71,7 @@ impl MailOptions {
                 b"home" => options.home = text(),
                 b"blogname" => options.blogname = text(),
                 b"network" => options.network = Network::read(&value),
-                _ => {}
+                name => options.login.take(name, value),
             }
         });
         Ok(options)
@@ -75,6 +80,17 @@ impl MailOptions {
     /// The site's locale.
     pub fn locale(&self) -> &str {
         self.site.locale()
+    }
+
+    /// The login page's address, if it is not `wp-login.php`.
+    pub(super) fn login_page(&self) -> Option<String> {
+        let home = if self.home.is_empty() {
+            &self.site_url
+        } else {
+            &self.home
+        };
+        let moved = || self.login.page(home);
+        self.login_url.clone().or_else(moved)
     }
 
     /// The address whose host the mail comes from; mirrors `network_home_url`.

@@ -74,7 +74,7 @@ impl Templates {
         let values = context! {
             site_name,
             locale,
-            site_url => links.login.trim_end_matches("/wp-login.php"),
+            site_url => &links.site,
             login => welcome.login,
             display_name => welcome.display_name,
             set_password_url => &links.set_password,

@@ -42,51 +42,101 @@ pub struct Text {
 
 /// The URLs in a mail.
 pub(super) struct Links {
+    /// `siteurl`.
+    pub(super) site: String,
     pub(super) set_password: String,
     pub(super) login: String,
 }
 
-impl Welcome<'_> {
-    pub(super) fn links(&self) -> Links {
-        Links {
-            set_password: link(self, &self.network_address()),
-            login: format!("{}/wp-login.php", self.address()),
+/// The pages that links in mails lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// Where a new user sets a password.
+    pub set_password: String,
+    /// The login page.
+    pub login: String,
+}
+
+impl Pages {
+    /// With https if the site's address has it, or if `https` says so.
+    pub fn new(options: &MailOptions, https: bool) -> Self {
+        let address = Address { options, https };
+        if let Some(page) = options.login_page() {
+            let page = match &options.login_url {
+                Some(given) => given.clone(),
+                None => address.of(&page),
+            };
+            return Self {
+                set_password: page.clone(),
+                login: page,
+            };
+        }
+        Self {
+            set_password: format!("{}/wp-login.php", address.network()),
+            login: format!("{}/wp-login.php", address.site()),
         }
     }
+}
 
+/// Addresses with the scheme that links have.
+struct Address<'a> {
+    options: &'a MailOptions,
+    https: bool,
+}
+
+impl Address<'_> {
     /// `siteurl` without trailing slashes; with https if it already has it, if the call came over https, or if
     /// configured.
-    fn address(&self) -> String {
-        let (scheme, rest) = self.site_url();
-        format!("{scheme}://{rest}")
+    fn site(&self) -> String {
+        self.of(self.options.site_url.trim_end_matches('/'))
     }
 
     /// The same for a network's main site, where its users set their passwords. Mirrors `network_site_url`, whose
     /// scheme is the site's.
-    fn network_address(&self) -> String {
-        let (scheme, rest) = self.site_url();
-        match &self.options.network {
-            Some(Network { domain, path, .. }) => {
-                format!("{scheme}://{domain}{}", path.trim_end_matches('/'))
-            }
-            None => format!("{scheme}://{rest}"),
-        }
+    fn network(&self) -> String {
+        let Some(Network { domain, path, .. }) = &self.options.network else {
+            return self.site();
+        };
+        let scheme = self.scheme(&self.options.site_url);
+        format!("{scheme}://{domain}{}", path.trim_end_matches('/'))
     }
 
-    fn site_url(&self) -> (&'static str, &str) {
-        let address = self.options.site_url.trim_end_matches('/');
-        let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
-        let https = self.https || scheme.eq_ignore_ascii_case("https");
-        (if https { "https" } else { "http" }, rest)
+    fn of(&self, address: &str) -> String {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        format!("{}://{rest}", self.scheme(address))
+    }
+
+    fn scheme(&self, address: &str) -> &'static str {
+        let scheme = address
+            .split_once("://")
+            .map_or("http", |(scheme, _)| scheme);
+        if self.https || scheme.eq_ignore_ascii_case("https") {
+            "https"
+        } else {
+            "http"
+        }
     }
 }
 
-fn link(welcome: &Welcome<'_>, address: &str) -> String {
+impl Welcome<'_> {
+    pub(super) fn links(&self) -> Links {
+        let (options, https) = (self.options, self.https);
+        let pages = Pages::new(options, https);
+        Links {
+            site: Address { options, https }.site(),
+            set_password: link(self, &pages.set_password),
+            login: pages.login,
+        }
+    }
+}
+
+fn link(welcome: &Welcome<'_>, page: &str) -> String {
     let login = utf8_percent_encode(welcome.login, RAW_URL);
     let key = welcome.key.expose_secret();
+    let sign = if page.contains('?') { '&' } else { '?' };
     if welcome.version.puts_login_first_in_reset_link() {
-        format!("{address}/wp-login.php?login={login}&key={key}&action=rp")
+        format!("{page}{sign}login={login}&key={key}&action=rp")
     } else {
-        format!("{address}/wp-login.php?action=rp&key={key}&login={login}")
+        format!("{page}{sign}action=rp&key={key}&login={login}")
     }
 }

@@ -200,7 +200,7 @@ impl Webhooks<'_> {
     }
 }
 
-/// The portal's address settings from `wp-config.php`.
+/// What the configuration and `wp-config.php` say about the portal's address.
 pub fn portal_overrides(wordpress: &config::WordPress) -> PortalOverrides {
     PortalOverrides {
         slug: wordpress.portal_slug.clone(),

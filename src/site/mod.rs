@@ -89,9 +89,5 @@ pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteErro
 
 /// WordPress's translations, from the configured folder or from the one among the site's files.
 pub fn catalogues(wordpress: &config::WordPress) -> Catalogues {
-    let of_site = || {
-        let root = wordpress.root.as_ref();
-        root.map(|root| root.join("wp-content/languages"))
-    };
-    Catalogues::in_folder(wordpress.languages.clone().or_else(of_site))
+    Catalogues::in_folder(wordpress.content.languages())
 }

@@ -18,7 +18,12 @@ impl Evaluator<'_> {
             if seen.iter().any(|other| Rc::ptr_eq(other, &body)) {
                 continue;
             }
-            may_return |= self.blur_body(&body, cause, &mut bodies)? && seen.is_empty();
+            let is_function = matches!(
+                body.kind(),
+                "anonymous_function" | "arrow_function" | "function_definition"
+            );
+            let returns = self.blur_body(&body, cause, &mut bodies)?;
+            may_return |= returns && seen.is_empty() && !is_function;
             seen.push(body);
         }
         if may_return {
@@ -41,13 +46,23 @@ impl Evaluator<'_> {
         while let Some(node) = open.pop() {
             self.spend(1)?;
             match node.kind() {
-                "class_declaration" | "trait_declaration" | "interface_declaration" => continue,
-                "enum_declaration" => continue,
+                "class_declaration"
+                | "trait_declaration"
+                | "interface_declaration"
+                | "enum_declaration" => {
+                    self.state.has_hidden_code = true;
+                    continue;
+                }
+                "anonymous_function" | "arrow_function" if !Rc::ptr_eq(&node, body) => {
+                    bodies.push(node);
+                    continue;
+                }
                 "function_definition" if !Rc::ptr_eq(&node, body) => {
                     // Whoever calls it from now on calls something that is not known.
                     if let Some(name) = node.field("name") {
                         let name = name.name().to_ascii_lowercase();
                         self.state.functions.remove(&name);
+                        self.state.has_hidden_code = true;
                     }
                     continue;
                 }
@@ -70,13 +85,16 @@ impl Evaluator<'_> {
                     self.blur_target(left, cause);
                 }
             }
-            "reference_assignment_expression" | "update_expression" => {
-                for target in &node.children {
-                    self.blur_target(target, cause);
-                }
+            "by_ref" | "global_declaration" | "reference_assignment_expression" => {
+                self.alias_all(node, cause);
             }
-            "foreach_statement" | "catch_clause" | "unset_statement" | "global_declaration"
-            | "static_variable_declaration" | "pair" | "by_ref" | "list_literal" => {
+            "update_expression"
+            | "foreach_statement"
+            | "catch_clause"
+            | "unset_statement"
+            | "static_variable_declaration"
+            | "pair"
+            | "list_literal" => {
                 for target in &node.children {
                     self.blur_target(target, cause);
                 }
@@ -85,7 +103,9 @@ impl Evaluator<'_> {
             | "include_once_expression"
             | "require_expression"
             | "require_once_expression" => self.state.forget(cause),
-            "scoped_call_expression" | "member_call_expression" | "object_creation_expression"
+            "scoped_call_expression"
+            | "member_call_expression"
+            | "object_creation_expression"
             | "nullsafe_member_call_expression" => {
                 self.state.forget_absent(cause);
                 self.state.forget_settings(cause);
@@ -97,6 +117,18 @@ impl Evaluator<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Variables that from now on may change under another name.
+    fn alias_all(&mut self, node: &Rc<Node>, cause: &Rc<Cause>) {
+        let mut open: Vec<&Rc<Node>> = node.children.iter().collect();
+        while let Some(node) = open.pop() {
+            if node.kind() == "variable_name" {
+                let place = self.place(node);
+                self.state.alias(&variable_name(node), cause, place);
+            }
+            open.extend(&node.children);
         }
     }
 
@@ -117,7 +149,7 @@ impl Evaluator<'_> {
                     self.state.assign(&name, value, place);
                 }
                 "dynamic_variable_name" => self.state.forget(cause),
-                "compound_statement" | "colon_block" => {}
+                "compound_statement" | "colon_block" | "scoped_property_access_expression" => {}
                 _ => open.extend(node.children.iter().cloned()),
             }
         }
@@ -134,6 +166,9 @@ impl Evaluator<'_> {
         }
         let name = super::calls::last_segment(&function.name()).to_ascii_lowercase();
         let place = self.place(node);
+        for argument in &arguments.children {
+            self.blur_reference(argument, cause);
+        }
         if let Some(known) = self.state.functions.get(&name) {
             bodies.push(Rc::clone(&known.node));
         } else if name == "define" {
@@ -152,14 +187,26 @@ impl Evaluator<'_> {
             for channel in [Channel::Getenv, Channel::Env, Channel::Server] {
                 self.state.forget_variables_of(channel, cause);
             }
-        } else {
-            if !super::builtins::is_harmless(&name) {
-                self.state.forget_absent(cause);
-            }
-            for argument in &arguments.children {
-                self.blur_reference(argument, cause);
-            }
+        } else if !super::builtins::is_harmless(&name) {
+            // It may call those of the code.
+            let functions = self.state.functions.values();
+            bodies.extend(functions.map(|function| Rc::clone(&function.node)));
+            self.state.forget_absent(cause);
         }
+    }
+
+    /// Any function of the code, or one of a name, may be called.
+    pub(super) fn blur_functions(&mut self, name: Option<&str>, cause: &Rc<Cause>) -> Step<()> {
+        let functions = self.state.functions.iter();
+        let functions = functions.filter(|(other, _)| name.is_none_or(|name| name == *other));
+        let nodes: Vec<Rc<Node>> = functions
+            .map(|(_, function)| Rc::clone(&function.node))
+            .collect();
+        for node in nodes {
+            self.state.forget(cause);
+            self.blur(&node, cause)?;
+        }
+        Ok(())
     }
 
     /// A function may take a variable by reference and change it.

@@ -12,7 +12,6 @@ pub(super) fn constant(name: &str) -> Option<Value> {
         "DIRECTORY_SEPARATOR" => Value::Text(Rc::from(*b"/")),
         "PATH_SEPARATOR" => Value::Text(Rc::from(*b":")),
         "MYSQLI_CLIENT_COMPRESS" => Value::Int(32),
-        "MYSQLI_CLIENT_FOUND_ROWS" => Value::Int(2),
         "MYSQLI_CLIENT_IGNORE_SPACE" => Value::Int(256),
         "MYSQLI_CLIENT_INTERACTIVE" => Value::Int(1024),
         "MYSQLI_CLIENT_SSL" => Value::Int(2048),
@@ -20,7 +19,7 @@ pub(super) fn constant(name: &str) -> Option<Value> {
         "MYSQLI_CLIENT_SSL_VERIFY_SERVER_CERT" => Value::Int(1 << 30),
         "FILTER_VALIDATE_BOOLEAN" | "FILTER_VALIDATE_BOOL" => Value::Int(258),
         "E_ERROR" => Value::Int(1),
-        "E_WARNING" => Value::Int(2),
+        "E_WARNING" | "MYSQLI_CLIENT_FOUND_ROWS" => Value::Int(2),
         "E_NOTICE" => Value::Int(8),
         _ => return None,
     })
@@ -29,8 +28,22 @@ pub(super) fn constant(name: &str) -> Option<Value> {
 /// Constants that PHP, or WordPress for some requests, may have defined before the configuration is read.
 pub(super) fn is_perhaps_defined(name: &str) -> bool {
     const PREFIXES: [&str; 16] = [
-        "PHP_", "E_", "MYSQLI_", "CURL", "OPENSSL_", "SODIUM_", "FILTER_", "JSON_", "LC_", "LOCK_",
-        "INPUT_", "DATE_", "PDO", "M_", "STD", "PATHINFO_",
+        "PHP_",
+        "E_",
+        "MYSQLI_",
+        "CURL",
+        "OPENSSL_",
+        "SODIUM_",
+        "FILTER_",
+        "JSON_",
+        "LC_",
+        "LOCK_",
+        "INPUT_",
+        "DATE_",
+        "PDO",
+        "M_",
+        "STD",
+        "PATHINFO_",
     ];
     const OF_REQUESTS: [&str; 9] = [
         "DOING_AJAX",
@@ -52,31 +65,122 @@ pub(super) fn is_computed(name: &str) -> bool {
 }
 
 const COMPUTED: [&str; 38] = [
-    "array_key_exists", "basename", "boolval", "count", "dirname", "explode", "filter_var",
-    "implode", "in_array", "intval", "is_array", "is_bool", "is_int", "is_null", "is_string",
-    "join", "lcfirst", "ltrim", "parse_url", "rawurldecode", "rtrim", "sprintf", "str_contains",
-    "str_ends_with", "str_replace", "str_starts_with", "strlen", "strpos", "strstr", "strtolower",
-    "strtoupper", "strval", "substr", "trim", "ucfirst", "urldecode", "array_merge", "chop",
+    "array_key_exists",
+    "basename",
+    "boolval",
+    "count",
+    "dirname",
+    "explode",
+    "filter_var",
+    "implode",
+    "in_array",
+    "intval",
+    "is_array",
+    "is_bool",
+    "is_int",
+    "is_null",
+    "is_string",
+    "join",
+    "lcfirst",
+    "ltrim",
+    "parse_url",
+    "rawurldecode",
+    "rtrim",
+    "sprintf",
+    "str_contains",
+    "str_ends_with",
+    "str_replace",
+    "str_starts_with",
+    "strlen",
+    "strpos",
+    "strstr",
+    "strtolower",
+    "strtoupper",
+    "strval",
+    "substr",
+    "trim",
+    "ucfirst",
+    "urldecode",
+    "array_merge",
+    "chop",
 ];
 
 /// Functions that define nothing and set no variable but those that they are given by reference.
 pub(super) fn is_harmless(name: &str) -> bool {
     const PREFIXES: [&str; 22] = [
-        "array_", "date", "file", "hash", "header", "htmlspecialchars", "iconv", "ini_", "is_",
-        "json_", "mb_", "ob_", "preg_", "session_", "str", "openssl_", "sodium_", "mysqli_",
-        "random_", "base64_", "url", "ctype_",
+        "array_",
+        "date",
+        "file",
+        "hash",
+        "header",
+        "htmlspecialchars",
+        "iconv",
+        "ini_",
+        "is_",
+        "json_",
+        "mb_",
+        "ob_",
+        "preg_",
+        "session_",
+        "str",
+        "openssl_",
+        "sodium_",
+        "mysqli_",
+        "random_",
+        "base64_",
+        "url",
+        "ctype_",
     ];
     const NAMES: [&str; 43] = [
-        "chdir", "chmod", "chr", "clearstatcache", "crc32", "error_log", "error_reporting",
-        "extension_loaded", "gc_enable", "getcwd", "getenv", "gethostbyname", "gethostname",
-        "getmypid", "http_response_code", "ignore_user_abort", "ip2long", "libxml_disable_entity_loader",
-        "locale_set_default", "max", "md5", "memory_get_usage", "microtime", "min", "mt_rand",
-        "number_format", "ord", "php_sapi_name", "php_uname", "phpversion", "printf", "rand", "round",
-        "serialize", "set_time_limit", "setcookie", "setlocale", "sha1", "sleep", "time", "umask",
-        "uniqid", "version_compare",
+        "chdir",
+        "chmod",
+        "chr",
+        "clearstatcache",
+        "crc32",
+        "error_log",
+        "error_reporting",
+        "extension_loaded",
+        "gc_enable",
+        "getcwd",
+        "getenv",
+        "gethostbyname",
+        "gethostname",
+        "getmypid",
+        "http_response_code",
+        "ignore_user_abort",
+        "ip2long",
+        "libxml_disable_entity_loader",
+        "locale_set_default",
+        "max",
+        "md5",
+        "memory_get_usage",
+        "microtime",
+        "min",
+        "mt_rand",
+        "number_format",
+        "ord",
+        "php_sapi_name",
+        "php_uname",
+        "phpversion",
+        "printf",
+        "rand",
+        "round",
+        "serialize",
+        "set_time_limit",
+        "setcookie",
+        "setlocale",
+        "sha1",
+        "sleep",
+        "time",
+        "umask",
+        "uniqid",
+        "version_compare",
     ];
-    let calls_back = ["array_map", "array_walk", "array_filter", "array_reduce", "ob_start"];
-    if calls_back.contains(&name) {
+    const CALL_BACK: [&str; 10] = [
+        "_u", "_walk", "callback", "filter", "handler", "map", "ob_start", "reduce", "register",
+        "shutdown",
+    ];
+    if !is_computed(name) && CALL_BACK.iter().any(|part| name.contains(part)) {
         return false;
     }
     is_computed(name)
@@ -96,7 +200,9 @@ pub(super) fn compute(name: &str, values: &[Value]) -> Option<Value> {
         ("strval", [value]) => Value::text(value.to_text()?),
         ("intval", [value]) => to_integer(value).map(Value::Int),
         ("filter_var", [value, Value::Int(258)]) => as_flag(&value.to_text()?).map(Value::Bool),
-        ("count", [Value::Array(array)]) => i64::try_from(array.values().count()).ok().map(Value::Int),
+        ("count", [Value::Array(array)]) => {
+            i64::try_from(array.values().count()).ok().map(Value::Int)
+        }
         ("in_array", [needle, Value::Array(array), rest @ ..]) => in_array(needle, array, rest),
         ("array_key_exists", [key, Value::Array(array)]) => {
             Some(Value::Bool(array.get(&key.to_key()?).is_some()))
@@ -131,8 +237,12 @@ fn of_texts(name: &str, values: &[Value]) -> Option<Value> {
             Value::text(path.trim_end_matches('/').rsplit('/').next()?)
         }
         ("trim" | "ltrim" | "rtrim" | "chop", _) => trim(name, text, rest),
-        ("strtolower", []) => text.is_ascii().then(|| Value::text(text.to_ascii_lowercase()))?,
-        ("strtoupper", []) => text.is_ascii().then(|| Value::text(text.to_ascii_uppercase()))?,
+        ("strtolower", []) => text
+            .is_ascii()
+            .then(|| Value::text(text.to_ascii_lowercase()))?,
+        ("strtoupper", []) => text
+            .is_ascii()
+            .then(|| Value::text(text.to_ascii_uppercase()))?,
         ("strlen", []) => i64::try_from(text.len()).ok().map(Value::Int),
         ("substr", [Value::Int(from)]) => Value::text(part(text, *from, None)?),
         ("substr", [Value::Int(from), Value::Int(length)]) => {
@@ -145,7 +255,9 @@ fn of_texts(name: &str, values: &[Value]) -> Option<Value> {
         ("str_contains", [Value::Text(needle)]) => Some(Value::Bool(find(text, needle).is_some())),
         ("str_starts_with", [Value::Text(start)]) => Some(Value::Bool(text.starts_with(start))),
         ("str_ends_with", [Value::Text(end)]) => Some(Value::Bool(text.ends_with(end))),
-        ("rawurldecode", []) => Value::text(percent_encoding::percent_decode(text).collect::<Vec<_>>()),
+        ("rawurldecode", []) => {
+            Value::text(percent_encoding::percent_decode(text).collect::<Vec<_>>())
+        }
         ("urldecode", []) => {
             let text = replace(text, b"+", b" ");
             Value::text(percent_encoding::percent_decode(&text).collect::<Vec<_>>())
@@ -176,7 +288,10 @@ fn in_array(needle: &Value, array: &Array, rest: &[Value]) -> Option<Value> {
 }
 
 fn explode(glue: &[u8], text: &[u8]) -> Option<Value> {
-    let (glue, text) = (std::str::from_utf8(glue).ok()?, std::str::from_utf8(text).ok()?);
+    let (glue, text) = (
+        std::str::from_utf8(glue).ok()?,
+        std::str::from_utf8(text).ok()?,
+    );
     if glue.is_empty() {
         return None;
     }
@@ -213,7 +328,8 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
-    text.windows(needle.len()).position(|window| window == needle)
+    text.windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn replace(text: &[u8], search: &[u8], replacement: &[u8]) -> Vec<u8> {
@@ -290,7 +406,10 @@ fn parse_url(url: &[u8]) -> Option<Value> {
     let mut set = |key: &str, value: Value| array.set(Key::Text(key.as_bytes().into()), value);
     set("scheme", Value::text(scheme)?);
     let (host, port) = match host.split_once(':') {
-        Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?)),
+        Some((host, port)) => (
+            host,
+            Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
+        ),
         None => (host, None),
     };
     if host.is_empty() || scheme.is_empty() {

@@ -6,7 +6,7 @@ use super::evaluate::{Ended, Evaluator, Flow, Step};
 use super::state::{Channel, Function};
 use super::statements::variable_name;
 use super::syntax::Node;
-use super::value::{Cause, Value};
+use super::value::Value;
 
 /// The deepest recursion of the code's functions.
 const MOST_FRAMES: usize = 12;
@@ -51,7 +51,9 @@ impl Evaluator<'_> {
         let mut values = Vec::new();
         for argument in arguments {
             match argument.children.as_slice() {
-                [value] if argument.kind() == "argument" && value.kind() != "variadic_unpacking" => {
+                [value]
+                    if argument.kind() == "argument" && value.kind() != "variadic_unpacking" =>
+                {
                     values.push(self.value(value)?);
                 }
                 _ => return Ok(None),
@@ -120,7 +122,7 @@ impl Evaluator<'_> {
                 self.state.forget(&cause);
                 Ok(Value::Unknown(cause))
             }
-            _ => Ok(self.call_php(node, name, arguments, values)),
+            _ => self.call_php(node, name, arguments, values),
         }
     }
 
@@ -131,52 +133,46 @@ impl Evaluator<'_> {
         name: &str,
         arguments: &[Rc<Node>],
         values: &[Value],
-    ) -> Value {
+    ) -> Step<Value> {
         if super::builtins::is_computed(name) {
             if let Some(cause) = Self::first_unknown(values) {
-                return Value::Unknown(cause);
+                return Ok(Value::Unknown(cause));
             }
             if let Some(value) = super::builtins::compute(name, values) {
-                return value;
+                return Ok(value);
             }
-            return self.unknown(node, format!("{name}()"));
+            return Ok(self.unknown(node, format!("{name}()")));
         }
         let cause = self.cause(node, format!("{name}()"));
-        if !super::builtins::is_harmless(name) {
+        if !name.starts_with("ini_") && name != "error_reporting" {
             self.strangers += 1;
+        }
+        if !super::builtins::is_harmless(name) {
             self.state.forget_absent(&cause);
+            if Self::first_unknown(values).is_some() {
+                self.blur_functions(None, &cause)?;
+            }
         }
         for (argument, value) in arguments.iter().zip(values) {
             self.blur_reference(argument, &cause);
             if let Value::Text(name) = value {
-                self.blur_callback(name, &cause);
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                self.blur_functions(Some(&name), &cause)?;
             }
         }
-        Value::Unknown(cause)
-    }
-
-    /// A function of the code whose name is handed over may be called.
-    fn blur_callback(&mut self, name: &[u8], cause: &Rc<Cause>) {
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        if self.state.functions.contains_key(&name) || name == "define" {
-            self.state.forget(cause);
-        }
+        Ok(Value::Unknown(cause))
     }
 
     fn define(&mut self, node: &Rc<Node>, constant: &Value, value: Value) -> Value {
         let place = self.place(node);
-        match constant {
-            Value::Text(name) => {
-                let name = String::from_utf8_lossy(name).into_owned();
-                self.state.define(&name, value, place);
-                Value::Bool(true)
-            }
-            _ => {
-                let cause = self.cause(node, "a constant whose name is computed");
-                self.state.forget_absent(&cause);
-                Value::Bool(true)
-            }
+        if let Value::Text(name) = constant {
+            let name = String::from_utf8_lossy(name).into_owned();
+            self.state.define(&name, value, place);
+        } else {
+            let cause = self.cause(node, "a constant whose name is computed");
+            self.state.forget_absent(&cause);
         }
+        Value::Bool(true)
     }
 
     fn is_defined(&mut self, node: &Node, constant: &Value) -> Value {
@@ -270,10 +266,14 @@ impl Evaluator<'_> {
 
     /// A value for a parameter with a type.
     fn declared(&self, parameter: &Node, value: Value) -> Value {
-        let declared = parameter.field("type").map(|declared| declared.text.clone());
+        let declared = parameter
+            .field("type")
+            .map(|declared| declared.text.clone());
         let declared = declared.unwrap_or_default().to_ascii_lowercase();
         match (&*declared, &value) {
-            (b"string", Value::Text(_)) | (b"bool", Value::Bool(_)) | (b"int", Value::Int(_)) => value,
+            (b"string", Value::Text(_)) | (b"bool", Value::Bool(_)) | (b"int", Value::Int(_)) => {
+                value
+            }
             (b"array", Value::Array(_)) | (b"mixed", _) | (_, Value::Unknown(_)) => value,
             _ => self.unknown(parameter, "a value of a declared type"),
         }
@@ -282,17 +282,13 @@ impl Evaluator<'_> {
     /// Follows a text as PHP code.
     fn evaluate_text(&mut self, node: &Rc<Node>, code: &[u8]) -> Step<Value> {
         let path = Rc::clone(&self.code.path);
-        match super::syntax::parse(&path, code, true) {
-            Ok(code) => {
-                self.follow_code(Rc::new(code))?;
-                Ok(self.unknown(node, "what eval() returns"))
-            }
-            Err(_) => {
-                let cause = self.cause(node, "eval() of code that is not understood");
-                self.state.forget(&cause);
-                Ok(Value::Unknown(cause))
-            }
+        if let Ok(code) = super::syntax::parse(&path, code, true) {
+            self.follow_code(Rc::new(code))?;
+            return Ok(self.unknown(node, "what eval() returns"));
         }
+        let cause = self.cause(node, "eval() of code that is not understood");
+        self.state.forget(&cause);
+        Ok(Value::Unknown(cause))
     }
 
     /// Follows a file, or a text that is evaluated in one.
@@ -319,7 +315,9 @@ impl Evaluator<'_> {
 fn declares(root: &Rc<Node>, name: &str) -> bool {
     let mut open = vec![root];
     while let Some(node) = open.pop() {
-        let declared = node.field("name").filter(|_| node.kind() == "function_definition");
+        let declared = node
+            .field("name")
+            .filter(|_| node.kind() == "function_definition");
         if declared.is_some_and(|declared| declared.name().eq_ignore_ascii_case(name)) {
             return true;
         }

@@ -42,7 +42,9 @@ impl Case {
         let variables = self.spec["environment"].as_object().cloned();
         let variables = variables.unwrap_or_default().into_iter();
         let text = |value: &Json| value.as_str().unwrap().replace("{folder}", &here);
-        variables.map(|(name, value)| (name, text(&value))).collect()
+        variables
+            .map(|(name, value)| (name, text(&value)))
+            .collect()
     }
 
     fn evaluate(&self) -> Outcome {
@@ -104,7 +106,7 @@ fn json(value: &Value) -> Option<Json> {
         Value::Array(array) if array.is_list() => {
             Json::Array(array.values().map(json).collect::<Option<_>>()?)
         }
-        Value::Array(array) | Value::Object(array) => {
+        Value::Array(array) => {
             let mut map = Map::new();
             for (key, value) in array.iter() {
                 let key = match key {
@@ -115,16 +117,23 @@ fn json(value: &Value) -> Option<Json> {
             }
             Json::Object(map)
         }
-        Value::Dotenv(_) | Value::Unknown(_) => return None,
+        // The records have no objects.
+        Value::Object(_) | Value::Dotenv(_) | Value::Unknown(_) => return None,
     })
 }
 
 #[test]
 fn what_is_known_is_what_php_defines() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wp-config");
-    let folders = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
-    let cases: Vec<Case> = folders.filter(|path| path.is_dir()).map(Case::read).collect();
+    let folders = fs::read_dir(corpus)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let cases: Vec<Case> = folders
+        .filter(|path| path.is_dir())
+        .map(Case::read)
+        .collect();
     assert!(cases.len() >= 10);
+    let mut differing = Vec::new();
     for case in cases {
         let outcome = case.evaluate();
         let has_unseen = outcome.unseen.is_some();
@@ -135,6 +144,10 @@ fn what_is_known_is_what_php_defines() {
             .iter()
             .map(|name| name.as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(unknown, expected, "{}", case.folder.display());
+        if unknown != expected {
+            let name = case.folder.display().to_string();
+            differing.push((name, unknown, expected));
+        }
     }
+    assert_eq!(differing, []);
 }

@@ -1,26 +1,13 @@
 //! `.env` files as vlucas/phpdotenv reads them, where its versions agree.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::evaluate::{Evaluator, Step};
 use super::files::{Found, read};
+use super::reader::Reader;
 use super::state::Channel;
 use super::syntax::Node;
 use super::value::{Cause, Value};
-
-/// A reader of `.env` files that code has made.
-#[derive(Clone, PartialEq, Eq)]
-pub(in crate::config) struct Reader {
-    /// Candidates, in their order.
-    pub(super) files: Vec<PathBuf>,
-    /// Whether only the first file that is there counts.
-    pub(super) is_first_only: bool,
-    /// Whether the files win over the environment.
-    pub(super) overrides: bool,
-    /// Whether `getenv` shows what was read: it depends on the version.
-    pub(super) reaches_getenv: bool,
-}
 
 /// An entry of a file: the value, or why it is not known.
 type Entry = (String, Result<Vec<u8>, &'static str>);
@@ -156,12 +143,15 @@ fn is_closed(value: &str) -> bool {
 /// The value of one line. A NUL byte before a brace marks what is to be replaced.
 fn entry(value: &str) -> Result<Vec<u8>, &'static str> {
     const UNLIKE: &str = "a spelling that is read in several ways";
-    let (inner, rest) = match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).ok_or(UNLIKE)?,
-        _ => {
-            let end = value.find(" #").unwrap_or(value.len());
-            (value[..end].trim_end(), "")
-        }
+    let quote = value
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''));
+    let (inner, rest) = if let Some(quote) = quote {
+        value[1..].split_once(quote).ok_or(UNLIKE)?
+    } else {
+        let end = value.find(" #").unwrap_or(value.len());
+        (value[..end].trim_end(), "")
     };
     let rest = rest.trim_start();
     let is_single = value.starts_with('\'');

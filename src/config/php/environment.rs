@@ -15,12 +15,27 @@ const OF_PROCESSES: [&str; 16] = [
 
 /// What web servers and PHP put into `$_SERVER` for each request.
 const OF_REQUESTS: [&str; 8] = [
-    "HTTP_", "SERVER_", "REQUEST_", "REMOTE_", "SCRIPT_", "REDIRECT_", "SSL_", "PHP_",
+    "HTTP_",
+    "SERVER_",
+    "REQUEST_",
+    "REMOTE_",
+    "SCRIPT_",
+    "REDIRECT_",
+    "SSL_",
+    "PHP_",
 ];
 
 const MORE_OF_REQUESTS: [&str; 10] = [
-    "HTTPS", "DOCUMENT_ROOT", "QUERY_STRING", "PATH_INFO", "PATH_TRANSLATED", "CONTENT_TYPE",
-    "CONTENT_LENGTH", "GATEWAY_INTERFACE", "AUTH_TYPE", "argv",
+    "HTTPS",
+    "DOCUMENT_ROOT",
+    "QUERY_STRING",
+    "PATH_INFO",
+    "PATH_TRANSLATED",
+    "CONTENT_TYPE",
+    "CONTENT_LENGTH",
+    "GATEWAY_INTERFACE",
+    "AUTH_TYPE",
+    "argv",
 ];
 
 impl Evaluator<'_> {
@@ -77,10 +92,12 @@ impl Evaluator<'_> {
             "null" => return Value::Null,
             _ => {}
         }
+        // oscarotero's, which WordPress sites use, makes integers of digits; Laravel's leaves them as texts.
+        if let Some(number) = super::value::decimal(text).filter(|number| *number >= 0) {
+            return Value::Int(number);
+        }
         let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-        let is_converted = word == "empty"
-            || word.starts_with(['(', '"', '\''])
-            || (is_number && super::value::decimal(text).is_none());
+        let is_converted = word == "empty" || word.starts_with(['(', '"', '\'']) || is_number;
         if is_converted {
             return self.unknown(node, format!("env('{name}')"));
         }

@@ -12,7 +12,7 @@ use super::value::{Cause, Place, Value};
 /// The most steps: far more than any configuration takes, and done in a fraction of a second.
 const MOST_STEPS: usize = 200_000;
 /// The deepest nesting of expressions, statements, files and functions together.
-const DEEPEST: usize = 150;
+const DEEPEST: usize = 64;
 
 /// What the code is evaluated with.
 pub(in crate::config) struct Surroundings<'a> {
@@ -59,6 +59,10 @@ pub(super) struct Frame {
     pub(super) returned: Vec<(State, Value, Rc<Cause>)>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the code of its own"
+)]
 pub(super) struct Evaluator<'a> {
     pub(super) around: &'a Surroundings<'a>,
     pub(super) state: State,
@@ -129,7 +133,7 @@ impl<'a> Evaluator<'a> {
         let is_doubtful = self.trusts_absence && self.has_missed && !self.has_met;
         if is_exhausted {
             let cause = Rc::new(Cause {
-                what: "more code than the daemon follows".to_owned(),
+                what: "code that the daemon does not follow".to_owned(),
                 place: Place {
                     file: path,
                     line: 1,
@@ -181,6 +185,12 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
+    /// Ends the evaluation: nothing is known.
+    pub(super) fn give_up<T>(&mut self) -> Step<T> {
+        self.steps = MOST_STEPS;
+        Err(Ended)
+    }
+
     /// Goes one level deeper; what is nested too deeply is not followed.
     pub(super) fn deeper<T>(
         &mut self,
@@ -211,16 +221,13 @@ impl<'a> Evaluator<'a> {
             Err(Ended) => Err(Ended),
         };
         for (state, other, cause) in frame.returned {
-            value = Ok(match value {
-                Ok(value) => {
-                    self.state.merge(state, &cause);
-                    join(value, &other, &cause)
-                }
-                Err(Ended) => {
-                    self.state = state;
-                    other
-                }
-            });
+            value = if let Ok(value) = value {
+                self.state.merge(state, &cause);
+                Ok(join(value, &other, &cause))
+            } else {
+                self.state = state;
+                Ok(other)
+            };
         }
         self.spend(0)?;
         value

@@ -38,7 +38,9 @@ impl Evaluator<'_> {
             "scoped_call_expression" => self.static_call(node),
             "member_call_expression" | "nullsafe_member_call_expression" => self.method_call(node),
             "object_creation_expression" => self.new_object(node),
-            "include_expression" | "include_once_expression" | "require_expression"
+            "include_expression"
+            | "include_once_expression"
+            | "require_expression"
             | "require_once_expression" => self.include(node),
             "print_intrinsic" => self.only(node).map(|_| Value::Int(1)),
             "throw_expression" => {
@@ -46,7 +48,12 @@ impl Evaluator<'_> {
                 self.strangers += 1;
                 Err(Ended)
             }
-            "anonymous_function" | "arrow_function" => Ok(self.unknown(node, "a function")),
+            "anonymous_function" | "arrow_function" => {
+                // Whoever gets it may call it at any time.
+                let cause = self.cause(node, "a function without a name");
+                self.blur(node, &cause)?;
+                Ok(Value::Unknown(cause))
+            }
             "class_constant_access_expression" => Ok(self.unknown(node, "a constant of a class")),
             _ => self.not_followed(node),
         }
@@ -101,6 +108,9 @@ impl Evaluator<'_> {
         Ok(match name.to_ascii_uppercase().as_str() {
             "__DIR__" => self.text(node, self.folder().into_os_string().as_encoded_bytes()),
             "__FILE__" => self.text(node, self.code.path.as_os_str().as_encoded_bytes()),
+            "TRUE" => Value::Bool(true),
+            "FALSE" => Value::Bool(false),
+            "NULL" => Value::Null,
             "__LINE__" => i64::try_from(node.line).map_or(Value::Null, Value::Int),
             _ => self.constant_named(node, &name),
         })
@@ -113,6 +123,8 @@ impl Evaluator<'_> {
         if let Some(value) = super::builtins::constant(name) {
             return value;
         }
+        // PHP throws an exception.
+        self.strangers += 1;
         self.unknown(node, format!("the constant {name}"))
     }
 

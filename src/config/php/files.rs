@@ -136,11 +136,10 @@ impl Evaluator<'_> {
         match fs::canonicalize(path) {
             Ok(path) if path.is_dir() => Found::Directory(path),
             Ok(path) if path.is_file() => Found::File(path),
-            Ok(_) => Found::Unknown,
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_of_site(path) => {
                 Found::Nothing
             }
-            Err(_) => Found::Unknown,
+            Ok(_) | Err(_) => Found::Unknown,
         }
     }
 

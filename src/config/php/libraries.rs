@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::calls::last_segment;
-use super::dotenv::Reader;
 use super::evaluate::{Evaluator, Step};
+use super::reader::Reader;
 use super::state::Definition;
 use super::syntax::Node;
 use super::value::Value;
@@ -96,9 +96,7 @@ impl Evaluator<'_> {
                 Value::Unknown(cause) if !definition.is_certain => {
                     self.state.may_define(&name, cause, definition.place);
                 }
-                _ => self
-                    .state
-                    .define(&name, definition.value, definition.place),
+                _ => self.state.define(&name, definition.value, definition.place),
             }
         }
     }
@@ -172,11 +170,10 @@ fn reader(constructor: &str, values: &[Value]) -> Option<Reader> {
     let (values, reaches_getenv, overrides) = match (constructor, values) {
         ("createimmutable", _) => (values, false, false),
         ("createmutable", _) => (values, false, true),
-        ("createunsafeimmutable" | "new", _) => (values, true, false),
         ("createunsafemutable", _) => (values, true, true),
         // With a repository first, since version 4.
         ("create", [Value::Unknown(_), rest @ ..]) => (rest, false, false),
-        ("create", _) => (values, true, false),
+        ("create" | "createunsafeimmutable" | "new", _) => (values, true, false),
         _ => return None,
     };
     let folders = paths(values.first()?)?;

@@ -14,6 +14,7 @@ mod expressions;
 mod files;
 mod libraries;
 mod operators;
+mod reader;
 mod state;
 mod statements;
 mod syntax;

@@ -78,11 +78,10 @@ impl Evaluator<'_> {
             ("!", _) => value
                 .truth()
                 .map_or_else(Value::Unknown, |yes| Value::Bool(!yes)),
-            ("@", _) | (_, Value::Unknown(_)) => value,
+            ("@", _) | (_, Value::Unknown(_)) | ("+", Value::Int(_)) => value,
             ("-", Value::Int(number)) => number
                 .checked_neg()
                 .map_or_else(|| self.unknown(node, "a very large number"), Value::Int),
-            ("+", Value::Int(_)) => value,
             ("~", Value::Int(number)) => Value::Int(!number),
             _ => self.unknown(node, "a computation"),
         })

@@ -36,6 +36,8 @@ pub(super) enum Channel {
 pub(super) struct Scope {
     variables: HashMap<String, Definition>,
     globals: HashSet<String>,
+    /// Variables that have a second name, or that a function may change at any time: never known again.
+    aliases: HashMap<String, Rc<Cause>>,
 }
 
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub(super) struct State {
     environment: HashMap<(Channel, String), Value>,
     /// What Bedrock's `Config` will define.
     pub(super) settings: HashMap<String, Definition>,
+    /// Whether the code has functions or classes that are not followed when they are called.
+    pub(super) has_hidden_code: bool,
     /// Files that were included, and whether on every way.
     pub(super) included: BTreeMap<Rc<Path>, bool>,
     /// Set once other constants and variables may be defined than those that are known.
@@ -63,6 +67,7 @@ impl Default for State {
             functions: HashMap::new(),
             environment: HashMap::new(),
             settings: HashMap::new(),
+            has_hidden_code: false,
             included: BTreeMap::new(),
             unseen: None,
             unseen_environment: None,
@@ -92,13 +97,22 @@ impl State {
     }
 
     pub(super) fn assign(&mut self, name: &str, value: Value, place: Place) {
+        let scope = self.scope(name);
+        let alias = scope.aliases.get(name);
+        let value = alias.map_or(value, |cause| Value::Unknown(Rc::clone(cause)));
         let definition = Definition {
             value,
             place,
             is_certain: true,
         };
-        let variables = &mut self.scope(name).variables;
-        variables.insert(name.to_owned(), definition);
+        scope.variables.insert(name.to_owned(), definition);
+    }
+
+    /// Gives a variable a second name, which is not followed.
+    pub(super) fn alias(&mut self, name: &str, cause: &Rc<Cause>, place: Place) {
+        let scope = self.scope(name);
+        scope.aliases.insert(name.to_owned(), Rc::clone(cause));
+        self.assign(name, Value::Unknown(Rc::clone(cause)), place);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
@@ -196,8 +210,11 @@ impl State {
         }
     }
 
-    /// Notes that constants and variables of the environment may be there that are not known.
+    /// Notes a call of code that is not known. Only code of the site's own configuration is thought to change variables.
     pub(super) fn forget_absent(&mut self, cause: &Rc<Cause>) {
+        if self.has_hidden_code {
+            self.forget(cause);
+        }
         self.unseen.get_or_insert_with(|| Rc::clone(cause));
         self.forget_environment(cause);
     }
@@ -222,12 +239,15 @@ impl State {
         for (scope, other) in self.scopes.iter_mut().zip(other.scopes) {
             merge_definitions(&mut scope.variables, other.variables, cause);
             scope.globals.extend(other.globals);
+            scope.aliases.extend(other.aliases);
         }
         let same = |name: &String, function: &Rc<Function>| {
             let other = other.functions.get(name);
             other.is_some_and(|other| Rc::ptr_eq(&other.node, &function.node))
         };
+        let before = self.functions.len().max(other.functions.len());
         self.functions.retain(|name, function| same(name, function));
+        self.has_hidden_code |= other.has_hidden_code || self.functions.len() < before;
         for (key, value) in &mut self.environment {
             if other.environment.get(key) != Some(value) {
                 *value = Value::Unknown(Rc::clone(cause));
@@ -254,17 +274,14 @@ fn merge_definitions(
     cause: &Rc<Cause>,
 ) {
     for (name, definition) in &mut *into {
-        match other.remove(name) {
-            Some(other) => {
-                definition.is_certain &= other.is_certain;
-                if definition.value != other.value {
-                    make_unknown(definition, cause);
-                }
-            }
-            None => {
-                definition.is_certain = false;
+        if let Some(other) = other.remove(name) {
+            definition.is_certain &= other.is_certain;
+            if definition.value != other.value {
                 make_unknown(definition, cause);
             }
+        } else {
+            definition.is_certain = false;
+            make_unknown(definition, cause);
         }
     }
     for (name, mut definition) in other {

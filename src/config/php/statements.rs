@@ -59,10 +59,15 @@ impl Evaluator<'_> {
                 let cause = self.cause(node, "a loop");
                 self.blur(node, &cause)?;
             }
-            "function_static_declaration" | "goto_statement" | "named_label_statement" => {
-                let cause = self.cause(node, "code that the daemon does not follow");
+            "function_static_declaration" => {
+                let cause = self.cause(node, "a variable that outlives its function");
                 self.blur(node, &cause)?;
             }
+            "goto_statement" => return self.give_up(),
+            "class_declaration"
+            | "trait_declaration"
+            | "interface_declaration"
+            | "enum_declaration" => self.state.has_hidden_code = true,
             // Declarations, and what only prints.
             _ => {}
         }
@@ -181,10 +186,10 @@ impl Evaluator<'_> {
         if self.strangers == strangers
             && let Ok(flow) = ended
         {
-            return match self.follow_all(&after)? {
-                Flow::Next => Ok(flow),
-                flow => Ok(flow),
-            };
+            return Ok(match self.follow_all(&after)? {
+                Flow::Next => flow,
+                instead => instead,
+            });
         }
         self.spend(before.size())?;
         self.state = before;

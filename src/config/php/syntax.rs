@@ -1,15 +1,20 @@
 //! Parses PHP with tree-sitter into nodes of our own: without comments, and with the text where it matters.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::rc::Rc;
+use std::thread;
 
-use tree_sitter::{Node as Parsed, Parser, Tree};
+use tree_sitter::{Node as Parsed, ParseOptions, ParseState, Parser, Tree};
 
 /// Larger files are not configuration.
-pub(super) const LARGEST_FILE: usize = 512 * 1024;
+pub(super) const LARGEST_FILE: usize = 256 * 1024;
+/// The parser asks after every hundred operations whether to go on. The largest file takes a few thousand.
+const MOST_PROGRESS: usize = 5_000;
+/// The parser's own recursion goes as deep as the code is nested: about a hundred bytes for each level.
+const STACK: usize = 64 * 1024 * 1024;
 /// What is nested deeper is not written by hand.
-const DEEPEST: usize = 400;
+const DEEPEST: usize = 200;
 
 /// A part of a text in double quotes, with its escapes.
 pub(super) const LITERAL: &str = "literal";
@@ -102,7 +107,12 @@ pub(super) fn parse(path: &Rc<Path>, source: &[u8], is_open: bool) -> Result<Cod
     } else {
         source
     };
-    let tree = tree(&readable).ok_or_else(|| refuse(1))?;
+    let tree = thread::scope(|scope| {
+        let parsing = thread::Builder::new().stack_size(STACK);
+        let parsing = parsing.spawn_scoped(scope, || tree(&readable)).ok()?;
+        parsing.join().ok().flatten()
+    });
+    let tree = tree.ok_or_else(|| refuse(1))?;
     let root = tree.root_node();
     if root.has_error() {
         return Err(refuse(first_error(root)));
@@ -123,7 +133,18 @@ fn tree(source: &[u8]) -> Option<Tree> {
     parser
         .set_language(&tree_sitter_php::LANGUAGE_PHP.into())
         .expect("the grammar fits the library");
-    parser.parse(source, None)
+    let mut asked = 0_usize;
+    let mut progress = |_: &ParseState| {
+        asked += 1;
+        if asked > MOST_PROGRESS {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let options = ParseOptions::new().progress_callback(&mut progress);
+    let mut chunk = |at: usize, _| source.get(at..).unwrap_or_default();
+    parser.parse_with_options(&mut chunk, None, Some(options))
 }
 
 fn first_error(root: Parsed) -> usize {
@@ -187,7 +208,7 @@ impl Reader<'_> {
         let mut pieces = Vec::new();
         let quote = parsed.child(0)?;
         let (mut from, mut in_braces) = (quote.end_byte(), false);
-        for at in 1..u32::try_from(parsed.child_count()).ok()? {
+        for at in 1..parsed.child_count() {
             let child = parsed.child(at)?;
             if matches!(child.kind(), "string_content" | "escape_sequence") {
                 continue;

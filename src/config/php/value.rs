@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::reader::Reader;
+
 /// The most bytes and elements of one value: code that doubles a text again and again must not fill the memory.
 const LARGEST: usize = 1 << 16;
 
@@ -34,7 +36,7 @@ pub(in crate::config) enum Value {
     /// An array that was cast to an object.
     Object(Rc<Array>),
     /// A reader of `.env` files.
-    Dotenv(Rc<super::dotenv::Reader>),
+    Dotenv(Rc<Reader>),
     Unknown(Rc<Cause>),
 }
 
@@ -99,7 +101,9 @@ impl Array {
     /// Whether the keys are 0, 1, 2 and so on.
     #[cfg(test)]
     pub(super) fn is_list(&self) -> bool {
-        (0..).zip(&self.elements).all(|(at, (key, _))| *key == Key::Int(at))
+        (0..)
+            .zip(&self.elements)
+            .all(|(at, (key, _))| *key == Key::Int(at))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -156,19 +160,22 @@ impl Value {
             Self::Null => Some(Key::Text(Rc::from(*b""))),
             Self::Bool(yes) => Some(Key::Int(i64::from(*yes))),
             Self::Int(number) => Some(Key::Int(*number)),
-            Self::Text(text) => Some(decimal(text).map_or_else(|| Key::Text(Rc::clone(text)), Key::Int)),
+            Self::Text(text) => {
+                Some(decimal(text).map_or_else(|| Key::Text(Rc::clone(text)), Key::Int))
+            }
             _ => None,
         }
     }
 
     /// `===`; `None` if it is not known.
     pub(super) fn is_identical(&self, other: &Self) -> Option<bool> {
-        match (self, other) {
-            (Self::Unknown(_), _) | (_, Self::Unknown(_)) => None,
-            (Self::Array(_) | Self::Object(_) | Self::Dotenv(_), _)
-            | (_, Self::Array(_) | Self::Object(_) | Self::Dotenv(_)) => None,
-            _ => Some(self == other),
-        }
+        let is_scalar = |value: &Self| {
+            matches!(
+                value,
+                Self::Null | Self::Bool(_) | Self::Int(_) | Self::Text(_)
+            )
+        };
+        (is_scalar(self) && is_scalar(other)).then(|| self == other)
     }
 
     /// `==`, where all versions of PHP agree; `None` elsewhere.
@@ -180,7 +187,9 @@ impl Value {
             }
             (Self::Int(one), Self::Int(two)) => Some(one == two),
             (Self::Null, Self::Null) => Some(true),
-            (Self::Null, Self::Text(text)) | (Self::Text(text), Self::Null) => Some(text.is_empty()),
+            (Self::Null, Self::Text(text)) | (Self::Text(text), Self::Null) => {
+                Some(text.is_empty())
+            }
             (Self::Text(one), Self::Text(two)) if one == two => Some(true),
             (Self::Text(one), Self::Text(two)) => {
                 (!(is_perhaps_number(one) && is_perhaps_number(two))).then_some(false)

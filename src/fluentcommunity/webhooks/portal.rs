@@ -3,17 +3,16 @@
 
 use url::Url;
 
-use crate::db::TableNames;
 use crate::wordpress::php::{self, Value, loose};
 
-/// Constants in `wp-config.php` that override the options.
+/// What overrides the options: the configuration's addresses, and constants in `wp-config.php`.
 #[derive(Clone, Debug, Default)]
 pub struct PortalOverrides {
     /// `FLUENT_COMMUNITY_PORTAL_SLUG`.
     pub slug: Option<String>,
-    /// `WP_HOME`.
+    /// `wordpress.home` or `WP_HOME`.
     pub home: Option<String>,
-    /// `WP_SITEURL`.
+    /// `wordpress.site_url` or `WP_SITEURL`.
     pub site_url: Option<String>,
 }
 
@@ -38,13 +37,11 @@ pub struct Portal {
 }
 
 impl Portal {
-    /// Uses the site's options, overridden by the constants where they apply: on a network, WordPress removes the
-    /// filters that let `WP_HOME` and `WP_SITEURL` override the options of each site.
-    pub fn new(overrides: &PortalOverrides, tables: &TableNames, options: &PortalOptions) -> Self {
-        let address = |constant: &Option<String>, option: &[u8]| {
-            let constant = constant.clone().filter(|_| !tables.is_network());
+    /// Uses the site's options, where the overrides leave them.
+    pub fn new(overrides: &PortalOverrides, options: &PortalOptions) -> Self {
+        let address = |given: &Option<String>, option: &[u8]| {
             let of_option = || String::from_utf8_lossy(option).into_owned();
-            let address = constant.unwrap_or_else(of_option);
+            let address = given.clone().unwrap_or_else(of_option);
             Some(address).filter(|address| !address.is_empty())
         };
         let home = address(&overrides.home, &options.home)
@@ -126,7 +123,6 @@ mod tests {
 
     #[test]
     fn the_address_follows_constant_setting_and_default() {
-        let tables = TableNames::new("wp_", None, None).unwrap();
         let settings = r#"a:1:{s:4:"slug";s:3:"a/b";}"#;
         let root = r#"a:1:{s:4:"slug";s:0:"";}"#;
         let other_home = overrides(None, Some("https://other.example/sub/"), None);
@@ -159,33 +155,14 @@ mod tests {
             (&other_site, "", "", "https://other.example/core/portal/"),
             (&none, "", "", "https://example.org/wp/portal/"),
         ] {
-            let portal = Portal::new(overrides, &tables, &options(home, settings));
+            let portal = Portal::new(overrides, &options(home, settings));
             assert_is_at(&portal, url);
         }
     }
 
     #[test]
-    fn on_a_network_the_sites_own_address_wins_over_the_constants() {
-        let tables = TableNames::new("wp_", None, None).unwrap();
-        let tables = tables.of_blog(2, "wp_2_").unwrap();
-        let main = "https://main.example/";
-        let overrides = overrides(Some("c"), Some(main), Some(main));
-        for (home, url) in [
-            ("https://two.example/", "https://two.example/c/"),
-            ("", "https://example.org/wp/c/"),
-        ] {
-            assert_is_at(&Portal::new(&overrides, &tables, &options(home, "")), url);
-        }
-    }
-
-    #[test]
     fn what_is_no_address_is_named() {
-        let tables = TableNames::new("wp_", None, None).unwrap();
-        let portal = Portal::new(
-            &PortalOverrides::default(),
-            &tables,
-            &options("example", ""),
-        );
+        let portal = Portal::new(&PortalOverrides::default(), &options("example", ""));
         assert_eq!(portal.url(), Err("example"));
     }
 }

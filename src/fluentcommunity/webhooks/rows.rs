@@ -100,7 +100,7 @@ impl Environment {
         });
         Ok(Self {
             options,
-            portal: Portal::new(overrides, tables, &portal),
+            portal: Portal::new(overrides, &portal),
             course_module: course_module_is_on(features.as_deref()),
         })
     }

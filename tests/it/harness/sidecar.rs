@@ -89,6 +89,11 @@ impl Sidecar {
         Self::prepare(site, &sections(site), environment).await
     }
 
+    /// The same with these sections beside `[server]` in its configuration file.
+    pub(crate) async fn unstarted_with(site: &Site, sections: &str) -> Self {
+        Self::prepare(site, sections, &[]).await
+    }
+
     async fn prepare(site: &Site, sections: &str, environment: &[(&str, &str)]) -> Self {
         let mail_port = TcpSocket::new_v4().unwrap();
         mail_port.bind("127.0.0.1:0".parse().unwrap()).unwrap();

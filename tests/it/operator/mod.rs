@@ -7,3 +7,4 @@ mod grants;
 mod metrics;
 mod reload;
 mod runs;
+mod sites;

@@ -102,7 +102,7 @@ fn options_win_over_wp_config_even_with_the_default_value() {
     assert_eq!(config.wordpress.version.as_deref(), Some("7.1"));
     assert!(matches!(config.database.target, Target::Url(_)));
 
-    let more = "define('CUSTOM_USER_TABLE', 'a'); define('CUSTOM_USER_META_TABLE', 'b'); define('MULTISITE', true);
+    let more = "define('CUSTOM_USER_TABLE', 'a'); define('CUSTOM_USER_META_TABLE', 'b');
         define('FLUENT_COMMUNITY_PORTAL_SLUG', 'club'); define('WP_HOME', f()); define('WP_SITEURL', 'https://x.example');";
     let (_folder, root) = site(&format!("{PLAIN}{more}"), "7.1");
     let overrides = [
@@ -112,7 +112,6 @@ fn options_win_over_wp_config_even_with_the_default_value() {
     let wordpress = load(None, &[], &overrides).unwrap().wordpress;
     assert_eq!(wordpress.users_table.as_deref(), Some("c"));
     assert_eq!(wordpress.usermeta_table.as_deref(), Some("b"));
-    assert_eq!(wordpress.blog.unwrap().id, 1);
     assert_eq!(wordpress.portal_slug.as_deref(), Some("club"));
     assert_eq!(wordpress.site_url.as_deref(), Some("https://x.example"));
     assert_eq!(wordpress.home_url, None);
@@ -121,6 +120,44 @@ fn options_win_over_wp_config_even_with_the_default_value() {
         "{:?}",
         wordpress.notes
     );
+}
+
+/// On a network, WordPress removes the filters of `WP_HOME` and `WP_SITEURL`.
+#[test]
+fn addresses_come_from_the_options_or_on_single_sites_from_the_constants() {
+    let constants =
+        "define('WP_HOME', 'https://a.example/'); define('WP_SITEURL', WP_HOME . 'wp');";
+    let network = format!("{constants}{NETWORK}");
+    for (code, home, expected) in [
+        (
+            constants,
+            "",
+            (Some("https://a.example/"), Some("https://a.example/wp")),
+        ),
+        (
+            constants,
+            "https://b.example",
+            (Some("https://b.example"), Some("https://a.example/wp")),
+        ),
+        (&network, "", (None, None)),
+        (
+            &network,
+            "https://b.example",
+            (Some("https://b.example"), None),
+        ),
+        (
+            "define('WP_HOME', f());",
+            "https://b.example",
+            (Some("https://b.example"), None),
+        ),
+    ] {
+        let (_folder, root) = site(&format!("{PLAIN}{code}"), "7.1");
+        let overrides = [("wordpress.root", root.as_str()), ("wordpress.home", home)];
+        let wordpress = load(None, &[], &overrides).unwrap().wordpress;
+        let found = (wordpress.home_url.as_deref(), wordpress.site_url.as_deref());
+        assert_eq!(found, expected, "{code} {home}");
+        assert_eq!(wordpress.notes, [""; 0]);
+    }
 }
 
 /// What `wp-admin/includes/network.php` tells an administrator to write.
