@@ -41,7 +41,7 @@ judges: tools-judges ## The tests on a real WordPress, with Debian unstable's
 # Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database. About four minutes
 # for each server. `make test` runs the same on the machine's own.
 SERVERS = mariadb-10.5 mariadb-11.8 mysql-9.7
-DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: mail:: operator:: security:: --skip wordpress::
+DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: incidents:: mail:: operator:: security:: --skip wordpress::
 
 matrix: tools-matrix ## The database's tests on other releases of MariaDB and on MySQL
 	DATABASE_TESTS="$(DATABASE_TESTS)" tests/releases/servers test target/servers $(SERVERS)

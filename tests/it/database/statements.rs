@@ -173,6 +173,13 @@ async fn no_statement_reads_a_table_that_grows() {
             .as_str()
             .replace("LIMIT ?", "LIMIT 7")
             .replace('?', "'20260101000000'");
+        // MariaDB 10.5 executes an INSERT of a UNION's rows, but cannot explain it.
+        let sql = match sql.split_once("\nSELECT") {
+            Some((insert, select)) if insert.starts_with("INSERT") && select.contains("UNION") => {
+                format!("SELECT{select}")
+            }
+            _ => sql,
+        };
         for row in site.rows(&format!("{explain} {sql}")).await {
             let (select, table, kind) = (&row[1], &row[2], &row[kind]);
             let (table, kind) = (table.clone().unwrap_or_default(), kind.as_deref());
