@@ -153,3 +153,34 @@ async fn find(
 fn is_plain(name: &str) -> bool {
     !name.contains(['`', '?', '{', '}', '\\', '\0'])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_that_inserts_rows_into_the_sites_tables_fills_them() {
+        let tables = TableNames::new("wp_", None, None).unwrap();
+        let tables = tables.of_blog(2, "wp_2_").unwrap();
+        let statements = Statements::render(&tables);
+        let addition = Addition {
+            columns: ", `theirs`".to_owned(),
+            values: ", 'value'".to_owned(),
+        };
+        let written = site_tables(&tables).filter(|table| !table.inserts.is_empty());
+        let written = written.map(|table| (table.full_name(&tables), addition.clone()));
+        statements.additions().replace(written.collect());
+        let mut filling = 0;
+        for (name, statement) in statements.all() {
+            let sql = statement.repeated(2);
+            let mut words = sql.as_str().split_whitespace();
+            let table = words.by_ref().skip_while(|word| *word != "INTO").nth(1);
+            let is_filled = table.is_some_and(|table| statements.additions().of(table).is_some());
+            for added in ["`theirs`", "'value'"] {
+                assert_eq!(sql.as_str().contains(added), is_filled, "{name}");
+            }
+            filling += usize::from(is_filled);
+        }
+        assert_eq!(filling, 10);
+    }
+}
