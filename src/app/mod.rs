@@ -5,6 +5,7 @@ mod mails;
 mod measures;
 mod reloadable;
 mod upkeep;
+mod vigil;
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use tokio_util::task::TaskTracker;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
-use self::upkeep::{Retention, keep_house, prepare_database, watch_backlog};
+use self::upkeep::{Retention, keep_house, watch_backlog};
+use self::vigil::watch_database;
 use crate::clock::Clock;
 use crate::config::{Config, PasswordHash, Transport};
 use crate::db::ErrorKind;
@@ -110,8 +112,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let mut background = JoinSet::new();
     background.spawn(tally.run(stop_tally.clone()));
     background.spawn(recording.run(stop_tally.clone()));
-    let (pool, stop) = (site.pool.clone(), stop_tally.clone());
-    background.spawn(async move { pool.watch(&stop).await });
+    background.spawn(watch_database(
+        Arc::clone(&site),
+        wordpress.root.is_some(),
+        stop_tally.clone(),
+    ));
     background.spawn(send_mails(senders, draining.clone()));
     background.spawn(watch_backlog(
         Arc::clone(&site),
@@ -126,12 +131,6 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         Arc::clone(&site),
         Retention { runs, refused },
         config.relay.clone(),
-        draining.clone(),
-    ));
-    let has_files = wordpress.root.is_some();
-    background.spawn(prepare_database(
-        Arc::clone(&site),
-        has_files,
         draining.clone(),
     ));
     Ok(App {

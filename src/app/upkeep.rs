@@ -1,4 +1,4 @@
-//! The daemon's background work: preparing the database at startup, measuring the backlog and deleting old rows.
+//! The daemon's background work: measuring the backlog and deleting old rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,73 +14,10 @@ use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::{config, db, events, telemetry};
 
-/// Delay between attempts to reach a database that is down at startup.
-const DATABASE_RETRY: Duration = Duration::from_secs(1);
 /// Interval of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
 /// Interval at which the backlog metrics are read from the database.
 const BACKLOG: Duration = Duration::from_secs(5);
-
-/// Creates our tables as soon as the database answers and can safely be written to. Until then every call gets 503.
-pub(super) async fn prepare_database(
-    site: Arc<Site>,
-    has_files: bool,
-    draining: CancellationToken,
-) {
-    let mut said = String::new();
-    while let Err(reason) = prepare(&site, has_files).await {
-        site.readiness.set_obstructed();
-        if reason != said {
-            tracing::error!(
-                "not ready: {reason}. Calls get 503 until this is mended; \"fcom-sidecar check\" tells more"
-            );
-            said = reason;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(DATABASE_RETRY) => {}
-            () = draining.cancelled() => return,
-        }
-    }
-    site.readiness.set_ready();
-    tracing::info!("ready");
-}
-
-/// Checks all preconditions for writing to the database; returns the reason if one fails. `has_files`: WordPress's own
-/// files have already determined what kind of site it is.
-async fn prepare(site: &Site, has_files: bool) -> Result<(), String> {
-    let obstacle = site.pool.work(async |connection| {
-        if !has_files
-            && let Some(network) = db::undeclared_network(connection, &site.tables).await?
-        {
-            return Ok(Some(network));
-        }
-        db::obstacle(connection, &site.tables).await
-    });
-    match obstacle.await {
-        Ok(None) => {}
-        Ok(Some(obstacle)) => return Err(obstacle.to_string()),
-        Err(error) => return Err(reason(&error)),
-    }
-    let cluster = site
-        .pool
-        .work(async |connection| db::Cluster::read(connection).await);
-    let cluster = cluster.await.map_err(|error| reason(&error))?;
-    site.statements
-        .set_several_writers(cluster.has_several_writers());
-    db::migrate(&site.pool, &site.tables)
-        .await
-        .map_err(|error| reason(&error))
-}
-
-/// An error, and what the operator has to do about it.
-fn reason(error: &db::DatabaseError) -> String {
-    let reason = telemetry::chain(error);
-    let remedy = error.remedy();
-    remedy.map_or_else(
-        || reason.clone(),
-        |remedy| format!("{reason}. Remedy: {remedy}"),
-    )
-}
 
 /// Keeps the backlog metrics up to date. During a database outage they keep their last values.
 pub(super) async fn watch_backlog(

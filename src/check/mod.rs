@@ -1,5 +1,5 @@
 //! Checks every precondition of `serve`, each with its remedy, and returns a report for the caller to render. The
-//! checks only read, with their own statements in `sql/checks/`. They need neither a reachable database nor an account
+//! checks only read, with their own statements in `sql/checks/`, but for a test write that is rolled back. They need neither a reachable database nor an account
 //! with any privilege.
 
 mod cluster;
@@ -15,6 +15,7 @@ mod options;
 mod own_tables;
 mod plugins;
 mod privileges;
+mod readiness;
 mod relay;
 mod report;
 mod schema;
@@ -23,6 +24,8 @@ mod tables;
 mod version;
 mod web_server;
 mod wordpress;
+
+use sqlx::Connection as _;
 
 use self::community::Community;
 use self::options::Options;
@@ -98,6 +101,8 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     match connection::open(&config.database).await {
         Ok(mut connection) => {
             findings.extend(check_site(config, &tables, &mut connection).await);
+            // The account may be limited to few connections. One that is already broken cannot say goodbye.
+            let _ = connection.close().await;
         }
         Err(finding) => {
             findings.push(finding);
@@ -107,6 +112,8 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
             findings.push(local::welcome_mail(config, None));
         }
     }
+    findings.push(readiness::check(config).await);
+    findings.push(readiness::daemon(config).await);
     findings.push(mail_server::check(config).await);
     findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);

@@ -263,7 +263,7 @@ pub(super) async fn binary_log(connection: &mut Connection) -> Finding {
         Ok(true) => Finding::failed(
             BINARY_LOG,
             Obstacle::StatementBinaryLog.to_string(),
-            "SET GLOBAL binlog_format = 'ROW' (or MIXED), and the same in the server's configuration file",
+            Obstacle::StatementBinaryLog.remedy(),
         ),
         Err(error) => Finding::failed(
             BINARY_LOG,

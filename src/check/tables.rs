@@ -17,9 +17,6 @@ pub(super) const COLUMNS: &str = "columns";
 pub(super) const INDEXES: &str = "indexes";
 pub(super) const CHARACTER_SET: &str = "character-set";
 
-/// A plain CONVERT would corrupt text that PHP wrote as UTF-8 into a latin1 column.
-const CONVERT: &str = "convert the table to utf8mb4 after a backup, as the WordPress handbook describes; until then let PHP take the calls";
-
 /// Tables that store names in any script.
 const NAMES_OF_PEOPLE: [&str; 3] = ["users", "usermeta", "fcom_xprofile"];
 
@@ -223,9 +220,9 @@ impl Schema {
                 charset,
             };
             return vec![if table.purpose == Purpose::Calls {
-                Finding::failed(CHARACTER_SET, obstacle.to_string(), CONVERT)
+                Finding::failed(CHARACTER_SET, obstacle.to_string(), obstacle.remedy())
             } else {
-                Finding::warning(CHARACTER_SET, obstacle.to_string(), CONVERT)
+                Finding::warning(CHARACTER_SET, obstacle.to_string(), obstacle.remedy())
             }];
         }
         let narrow: BTreeSet<String> = there

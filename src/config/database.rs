@@ -27,7 +27,8 @@ pub struct Database {
     pub max_connections: u32,
     /// How long a call waits for a free connection; whole seconds, at least 1.
     pub acquire_timeout: Duration,
-    /// How long a statement waits for a locked row; whole seconds, at least 1 (`innodb_lock_wait_timeout`).
+    /// How long a statement waits for a locked row or table; whole seconds, at least 1 (`innodb_lock_wait_timeout`,
+    /// `lock_wait_timeout`).
     pub lock_wait_timeout: Duration,
 }
 

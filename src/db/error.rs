@@ -269,6 +269,8 @@ impl DatabaseError {
             "the database server ends statements for lack of memory, threads or time: see its error log and its limits"
         } else if number == number::ACCOUNT_LIMIT {
             "the database account has used up what it may do in an hour: let the server's administrator raise its limits"
+        } else if is_one_of(&number::NOT_LET_IN) {
+            "correct user, password and database in database.url or wp-config.php, or let the account in from this machine"
         } else if is_one_of(&number::DENIED) {
             "the database account may not do this: \"fcom-sidecar check\" tells what to grant"
         } else if number == number::NO_DEFAULT {
@@ -277,6 +279,8 @@ impl DatabaseError {
         } else if is_one_of(&[number::UNKNOWN_COLUMN, number::NO_SUCH_TABLE]) {
             "the tables are not what they should be: \"fcom-sidecar migrate\" makes the sidecar's own, \
              \"fcom-sidecar check\" names what is wrong with the others"
+        } else if self.is_elsewhere() {
+            "the server takes no writes: end its read-only state, or let database.url lead to the server that takes them"
         } else {
             return None;
         })
@@ -288,7 +292,7 @@ impl DatabaseError {
     }
 
     /// The server's words, without what it was asked to do.
-    pub(super) fn reason(&self) -> String {
+    pub fn reason(&self) -> String {
         without_values(&self.cause)
     }
 
@@ -306,6 +310,16 @@ impl DatabaseError {
             )
         );
         is_refused || no_writes(&self.cause).is_some()
+    }
+
+    /// Waited too long for a lock: on a row, or on a table that another session has locked.
+    pub fn is_lock_timeout(&self) -> bool {
+        self.number() == Some(number::LOCK_WAIT_TIMEOUT)
+    }
+
+    /// What made this statement fail may make all calls fail.
+    pub(super) fn concerns_all_calls(&self) -> bool {
+        self.leaves_commit_unknown() || (self.remedy().is_some() && !self.is_full())
     }
 
     /// The connection must not be reused.

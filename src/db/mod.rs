@@ -14,11 +14,13 @@ mod migrations;
 mod no_writes;
 mod obstacle;
 mod pool;
-mod pulse;
+mod probe;
 mod session;
+mod signs;
 mod site_tables;
 mod statements;
 mod tables;
+mod test_write;
 mod unknown_columns;
 mod variables;
 
@@ -30,12 +32,14 @@ pub use insist::{RETRY_FOR, insist, pauses};
 pub use literal::Literal;
 pub use migrations::{OwnTables, migrate, missing_migrations, own_tables};
 pub use no_writes::NoWrites;
-pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged, undeclared_network};
+pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
 pub use pool::{Cause, Observer, Pool, PoolStatus, Unobserved, open};
+pub use probe::Probe;
 pub use session::{SQL_MODE, connect, connect_options};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
+pub use test_write::{Refusal, Weight, test_write};
 pub use unknown_columns::{follow_columns, implicit_default, refresh_columns};
 
 /// Runs a query inside a transaction that the caller owns.

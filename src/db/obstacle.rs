@@ -1,5 +1,5 @@
-//! Finds reasons why a reachable database cannot be written to safely. `serve` accepts no calls while there is an
-//! obstacle; `check` reports the same and more.
+//! Finds reasons why a reachable database cannot be written to safely: the one list of `serve`, which executes no calls
+//! while there is an obstacle, and of `check`, which reports the same and more.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,20 @@ use super::{
     site_tables,
 };
 
-/// Why no call may be executed on this database. The message says what to do about it.
+/// Why no call may be executed on this database; [`remedy`](Self::remedy) says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// The server is part of a cluster and must get no writes.
-    #[error(transparent)]
+    #[error("{}", .0.found)]
     NoWrites(#[from] NoWrites),
     /// The server refuses every write of a READ COMMITTED transaction (error 1665).
     #[error(
-        "the server writes its binary log in the format STATEMENT, and so refuses every write at READ COMMITTED: \
-         set binlog_format to ROW or MIXED"
+        "the server writes its binary log in the format STATEMENT, and so refuses every write at READ COMMITTED"
     )]
     StatementBinaryLog,
     /// A non-transactional table: a call could be half done.
     #[error(
-        "the table {table} is {engine}, which knows no transactions: a call could be half done. \
-         After a backup: ALTER TABLE {table} ENGINE = InnoDB;"
+        "the table {table} is {engine}, which knows no transactions: a call could be half done"
     )]
     NoTransactions {
         /// The full table name.
@@ -36,17 +34,15 @@ pub enum Obstacle {
     },
     /// A network of sites, with none selected.
     #[error(
-        "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served: set \
-         wordpress.blog_id or wordpress.root"
+        "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served"
     )]
     UndeclaredNetwork(String),
     /// The selected site does not exist.
-    #[error("the network has no site {0}: set wordpress.blog_id to the id of one that it has")]
+    #[error("the network has no site {0}")]
     NoSuchSite(u64),
     /// Only the site's owner knows which bytes such a column really holds.
     #[error(
-        "{table}.{column} holds {charset} text: names would be written in another way than PHP writes them, so the table must \
-         be converted to utf8mb4 first"
+        "{table}.{column} holds {charset} text: names would be written in another way than PHP writes them"
     )]
     NoUnicode {
         /// The full table name.
@@ -58,22 +54,48 @@ pub enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// What the operator has to do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NoWrites(no_writes) => no_writes.remedy.to_owned(),
+            Self::StatementBinaryLog => "set binlog_format to ROW or MIXED: SET GLOBAL binlog_format = 'ROW', and the same in the \
+                 server's configuration file"
+                .to_owned(),
+            Self::NoTransactions { table, .. } => {
+                format!("after a backup: ALTER TABLE {table} ENGINE = InnoDB;")
+            }
+            Self::UndeclaredNetwork(_) => "set wordpress.blog_id or wordpress.root".to_owned(),
+            Self::NoSuchSite(_) => "set wordpress.blog_id to the id of one that it has".to_owned(),
+            // A plain CONVERT would corrupt text that PHP wrote as UTF-8 into a latin1 column.
+            Self::NoUnicode { .. } => "convert the table to utf8mb4 after a backup, as the WordPress handbook describes; until then \
+                 let PHP take the calls"
+                .to_owned(),
+        }
+    }
+}
+
 const VARIABLES: &str =
     "SHOW SESSION VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')";
 const ENGINES: &str = include_str!("../../sql/checks/engines.sql");
 const CHARSETS: &str = include_str!("../../sql/checks/charsets.sql");
 
-/// The first obstacle, if any. A missing table is none: calls that need it fail by themselves.
+/// The first obstacle, if any. A missing table is none: the test write finds it. `has_files`: WordPress's own files have
+/// already determined what kind of site it is.
 ///
 /// # Errors
 /// The query failed.
 pub async fn obstacle(
     connection: &mut Connection,
     names: &TableNames,
+    has_files: bool,
 ) -> Result<Option<Obstacle>, DatabaseError> {
     // First: a Galera node without quorum answers nothing else.
     if let Some(no_writes) = Cluster::read(connection).await?.no_writes() {
         return Ok(Some(no_writes.into()));
+    }
+    if !has_files && let Some(network) = undeclared_network(connection, names).await? {
+        return Ok(Some(network));
     }
     if statements_are_logged(connection).await? {
         return Ok(Some(Obstacle::StatementBinaryLog));
@@ -104,10 +126,7 @@ const NETWORK: &str = "SELECT COUNT(*) = 2 FROM information_schema.TABLES \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('{base}blogs', '{base}sitemeta')";
 
 /// For a site configured as a single site: whether it belongs to a network that the configuration does not mention.
-///
-/// # Errors
-/// The query failed.
-pub async fn undeclared_network(
+async fn undeclared_network(
     connection: &mut Connection,
     names: &TableNames,
 ) -> Result<Option<Obstacle>, DatabaseError> {

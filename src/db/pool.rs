@@ -10,14 +10,13 @@ use deadpool::managed::{
 use futures_util::future::join_all;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection as _, Executor, MySqlConnection};
-use tokio_util::sync::CancellationToken;
 
 use super::allowance::{Allowance, News, Place, Refused};
 use super::error::{HEAR, NoneFree};
 use super::group;
-use super::pulse::Pulse;
 use super::session::{connect_options, open_session};
-use super::{Connection, DatabaseError, Doing, ErrorKind};
+use super::signs::Signs;
+use super::{Connection, DatabaseError, Doing, ErrorKind, Probe};
 use crate::config::Database;
 
 /// The connection pool. Its connections belong to the runtime that uses them, so database work is spawned on the main
@@ -28,7 +27,7 @@ pub struct Pool {
     allowance: Arc<Allowance>,
     acquire_timeout: Duration,
     time_limit: Duration,
-    pulse: Arc<Pulse>,
+    signs: Arc<Signs>,
     observer: Arc<dyn Observer>,
 }
 
@@ -136,7 +135,6 @@ pub fn open(
 ) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
-    let pulse = Arc::new(Pulse::of(options.clone()));
     let sessions = Sessions {
         options,
         lock_wait,
@@ -156,7 +154,7 @@ pub fn open(
         allowance: Arc::new(Allowance::of(max_connections)),
         acquire_timeout: database.acquire_timeout,
         time_limit: lock_wait + TIME_LIMIT,
-        pulse,
+        signs: Arc::default(),
         observer,
     })
 }
@@ -212,12 +210,14 @@ impl Pool {
         if let Some(error) = cause {
             self.observer.failed(error.kind());
         }
+        if cause.is_some_and(DatabaseError::concerns_all_calls) {
+            self.signs.suspect();
+        }
         if cause.is_some_and(DatabaseError::spoils_connection) {
             self.connections.manager().note_loss();
-            self.pulse.suspect();
         } else {
             if result.is_ok() {
-                self.pulse.hear();
+                self.signs.hear();
             }
             match afterwards {
                 Afterwards::Reuse => lent.give_back(result.is_err()),
@@ -248,12 +248,10 @@ impl Pool {
                 Err(PoolError::Closed) => sqlx::Error::PoolClosed,
                 Err(_) => sqlx::Error::PoolTimedOut,
             };
-            if matches!(error, sqlx::Error::Io(_)) {
-                self.pulse.suspect();
-            }
             let error = Err::<Lent, _>(error).doing(DOING);
             let refused = error.as_ref().err().filter(|error| error.is_full());
             let Some(refused) = refused else {
+                self.signs.suspect();
                 return error;
             };
             let open = self.connections.status().size;
@@ -307,28 +305,40 @@ impl Pool {
         self.allowance.allowed()
     }
 
-    /// Why the database does not answer, if it does not: then waiting for a connection is pointless.
-    pub fn absence(&self) -> Option<String> {
-        self.pulse.absence()
+    /// A connection of its own to examine the database with.
+    pub fn probe(&self) -> Probe {
+        Probe::new(self.connections.manager().options.clone())
     }
 
-    /// Monitors whether the database answers, and closes connections that have been idle for long or that the server no
-    /// longer allows, until `stop`.
-    pub async fn watch(&self, stop: &CancellationToken) {
-        while self.pulse.beat(stop, self.allowance.is_short()).await {
-            self.watch_allowance().await;
-            let sessions = self.connections.manager();
-            let open = self.connections.status().size;
-            let mut surplus = open.saturating_sub(self.allowance.allowed());
-            let is_good = |metrics: &Metrics| {
-                if surplus > 0 {
-                    surplus -= 1;
-                    return false;
-                }
-                sessions.is_fresh(metrics)
-            };
-            self.keep(is_good).await;
-        }
+    /// Returns when work has failed for a reason that may concern all calls.
+    pub async fn suspicion(&self) {
+        self.signs.suspicion().await;
+    }
+
+    /// Whether work has succeeded since then.
+    pub fn was_heard_since(&self, time: Instant) -> bool {
+        self.signs.was_heard_since(time)
+    }
+
+    /// Whether the server allows fewer connections than configured.
+    pub fn is_short(&self) -> bool {
+        self.allowance.is_short()
+    }
+
+    /// Closes connections that have been idle for long or that the server no longer allows. To be called every second.
+    pub async fn tend(&self) {
+        self.watch_allowance().await;
+        let sessions = self.connections.manager();
+        let open = self.connections.status().size;
+        let mut surplus = open.saturating_sub(self.allowance.allowed());
+        let is_good = |metrics: &Metrics| {
+            if surplus > 0 {
+                surplus -= 1;
+                return false;
+            }
+            sessions.is_fresh(metrics)
+        };
+        self.keep(is_good).await;
     }
 
     /// Closes the idle connections for which `is_good` returns false.

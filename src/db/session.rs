@@ -93,9 +93,10 @@ pub(super) async fn open_session(
     let mut connection = options.connect().await?;
     let lock_wait = lock_wait.as_secs().max(1);
     let wait = WAIT_TIMEOUT.as_secs();
+    // `lock_wait_timeout` is for tables, which a backup or ALTER TABLE locks; by default a statement would wait for a day.
     let session = format!(
         "SET SESSION sql_mode = '{SQL_MODE}', SESSION innodb_lock_wait_timeout = {lock_wait}, \
-         SESSION wait_timeout = {wait}"
+         SESSION lock_wait_timeout = {lock_wait}, SESSION wait_timeout = {wait}"
     );
     connection.execute(sqlx::AssertSqlSafe(session)).await?;
     // The only spelling that every MariaDB and MySQL version knows.

@@ -70,7 +70,7 @@ pub const SITE_TABLES: &[SiteTable] = &[
             "created_at",
             "updated_at",
         ],
-        // For webhook management; calls only update the value.
+        is_managed: true,
         inserts: &[
             "object_type",
             "meta_key",
@@ -230,6 +230,7 @@ pub const OWN_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_sidecar_old_keys",
+        is_managed: true,
         reads: &["key_hash", "webhook_id", "valid_until"],
         inserts: &["key_hash", "webhook_id", "valid_until"],
         updates: &["webhook_id", "valid_until"],

@@ -22,6 +22,7 @@ use crate::provision::{
     self, Asker, Caller, Email, Idempotency, InvalidKey, ProvisionError, RefusedCall, Signed,
     WebhookCall, WebhookKey,
 };
+use crate::site::Cause;
 use crate::telemetry;
 use crate::wordpress::password::MAX_LENGTH;
 use crate::wordpress::php::loose;
@@ -311,7 +312,8 @@ async fn execute(
                     "call perhaps executed: {reason}"
                 );
             } else if let Some(remedy) = error.remedy() {
-                tracing::error!(
+                // If it concerns all calls, the state of readiness has its own line: these are too many to be read.
+                tracing::warn!(
                     status,
                     outcome,
                     duration_ms,
@@ -335,22 +337,27 @@ const OVERLOADED: &str = "Too many calls at once, nothing was changed";
 async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
     let place = Arc::clone(&front.places).try_acquire_owned();
     let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
-    if !front.site.readiness.is_ready_once_started().await {
-        let message = "The server is not ready, nothing was changed";
-        return Err((Outcome::NotReady, message));
+    match front.site.readiness.refuses_calls().await {
+        None => Ok(place),
+        Some(Cause::Away) => {
+            let message = "The database is away, nothing was changed";
+            Err((Outcome::DatabaseUnavailable, message))
+        }
+        Some(_) => {
+            let message = "The server is not ready, nothing was changed";
+            Err((Outcome::NotReady, message))
+        }
     }
-    if front.site.pool.absence().is_some() {
-        let message = "The database is away, nothing was changed";
-        return Err((Outcome::DatabaseUnavailable, message));
-    }
-    Ok(place)
 }
 
 /// Refuses a call that has no slot.
 fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -> Answer {
-    // Such refusals come in bursts: a log line for each would take CPU time from the calls that have a slot.
-    if front.refusals.is_due() {
-        let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+    let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+    if outcome != Outcome::Overloaded {
+        front.site.readiness.call_refused();
+        tracing::info!(status, outcome = outcome.word(), "call refused: {message}");
+    } else if front.refusals.is_due() {
+        // These come in bursts: a log line for each would take CPU time from the calls that have a slot.
         tracing::warn!(
             status,
             outcome = outcome.word(),

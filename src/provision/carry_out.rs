@@ -39,7 +39,7 @@ pub async fn provision(
             }
             result => result,
         };
-        tell(&result);
+        tell(&calls, &result);
         result
     };
     let span = phase!(
@@ -54,15 +54,20 @@ pub async fn provision(
     tasks.spawn_on(work, &runtime).await?
 }
 
-/// Reports the call's end to the collector.
-fn tell(result: &Result<Executed, ProvisionError>) {
+/// Reports the call's end to the collector, and to the site's readiness, which follows what calls meet.
+fn tell(calls: &Calls, result: &Result<Executed, ProvisionError>) {
     let span = Span::current();
+    let readiness = &calls.site.readiness;
     match result {
         Ok(executed) => {
+            readiness.call_executed();
             span.record("webhook.id", executed.webhook_id);
             span.record("user.id", executed.user_id);
         }
         Err(error) => {
+            if let Some(reason) = error.obstruction() {
+                readiness.call_failed(reason);
+            }
             span.record("call.outcome", error.outcome().word());
         }
     }

@@ -4,6 +4,7 @@ use super::SignatureFlaw;
 use crate::db::{Cause, DatabaseError, ErrorKind};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 use crate::outcome::Outcome;
+use crate::site::Reason;
 
 /// A call that was not executed: it left nothing in the database, unless the outcome of the commit is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +164,28 @@ impl ProvisionError {
     /// What the operator has to do if the database does not recover by itself.
     pub fn remedy(&self) -> Option<&'static str> {
         self.database().and_then(DatabaseError::remedy)
+    }
+
+    /// What the error says about other calls; `None` if it concerns only this one.
+    pub(super) fn obstruction(&self) -> Option<Reason> {
+        let what = || format!("calls fail: {self}");
+        match self {
+            Self::UnknownVersion => Some(Reason::needs_operator(
+                "the WordPress version is unknown",
+                "set wordpress.version or wordpress.root",
+            )),
+            Self::NoSuchSite(_) | Self::SiteClosed { .. } => Some(Reason::needs_operator(
+                what(),
+                "\"fcom-sidecar check\" tells more",
+            )),
+            _ => {
+                let error = self.database().filter(|error| !error.is_full())?;
+                let remedy = error.remedy().or(error.leaves_commit_unknown().then_some(
+                    "the database answers, but not to calls: see its error log and its process list",
+                ));
+                Some(Reason::needs_operator(what(), remedy?))
+            }
+        }
     }
 
     /// Whether the caller should retry later: neither the call nor the site's data is at fault.

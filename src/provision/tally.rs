@@ -219,11 +219,14 @@ impl Counter {
         for (webhook_id, runs) in by_webhook {
             let of_webhook = BTreeMap::from([(webhook_id, runs)]);
             if let Err(error) = self.count_with_retries(&of_webhook).await {
-                tracing::warn!(
-                    webhook.id = webhook_id,
-                    error = %telemetry::chain(&error),
-                    "could not count runs of webhook {webhook_id}; they will be counted later"
-                );
+                // Otherwise the reason is in the log already.
+                if self.site.readiness.is_ready() {
+                    tracing::warn!(
+                        webhook.id = webhook_id,
+                        error = %telemetry::chain(&error),
+                        "could not count runs of webhook {webhook_id}; they will be counted later"
+                    );
+                }
                 failed.push(webhook_id);
             }
         }

@@ -2,13 +2,15 @@
 //! WordPress version and languages. Everything here comes from the configuration, nothing from a call.
 
 mod address_hashes;
+mod examination;
 mod readiness;
 mod version;
 
 use std::sync::Arc;
 
 pub use self::address_hashes::AddressHashes;
-pub use self::readiness::Readiness;
+pub use self::examination::{Examination, Examiner, Verdict};
+pub use self::readiness::{Cause, Readiness, Reason};
 pub use self::version::VersionSource;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -32,7 +34,7 @@ pub struct Site {
     pub catalogues: Catalogues,
     /// Addresses as they are recorded with refused calls.
     pub address_hashes: AddressHashes,
-    /// Whether the database was found safe to write to.
+    /// Whether calls can be carried out.
     pub readiness: Readiness,
 }
 

@@ -49,5 +49,7 @@ pub(super) const UNKNOWN_COLUMN: u16 = 1054;
 pub(super) const NO_DEFAULT: u16 = 1364;
 /// A value that the column's type does not allow.
 pub(super) const TRUNCATED: [u16; 2] = [1265, 1292];
-/// The account may not use the database, a table or a column; its password has expired, or it is locked (`MySQL`).
-pub(super) const DENIED: [u16; 8] = [1044, 1045, 1142, 1143, 1820, 1862, 3118, 3955];
+/// User, password, database or machine are not accepted.
+pub(super) const NOT_LET_IN: [u16; 5] = [1044, 1045, 1049, 1130, 1698];
+/// The account may not use a table or a column; its password has expired, or it is locked (`MySQL`).
+pub(super) const DENIED: [u16; 6] = [1142, 1143, 1820, 1862, 3118, 3955];

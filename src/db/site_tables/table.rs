@@ -30,6 +30,8 @@ pub struct SiteTable {
     pub updates: &'static [&'static str],
     /// Whether rows are deleted.
     pub deletes: bool,
+    /// Whether rows are inserted and deleted by the management of webhooks only, not by calls.
+    pub is_managed: bool,
     /// Indexes that keep calls fast and from blocking each other.
     pub indexes: &'static [Index],
 }
@@ -130,5 +132,6 @@ pub(super) const UNUSED: SiteTable = SiteTable {
     inserts: &[],
     updates: &[],
     deletes: false,
+    is_managed: false,
     indexes: &[],
 };

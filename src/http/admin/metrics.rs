@@ -14,7 +14,7 @@ pub(super) async fn metrics(front: web::Data<Front>) -> HttpResponse {
     let pool = site.pool.status();
     metrics.set_connections(pool.open, pool.idle, pool.waiting);
     metrics.set_connections_limit(pool.allowed);
-    metrics.set_database_up(site.pool.absence().is_none());
+    metrics.set_database_up(site.readiness.is_ready());
     metrics.set_calls_in_flight(front.max_places, front.places.available_permits());
     let Ok(text) = metrics.encode() else {
         return HttpResponse::InternalServerError().finish();

@@ -210,7 +210,7 @@ impl Metrics {
         self.reloads.get_or_create(&StateLabel { state }).inc();
     }
 
-    /// Sets whether the database answers.
+    /// Sets whether the database answers and takes writes.
     pub fn set_database_up(&self, up: bool) {
         self.database_up.set(i64::from(up));
     }

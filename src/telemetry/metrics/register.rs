@@ -73,7 +73,7 @@ impl Metrics {
         let registry = self.registry.sub_registry_with_prefix("fcom_sidecar");
         registry.register(
             "database_up",
-            "Whether the database answers",
+            "Whether calls can be carried out: the database answers, and takes writes",
             self.database_up.clone(),
         );
         registry.register(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fcom_sidecar::sample::server::{Options, PrivateServer};
 use sqlx::{ConnectOptions, Connection, MySqlConnection};
 
+use crate::harness::agreement::not_ready;
 use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::invariants;
@@ -58,7 +59,8 @@ async fn assert_needs_operator(sidecar: &Sidecar) {
     };
     assert!(calls("needs_operator") > 0.5, "{scrape}");
     assert!(calls("database_unavailable") < 0.5, "{scrape}");
-    assert_says(sidecar, "outcome=\"needs_operator\"");
+    let log = sidecar.log();
+    assert!(log.contains("outcome=\"needs_operator\""), "{log}");
 }
 
 /// A server whose tables share files that cannot grow.
@@ -103,7 +105,18 @@ async fn a_full_disk_undoes_whole_calls_and_heals_when_there_is_room_again() {
     assert_refused(&refused);
     let users = "SELECT COUNT(*) FROM wp_users WHERE ID > 12";
     assert_eq!(site.number(users).await, executed + 1);
-    assert_says(&sidecar, "make room for the database");
+    // Now that the tables' pages are full, too, every new member meets it.
+    let mut refused = 0;
+    eventually(async || {
+        refused += 1;
+        let email = format!("refused{refused}@example.com");
+        let fields = [("email", email.as_str()), ("first_name", &name)];
+        sidecar.client.call(MEMBERS_HOOK, &fields).await;
+        let status = sidecar.client.admin_status("/readyz").await;
+        (status == 503).then_some(()).ok_or(status)
+    })
+    .await;
+    not_ready(&sidecar, "is full", Some("make room for the database")).await;
     assert_needs_operator(&sidecar).await;
     site.execute("DROP TABLE ballast").await;
     heals(&sidecar, "after@example.com").await;
@@ -123,8 +136,9 @@ async fn a_table_that_lacks_a_column_is_named_and_needs_no_restart() {
         site.execute(&rename(column, "gone")).await;
         let fields = [("email", "new@example.com")];
         assert_refused(&sidecar.client.call(MEMBERS_HOOK, &fields).await);
-        assert_says(&sidecar, &format!("Unknown column '{column}'"));
-        assert_says(&sidecar, "Remedy: the tables are not what they should be");
+        sidecar.says(&format!("Unknown column '{column}'")).await;
+        let remedy = "Remedy: the tables are not what they should be";
+        sidecar.says(remedy).await;
         assert_needs_operator(&sidecar).await;
         let nobody = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'new@example.com'";
         assert_eq!(site.number(nobody).await, 0);

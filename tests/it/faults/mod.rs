@@ -6,4 +6,5 @@ mod database_unresponsive;
 mod database_unusable;
 mod few_connections;
 mod mail_server_misbehaves;
+mod needs_operator;
 mod overload;

@@ -60,10 +60,16 @@ impl Outcome {
         assert_eq!(check["remedy"].is_string(), wants_remedy, "{check}");
     }
 
+    /// Asserts which checks failed. What keeps `serve` from getting ready fails under `readiness` once more, and that alone
+    /// is not enough.
     #[track_caller]
     pub(crate) fn assert_only_failed(&self, names: &[&str]) {
         let names: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
-        assert_eq!(self.with_status("failed"), names, "{}", self.output);
+        let mut failed = self.with_status("failed");
+        if !names.is_empty() && !names.contains("readiness") {
+            failed.remove("readiness");
+        }
+        assert_eq!(failed, names, "{}", self.output);
         let code = i32::from(!names.is_empty());
         assert_eq!(self.code, Some(code), "{}", self.output);
     }

@@ -3,6 +3,7 @@
 //! A case starts from [`site::Site`] (a database from a fixture) and [`sidecar::Sidecar`] (the daemon on it, with a
 //! [`client::Client`]). [`invariants`] checks what holds for any site at rest.
 
+pub(crate) mod agreement;
 pub(crate) mod check_report;
 pub(crate) mod client;
 pub(crate) mod compare;

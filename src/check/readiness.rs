@@ -1,0 +1,104 @@
+//! Asks what `serve` asks before it executes a call, a test write included, and asks the daemon itself, if it runs. So
+//! this report and the daemon's `/readyz` agree.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, redirect};
+use serde::Deserialize;
+
+use super::report::Finding;
+use crate::config::{Config, Listen};
+use crate::db::{Unobserved, Weight};
+use crate::site::{Examination, Examiner, Reason, Site, Verdict};
+use crate::telemetry;
+
+const READINESS: &str = "readiness";
+const DAEMON: &str = "daemon";
+
+/// The daemon answers from memory.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether `serve` would execute calls.
+pub(super) async fn check(config: &Config) -> Finding {
+    let site = match Site::new(config, Arc::new(Unobserved)) {
+        Ok(site) => site,
+        Err(error) => {
+            let found = telemetry::chain(&error);
+            return Finding::failed(READINESS, found, "correct the configuration");
+        }
+    };
+    let has_files = config.wordpress.root.is_some();
+    let mut examination = Examination::new(&site, Examiner::Check, has_files);
+    let verdict = examination.examine(&site, Weight::Heavy).await;
+    site.pool.close().await;
+    match verdict {
+        Verdict::Fit => Finding::ok(
+            READINESS,
+            "serve would execute calls: writing to the tables was tried, and rolled back",
+        ),
+        Verdict::Obstructed(_, reason) => failed(READINESS, reason),
+        Verdict::Unclear => Finding::warning(
+            READINESS,
+            "the server has no free connection to try this on",
+            "check again when it is less busy",
+        ),
+    }
+}
+
+fn failed(name: &'static str, Reason { what, remedy }: Reason) -> Finding {
+    let passes = || "wait until it is over: it passes by itself".to_owned();
+    Finding::failed(name, what, remedy.unwrap_or_else(passes))
+}
+
+/// The answer of `/readyz`.
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+    reason: Option<String>,
+    remedy: Option<String>,
+}
+
+/// What the daemon says, if one runs with this configuration.
+pub(super) async fn daemon(config: &Config) -> Finding {
+    let place = &config.server.admin_listen;
+    match ask(place).await {
+        Some(Health { status, .. }) if status == "ready" => {
+            Finding::ok(DAEMON, format!("the one at {place} executes calls"))
+        }
+        Some(Health { reason, remedy, .. }) => {
+            let what = reason.unwrap_or_else(|| "it does not say why".to_owned());
+            let what = format!("the one at {place} executes no calls: {what}");
+            failed(DAEMON, Reason { what, remedy })
+        }
+        None => Finding::skipped(DAEMON, format!("none answers at {place}")),
+    }
+}
+
+async fn ask(place: &Listen) -> Option<Health> {
+    // Fails if a provider is already installed, which is just as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .timeout(PATIENCE)
+        .redirect(redirect::Policy::none())
+        .no_proxy();
+    let (builder, host) = match place {
+        Listen::Tcp(address) => (builder, reachable(*address).to_string()),
+        Listen::Unix(path) => (builder.unix_socket(path.as_path()), "localhost".to_owned()),
+    };
+    let request = builder.build().ok()?.get(format!("http://{host}/readyz"));
+    let answer = request.send().await.ok()?.bytes().await.ok()?;
+    serde_json::from_slice(&answer).ok()
+}
+
+/// An address that listens everywhere is reached at this machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
