@@ -5,13 +5,15 @@
 
 mod cluster;
 
+use futures_util::future::join_all;
+
 use self::cluster::{Cluster, synced};
 use crate::harness::check_report;
 use crate::harness::client::Client;
 use crate::harness::environment::setting;
 use crate::harness::invariants;
 use crate::harness::nodes::{self, Load};
-use crate::harness::site::{PLAIN_HOOK, Site};
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
 
 /// An isolated node refuses calls, says why, and recovers as soon as the others return.
 async fn isolate(nodes: &[Site; 3], client: &Client, load: &Load) {
@@ -75,5 +77,60 @@ async fn the_same_holds_on_the_three_nodes_of_a_galera_cluster() {
         invariants::wait_for_tally(node).await;
         invariants::assert_hold(node).await;
         answers.assert_kept(node).await;
+    }
+}
+
+/// Each node numbers users with its own steps. Own tables are mended by all nodes at once, without a common lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_passes_leftover_ids_and_mends_own_tables() {
+    let cluster = Cluster::start(&nodes::old_users()).await;
+    let sidecars = nodes::start_everywhere(&cluster.nodes).await;
+    let nodes = &cluster.nodes;
+    let last = nodes[0].number("SELECT MAX(ID) FROM wp_users").await;
+    nodes[0]
+        .execute(&format!(
+            "INSERT INTO wp_fcom_space_user (space_id, user_id, role)
+                SELECT 5, {last} + seq, 'admin' FROM seq_1_to_300"
+        ))
+        .await;
+    cluster.catch_up().await;
+    let calls = (0..30).map(|n| {
+        let client = &sidecars[n % 3].client;
+        async move {
+            let email = format!("new{n}@example.com");
+            client.execute(SPACES_HOOK, &[("email", &email)]).await
+        }
+    });
+    let ids = join_all(calls).await;
+    assert!(ids.iter().all(|id| *id > last + 300), "{ids:?}");
+    cluster.catch_up().await;
+    let inherited = "SELECT COUNT(*) FROM wp_users u JOIN wp_fcom_space_user m \
+        ON m.user_id = CONCAT(u.ID) AND m.space_id = 5 WHERE u.user_email LIKE 'new%'";
+    let skipped = format!("SELECT COUNT(*) FROM wp_users WHERE ID > {last} AND ID <= {last} + 300");
+    for node in nodes {
+        assert_eq!(node.number(inherited).await, 0);
+        assert_eq!(node.number(&skipped).await, 0);
+    }
+
+    let columns = r"SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = DATABASE() AND table_name LIKE 'wp\_fcom\_sidecar\_%' ORDER BY 1, 2";
+    let whole = nodes[0].rows(columns).await;
+    nodes[0]
+        .execute(
+            "DROP TABLE wp_fcom_sidecar_old_keys; ALTER TABLE wp_fcom_sidecar_runs DROP COLUMN changes",
+        )
+        .await;
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = sidecars
+            .iter()
+            .map(|one| scope.spawn(|| one.run(&["migrate"])))
+            .collect();
+        for (run, sidecar) in runs.into_iter().zip(&sidecars) {
+            assert!(run.join().unwrap().success(), "{}", sidecar.log());
+        }
+    });
+    cluster.catch_up().await;
+    for node in nodes {
+        assert_eq!(node.rows(columns).await, whole);
     }
 }

@@ -180,11 +180,18 @@ filter = "{LOG_FILTER}"
             .args(arguments)
             .arg("--config")
             .arg(self.folder.path().join("c.toml"))
+            // Tests replace tables under the running daemon.
+            .env("FCOM_SIDECAR__DATABASE__RESTORE_PAUSE_SECONDS", "0")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         command
+    }
+
+    /// Sets a variable of what is started from now on.
+    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Appends to the configuration file without notifying the daemon.

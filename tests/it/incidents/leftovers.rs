@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
+use crate::harness::check_report::PASSWORD;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
 use crate::harness::tables::numbers;
@@ -161,6 +162,36 @@ async fn scattered_leftovers_are_passed_one_after_the_other() {
     for id in ids {
         assert_inherits_nothing(&site, id).await;
     }
+}
+
+/// Neither the table's column nor any setting of the server needs a privilege of its own.
+#[tokio::test]
+async fn an_ordinary_account_skips_them_too() {
+    let (site, mut sidecar) = site_and_sidecar().await;
+    let (database, port) = (&site.database, site.server.port());
+    let account = format!("'ordinary_{database}'@'%'");
+    let columns = "user_login, user_pass, user_nicename, user_email, user_url, user_registered, user_activation_key, display_name";
+    let mut grants = format!("CREATE USER {account} IDENTIFIED BY '{PASSWORD}';");
+    for table in site.column("SHOW TABLES").await {
+        let privileges = if table == "wp_users" {
+            format!("SELECT, INSERT ({columns}), UPDATE (user_activation_key)")
+        } else {
+            "SELECT, INSERT, UPDATE, DELETE".to_owned()
+        };
+        grants.push_str(&format!(
+            "GRANT {privileges} ON `{database}`.{table} TO {account};"
+        ));
+    }
+    site.execute(&grants).await;
+    leave(&site, TABLES[2].1, NEXT, 300).await;
+    let url = format!("mysql://ordinary_{database}:{PASSWORD}@127.0.0.1:{port}/{database}");
+    sidecar.set_environment("FCOM_SIDECAR__DATABASE__URL", &url);
+    sidecar.client.record(&[PASSWORD.to_owned()]);
+    sidecar.spawn();
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
+    let fields = [("email", "new@example.com")];
+    let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    assert_eq!(id, NEXT + 300, "{}", sidecar.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
