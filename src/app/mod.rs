@@ -4,6 +4,7 @@ mod load;
 mod mails;
 mod measures;
 mod reloadable;
+mod restore;
 mod upkeep;
 mod vigil;
 
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
+use self::restore::watch_for_restore;
 use self::upkeep::{Retention, keep_house, watch_backlog};
 use self::vigil::watch_database;
 use crate::clock::Clock;
@@ -117,6 +119,10 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         wordpress.root.is_some(),
         stop_tally.clone(),
     ));
+    if !config.database.restore_pause.is_zero() {
+        let (site, pause) = (Arc::clone(&site), config.database.restore_pause);
+        background.spawn(watch_for_restore(site, pause, stop_tally.clone()));
+    }
     background.spawn(send_mails(senders, draining.clone()));
     background.spawn(watch_backlog(
         Arc::clone(&site),

@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "database.max_connections",
     "database.acquire_timeout_seconds",
     "database.lock_wait_timeout_seconds",
+    "database.restore_pause_seconds",
 ];
 
 /// Resolved `[database]` options.
@@ -30,6 +31,8 @@ pub struct Database {
     /// How long a statement waits for a locked row or table; whole seconds, at least 1 (`innodb_lock_wait_timeout`,
     /// `lock_wait_timeout`).
     pub lock_wait_timeout: Duration,
+    /// How long calls wait after the site's tables were last made again, as by a restored dump; zero: not at all.
+    pub restore_pause: Duration,
 }
 
 /// Location of the site's tables, with the credentials.
@@ -69,11 +72,13 @@ impl Database {
         let max_connections = settings.number("database.max_connections", 1..=10_000);
         let acquire = settings.number("database.acquire_timeout_seconds", 1..=3600);
         let lock_wait = settings.number("database.lock_wait_timeout_seconds", 1..=3600);
+        let restore_pause = settings.number("database.restore_pause_seconds", 0..=3600);
         Ok(Self {
             target: target?,
             max_connections: max_connections?,
             acquire_timeout: Duration::from_secs(acquire?),
             lock_wait_timeout: Duration::from_secs(lock_wait?),
+            restore_pause: Duration::from_secs(restore_pause?),
         })
     }
 }
@@ -89,6 +94,11 @@ impl Target {
             }
             Self::Parts { password, .. } => password.clone(),
         }
+    }
+
+    /// Whether another one leads to the same database with the same account.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.content() == other.content()
     }
 
     /// All values, including the password, to detect changes.

@@ -21,6 +21,7 @@ mod site_tables;
 mod statements;
 mod tables;
 mod test_write;
+mod traces;
 mod unknown_columns;
 mod variables;
 
@@ -40,6 +41,7 @@ pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTa
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
 pub use test_write::{Refusal, Weight, test_write};
+pub use traces::Traces;
 pub use unknown_columns::{follow_columns, implicit_default, refresh_columns};
 
 /// Runs a query inside a transaction that the caller owns.

@@ -266,6 +266,7 @@ statements! {
     mark_tallied,
     names_taken,
     newest_refused,
+    newest_run,
     pending_scheduled_actions,
     profile_usermeta,
     prune_events,

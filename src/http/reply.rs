@@ -117,6 +117,12 @@ impl Replies {
         refused
     }
 
+    /// 503 for a call of which nobody can say whether it was executed.
+    pub(super) fn unknown(self) -> Refused {
+        let message = "Nobody can say whether the call was executed; send it again";
+        self.unavailable(Outcome::CommitUnknown, message)
+    }
+
     /// Status and message for a call that was not executed. Internal error messages never reach a client.
     pub(super) fn refusal(self, error: &ProvisionError) -> Refused {
         let outcome = error.outcome();
@@ -143,9 +149,7 @@ impl Replies {
             error if error.is_unstorable() => {
                 locked("A name is too long, or has characters that this site cannot store.")
             }
-            error if error.leaves_outcome_unknown() => {
-                unavailable("Nobody can say whether the call was executed; send it again")
-            }
+            error if error.leaves_outcome_unknown() => self.unknown(),
             ProvisionError::Crowded => {
                 unavailable("Too many new members at once, nothing was changed")
             }

@@ -279,6 +279,15 @@ async fn execute(
     let duration_ms = started.elapsed().as_millis();
     let _entered = span.enter();
     match result {
+        // The tables that it was written to may have been replaced meanwhile.
+        Ok(executed) if front.site.readiness.has(Cause::Restored) => {
+            tracing::warn!(
+                duration_ms,
+                "a call for user {} ended while a dump was being restored: nobody can say whether it stands",
+                executed.user_id
+            );
+            replies.unknown().into()
+        }
         Ok(executed) => {
             let (user, webhook) = (executed.user_id, executed.webhook_id);
             let outcome = executed.outcome();

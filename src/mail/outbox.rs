@@ -49,6 +49,9 @@ pub(super) struct Leased {
     pub(super) created_at: NaiveDateTime,
     /// When it was promised, or when an operator requested a retry.
     pub(super) tried_since: NaiveDateTime,
+    /// Whether the user was registered by the call that promised the mail. Otherwise the id has become another person's;
+    /// `None`: there is no such user.
+    pub(super) is_same_user: Option<bool>,
     /// `None`: the user was deleted.
     pub(super) user_login: Option<String>,
     pub(super) user_email: Option<String>,

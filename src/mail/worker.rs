@@ -16,7 +16,7 @@ use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose
 use crate::db::DatabaseError;
 use crate::events::note_changed_user;
 use crate::rate::Rate;
-use crate::site::Site;
+use crate::site::{Cause, Site};
 use crate::telemetry::{self, Metrics, fail, phase};
 use crate::wordpress::reset_key;
 use crate::wordpress::sanitize::email::is_email;
@@ -91,6 +91,11 @@ impl Worker {
     async fn send_while_there_is_some(&self, rate: Option<&Rate<()>>, stop: &CancellationToken) {
         let mut line = self.smtp.line();
         while !stop.is_cancelled() {
+            // The users who are promised mails may be about to vanish.
+            if self.site.readiness.has(Cause::Restored) {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
+                continue;
+            }
             if let Some(Err(wait)) = rate.map(|rate| rate.take((), Instant::now())) {
                 let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
                 continue;
@@ -163,6 +168,10 @@ impl Worker {
         let (Some(login), Some(address)) = (&mail.user_login, &mail.user_email) else {
             return Ok(AttemptEnd::Skipped("the user was deleted".to_owned()));
         };
+        if mail.is_same_user == Some(false) {
+            let why = "the user was registered at another time than the mail was promised: the id is another person's by now";
+            return Ok(AttemptEnd::Skipped(why.to_owned()));
+        }
         // A user who may not reset their password gets no link to do it.
         if mail.is_spammer == Some(true) {
             return Ok(AttemptEnd::Skipped("the user is marked as spam".to_owned()));

@@ -51,8 +51,10 @@ impl Transaction<'_> {
         Event::insert_in(&plan.events, &mut batch, statements, user_id);
         self.claims.free_in(&mut batch, statements);
 
-        let bells = &self.execution.calls.bells;
+        let execution = self.execution;
+        let bells = &execution.calls.bells;
         let answers = self.commit(batch).await?;
+        execution.site().note_run(answers[run].last_insert_id);
         if plan.sends_mail() {
             bells.mail.notify_one();
         }

@@ -7,6 +7,10 @@ use super::Site;
 use super::readiness::{Cause, Reason};
 use crate::db::{self, Cluster, DatabaseError, OwnTables, Probe, Weight};
 
+/// How long a table may be missing before it is made again: a dump that is being restored drops a table and makes it
+/// itself, and would fail if somebody else had made it in between.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Where no statement is at fault, `check` looks at everything.
 const CHECK: &str = "\"fcom-sidecar check\" tells more";
 
@@ -27,6 +31,8 @@ pub struct Examination {
     has_files: bool,
     /// An earlier examination found that the database may be written to.
     was_safe: bool,
+    /// Since when tables of our own have been missing.
+    missing_since: Option<Instant>,
 }
 
 /// What an examination found.
@@ -60,6 +66,7 @@ impl Examination {
             examiner,
             has_files,
             was_safe: false,
+            missing_since: None,
         }
     }
 
@@ -126,7 +133,9 @@ impl Examination {
             return Err(Halt::Found(Cause::Unsafe, reason));
         }
         statements.set_several_writers(cluster.has_several_writers());
-        if !own_tables.is_complete() {
+        if own_tables.is_complete() {
+            self.missing_since = None;
+        } else {
             self.migrate(site, &own_tables).await?;
         }
         self.was_safe = true;
@@ -138,7 +147,12 @@ impl Examination {
             .map_err(|refusal| Halt::Failed(Some(refusal.table), refusal.error))
     }
 
-    async fn migrate(&self, site: &Site, own_tables: &OwnTables) -> Result<(), Halt> {
+    async fn migrate(&mut self, site: &Site, own_tables: &OwnTables) -> Result<(), Halt> {
+        let since = *self.missing_since.get_or_insert_with(Instant::now);
+        if self.examiner == Examiner::Serve && self.was_safe && since.elapsed() < PATIENCE {
+            let what = format!("{own_tables}; it is made again if nobody else does");
+            return Err(Halt::Found(Cause::Unfit, Reason::passing(what)));
+        }
         let what = match self.examiner {
             Examiner::Check => own_tables.to_string(),
             Examiner::Serve => match db::migrate(&site.pool, &site.tables).await {
@@ -146,7 +160,7 @@ impl Examination {
                 Err(error) if error.is_lost_connection() || error.is_lock_timeout() => {
                     return Err(error.into());
                 }
-                Err(error) => error.to_string(),
+                Err(error) => format!("{own_tables}, and the daemon {error}"),
             },
         };
         let reason = Reason::needs_operator(what, OwnTables::REMEDY);

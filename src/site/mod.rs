@@ -7,6 +7,7 @@ mod readiness;
 mod version;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::address_hashes::AddressHashes;
 pub use self::examination::{Examination, Examiner, Verdict};
@@ -36,6 +37,8 @@ pub struct Site {
     pub address_hashes: AddressHashes,
     /// Whether calls can be carried out.
     pub readiness: Readiness,
+    /// The newest run that this process has committed since somebody last asked.
+    newest_run: AtomicU64,
 }
 
 /// A configuration that does not describe a usable site.
@@ -69,7 +72,21 @@ impl Site {
             catalogues: catalogues(wordpress),
             address_hashes: AddressHashes::new(config.database.target.password()),
             readiness: Readiness::default(),
+            newest_run: AtomicU64::default(),
         })
+    }
+}
+
+impl Site {
+    /// This run has been committed.
+    pub fn note_run(&self, id: u64) {
+        self.newest_run.fetch_max(id, Ordering::Relaxed);
+    }
+
+    /// The newest run since the last time that this was asked.
+    pub fn take_newest_run(&self) -> Option<u64> {
+        let newest = self.newest_run.swap(0, Ordering::Relaxed);
+        (newest > 0).then_some(newest)
     }
 }
 

@@ -5,6 +5,10 @@ use std::fmt;
 /// Who found that calls cannot be carried out. Each may have one reason at a time; the first in this order is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
+    /// The site has moved to another database or to other tables.
+    Moved,
+    /// Tables are being dropped and made again: a dump is restored.
+    Restored,
     /// The database does not answer or does not let us in.
     Away,
     /// The database must not be written to as it is.
@@ -19,7 +23,7 @@ impl Cause {
     /// Whether calls are refused at once. Otherwise they are tried: some may succeed, and they notice the end first.
     pub(super) fn forbids_calls(self) -> bool {
         match self {
-            Self::Away | Self::Unsafe => true,
+            Self::Moved | Self::Restored | Self::Away | Self::Unsafe => true,
             Self::Unfit | Self::Failing => false,
         }
     }

@@ -112,6 +112,11 @@ impl Readiness {
         Some(state.reason().cloned().unwrap_or_else(starting))
     }
 
+    /// Whether this is one of the causes.
+    pub fn has(&self, cause: Cause) -> bool {
+        self.state.borrow().reasons.contains_key(&cause)
+    }
+
     /// Whether a call must be refused at once, and why. Waits for the first examination: a call that comes in the first
     /// moments is not refused.
     pub async fn refuses_calls(&self) -> Option<Cause> {

@@ -3,4 +3,6 @@
 
 mod find;
 mod leftovers;
+mod moved;
 mod own_tables;
+mod restore;

@@ -1,0 +1,109 @@
+//! Reads what changes when tables are dropped and made again, as a restored dump does.
+
+use std::collections::BTreeMap;
+
+use super::{Connection, DatabaseError, Doing, OWN_TABLES, Statement, TableNames, site_tables};
+
+const MADE: &str = include_str!("../../sql/checks/made.sql");
+const DOING: &str = "look whether tables were made anew";
+
+/// The state of the tables at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// When each table was made, in the server's words.
+    pub made: BTreeMap<String, String>,
+    /// The newest run record.
+    pub newest_run: Option<u64>,
+}
+
+impl Traces {
+    /// Reads them. A table that is missing, or that the account may not see, is left out.
+    ///
+    /// # Errors
+    /// The query failed.
+    pub async fn read(
+        connection: &mut Connection,
+        tables: &TableNames,
+        newest_run: &Statement,
+    ) -> Result<Self, DatabaseError> {
+        // Also those that calls do not need: a dump begins with the first in the alphabet.
+        let names: Vec<String> = site_tables(tables)
+            .chain(OWN_TABLES)
+            .map(|table| table.full_name(tables))
+            .collect();
+        let sql = Statement::render(MADE, tables).repeated(names.len());
+        let query = names
+            .iter()
+            .fold(sqlx::query_as(sql), sqlx::query::QueryAs::bind);
+        let made: Vec<(String, Option<String>)> =
+            query.fetch_all(&mut *connection).await.doing(DOING)?;
+        let newest: Result<Option<u64>, _> = sqlx::query_scalar(newest_run.sql())
+            .fetch_one(connection)
+            .await
+            .doing(DOING);
+        let newest_run = match newest {
+            Err(error) if error.is_missing_table() => None,
+            newest => newest?,
+        };
+        let made = made.into_iter();
+        Ok(Self {
+            made: made
+                .map(|(name, made)| (name, made.unwrap_or_default()))
+                .collect(),
+            newest_run,
+        })
+    }
+
+    /// What happened since then that a restored dump does, too, in words: a table was made anew, or the newest run record
+    /// is older than one that was there. A table that is gone is for calls to report: they cannot do without it.
+    pub fn change_since(&self, before: &Self) -> Option<String> {
+        let is_new = |(name, made): &(&String, &String)| {
+            let before = before.made.get(*name);
+            before.is_some_and(|before| before != *made)
+        };
+        if let Some((name, _)) = self.made.iter().find(is_new) {
+            return Some(format!("{name} was made anew"));
+        }
+        let lost = before.newest_run > self.newest_run;
+        lost.then(|| "the records of the last calls are gone".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traces(made: &[(&str, &str)], newest_run: Option<u64>) -> Traces {
+        let made = made.iter();
+        Traces {
+            made: made
+                .map(|(name, made)| ((*name).to_owned(), (*made).to_owned()))
+                .collect(),
+            newest_run,
+        }
+    }
+
+    #[test]
+    fn what_a_restored_dump_does_is_told_from_what_calls_do() {
+        let before = traces(&[("a", "1"), ("b", "1")], Some(7));
+        for (now, change) in [
+            (traces(&[("a", "1"), ("b", "1")], Some(9)), None),
+            (traces(&[("a", "1"), ("b", "1"), ("c", "2")], Some(7)), None),
+            (traces(&[("a", "1")], Some(7)), None),
+            (
+                traces(&[("a", "2"), ("b", "1")], Some(7)),
+                Some("a was made anew"),
+            ),
+            (
+                traces(&[("a", "1"), ("b", "1")], Some(6)),
+                Some("the records of the last calls are gone"),
+            ),
+            (
+                traces(&[("a", "1"), ("b", "1")], None),
+                Some("the records of the last calls are gone"),
+            ),
+        ] {
+            assert_eq!(now.change_since(&before).as_deref(), change);
+        }
+    }
+}
