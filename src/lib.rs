@@ -20,6 +20,7 @@ pub mod http;
 mod imports;
 pub mod lifecycle;
 pub mod mail;
+pub mod moved;
 pub mod operations;
 pub mod outcome;
 pub mod provision;

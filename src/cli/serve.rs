@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +10,13 @@ use super::block_on;
 use crate::config::{Config, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
+use crate::moved::until_moved;
 use crate::reload::{self, ReloadSignal};
 use crate::{app, telemetry};
+
+/// The exit status of a process whose site has moved (`EX_TEMPFAIL`): the service manager starts it again, with the new
+/// configuration.
+const MOVED: u8 = 75;
 
 /// Open files besides client connections: database connections, logs, SMTP connections.
 const OTHER_FILES: u64 = 256;
@@ -24,7 +30,8 @@ pub(super) fn run(
     let (log, exporter) = telemetry::start(&config.log, config.otlp.as_ref())?;
     let inherited = Inherited::receive(socket_names)?;
     allow_open_files(config.limits.max_connections);
-    block_on(async {
+    let watched = sources.clone();
+    let has_moved = block_on(async {
         let listens = if inherited.has_calls() {
             "the socket of the service manager".to_owned()
         } else {
@@ -47,10 +54,17 @@ pub(super) fn run(
             sources,
             config.clone(),
         );
+        let site = Arc::clone(&app.site);
+        let has_moved = AtomicBool::new(false);
+        // Boxed because it is large and rarely used.
+        let moving = Box::pin(until_moved(&site.readiness, watched, config.clone()));
         let until = async {
             tokio::select! {
                 () = signals.next() => {}
                 () = reloading => {}
+                () = moving => {
+                    has_moved.store(true, Ordering::Relaxed);
+                }
             }
         };
         let served = lifecycle::serve(app, config.server.shutdown, until).await;
@@ -61,9 +75,14 @@ pub(super) fn run(
                 () = signals.next() => {}
             }
         }
-        served
+        served?;
+        anyhow::Ok(has_moved.into_inner())
     })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if has_moved {
+        ExitCode::from(MOVED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Each connection is an open file, and the system's initial limit is low.

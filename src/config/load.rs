@@ -14,7 +14,7 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
-    Admin, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server, Smtp,
+    Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server, Smtp,
     WordPress, protection,
 };
 
@@ -95,6 +95,33 @@ impl Config {
     /// The options that differ from another configuration's, including the content of secret files.
     pub fn changed_since(&self, before: &Self) -> Vec<String> {
         self.given.differ_from(&before.given)
+    }
+
+    /// What of the site's location differs from another configuration's because WordPress's own files say so. Nothing if
+    /// the operator's options for it differ, too.
+    pub fn moved_since(&self, before: &Self) -> Vec<&'static str> {
+        let is_given = |key: &String| {
+            ["database.", "wordpress."]
+                .iter()
+                .any(|section| key.starts_with(section))
+        };
+        if self.changed_since(before).iter().any(is_given) {
+            return Vec::new();
+        }
+        let (now, then) = (&self.wordpress, &before.wordpress);
+        let id = |blog: &Option<Blog>| blog.as_ref().map(|blog| (blog.id, blog.prefix.clone()));
+        let differences = [
+            (
+                !self.database.target.is_same(&before.database.target),
+                "database or account for it",
+            ),
+            (now.table_prefix != then.table_prefix, "table prefix"),
+            (now.users_table != then.users_table, "users table"),
+            (now.usermeta_table != then.usermeta_table, "usermeta table"),
+            (id(&now.blog) != id(&then.blog), "site of the network"),
+        ];
+        let differences = differences.into_iter().filter(|(differs, _)| *differs);
+        differences.map(|(_, what)| what).collect()
     }
 
     /// Builds a problem that code outside the configuration found with an option, and adds where the option was set.
