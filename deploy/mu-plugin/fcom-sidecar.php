@@ -25,6 +25,7 @@
 
 namespace FcomSidecar;
 
+use mysqli_driver;
 use RuntimeException;
 use Throwable;
 use WP_Error;
@@ -536,6 +537,8 @@ final class Surroundings {
 	private $user_id;
 	/** @var callable|null */
 	private $error_handler;
+	/** @var int|null */
+	private $reports;
 	/** @var int */
 	private $memory;
 
@@ -545,6 +548,7 @@ final class Surroundings {
 		$this->blog_id       = get_current_blog_id();
 		$this->user_id       = get_current_user_id();
 		$this->error_handler = self::error_handler();
+		$this->reports       = class_exists( 'mysqli_driver' ) ? ( new mysqli_driver() )->report_mode : null;
 		$this->memory        = memory_get_usage( true );
 		$this->filter( 'add_filter' );
 		// For plugins that read from replicas: one that lags does not have the new users yet.
@@ -559,6 +563,10 @@ final class Surroundings {
 	}
 
 	public function restore(): void {
+		// With exceptions, other work of this process would end at database errors that WordPress takes in its stride.
+		if ( null !== $this->reports ) {
+			mysqli_report( $this->reports );
+		}
 		self::end_transaction();
 		while ( ob_get_level() > $this->buffers && ob_end_clean() ) {
 			continue;

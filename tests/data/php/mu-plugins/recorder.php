@@ -50,6 +50,7 @@ function describe_ground() {
 		'locale'      => determine_locale(),
 		'handler'     => (bool) $handler,
 		'buffers'     => ob_get_level(),
+		'reports'     => ( new mysqli_driver() )->report_mode,
 		'transaction' => $wpdb->get_var( 'SELECT @@in_transaction + 2 * ( 1 - @@autocommit )' ),
 	);
 }
