@@ -188,7 +188,9 @@ impl DatabaseError {
                     | number::RECORD_CHANGED
                     | number::ROLLED_BACK_AT_COMMIT
             )
-        )
+        ) || self
+            .number()
+            .is_some_and(|number| number::TABLE_CHANGED.contains(&number))
     }
 
     /// A deadlock, or two nodes or (`MariaDB` from 11.6 on) two statements wrote the same row; the server has rolled

@@ -3,6 +3,8 @@
 pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 pub(super) const DEADLOCK: u16 = 1213;
 pub(super) const RECORD_CHANGED: u16 = 1020;
+/// `ALTER TABLE` or the like has changed a table between two statements, or while one was prepared.
+pub(super) const TABLE_CHANGED: [u16; 2] = [1412, 1615];
 pub(super) const TOO_MANY_CONNECTIONS: u16 = 1040;
 pub(super) const SERVER_SHUTDOWN: u16 = 1053;
 pub(super) const TOO_MANY_USER_CONNECTIONS: u16 = 1203;

@@ -8,3 +8,4 @@ mod few_connections;
 mod mail_server_misbehaves;
 mod needs_operator;
 mod overload;
+mod passes_by_itself;
