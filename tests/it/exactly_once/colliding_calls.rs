@@ -82,7 +82,7 @@ async fn new_users_who_want_one_name_get_a_name_each() {
         .map(|number| (PLAIN_HOOK, format!("sam@domain{number}.example.com")))
         .collect();
     // Each waits for those before it, for at most fifteen seconds: a busy machine cannot serve too many in that time.
-    let responses = send_all(std::slice::from_ref(&sidecar.client), calls, CALLERS / 4).await;
+    let responses = send_all(std::slice::from_ref(&sidecar.client), calls, CALLERS / 8).await;
     assert_eq!(executed_for(&responses).len(), CALLERS);
     for column in ["user_login", "user_nicename", "user_email"] {
         let sql = format!("SELECT COUNT(DISTINCT {column}) FROM wp_users WHERE ID > 12");
