@@ -127,7 +127,7 @@ async fn a_deadlock_at_the_record_does_not_fire_the_hook_again() {
 /// The lease has expired, and another process has the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_too_late_records_nothing() {
-    let pace = format!("{PACE}define( 'FCOM_SIDECAR_LEASE', 1 );\n");
+    let pace = format!("{PACE}define( 'FCOM_SIDECAR_LEASE', 3 );\n");
     let relayed = Relayed::with(&pace).await;
     let sidecar = relayed.sidecar(&[]).await;
     let ann = sidecar.client.execute(PLAIN_HOOK, ANN).await;
