@@ -111,7 +111,7 @@ function misbehave( string $how ) {
 			usleep( 60000 );
 			break;
 		case 'too_slow':
-			sleep( 3 );
+			sleep( 10 );
 			break;
 		case 'leak':
 			$GLOBALS['leaked'][] = str_repeat( 'x', 1 << 20 );
