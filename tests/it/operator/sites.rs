@@ -256,10 +256,12 @@ async fn a_configuration_in_two_files_is_read() {
     );
     layout.write(
         "config/database.php",
-        format!("<?php\ndefine( 'DB_HOST', '{}' );\n", host(&site)),
+        format!(
+            "<?php\ndefine( 'DB_HOST', '{}' );\ndefine( 'WP_SITEURL', WP_HOME . '/wp' );\n",
+            host(&site)
+        ),
     );
-    let sections = layout.sections("") + "site_url = \"https://club.example.org/wp/\"\n";
-    let mut sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+    let mut sidecar = Sidecar::start_configured(&site, &layout.sections(""), &[]).await;
     let mut mailbox = mailbox(&mut sidecar).await;
     let mail = mail_to(&sidecar, &mut mailbox, "ann@example.com").await;
     assert!(
