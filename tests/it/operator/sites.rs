@@ -107,25 +107,27 @@ async fn mail_to(sidecar: &Sidecar, mailbox: &mut Mailbox, email: &str) -> Strin
     text
 }
 
-fn check(sidecar: &Sidecar, name: &str) -> (String, String) {
+/// What `check` finds: name, status, and words of the finding or its remedy.
+#[track_caller]
+fn assert_checks(sidecar: &Sidecar, expected: &[(&str, &str, &str)]) {
     let (_, report, errors) = sidecar.output(&["check", "--json"]);
     let report: Value = serde_json::from_str(&report).unwrap_or_else(|_| panic!("{errors}"));
-    let mut checks = report["checks"].as_array().unwrap().iter();
-    let check = checks.find(|check| check["name"] == name).unwrap();
-    let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
-    (
-        text("status"),
-        format!("{} {}", text("found"), text("remedy")),
-    )
+    for (name, status, said) in expected {
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["name"] == *name).unwrap();
+        let text = |key: &str| check[key].as_str().unwrap_or_default();
+        let words = format!("{} {}", text("found"), text("remedy"));
+        assert!(
+            check["status"] == *status && words.contains(said),
+            "{name}: {}: {words}",
+            check["status"]
+        );
+    }
 }
 
 #[track_caller]
 fn assert_check(sidecar: &Sidecar, name: &str, status: &str, said: &str) {
-    let (found, words) = check(sidecar, name);
-    assert!(
-        found == status && words.contains(said),
-        "{name}: {found}: {words}"
-    );
+    assert_checks(sidecar, &[(name, status, said)]);
 }
 
 /// The addresses in the database are old ones.
@@ -172,20 +174,23 @@ async fn bedrocks_layout_is_read_from_its_files() {
         succeeded && url.starts_with("https://club.example.org/portal/?"),
         "{url}{errors}"
     );
-    assert_check(
+    assert_checks(
         &sidecar,
-        "mail-links",
-        "ok",
-        "https://club.example.org/wp/wp-login.php",
+        &[
+            (
+                "mail-links",
+                "ok",
+                "https://club.example.org/wp/wp-login.php",
+            ),
+            (
+                "object-cache",
+                "warning",
+                "web/app/object-cache.php is there",
+            ),
+            ("language", "ok", "de_DE"),
+            ("configuration", "ok", "config/application.php"),
+        ],
     );
-    assert_check(
-        &sidecar,
-        "object-cache",
-        "warning",
-        "web/app/object-cache.php is there",
-    );
-    assert_check(&sidecar, "language", "ok", "de_DE");
-    assert_check(&sidecar, "configuration", "ok", "config/application.php");
 }
 
 #[tokio::test]
@@ -369,8 +374,13 @@ async fn a_content_folder_that_is_not_known_is_no_all_clear() {
         let line = format!("<?php\ndefine( 'WP_CONTENT_DIR', {constant} );\n");
         layout.write("wp-config.php", line);
         let sidecar = Sidecar::unstarted_with(&site, &sections(option)).await;
-        assert_check(&sidecar, "object-cache", object_cache.0, object_cache.1);
-        assert_check(&sidecar, "language", language, "de_DE");
+        assert_checks(
+            &sidecar,
+            &[
+                ("object-cache", object_cache.0, object_cache.1),
+                ("language", language, "de_DE"),
+            ],
+        );
     }
 }
 
@@ -418,17 +428,12 @@ async fn a_plugin_whose_login_page_is_not_known_is_named() {
     }
     let database = format!("[database]\nurl = \"{}\"\n", site.url());
     let sidecar = Sidecar::unstarted_with(&site, &database).await;
-    assert_check(
+    assert_checks(
         &sidecar,
-        "login-page",
-        "warning",
-        "SiteGround Security has moved",
-    );
-    assert_check(
-        &sidecar,
-        "login-page",
-        "warning",
-        "mail.transport to \"wordpress\"",
+        &[
+            ("login-page", "warning", "SiteGround Security has moved"),
+            ("login-page", "warning", "mail.transport to \"wordpress\""),
+        ],
     );
     let said = format!("{database}[mail]\nlogin_url = \"https://community.example.com/in/\"\n");
     let sidecar = Sidecar::unstarted_with(&site, &said).await;
