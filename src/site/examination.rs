@@ -187,7 +187,12 @@ impl Examination {
                 Verdict::Fit
             } else {
                 let what = format!("the database does not answer: {error}");
-                Verdict::Obstructed(Cause::Away, Reason::passing(what))
+                // A certificate that is not accepted, for example, stays so.
+                let reason = match error.remedy() {
+                    Some(remedy) => Reason::needs_operator(what, remedy),
+                    None => Reason::passing(what),
+                };
+                Verdict::Obstructed(Cause::Away, reason)
             };
         }
         if error.is_full() && self.was_safe && site.pool.status().open > 0 {

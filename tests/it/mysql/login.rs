@@ -129,11 +129,11 @@ async fn without_tls_an_account_is_let_in_only_while_the_server_remembers_it() {
             .call(PLAIN_HOOK, &[("email", "x@example.com")]);
         assert_eq!(call.await.status, 503);
         let log = sidecar.log();
-        let mut lines = log
-            .lines()
-            .filter(|line| line.contains("call not executed"));
-        let is_named = lines.any(|line| line.contains(NEEDS_TLS) && line.contains(REMEDY));
-        is_named.then_some(()).ok_or(log)
+        let named = log.lines().filter(|line| {
+            line.contains("not ready: ") && line.contains(NEEDS_TLS) && line.contains(REMEDY)
+        });
+        // Once at the start, and now again.
+        (named.count() == 2).then_some(()).ok_or(log)
     })
     .await;
     assert_refused(&check_with(&site, &without, &[]).await, NEEDS_TLS, REMEDY);
