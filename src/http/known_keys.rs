@@ -14,7 +14,7 @@ use crate::fluentcommunity::webhooks::old_keys;
 use crate::provision::WebhookKey;
 use crate::site::Site;
 
-/// A webhook that is younger than this may be taken for a guess.
+/// A webhook that is younger than this may be taken for a guess, and a deleted one for good.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
 /// The keys of all webhooks, as hashes, read when a guesser makes them necessary.
@@ -46,24 +46,20 @@ impl KnownKeys {
     pub(super) async fn contains(&self, key: &WebhookKey) -> bool {
         let hash = key.hash();
         let mut read = self.read.lock().await;
-        if read.hashes.contains(&hash) {
-            return true;
+        if read.asked.is_none_or(|at| at.elapsed() >= FRESH_FOR) {
+            let site = Arc::clone(&self.site);
+            let asking = self.runtime.spawn(async move {
+                let (statements, now) = (&site.statements, site.clock.now());
+                let hashes = site.pool.work(async |connection| {
+                    old_keys::all_valid(connection, statements, now).await
+                });
+                hashes.await
+            });
+            if let Ok(Ok(hashes)) = asking.await {
+                read.hashes = hashes;
+            }
+            read.asked = Some(Instant::now());
         }
-        if read.asked.is_some_and(|at| at.elapsed() < FRESH_FOR) {
-            return false;
-        }
-        let site = Arc::clone(&self.site);
-        let asking = self.runtime.spawn(async move {
-            let (statements, now) = (&site.statements, site.clock.now());
-            let hashes = site
-                .pool
-                .work(async |connection| old_keys::all_valid(connection, statements, now).await);
-            hashes.await
-        });
-        if let Ok(Ok(hashes)) = asking.await {
-            read.hashes = hashes;
-        }
-        read.asked = Some(Instant::now());
         read.hashes.contains(&hash)
     }
 }

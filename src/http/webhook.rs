@@ -362,16 +362,27 @@ async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static
 /// Refuses a call that has no slot.
 fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -> Answer {
     let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
-    if outcome != Outcome::Overloaded {
+    let is_overload = outcome == Outcome::Overloaded;
+    if !is_overload {
+        // The state has its own lines, with their number.
         front.site.readiness.call_refused();
-        tracing::info!(status, outcome = outcome.word(), "call refused: {message}");
-    } else if front.refusals.is_due() {
-        // These come in bursts: a log line for each would take CPU time from the calls that have a slot.
-        tracing::warn!(
-            status,
-            outcome = outcome.word(),
-            "call refused: {message}; more of these in this second are only counted"
-        );
+    }
+    // These come in bursts: a log line for each would take CPU time from the calls that have a slot.
+    if front.refusals.is_due() {
+        let word = outcome.word();
+        if is_overload {
+            tracing::warn!(
+                status,
+                outcome = word,
+                "call refused: {message}; more of these in this second are only counted"
+            );
+        } else {
+            tracing::info!(
+                status,
+                outcome = word,
+                "call refused: {message}; more of these in this second are only counted"
+            );
+        }
     }
     replies.unavailable(outcome, message).into()
 }

@@ -188,20 +188,20 @@ async fn everything_that_tells_the_state_says_that_a_dump_is_being_restored() {
 async fn own_tables_that_go_missing_are_made_again_while_the_daemon_runs() {
     let site = Site::new("71").await;
     let sidecar = Sidecar::start_with(&site, &[PAUSE]).await;
-    sidecar
-        .client
-        .execute(SPACES_HOOK, &[("email", "ann@example.com")])
-        .await;
+    let call = async |email| {
+        sidecar
+            .client
+            .execute(SPACES_HOOK, &[("email", email)])
+            .await
+    };
+    call("ann@example.com").await;
     site.execute("DROP TABLE wp_fcom_sidecar_claims, wp_fcom_sidecar_old_keys")
         .await;
     sidecar
         .says("made what was missing: wp_fcom_sidecar_claims is missing")
         .await;
     sidecar.client.readiness_becomes(200).await;
-    sidecar
-        .client
-        .execute(SPACES_HOOK, &[("email", "bob@example.com")])
-        .await;
+    call("bob@example.com").await;
     // Without a table that is gone.
     site.execute("ALTER TABLE wp_fcom_sidecar_runs DROP COLUMN changes")
         .await;
@@ -209,10 +209,7 @@ async fn own_tables_that_go_missing_are_made_again_while_the_daemon_runs() {
         .says("made what was missing: wp_fcom_sidecar_runs lacks the column changes")
         .await;
     sidecar.client.readiness_becomes(200).await;
-    sidecar
-        .client
-        .execute(SPACES_HOOK, &[("email", "eve@example.com")])
-        .await;
+    call("eve@example.com").await;
 }
 
 /// The records of the last calls are gone, although every table is the one that was there.

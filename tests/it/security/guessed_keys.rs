@@ -5,9 +5,10 @@ use std::sync::Arc;
 use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::client::FORM;
+use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{PLAIN_HOOK, Site, server_options, target};
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 
 const GUESS: &str = "99999999999999999999999999999999";
 
@@ -59,9 +60,19 @@ async fn a_client_that_guesses_keys_is_told_to_wait_and_a_good_key_is_not() {
     assert!(replaced.0, "{}", replaced.2);
     assert_eq!(call_from(&sidecar, &same, PLAIN_HOOK).await.status, 200);
     assert_eq!(call_from(&sidecar, &same, "").await.status, 429);
+    // A key that does not open a webhook any longer is a guess again.
+    let deleted = sidecar.output(&["webhook", "delete", "3"]);
+    assert!(deleted.0, "{}", deleted.2);
+    eventually(
+        async || match call_from(&sidecar, &same, PLAIN_HOOK).await.status {
+            429 => Ok(()),
+            status => Err(format!("still {status}")),
+        },
+    )
+    .await;
     for other in ["203.0.113.2", "198.51.100.1"] {
         let other = [("X-Forwarded-For", other)];
-        assert_eq!(call_from(&sidecar, &other, PLAIN_HOOK).await.status, 200);
+        assert_eq!(call_from(&sidecar, &other, SPACES_HOOK).await.status, 200);
         assert_eq!(call_from(&sidecar, &other, GUESS).await.status, 404);
     }
     // An IPv6 network counts as one client.
