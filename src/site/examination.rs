@@ -11,6 +11,10 @@ use crate::db::{self, Cluster, DatabaseError, OwnTables, Probe, Weight};
 /// itself, and would fail if somebody else had made it in between.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the server may have no connection to spare before that is a state of its own: servers with few of them take a
+/// moment to notice that one was closed, by the command that ran before, for example.
+const FULL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where no statement is at fault, `check` looks at everything.
 const CHECK: &str = "\"fcom-sidecar check\" tells more";
 
@@ -33,6 +37,8 @@ pub struct Examination {
     was_safe: bool,
     /// Since when tables of our own have been missing.
     missing_since: Option<Instant>,
+    /// Since when the server has had no connection to spare.
+    full_since: Option<Instant>,
 }
 
 /// What an examination found.
@@ -67,6 +73,7 @@ impl Examination {
             has_files,
             was_safe: false,
             missing_since: None,
+            full_since: None,
         }
     }
 
@@ -98,10 +105,13 @@ impl Examination {
     async fn look(&mut self, site: &Site, weight: Weight) -> Verdict {
         let asked = Instant::now();
         let halt = match self.probe.connect().await {
-            Ok(()) => match self.ask(site, weight).await {
-                Ok(()) => return Verdict::Fit,
-                Err(halt) => halt,
-            },
+            Ok(()) => {
+                self.full_since = None;
+                match self.ask(site, weight).await {
+                    Ok(()) => return Verdict::Fit,
+                    Err(halt) => halt,
+                }
+            }
             Err(error) if error.is_lost_connection() || error.is_full() => error.into(),
             Err(error) => {
                 let remedy = error.remedy().unwrap_or(CHECK);
@@ -169,7 +179,7 @@ impl Examination {
 
     /// What an error of the examination says about calls. Until the database has been found safe, no call is tried.
     fn judge(
-        &self,
+        &mut self,
         site: &Site,
         table: Option<&str>,
         error: &DatabaseError,
@@ -195,7 +205,7 @@ impl Examination {
                 Verdict::Obstructed(Cause::Away, reason)
             };
         }
-        if error.is_full() && self.was_safe && site.pool.status().open > 0 {
+        if error.is_full() && (self.may_pass() || self.was_safe && site.pool.status().open > 0) {
             return Verdict::Unclear;
         }
         if error.is_lock_timeout() {
@@ -215,5 +225,11 @@ impl Examination {
             (None, _) if self.was_safe => Verdict::Unclear,
             (None, _) => obstructed(Reason::needs_operator(error.to_string(), CHECK)),
         }
+    }
+
+    /// Whether a connection may yet become free by itself. `check` has no time to wait for that.
+    fn may_pass(&mut self) -> bool {
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        self.examiner == Examiner::Serve && since.elapsed() < FULL_PATIENCE
     }
 }

@@ -7,9 +7,10 @@ use fcom_sidecar::sample::mailbox::Mailbox;
 use fcom_sidecar::sample::server::{Options, PrivateServer};
 use futures_util::StreamExt;
 use futures_util::stream::iter;
+use sqlx::{Connection, MySqlConnection};
 
 use crate::harness::check_report::{PASSWORD, check_with, run};
-use crate::harness::eventually::eventually;
+use crate::harness::eventually::{eventually, until};
 use crate::harness::http;
 use crate::harness::invariants;
 use crate::harness::management::{PATH, TOKEN};
@@ -163,4 +164,33 @@ async fn a_limit_that_was_raised_is_forgotten_once_more_connections_are_wanted()
     assert!((used - 16.0).abs() < 0.5, "{used}");
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
+}
+
+/// Servers notice a moment late that a connection was closed, such as those of a command that ran just before.
+#[tokio::test]
+async fn a_server_that_is_full_for_a_moment_only_delays_the_start() {
+    let (site, url) = limited_site(3).await;
+    let environment = [("FCOM_SIDECAR__DATABASE__URL", url.as_str())];
+    let mut sidecar = Sidecar::unstarted(&site, &environment).await;
+    assert!(sidecar.run(&["migrate"]).success(), "{}", sidecar.log());
+    let mut held = Vec::new();
+    while held.len() < 3 {
+        held.push(eventually(async || MySqlConnection::connect(&url).await).await);
+    }
+    let connections = async || {
+        let status = site.rows("SHOW GLOBAL STATUS LIKE 'Connections'").await;
+        let count = status[0][1].as_ref().unwrap();
+        count.parse::<u64>().unwrap()
+    };
+    let before = connections().await;
+    sidecar.spawn();
+    // The first attempt has been refused by then.
+    until("no second attempt", async || {
+        connections().await >= before + 2
+    })
+    .await;
+    drop(held);
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
+    let log = sidecar.log();
+    assert!(!log.contains("not ready"), "{log}");
 }
