@@ -23,6 +23,7 @@ GRANT SELECT ON `wordpress`.`wp_fcom_sidecar_schema` TO 'fcom_sidecar'@'localhos
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_claims` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_runs` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_old_keys` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_signed` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_refused` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_mail` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_events` TO 'fcom_sidecar'@'localhost';

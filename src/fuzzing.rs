@@ -6,13 +6,15 @@ use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::Bytes;
+use chrono::DateTime;
 use futures_util::{FutureExt, stream};
+use secrecy::SecretSlice;
 
 use crate::fluentcommunity::markdown::render_description;
 use crate::fluentcommunity::webhook::{Webhook, count_runs};
 use crate::http::fields::{Fields, query_first_scalar, query_parameter};
 use crate::http::{MultipartError, MultipartLimits, read_multipart};
-use crate::provision::{Email, WebhookKey};
+use crate::provision::{Email, Idempotency, Signed, WebhookKey};
 use crate::wordpress::php;
 use crate::wordpress::roles::{capabilities_value, user_level};
 use crate::wordpress::sanitize::email::{is_email, sanitize_email};
@@ -23,10 +25,11 @@ use crate::wordpress::sanitize::{Rules, accents, meta_value, name, nicename};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("form", form),
     ("multipart", multipart),
     ("forwarded", forwarded),
+    ("signed", signed),
     ("php_data", php_data),
     ("user", user),
     ("markdown", markdown),
@@ -95,6 +98,32 @@ fn read(data: &[u8], size: usize) -> Result<Fields, MultipartError> {
 pub fn forwarded(data: &[u8]) {
     let invented = String::from_utf8_lossy(data);
     crate::http::assert_last_hop_stands(&invented);
+}
+
+/// A signed call: two content types, one per line, then a line of the signature's headers, separated by tabs, and the
+/// body. At most one type reads the body, and only the holder of the secret signs it.
+pub fn signed(data: &[u8]) {
+    let mut lines = data.splitn(4, |&byte| byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (kinds, headers, body) = ([line(), line()], line(), line());
+    crate::http::assert_read_in_one_way(kinds, body);
+    let mut headers = headers.split(|&byte| byte == b'\t').map(<[u8]>::to_vec);
+    let mut header = || headers.next().unwrap_or_default();
+    let call = Signed {
+        id: header(),
+        timestamp: header(),
+        signatures: header(),
+        body: SecretSlice::from(body.to_vec()),
+        reads_one_way: true,
+    };
+    let now = DateTime::UNIX_EPOCH;
+    let key = SecretSlice::from(b"a key that nobody could guess".to_vec());
+    assert!(call.verify(&[], now).is_err());
+    assert!(call.verify(&[key], now).is_err());
+    let fields = || [body];
+    let id = Idempotency::of_signed(&call.id, fields());
+    let key = Idempotency::of(&call.id, fields());
+    assert!(id.is_none() || key.is_ok_and(|key| Some(key) != id));
 }
 
 /// Serialised values, as another plugin or anyone with access to the database may have left them.

@@ -30,7 +30,7 @@ words! {
         Created = "created",
         /// Executed for an existing user.
         Found = "found",
-        /// Executed earlier, with the same `Idempotency-Key`; the first answer was repeated.
+        /// Executed earlier, with the same `Idempotency-Key` or `webhook-id`; the first answer was repeated.
         Repeated = "repeated",
         /// The webhook's protection does not allow the caller's address.
         AddressNotAllowed = "address_not_allowed",
@@ -44,7 +44,7 @@ words! {
         DatabaseUnavailable = "database_unavailable",
         /// A bug, or a password that could not be hashed.
         Failed = "failed",
-        /// The `Idempotency-Key` was used for a call with other fields.
+        /// The `Idempotency-Key` or `webhook-id` was used for a call with other fields.
         IdempotencyConflict = "idempotency_conflict",
         /// No address, or none that WordPress accepts.
         InvalidEmail = "invalid_email",

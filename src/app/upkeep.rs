@@ -85,6 +85,7 @@ pub(super) async fn keep_house(
         for (chore, before) in [
             (Chore::Prune, prune_before),
             (Chore::ForgetIdempotencyKeys, forget_before),
+            (Chore::ForgetSignedCalls, forget_before),
         ] {
             tidy(&site, chore, before).await;
         }
@@ -133,7 +134,7 @@ async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) {
     loop {
         match provision::tidy(site, chore, before).await {
             Ok(0) => return,
-            Ok(runs) => tracing::debug!("{chore:?}: {runs} runs"),
+            Ok(calls) => tracing::debug!("{chore:?}: {calls} calls"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

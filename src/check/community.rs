@@ -186,6 +186,19 @@ fn protection(protections: &[Protection], community: &Community) -> Finding {
             "correct webhook_id or webhook_title in [protection.NAME], or remove the table",
         );
     }
+    let shared = protections.iter().find_map(|one| {
+        let covered = readable.iter().filter(|webhook| one.is_of(webhook)).count();
+        (one.secrets.is_some() && covered > 1).then_some((&one.name, covered))
+    });
+    if let Some((name, count)) = shared {
+        return Finding::failed(
+            PROTECTION,
+            format!(
+                "{count} webhooks have the title that {name} names, and so the same secret: a call of one can be sent to the others"
+            ),
+            "protect each by its webhook_id, with a secret of its own",
+        );
+    }
     let protected = |webhook: &&Webhook| protections.iter().any(|one| one.is_of(webhook));
     let count = readable.iter().filter(protected).count();
     Finding::ok(

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ipnet::IpNet;
-use secrecy::SecretSlice;
+use secrecy::{ExposeSecret, SecretSlice};
 
 use super::problem::{Flaw, Problem, Reported};
 use super::server::parse_network;
@@ -90,7 +90,20 @@ impl Protection {
             .into_iter()
             .map(|name| Self::read(settings, name))
             .collect();
-        all.into_iter().collect()
+        let all: Vec<Self> = all.into_iter().collect::<Result<_, _>>()?;
+        refuse_shared_secrets(settings, &all)?;
+        Ok(all)
+    }
+
+    fn shares_secret(&self, other: &Self) -> bool {
+        let (one, other) = (self.secrets.iter(), other.secrets.as_deref());
+        let mut one = one.flatten();
+        one.any(|one| {
+            other
+                .into_iter()
+                .flatten()
+                .any(|other| is_same_key(one, other))
+        })
     }
 
     fn read(settings: &mut Settings, name: String) -> Result<Self, Reported> {
@@ -123,6 +136,26 @@ impl Protection {
             secrets: secrets?,
         })
     }
+}
+
+/// A signature does not say for which webhook a call is: with the same secret, a call of one could be sent to another.
+fn refuse_shared_secrets(settings: &mut Settings, all: &[Protection]) -> Result<(), Reported> {
+    let mut refused = Ok(());
+    for (index, one) in all.iter().enumerate() {
+        let others = all[..index].iter();
+        let mut others = others.filter(|other| other.webhook != one.webhook);
+        if let Some(other) = others.find(|other| one.shares_secret(other)) {
+            let (one, other) = (&one.name, &other.name);
+            refused = Err(settings.note(Problem::new(
+                format!("{SECTION}.{one}"),
+                format!(
+                    "has a secret of {SECTION}.{other}, so that a call of one webhook could be sent to the other"
+                ),
+                format!("give each webhook its own: {MAKE_ONE}"),
+            )));
+        }
+    }
+    refused
 }
 
 fn webhook(
@@ -237,10 +270,18 @@ fn secret(text: &str) -> Result<SecretSlice<u8>, String> {
     Ok(SecretSlice::from(key))
 }
 
+/// However they were written. HMAC fills a key up with zero bytes, so that those at its end make no difference.
+fn is_same_key(one: &SecretSlice<u8>, other: &SecretSlice<u8>) -> bool {
+    let [one, other] = [one, other].map(|key| {
+        let key = key.expose_secret();
+        let end = key.iter().rposition(|&byte| byte != 0);
+        &key[..end.map_or(0, |last| last + 1)]
+    });
+    one == other
+}
+
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]

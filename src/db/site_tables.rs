@@ -238,6 +238,13 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_signed",
+        reads: &["id_hash"],
+        inserts: &["id_hash"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_refused",
         reads: &["id"],
         inserts: &["id"],

@@ -15,6 +15,7 @@ mod reply;
 mod request_id;
 mod rules;
 mod server;
+mod signed;
 mod trace;
 mod webhook;
 
@@ -29,3 +30,5 @@ pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::CallerRules;
 pub use server::{Bound, ListenError, bind};
+#[cfg(any(test, fuzzing))]
+pub(crate) use signed::assert_read_in_one_way;

@@ -131,9 +131,9 @@ impl Replies {
         let unavailable = |message| self.unavailable(outcome, message);
         match error {
             ProvisionError::UnknownWebhook => refuse(StatusCode::NOT_FOUND, "Webhook not found"),
-            ProvisionError::IdempotencyConflict => refuse(
+            ProvisionError::IdempotencyConflict { header } => refuse(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "This Idempotency-Key was used for a call with other fields",
+                &format!("This {header} was used for a call with other fields"),
             ),
             ProvisionError::AddressNotAllowed { .. } => refuse(
                 StatusCode::FORBIDDEN,
@@ -176,8 +176,12 @@ fn signature_wanted(flaw: SignatureFlaw) -> &'static str {
         SignatureFlaw::Missing => {
             "Signature required: send webhook-id, webhook-timestamp and webhook-signature"
         }
+        SignatureFlaw::Id => {
+            "A webhook-id must have 1 to 255 visible ASCII characters, and no full stop"
+        }
         SignatureFlaw::Untimely => "The webhook-timestamp is more than 5 minutes off",
         SignatureFlaw::Wrong => "The webhook-signature is wrong",
+        SignatureFlaw::Reading => "The Content-Type is not that of the signed body",
     }
 }
 

@@ -12,15 +12,16 @@ use tracing::Instrument;
 
 use super::client::Client;
 use super::fields::{Field, Fields, query_first_scalar, query_parameter};
-use super::form::{Form, SIGNATURE, read_form, skip_body};
+use super::form::{Form, read_form, skip_body};
 use super::front::Front;
 use super::reply::{Refused, Replies};
 use super::request_id::RequestId;
 use super::rules::CallerRules;
+use super::signed::signed;
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{
-    self, Asker, Caller, Email, Idempotency, InvalidKey, ProvisionError, RefusedCall, Signed,
-    WebhookCall, WebhookKey,
+    self, Asker, Caller, Email, Idempotency, InvalidKey, ProvisionError, RefusedCall, WebhookCall,
+    WebhookKey,
 };
 use crate::site::Cause;
 use crate::telemetry;
@@ -185,8 +186,13 @@ async fn receive(
         is_address_recorded: rules.records_addresses,
     };
     let mut call = call(key, &body, client.https, caller);
-    if let Some(header) = request.headers().get(IDEMPOTENCY_KEY) {
-        let idempotency = Idempotency::of(header.as_bytes(), call.repeated_fields());
+    if let Some(signed) = &call.caller.signed {
+        call.signed = Idempotency::of_signed(&signed.id, call.repeated_fields());
+    }
+    let mut keys = request.headers().get_all(IDEMPOTENCY_KEY);
+    if let Some(header) = keys.next() {
+        let key = Idempotency::of(header.as_bytes(), call.repeated_fields());
+        let idempotency = keys.next().map_or(key, |_| Err(InvalidKey));
         let refused = |error: InvalidKey| {
             let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
             replies.refuse(outcome, status, &error.to_string())
@@ -227,6 +233,7 @@ fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookC
         }),
         https,
         idempotency: None,
+        signed: None,
         caller,
         basic_plane: false,
     }
@@ -242,21 +249,6 @@ fn cut(text: &[u8], longest: usize) -> &[u8] {
         .rev()
         .find(|at| !is_inside_character(at));
     &text[..end.unwrap_or(longest)]
-}
-
-/// The signature's headers, each of which must occur once, with the body that they sign.
-fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
-    let once = |name: &str| {
-        let mut values = request.headers().get_all(name);
-        let value = values.next()?.as_bytes().to_vec();
-        (values.next().is_none() && !value.is_empty()).then_some(value)
-    };
-    Some(Signed {
-        id: once("webhook-id")?,
-        timestamp: once("webhook-timestamp")?,
-        signatures: once(SIGNATURE)?,
-        body: SecretSlice::from(body),
-    })
 }
 
 /// Executes the call if a slot is free, and writes its one log line.

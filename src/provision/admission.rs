@@ -7,7 +7,7 @@ use crate::db::TableNames;
 /// A call that is not refused.
 #[derive(Debug)]
 pub(super) enum Admission<'a> {
-    /// An earlier call with the same `Idempotency-Key` was executed; its answer is repeated.
+    /// An earlier call with the same `webhook-id` or `Idempotency-Key` was executed; its answer is repeated.
     Answered(Executed),
     /// The address belongs to this user. The row may be deleted before it is locked.
     KnownUser(u64),
@@ -24,11 +24,18 @@ pub(super) fn admit<'a>(
 ) -> Result<Admission<'a>, ProvisionError> {
     protection::check(&facts.webhook, &call.caller)?;
     check_site(facts, tables)?;
-    if let (Some(earlier), Some(now)) = (&facts.earlier, &call.idempotency) {
+    let signed = call.signed_for(&facts.webhook);
+    for (header, earlier, now) in [
+        ("webhook-id", &facts.earlier_signed, signed),
+        ("Idempotency-Key", &facts.earlier, call.idempotency.as_ref()),
+    ] {
+        let (Some(earlier), Some(now)) = (earlier, now) else {
+            continue;
+        };
         return if earlier.fields == now.fields {
             Ok(Admission::Answered(earlier.executed.clone()))
         } else {
-            Err(ProvisionError::IdempotencyConflict)
+            Err(ProvisionError::IdempotencyConflict { header })
         };
     }
     match (&call.email, facts.user_id) {
@@ -72,6 +79,7 @@ mod tests {
             user_id,
             taken: Taken::default(),
             earlier: None,
+            earlier_signed: None,
         }
     }
 
@@ -131,7 +139,7 @@ mod tests {
             };
             match admit(&call, &facts, &tables) {
                 Ok(Admission::Answered(answer)) => assert!(is_same && answer == executed),
-                Err(ProvisionError::IdempotencyConflict) => assert!(!is_same),
+                Err(ProvisionError::IdempotencyConflict { .. }) => assert!(!is_same),
                 other => panic!("{other:?}"),
             }
         }

@@ -7,7 +7,7 @@ use super::plan::{MailPlan, Plan};
 use super::run::Run;
 use super::runs::Uncounted;
 use super::transaction::Transaction;
-use super::{Executed, ProvisionError};
+use super::{Executed, ProvisionError, signed_calls};
 use crate::db::{Answer, Batch, DatabaseError};
 use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::Queue;
@@ -48,6 +48,10 @@ impl Transaction<'_> {
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
         let run = Run::of(plan, self.execution).insert_in(&mut batch, statements);
+        if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
+            let (executed, now) = (plan.executed(), plan.executed_at);
+            signed_calls::insert_in(&mut batch, statements, signed, &executed, now);
+        }
         Event::insert_in(&plan.events, &mut batch, statements, user_id);
         self.claims.free_in(&mut batch, statements);
 

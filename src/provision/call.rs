@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Caller, Idempotency, ProvisionError};
+use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
@@ -36,6 +37,8 @@ pub struct WebhookCall {
     pub https: bool,
     /// Identifies a repeated call, if the caller sent an `Idempotency-Key`.
     pub idempotency: Option<Idempotency>,
+    /// The same by its `webhook-id`, if it sent signatures.
+    pub signed: Option<Idempotency>,
     /// The caller.
     pub caller: Caller,
     /// Whether names are kept to characters up to U+FFFF, all that columns in `utf8mb3` can hold.
@@ -52,6 +55,12 @@ impl WebhookCall {
             &self.last_name,
             self.user_login.as_deref().unwrap_or_default(),
         ]
+    }
+
+    /// Its `webhook-id`, which counts only if the webhook asks for signatures.
+    pub(super) fn signed_for(&self, webhook: &Webhook) -> Option<&Idempotency> {
+        let signed = self.signed.as_ref();
+        signed.filter(|_| self.caller.must_sign(webhook))
     }
 
     /// The same call, with names that fit into columns that cannot hold characters above U+FFFF (`utf8mb3`).
@@ -207,6 +216,7 @@ pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
         user_password: None,
         https: true,
         idempotency: None,
+        signed: None,
         caller: Caller {
             address: None,
             arrived: chrono::DateTime::UNIX_EPOCH,

@@ -16,7 +16,7 @@ use super::member::Member;
 use super::plan::Plan;
 use super::runs::{self, Uncounted};
 use super::transaction::Transaction;
-use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user};
+use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user, signed_calls};
 use crate::db;
 use crate::site::Site;
 use crate::telemetry::phase;
@@ -117,7 +117,10 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     let (limits, tables) = (&execution.calls.new_user_limits, &execution.site().tables);
     let facts = load(execution).await?;
     let done = match admit(execution.call, &facts, tables)? {
-        Admission::Answered(executed) => return Ok((None, executed)),
+        Admission::Answered(executed) => {
+            signed_calls::remember(execution, &facts, &executed).await?;
+            return Ok((None, executed));
+        }
         Admission::KnownUser(user_id) => {
             let _turn = execution.turn(&user_id.to_string()).await?;
             let transaction = execution.transaction(async |connection| {
@@ -143,7 +146,7 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     };
     match done {
         // Either our own run: a commit that was pending has taken place after we had looked. Or a call with the same
-        // idempotency key was faster, or PHP has created the profile.
+        // name was faster, or PHP has created the profile.
         Err(ProvisionError::Database(error)) if error.is_duplicate() => Err(ProvisionError::Raced),
         Err(ProvisionError::LeftoverRows(id)) => {
             let leftovers = &execution.calls.leftovers;

@@ -15,9 +15,12 @@ pub enum ProvisionError {
     /// The record is corrupt; it is left unchanged.
     #[error(transparent)]
     UnreadableWebhook(#[from] UnreadableWebhook),
-    /// The `Idempotency-Key` was used for a different call.
-    #[error("an earlier call with this Idempotency-Key had other fields")]
-    IdempotencyConflict,
+    /// The name of the call was used for a different one.
+    #[error("an earlier call with this {header} had other fields")]
+    IdempotencyConflict {
+        /// The header that holds the name.
+        header: &'static str,
+    },
     /// The caller's address is not one that the operator allows.
     #[error("protection \"{protection}\" does not allow calls from the caller's address")]
     AddressNotAllowed {
@@ -106,7 +109,7 @@ impl ProvisionError {
         match self {
             Self::UnknownWebhook => Outcome::UnknownWebhook,
             Self::UnreadableWebhook(_) => Outcome::UnreadableWebhook,
-            Self::IdempotencyConflict => Outcome::IdempotencyConflict,
+            Self::IdempotencyConflict { .. } => Outcome::IdempotencyConflict,
             Self::AddressNotAllowed { .. } => Outcome::AddressNotAllowed,
             Self::NotSigned { .. } => Outcome::NotSigned,
             Self::EmailRequired | Self::EmailTooLong => Outcome::InvalidEmail,

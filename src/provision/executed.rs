@@ -15,7 +15,7 @@ pub struct Executed {
     pub created: bool,
     /// When it was executed, to the second.
     pub executed_at: DateTime<Utc>,
-    /// Whether this repeats the answer to an earlier call with the same `Idempotency-Key`.
+    /// Whether this repeats the answer to an earlier call with the same `Idempotency-Key` or `webhook-id`.
     pub replayed: bool,
 }
 

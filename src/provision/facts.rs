@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::names::Taken;
 use super::runs::EarlierRun;
+use super::signed_calls;
 use super::{Email, ProvisionError, WebhookCall, WebhookKey};
 use crate::db::{self, Connection, DatabaseError, Doing, TableNames};
 use crate::fluentcommunity::features::course_module_is_on;
@@ -29,6 +30,8 @@ pub(super) struct Facts {
     pub(super) taken: Taken,
     /// The run of an earlier call of this webhook with the same idempotency key.
     pub(super) earlier: Option<EarlierRun>,
+    /// An earlier signed call of this webhook with the same `webhook-id`.
+    pub(super) earlier_signed: Option<EarlierRun>,
 }
 
 #[derive(FromRow)]
@@ -40,9 +43,24 @@ struct FactRow {
 }
 
 impl Facts {
-    /// Loads everything in one round trip. Without an address, only the webhook matters. `names` are those that a new
-    /// user would probably get.
+    /// Loads everything in one round trip, or two for a signed call. Without an address, only the webhook matters. `names`
+    /// are those that a new user would probably get.
     pub(super) async fn load(
+        connection: &mut Connection,
+        site: &Site,
+        call: &WebhookCall,
+        names: &[String],
+    ) -> Result<Self, ProvisionError> {
+        let mut facts = Self::load_unsigned(connection, site, call, names).await?;
+        if let Some(signed) = call.signed_for(&facts.webhook) {
+            let id = facts.webhook.id;
+            let earlier = signed_calls::earlier(connection, &site.statements, signed, id);
+            facts.earlier_signed = earlier.await?;
+        }
+        Ok(facts)
+    }
+
+    async fn load_unsigned(
         connection: &mut Connection,
         site: &Site,
         call: &WebhookCall,
@@ -107,6 +125,7 @@ impl Facts {
             earlier: earlier
                 .into_iter()
                 .find(|run| run.executed.webhook_id == id),
+            earlier_signed: None,
         })
     }
 }

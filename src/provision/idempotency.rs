@@ -1,18 +1,22 @@
-//! `Idempotency-Key`: a caller that may repeat a call names it, and gets the first answer again instead of a second
-//! run. Follows the IETF draft of that name. Has no counterpart in PHP.
+//! `Idempotency-Key` and `webhook-id`: a call that has been executed is known by its name, and gets the first answer
+//! again instead of a second run. Follows the IETF draft of the former and the Standard Webhooks specification of the
+//! latter. Has no counterpart in PHP.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// Maximum length of a key, in characters.
+/// Maximum length of a name, in characters.
 const LONGEST: usize = 255;
+
+/// Keeps ids apart from equal keys, in which this byte cannot occur.
+const OF_WEBHOOK_ID: &[u8] = b"webhook-id\0";
 
 /// Identifies a repeated call. Only hashes are kept: a key may be an order number, and a form holds an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Hash of the caller's key. It is unique per webhook: see the run record's unique index.
+    /// Hash of the call's name. It is unique per webhook: see the tables' unique indexes.
     pub(super) key: [u8; 32],
-    /// Hash of the form's fields, keyed with the caller's key.
+    /// Hash of the form's fields, keyed with the call's name.
     pub(super) fields: [u8; 32],
 }
 
@@ -30,18 +34,66 @@ impl Idempotency {
         header: &[u8],
         repeated: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, InvalidKey> {
-        let is_visible = header.iter().all(|byte| (b' '..=b'~').contains(byte));
-        if header.trim_ascii().is_empty() || header.len() > LONGEST || !is_visible {
-            return Err(InvalidKey);
+        if is_name(header) {
+            Ok(Self::named(&[], header, repeated))
+        } else {
+            Err(InvalidKey)
         }
-        let mut fields = Hmac::<Sha256>::new_from_slice(header).map_err(|_| InvalidKey)?;
+    }
+
+    /// The same for the `webhook-id` of a signed call; `None` if it is none.
+    pub fn of_signed<'a>(
+        webhook_id: &[u8],
+        repeated: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Option<Self> {
+        is_webhook_id(webhook_id).then(|| Self::named(OF_WEBHOOK_ID, webhook_id, repeated))
+    }
+
+    fn named<'a>(kind: &[u8], name: &[u8], repeated: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut fields =
+            Hmac::<Sha256>::new_from_slice(name).expect("HMAC takes keys of any length");
         for field in repeated {
             fields.update(&(field.len() as u64).to_be_bytes());
             fields.update(field);
         }
-        Ok(Self {
-            key: Sha256::digest(header).into(),
+        Self {
+            key: Sha256::new()
+                .chain_update(kind)
+                .chain_update(name)
+                .finalize()
+                .into(),
             fields: fields.finalize().into_bytes().into(),
-        })
+        }
+    }
+}
+
+fn is_name(header: &[u8]) -> bool {
+    let is_visible = header.iter().all(|byte| (b' '..=b'~').contains(byte));
+    !header.trim_ascii().is_empty() && header.len() <= LONGEST && is_visible
+}
+
+/// Whether this can be the id of a signed call. A full stop separates it from the rest of the signed text: with one in
+/// it, the same text could be cut into another id, time and body.
+pub(super) fn is_webhook_id(id: &[u8]) -> bool {
+    is_name(id) && !id.contains(&b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_no_key_and_has_no_full_stop() {
+        let fields = || [&b"ann@example.com"[..]];
+        let key = Idempotency::of(b"order 1", fields()).unwrap();
+        let id = Idempotency::of_signed(b"order 1", fields()).unwrap();
+        assert_eq!(key.fields, id.fields);
+        assert_ne!(key.key, id.key);
+        for name in ["", " ", "caf\u{e9}", "a\nb", &"a".repeat(256)] {
+            assert!(Idempotency::of(name.as_bytes(), fields()).is_err());
+            assert!(Idempotency::of_signed(name.as_bytes(), fields()).is_none());
+        }
+        assert!(Idempotency::of(b"order.1", fields()).is_ok());
+        assert!(Idempotency::of_signed(b"order.1", fields()).is_none());
     }
 }

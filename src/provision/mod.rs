@@ -27,6 +27,7 @@ mod refused;
 mod run;
 mod runs;
 mod signature;
+mod signed_calls;
 mod tally;
 mod transaction;
 mod user_count;

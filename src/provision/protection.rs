@@ -49,6 +49,14 @@ pub struct Caller {
     pub is_address_recorded: bool,
 }
 
+impl Caller {
+    /// Whether the webhook's protections ask for a signature.
+    pub(super) fn must_sign(&self, webhook: &Webhook) -> bool {
+        let mut protections = self.protections.iter();
+        protections.any(|one| one.secrets.is_some() && one.is_of(webhook))
+    }
+}
+
 /// Refuses a call that does not meet every requirement of its webhook's protections.
 pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
     for protection in caller.protections.iter().filter(|one| one.is_of(webhook)) {

@@ -10,14 +10,14 @@ use crate::wordpress::time::parse_mysql;
 
 const CREATED: &str = Outcome::Created.word();
 
-/// The run of an earlier call with the same idempotency key.
+/// An earlier call with the same name.
 pub(super) struct EarlierRun {
     pub(super) fields: Vec<u8>,
     pub(super) executed: Executed,
 }
 
 impl EarlierRun {
-    /// Reads a row of `facts.sql`.
+    /// Reads a row of `facts.sql` or `signed_call.sql`.
     pub(super) fn read(user_id: u64, fields: Vec<u8>, run: &[u8]) -> Option<Self> {
         let run = String::from_utf8_lossy(run);
         let (webhook_id, run) = run.split_once('|')?;
@@ -88,16 +88,18 @@ pub(super) async fn uncounted(
     Ok(rows.collect())
 }
 
-/// Retention tasks for old run records.
+/// Retention tasks for records of calls.
 #[derive(Clone, Copy, Debug)]
 pub enum Chore {
     /// Deletes counted records.
     Prune,
     /// Releases their idempotency keys for other calls.
     ForgetIdempotencyKeys,
+    /// Deletes the ids of signed calls.
+    ForgetSignedCalls,
 }
 
-/// Runs a task for some runs recorded before `before`; returns how many it changed.
+/// Runs a task for some calls recorded before `before`; returns how many it changed.
 ///
 /// # Errors
 /// The statement failed.
@@ -105,6 +107,7 @@ pub async fn tidy(site: &Site, chore: Chore, before: DateTime<Utc>) -> Result<u6
     let statement = match chore {
         Chore::Prune => &site.statements.prune_runs,
         Chore::ForgetIdempotencyKeys => &site.statements.forget_idempotency_keys,
+        Chore::ForgetSignedCalls => &site.statements.forget_signed_calls,
     };
     let done = site.pool.work(async |connection| {
         let query = sqlx::query(statement.sql()).bind(before.naive_utc());

@@ -7,7 +7,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-/// How far the caller's clock may differ from ours, and for how long a recorded call can be replayed.
+use super::idempotency::is_webhook_id;
+
+/// How far the caller's clock may differ from ours, and for how long a recorded call can be sent again; executed calls
+/// are remembered for at least an hour.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A call's signatures and the content that they cover. They can only be checked once the webhook is known.
@@ -20,6 +23,8 @@ pub struct Signed {
     pub signatures: Vec<u8>,
     /// The body, byte for byte.
     pub body: SecretSlice<u8>,
+    /// Whether the body can be read in the way in which it was read only: its type is not signed.
+    pub reads_one_way: bool,
 }
 
 /// Why a call does not count as signed.
@@ -28,12 +33,18 @@ pub enum SignatureFlaw {
     /// The three headers are not all present exactly once.
     #[error("the call is not signed: it needs webhook-id, webhook-timestamp and webhook-signature")]
     Missing,
+    /// It could be cut from the signed text in several ways, or cannot be remembered.
+    #[error("webhook-id is empty, too long, or has a full stop")]
+    Id,
     /// Too old, too far in the future, or not a timestamp.
     #[error("webhook-timestamp is not within 5 minutes of now")]
     Untimely,
     /// Made with another secret, over another body, or with another version.
     #[error("webhook-signature does not fit the call")]
     Wrong,
+    /// The body can be read in another way than the declared one.
+    #[error("the content type is not that of the signed body")]
+    Reading,
 }
 
 impl Signed {
@@ -46,6 +57,9 @@ impl Signed {
         keys: &[SecretSlice<u8>],
         now: DateTime<Utc>,
     ) -> Result<(), SignatureFlaw> {
+        if !is_webhook_id(&self.id) {
+            return Err(SignatureFlaw::Id);
+        }
         let seconds = std::str::from_utf8(&self.timestamp)
             .ok()
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -67,10 +81,13 @@ impl Signed {
                 .iter()
                 .any(|signature| mac.clone().verify_slice(signature).is_ok())
         };
-        if keys.iter().any(fits) {
+        if !keys.iter().any(fits) {
+            return Err(SignatureFlaw::Wrong);
+        }
+        if self.reads_one_way {
             Ok(())
         } else {
-            Err(SignatureFlaw::Wrong)
+            Err(SignatureFlaw::Reading)
         }
     }
 
@@ -109,6 +126,7 @@ mod tests {
             timestamp: timestamp.into(),
             signatures: signatures.into(),
             body: SecretSlice::from(body.as_bytes().to_vec()),
+            reads_one_way: true,
         };
         let keys: Vec<_> = keys.iter().map(|text| key(text)).collect();
         let now = DateTime::from_timestamp(TIME + seconds_later, 0).unwrap();

@@ -35,6 +35,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "refused",
         include_str!("../../../sql/migrations/0006_refused.sql"),
     ),
+    (
+        7,
+        "signed",
+        include_str!("../../../sql/migrations/0007_signed.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

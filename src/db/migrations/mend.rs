@@ -64,6 +64,14 @@ const FILLS: &[Fill] = &[
         but: Some(("UNHEX(SHA2(CONCAT(webhook_id, '.', RAND()), 256))", "1 = 1")),
         reads: None,
     },
+    // No id's.
+    Fill {
+        table: "signed",
+        column: "id_hash",
+        value: "''",
+        but: Some(("UNHEX(SHA2(CONCAT(webhook_id, '.', RAND()), 256))", "1 = 1")),
+        reads: None,
+    },
 ];
 
 /// A time in a column that must have one; the zero date would be no time at all.

@@ -155,7 +155,9 @@ async fn no_statement_reads_a_table_that_grows() {
             SELECT seq, 'user_register', IF(seq % 100, 'done', 'pending'), NOW(), NOW() FROM {most};
         INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
             SELECT UNHEX(SHA2(seq, 256)), seq, NOW() FROM {most};
-        ANALYZE TABLE wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+        INSERT INTO wp_fcom_sidecar_signed (id_hash, webhook_id, fields_hash, user_id, outcome, executed_at, created_at)
+            SELECT UNHEX(SHA2(seq, 256)), 3, UNHEX(SHA2(seq, 256)), seq, 'found', NOW(), NOW() FROM {most};
+        ANALYZE TABLE wp_fcom_sidecar_signed, wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
             wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
             wp_fcom_sidecar_events"
     ))

@@ -7,7 +7,7 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, PREFIX, Site};
 use crate::harness::tables::make_network;
 
-const TABLES: [&str; 6] = ["schema", "claims", "runs", "mail", "events", "old_keys"];
+const TABLES: [&str; 7] = ["schema", "claims", "runs", "mail", "events", "old_keys", "signed"];
 
 /// Two rows in every table: one that is done, one that is not.
 const ROWS: &str = "
@@ -22,6 +22,9 @@ const ROWS: &str = "
                (2, 'user_register', 'pending', '2026-01-01', '2026-01-01', NULL);
     INSERT INTO wp_fcom_sidecar_old_keys (key_hash, webhook_id, valid_until)
         VALUES (UNHEX(REPEAT('a1', 32)), 6, '2026-01-01'), (UNHEX(REPEAT('a2', 32)), 6, '2026-01-01');
+    INSERT INTO wp_fcom_sidecar_signed (id_hash, webhook_id, fields_hash, user_id, outcome, executed_at, created_at)
+        VALUES (UNHEX(REPEAT('a1', 32)), 6, '', 2, 'found', '2026-01-01', '2026-01-01'),
+               (UNHEX(REPEAT('a2', 32)), 6, '', 2, 'found', '2026-01-01', '2026-01-01');
     INSERT INTO wp_fcom_sidecar_claims (kind, value, call_id) VALUES ('email', 'a', UNHEX(REPEAT('a1', 16)))";
 
 const COLUMNS: &str = r"SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name, extra

@@ -5,3 +5,4 @@ mod guessed_keys;
 mod injection;
 mod protection;
 mod secrets;
+mod signed;

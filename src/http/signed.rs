@@ -1,0 +1,116 @@
+//! Reads what a call's signatures cover. They cover the body, but not its content type, which decides what the body means:
+//! whoever has recorded a call could send it again with another one, in which a member's name becomes another form. So a
+//! signed body has to say itself how it is read.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpMessage, HttpRequest};
+use secrecy::SecretSlice;
+
+use super::form::SIGNATURE;
+use crate::provision::Signed;
+
+/// The signature's headers, each of which must occur once, with the body that they sign.
+pub(super) fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
+    let once = |name: &str| {
+        let mut values = request.headers().get_all(name);
+        let value = values.next()?.as_bytes().to_vec();
+        (values.next().is_none() && !value.is_empty()).then_some(value)
+    };
+    Some(Signed {
+        id: once("webhook-id")?,
+        timestamp: once("webhook-timestamp")?,
+        signatures: once(SIGNATURE)?,
+        reads_one_way: reads_one_way(request, &body),
+        body: SecretSlice::from(body),
+    })
+}
+
+/// Whether the body can be read in no other way than the declared one.
+fn reads_one_way(request: &HttpRequest, body: &[u8]) -> bool {
+    if request.headers().get_all(CONTENT_TYPE).count() != 1 {
+        return false;
+    }
+    match boundary(request) {
+        Some(boundary) => begins_with(body, &boundary),
+        None => is_urlencoded(body),
+    }
+}
+
+/// The declared boundary of a multipart body.
+fn boundary(request: &HttpRequest) -> Option<String> {
+    let kind = request.mime_type().ok()??;
+    let boundary = kind.get_param("boundary")?.as_str().to_owned();
+    (kind.essence_str() == "multipart/form-data").then_some(boundary)
+}
+
+/// Whether the first line is this boundary. Readers skip what precedes a boundary, so any other line could be one, too.
+fn begins_with(body: &[u8], boundary: &str) -> bool {
+    let rest = body.strip_prefix(b"--");
+    let rest = rest.and_then(|rest| rest.strip_prefix(boundary.as_bytes()));
+    rest.is_some_and(|rest| rest.starts_with(b"\r\n"))
+}
+
+/// Whether this can only be an urlencoded form: a multipart body has line ends, and JSON and XML begin like this.
+fn is_urlencoded(body: &[u8]) -> bool {
+    let begins = body.trim_ascii_start().first();
+    let is_other = begins.is_some_and(|first| b"{[\"<".contains(first));
+    !is_other && !body.windows(2).any(|pair| pair == b"\r\n")
+}
+
+/// Checks that of two content types with which this body can be sent, both mean the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn assert_read_in_one_way(kinds: [&[u8]; 2], body: &[u8]) {
+    let readings = kinds.map(|kind| {
+        let kind = actix_web::http::header::HeaderValue::from_bytes(kind).ok()?;
+        let request = actix_web::test::TestRequest::post();
+        let request = request
+            .insert_header((CONTENT_TYPE, kind))
+            .to_http_request();
+        reads_one_way(&request, body).then(|| boundary(&request))
+    });
+    if let [Some(one), Some(other)] = readings {
+        assert_eq!(one, other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn is_read(kind: &str, body: &str) -> bool {
+        let request = TestRequest::post().insert_header((CONTENT_TYPE, kind));
+        reads_one_way(&request.to_http_request(), body.as_bytes())
+    }
+
+    #[test]
+    fn a_body_is_read_as_what_it_says_itself() {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        const MULTIPART: &str = "multipart/form-data; boundary=XX";
+        for (kind, body, is_one) in [
+            (FORM, "", true),
+            (FORM, "email=a%40example.com&first_name=Zoë X\n", true),
+            (FORM, "--XX=1", true),
+            (FORM, "--XX\r\n\r\n&email=a", false),
+            (FORM, "email=a\r\n--XX\r\n", false),
+            (FORM, " {\"a\":\"&email=a&\"}", false),
+            (FORM, "<a>&email=a&</a>", false),
+            (MULTIPART, "--XX\r\nContent-Disposition: …", true),
+            (
+                "multipart/form-data; charset=utf-8; BOUNDARY=\"XX\"",
+                "--XX\r\n",
+                true,
+            ),
+            (MULTIPART, "--XXX\r\n", false),
+            (MULTIPART, "--X\r\n--XX\r\n", false),
+            (MULTIPART, "\r\n--XX\r\n", false),
+            (MULTIPART, "--XX \r\n", false),
+            (MULTIPART, "--xx\r\n", false),
+            (MULTIPART, "email=a", false),
+            ("multipart/form-data; boundary=X", "--XX\r\n", false),
+        ] {
+            assert_eq!(is_read(kind, body), is_one, "{kind}: {body:?}");
+        }
+    }
+}
