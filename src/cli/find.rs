@@ -100,7 +100,9 @@ fn why(outcome: &str) -> &'static str {
             "the database did not say whether it committed; the call may have been executed"
         }
         "database_unavailable" => "the database was away, full or not usable",
-        "idempotency_conflict" => "its Idempotency-Key or webhook-id was used for a call with other fields",
+        "idempotency_conflict" => {
+            "its Idempotency-Key or webhook-id was used for a call with other fields"
+        }
         "invalid_email" => "the e-mail address is missing, invalid or too long",
         "invalid_request" => "the body is malformed, or not form data",
         "no_free_name" => "every name that was tried is taken",

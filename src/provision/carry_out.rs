@@ -118,7 +118,10 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     let facts = load(execution).await?;
     let done = match admit(execution.call, &facts, tables)? {
         Admission::Answered(executed) => {
-            signed_calls::remember(execution, &facts, &executed).await?;
+            let signed = execution.call.signed_for(&facts.webhook);
+            if let Some(signed) = signed.filter(|_| facts.earlier_signed.is_none()) {
+                signed_calls::remember(execution.site(), signed, &executed).await?;
+            }
             return Ok((None, executed));
         }
         Admission::KnownUser(user_id) => {

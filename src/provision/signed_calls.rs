@@ -3,12 +3,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::execution::Execution;
-use super::facts::Facts;
 use super::runs::EarlierRun;
-use super::{Executed, Idempotency, ProvisionError};
+use super::{Executed, Idempotency};
 use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
 use crate::outcome::Outcome;
+use crate::site::Site;
 use crate::wordpress::time::format;
 
 /// The call of this webhook that had the same `webhook-id`, if it was executed.
@@ -64,15 +63,10 @@ pub(super) fn insert_in(
 /// Records a signed call that was executed under another name, its `Idempotency-Key`: that is not signed, so whoever sends
 /// the call again can leave it out.
 pub(super) async fn remember(
-    execution: &Execution<'_>,
-    facts: &Facts,
+    site: &Site,
+    signed: &Idempotency,
     executed: &Executed,
-) -> Result<(), ProvisionError> {
-    let site = execution.site();
-    let signed = execution.call.signed_for(&facts.webhook);
-    let Some(signed) = signed.filter(|_| facts.earlier_signed.is_none()) else {
-        return Ok(());
-    };
+) -> Result<(), DatabaseError> {
     let mut batch = Batch::of(&site.statements);
     let now = site.clock.now();
     insert_in(&mut batch, &site.statements, signed, executed, now);
@@ -82,6 +76,6 @@ pub(super) async fn remember(
     match recorded.await {
         // An equal call was faster.
         Err(error) if error.is_duplicate() => Ok(()),
-        recorded => Ok(recorded.map(drop)?),
+        recorded => recorded.map(drop),
     }
 }

@@ -28,6 +28,7 @@ fn facts() -> Facts {
         user_id: None,
         taken: Taken::default(),
         earlier: None,
+        earlier_signed: None,
     }
 }
 

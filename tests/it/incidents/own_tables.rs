@@ -7,7 +7,9 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, PREFIX, Site};
 use crate::harness::tables::make_network;
 
-const TABLES: [&str; 7] = ["schema", "claims", "runs", "mail", "events", "old_keys", "signed"];
+const TABLES: [&str; 7] = [
+    "schema", "claims", "runs", "mail", "events", "old_keys", "signed",
+];
 
 /// Two rows in every table: one that is done, one that is not.
 const ROWS: &str = "
