@@ -1,10 +1,15 @@
 //! Database errors with the operation that failed, and the only place that decides which of them are worth a retry.
 
+mod cause;
+mod kind;
 mod number;
 
 use std::fmt;
 
-use super::{NoWrites, login};
+pub(super) use self::cause::{NoneFree, is_full};
+use self::cause::{no_writes, number_of, without_values};
+pub use self::kind::ErrorKind;
+use super::login;
 
 /// A failed statement. Its text is safe to log: values that the server quotes in its messages are removed.
 #[derive(thiserror::Error)]
@@ -21,127 +26,6 @@ pub(super) const HEAR: &str = "hear from the database";
 impl fmt::Debug for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// All of the pool's connections remained in use, and the server has refused another one with these words.
-#[derive(Debug, thiserror::Error)]
-#[error("none became free, and the server refuses another one: {0}")]
-pub(super) struct NoneFree(pub(super) String);
-
-/// Errors whose messages quote only names of tables, columns, accounts, files and options. Any other message may quote
-/// a value, and each server has its own: `MySQL` alone has some two thousand errors.
-const QUOTES_NAMES: [u16; 48] = [
-    1016, 1017, 1021, 1026, 1030, 1033, 1034, 1035, 1044, 1045, 1046, 1048, 1049, 1050, 1051, 1054,
-    1114, 1129, 1130, 1142, 1143, 1146, 1193, 1194, 1195, 1203, 1226, 1227, 1264, 1265, 1290, 1364,
-    1370, 1406, 1449, 1524, 1698, 1712, 1792, 1812, 1814, 1820, 1836, 1862, 1932, 3118, 3159, 3955,
-];
-
-/// A value that fits no partition, and the text of a trigger: nothing marks where the value begins.
-const SAYS_VALUES: [u16; 2] = [1526, 1644];
-
-fn without_values(error: &sqlx::Error) -> String {
-    if let Some(none_free) = none_free(error) {
-        return none_free.to_string();
-    }
-    let Some(database) = error.as_database_error() else {
-        let told = no_writes(error).map(ToString::to_string);
-        let told = told.or_else(|| login::cause(error).map(str::to_owned));
-        return told.unwrap_or_else(|| error.to_string());
-    };
-    let Some(number) = number_of(error) else {
-        return "the database refused it".to_owned();
-    };
-    match shown(number, database.message()) {
-        "" => format!("error {number}"),
-        message => format!("error {number}: {message}"),
-    }
-}
-
-/// The part that is certainly no value: everything before the first quote, since a value may contain quotes itself.
-fn shown(number: u16, message: &str) -> &str {
-    if SAYS_VALUES.contains(&number) {
-        ""
-    } else if QUOTES_NAMES.contains(&number) {
-        message
-    } else {
-        let end = message.find(['\'', '"']).unwrap_or(message.len());
-        message[..end].trim_end()
-    }
-}
-
-/// Why no connection to this server is used.
-fn no_writes(error: &sqlx::Error) -> Option<&NoWrites> {
-    match error {
-        sqlx::Error::Configuration(cause) => cause.downcast_ref(),
-        _ => None,
-    }
-}
-
-fn number_of(error: &sqlx::Error) -> Option<u16> {
-    error
-        .as_database_error()?
-        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-        .map(sqlx::mysql::MySqlDatabaseError::number)
-}
-
-fn none_free(error: &sqlx::Error) -> Option<&NoneFree> {
-    match error {
-        sqlx::Error::AnyDriverError(error) => error.downcast_ref(),
-        _ => None,
-    }
-}
-
-/// Errors, grouped by what an operator would do about them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// Another transaction interfered.
-    LockConflict,
-    /// The connection broke or timed out.
-    LostConnection,
-    /// No connection became free in time.
-    NoConnection,
-    /// The server has become a replica, or a cluster node without the majority.
-    ReadOnly,
-    /// A full disk, broken or unknown tables, a missing privilege.
-    NeedsOperator,
-    /// A table is missing.
-    MissingTable,
-    /// A unique key already holds the value: another call was faster.
-    Duplicate,
-    /// A column cannot hold a value.
-    Unstorable,
-    /// Anything else.
-    Other,
-}
-
-impl ErrorKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::LockConflict,
-        Self::LostConnection,
-        Self::NoConnection,
-        Self::ReadOnly,
-        Self::NeedsOperator,
-        Self::MissingTable,
-        Self::Duplicate,
-        Self::Unstorable,
-        Self::Other,
-    ];
-
-    /// The value of a metric label.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::LockConflict => "lock_conflict",
-            Self::LostConnection => "lost_connection",
-            Self::NoConnection => "no_connection",
-            Self::ReadOnly => "read_only",
-            Self::NeedsOperator => "needs_operator",
-            Self::MissingTable => "missing_table",
-            Self::Duplicate => "duplicate",
-            Self::Unstorable => "unstorable",
-            Self::Other => "other",
-        }
     }
 }
 
@@ -387,16 +271,6 @@ impl DatabaseError {
     }
 }
 
-/// See [`DatabaseError::is_full`].
-pub(super) fn is_full(error: &sqlx::Error) -> bool {
-    match number_of(error) {
-        Some(number::TOO_MANY_CONNECTIONS | number::TOO_MANY_USER_CONNECTIONS) => true,
-        // The account's other limits do not end soon.
-        Some(number::ACCOUNT_LIMIT) => without_values(error).contains("max_user_connections"),
-        _ => none_free(error).is_some(),
-    }
-}
-
 /// What a search has found: nothing, if a column cannot hold what was searched for.
 ///
 /// # Errors
@@ -433,41 +307,5 @@ impl<T> Doing<T> for Result<T, sqlx::migrate::MigrateError> {
                 error => sqlx::Error::Migrate(Box::new(error)),
             },
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown;
-
-    #[test]
-    fn no_part_of_a_quoted_value_is_left() {
-        for (number, message, expected) in [
-            (
-                1062,
-                "Duplicate entry 'o'neil@example.com' for key 'email'",
-                "Duplicate entry",
-            ),
-            (1062, "Duplicate entry 'jane@example.com", "Duplicate entry"),
-            (
-                3141,
-                "Invalid JSON text: \"x\" at position 0 in 'y'",
-                "Invalid JSON text:",
-            ),
-            (1526, "Table has no partition for value 7", ""),
-            (1644, "jane@example.com is not welcome", ""),
-            (
-                1213,
-                "Deadlock found; try again",
-                "Deadlock found; try again",
-            ),
-            (
-                1054,
-                "Unknown column 'x' in 'field list'",
-                "Unknown column 'x' in 'field list'",
-            ),
-        ] {
-            assert_eq!(shown(number, message), expected);
-        }
     }
 }

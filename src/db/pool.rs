@@ -1,20 +1,21 @@
 //! Lends connections for a piece of database work with a time limit.
 
+mod lent;
+mod sessions;
+
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{
-    self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
-};
+use deadpool::managed::{self, Manager, Metrics, PoolError, QueueMode, TimeoutType};
 use futures_util::future::join_all;
-use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{Connection as _, Executor, MySqlConnection};
+use sqlx::{Connection as _, MySqlConnection};
 
-use super::allowance::{Allowance, News, Place, Refused};
+use self::lent::{Afterwards, Lent};
+use self::sessions::Sessions;
+use super::allowance::{Allowance, News, Refused};
 use super::error::{HEAR, NoneFree};
-use super::group;
-use super::session::{connect_options, open_session};
+use super::session::connect_options;
 use super::signs::Signs;
 use super::{Connection, DatabaseError, Doing, ErrorKind, Probe};
 use crate::config::Database;
@@ -62,68 +63,11 @@ pub struct PoolStatus {
     pub allowed: usize,
 }
 
-/// Far shorter than the session's `wait_timeout`, so that we close an idle connection before the server does.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The time limit for database work, not counting a wait for a locked row.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Between two attempts to get the only connection, while the server refuses it.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
-
-/// Opens connections, and decides which of them may be reused.
-struct Sessions {
-    options: MySqlConnectOptions,
-    lock_wait: Duration,
-    last_loss: Mutex<Option<Instant>>,
-}
-
-impl Sessions {
-    /// Connections older than the last lost one are probably dead too, and trying each of them would take long.
-    fn note_loss(&self) {
-        *self
-            .last_loss
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn is_fresh(&self, metrics: &Metrics) -> bool {
-        let last_loss = *self
-            .last_loss
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        last_loss.is_none_or(|loss| loss < metrics.created) && metrics.last_used() < IDLE_TIMEOUT
-    }
-}
-
-impl Manager for Sessions {
-    type Type = MySqlConnection;
-    type Error = sqlx::Error;
-
-    async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
-        // Boxed because it is large and rarely used, and would otherwise be part of every piece of work.
-        Box::pin(async {
-            let mut connection = open_session(&self.options, self.lock_wait).await?;
-            group::refuse_outsider(&mut connection).await?;
-            Ok(connection)
-        })
-        .await
-    }
-
-    /// Does not ask the server: a dead connection costs one retry of a call, a check would cost every call a round
-    /// trip.
-    async fn recycle(
-        &self,
-        _: &mut MySqlConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
-        if self.is_fresh(metrics) {
-            Ok(())
-        } else {
-            Err(RecycleError::message("idle for long, or older than a loss"))
-        }
-    }
-}
 
 /// Opens the pool without connecting: the database may not be up yet.
 ///
@@ -135,11 +79,7 @@ pub fn open(
 ) -> Result<Pool, sqlx::Error> {
     let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
-    let sessions = Sessions {
-        options,
-        lock_wait,
-        last_loss: Mutex::default(),
-    };
+    let sessions = Sessions::of(options, lock_wait);
     let max_connections = usize::try_from(database.max_connections).unwrap_or(usize::MAX);
     let connections = managed::Pool::builder(sessions)
         .max_size(max_connections)
@@ -370,61 +310,6 @@ impl Pool {
 
 fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
-}
-
-/// What becomes of a connection on which the server still answers.
-#[derive(Clone, Copy)]
-enum Afterwards {
-    Reuse,
-    Close,
-}
-
-/// A connection that is closed on drop, without a goodbye to the server: it may not be listening, and an open
-/// transaction must not leak to the next user of the connection.
-struct Lent {
-    connection: Option<Object<Sessions>>,
-    // Dropped after the connection: only then may another one be opened.
-    place: Place,
-}
-
-impl Lent {
-    fn of(connection: Object<Sessions>, place: Place) -> Self {
-        Self {
-            connection: Some(connection),
-            place,
-        }
-    }
-
-    fn connection(&mut self) -> &mut Connection {
-        self.connection
-            .as_mut()
-            .expect("it is lent until it is given back")
-    }
-
-    /// After an error a transaction may still be open. It is rolled back in the background.
-    fn give_back(mut self, roll_back: bool) {
-        if roll_back {
-            tokio::spawn(tokio::time::timeout(TIME_LIMIT, async move {
-                if self.connection().execute("ROLLBACK").await.is_ok() {
-                    self.give_back(false);
-                }
-            }));
-            return;
-        }
-        let Some(connection) = self.connection.take() else {
-            return;
-        };
-        if self.place.is_withdrawn() {
-            let connection = Object::take(connection);
-            tokio::spawn(tokio::time::timeout(TIME_LIMIT, connection.close()));
-        }
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        drop(self.connection.take().map(Object::take));
-    }
 }
 
 /// An error of database work, which may or may not come from the database.

@@ -187,7 +187,7 @@ impl Evaluator<'_> {
             for channel in [Channel::Getenv, Channel::Env, Channel::Server] {
                 self.state.forget_variables_of(channel, cause);
             }
-        } else if !super::builtins::is_harmless(&name) {
+        } else if !super::known::is_harmless(&name) {
             // It may call those of the code.
             let functions = self.state.functions.values();
             bodies.extend(functions.map(|function| Rc::clone(&function.node)));

@@ -147,7 +147,7 @@ impl Evaluator<'_> {
         if !name.starts_with("ini_") && name != "error_reporting" {
             self.strangers += 1;
         }
-        if !super::builtins::is_harmless(name) {
+        if !super::known::is_harmless(name) {
             self.state.forget_absent(&cause);
             if Self::first_unknown(values).is_some() {
                 self.blur_functions(None, &cause)?;
@@ -188,10 +188,10 @@ impl Evaluator<'_> {
                 _ => self.unknown(node, format!("the constant {name}")),
             };
         }
-        if super::builtins::constant(name).is_some() {
+        if super::known::constant(name).is_some() {
             return Value::Bool(true);
         }
-        if super::builtins::is_perhaps_defined(name) {
+        if super::known::is_perhaps_defined(name) {
             return self.unknown(node, format!("the constant {name}"));
         }
         let unseen = self.state.unseen.as_ref();

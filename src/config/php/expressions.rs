@@ -120,7 +120,7 @@ impl Evaluator<'_> {
         if let Some(definition) = self.state.constants.get(name) {
             return definition.value.clone();
         }
-        if let Some(value) = super::builtins::constant(name) {
+        if let Some(value) = super::known::constant(name) {
             return value;
         }
         // PHP throws an exception.

@@ -12,6 +12,7 @@ mod escapes;
 mod evaluate;
 mod expressions;
 mod files;
+mod known;
 mod libraries;
 mod operators;
 mod reader;
