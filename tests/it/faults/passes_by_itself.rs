@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fcom_sidecar::sample::server::{Options, PrivateServer};
+use fcom_sidecar::sample::server::{Family, Options, PrivateServer};
 use futures_util::future::join_all;
 use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
 
@@ -100,6 +100,50 @@ async fn a_backups_locks_are_waited_for_and_named() {
         assert_recovers(&site, &sidecar, 1).await;
         assert_answers_hold(&site, &answers.await.unwrap()).await;
     }
+}
+
+/// `mariadb-backup` lets writes go on until its last stage, which keeps commits waiting for a moment. MySQL's backups only
+/// keep tables from being changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stages_of_a_backup_lose_nothing_and_only_delay() {
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
+    let stages: &[(&'static str, &str)] = match server.family() {
+        Family::MariaDb => &[
+            ("start", "BACKUP STAGE START"),
+            ("flush", "BACKUP STAGE FLUSH"),
+            ("tables", "BACKUP STAGE BLOCK_DDL"),
+            ("commits", "BACKUP STAGE BLOCK_COMMIT"),
+        ],
+        Family::MySql => &[("instance", "LOCK INSTANCE FOR BACKUP")],
+    };
+    let site = Site::on(server, "71").await;
+    let sidecar = Sidecar::start_with(&site, &[LOCK_WAIT]).await;
+    let mut backup = session(&site).await;
+    for (name, stage) in stages {
+        backup.execute(*stage).await.unwrap();
+        let called = calls(&sidecar, name, 8);
+        if *name == "commits" {
+            let waits = "SELECT COUNT(*) > 0 FROM information_schema.processlist WHERE state = 'Waiting for backup lock'";
+            until("no commit waits", async || site.number(waits).await > 0).await;
+            // Longer than a commit waits for one attempt.
+            time_passes(Duration::from_secs(3)).await;
+            backup.execute("BACKUP STAGE END").await.unwrap();
+        }
+        let answers = called.await.unwrap();
+        for (email, response) in &answers {
+            assert_eq!(
+                response.status,
+                200,
+                "{stage}: {email}: {}",
+                response.text()
+            );
+        }
+        assert_answers_hold(&site, &answers).await;
+    }
+    backup.close().await.unwrap();
+    assert_eq!(readiness(&sidecar).await.0, 200);
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
 }
 
 /// Changes of tables that take a moment each delay calls, and nothing else.
