@@ -206,8 +206,13 @@ fn poker(config: &Config, calls: &Calls) -> anyhow::Result<Option<Poker>> {
     };
     Ok(Some(Poker {
         site: Arc::clone(&calls.site),
-        wordpress: WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout)
-            .context("relay.url cannot be used")?,
+        wordpress: WordPress::new(
+            wake.url.clone(),
+            wake.secret.clone(),
+            wake.timeout,
+            &config.wordpress.content.must_use_plugins,
+        )
+        .context("relay.url cannot be used")?,
         bell: Arc::clone(bell),
         calls: calls.tasks.clone(),
         metrics: Arc::clone(&calls.metrics),

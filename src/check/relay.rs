@@ -33,8 +33,9 @@ pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> 
             Finding::skipped(LISTENERS, "relay.url is not set"),
         ];
     };
-    match ask(wake).await {
-        Ok(installed) => vec![plugin(&installed, tables), listeners(&installed)],
+    let folder = &config.wordpress.content.must_use_plugins;
+    match ask(wake, folder).await {
+        Ok(installed) => vec![plugin(&installed, tables, folder), listeners(&installed)],
         Err((found, remedy)) => vec![
             Finding::failed(RELAY, found, remedy),
             Finding::skipped(LISTENERS, "the plugin cannot be asked"),
@@ -42,24 +43,26 @@ pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> 
     }
 }
 
-async fn ask(wake: &Wake) -> Result<Installed, (String, &'static str)> {
-    let wordpress = WordPress::new(wake.url.clone(), wake.secret.clone(), wake.timeout);
+async fn ask(wake: &Wake, folder: &str) -> Result<Installed, (String, String)> {
+    let (url, secret) = (wake.url.clone(), wake.secret.clone());
+    let wordpress = WordPress::new(url, secret, wake.timeout, folder);
     let wordpress = wordpress.map_err(|error| {
-        let found = telemetry::chain(&error);
-        (found, "see that the system has certificates to trust")
+        let remedy = "see that the system has certificates to trust";
+        (telemetry::chain(&error), remedy.to_owned())
     })?;
     let installed = wordpress.installed(Clock.now()).await;
     installed.map_err(|error| (telemetry::chain(&error), remedy(&error)))
 }
 
-fn remedy(error: &WordPressError) -> &'static str {
-    match error {
+fn remedy(error: &WordPressError) -> String {
+    let remedy = match error {
         WordPressError::Unreachable(_) => {
             "set relay.url to an address at which this machine reaches the site"
         }
-        WordPressError::NotInstalled(_) => {
-            "copy deploy/mu-plugin/fcom-sidecar.php to wp-content/mu-plugins, and see that nothing keeps ?rest_route= \
-             from WordPress"
+        WordPressError::NotInstalled(_, folder) => {
+            return format!(
+                "copy deploy/mu-plugin/fcom-sidecar.php to {folder}, and see that nothing keeps ?rest_route= from WordPress"
+            );
         }
         WordPressError::Failed(_) => "look at the error logs of PHP and of the web server",
         WordPressError::Elsewhere(_) => "set relay.url to the site's final address",
@@ -69,10 +72,11 @@ fn remedy(error: &WordPressError) -> &'static str {
         WordPressError::NoSecret => {
             "define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret"
         }
-    }
+    };
+    remedy.to_owned()
 }
 
-fn plugin(installed: &Installed, tables: &TableNames) -> Finding {
+fn plugin(installed: &Installed, tables: &TableNames, folder: &str) -> Finding {
     let Installed {
         plugin,
         wordpress,
@@ -94,7 +98,9 @@ fn plugin(installed: &Installed, tables: &TableNames) -> Finding {
         return Finding::warning(
             RELAY,
             format!("the plugin is of release {plugin}"),
-            "copy deploy/mu-plugin/fcom-sidecar.php of this release over it",
+            format!(
+                "copy deploy/mu-plugin/fcom-sidecar.php of this release over the one in {folder}"
+            ),
         );
     }
     if !installed.fluentcommunity {

@@ -166,6 +166,7 @@ pub(super) mod tests {
             content: Content {
                 folder: None,
                 translations: None,
+                must_use_plugins: "wp-content/mu-plugins".to_owned(),
                 doubt: Some("nothing is set".to_owned()),
             },
             blog: None,

@@ -13,6 +13,8 @@ pub struct Content {
     pub folder: Option<PathBuf>,
     /// The folder of translations, if they are not in `languages` below it.
     pub translations: Option<PathBuf>,
+    /// Where must-use plugins are, for people to read.
+    pub must_use_plugins: String,
     /// Why the folder is not known, or may be another one.
     pub doubt: Option<String>,
 }
@@ -26,28 +28,30 @@ impl Content {
         let languages = settings.optional("wordpress.languages");
         let given = settings.optional_parsed("wordpress.content", existing_folder);
         let translations = languages?.map(PathBuf::from);
-        if let Some(folder) = given? {
-            return Ok(Self {
-                folder: Some(folder),
-                translations,
-                doubt: None,
-            });
-        }
-        let Some(config) = site? else {
-            return Ok(Self {
-                folder: None,
-                translations,
-                doubt: Some("neither wordpress.root nor wordpress.content is set".to_owned()),
-            });
+        let config = site.ok().flatten();
+        let constant = |name| config.map_or(Ok(None), |config| config.text(name));
+        let (folder, translations, doubt) = if let Some(folder) = given? {
+            (Some(folder), translations, None)
+        } else if let Some(config) = site? {
+            let (folder, doubt) = of_site(config);
+            let constant = || absolute(&constant("WP_LANG_DIR").ok()??);
+            (folder, translations.or_else(constant), doubt)
+        } else {
+            let doubt = "neither wordpress.root nor wordpress.content is set";
+            (None, translations, Some(doubt.to_owned()))
         };
-        let (folder, doubt) = of_site(config);
-        let constant = || match config.text("WP_LANG_DIR") {
-            Ok(Some(text)) => absolute(&text),
-            _ => None,
+        let must_use_plugins = match constant("WPMU_PLUGIN_DIR") {
+            Ok(Some(folder)) => folder,
+            Ok(None) => folder.as_ref().map_or_else(
+                || "wp-content/mu-plugins".to_owned(),
+                |folder| folder.join("mu-plugins").display().to_string(),
+            ),
+            Err(_) => "the folder that WPMU_PLUGIN_DIR names".to_owned(),
         };
         Ok(Self {
             folder,
-            translations: translations.or_else(constant),
+            translations,
+            must_use_plugins,
             doubt,
         })
     }

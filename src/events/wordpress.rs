@@ -21,6 +21,7 @@ pub struct WordPress {
     client: reqwest::Client,
     url: Url,
     secret: SecretString,
+    must_use_plugins: String,
 }
 
 /// The result of one run of the plugin.
@@ -68,10 +69,10 @@ pub enum WordPressError {
     Unreachable(#[source] reqwest::Error),
     /// The answer does not come from the plugin.
     #[error(
-        "the site answers {0}: the plugin is not there. Copy deploy/mu-plugin/fcom-sidecar.php to wp-content/mu-plugins, \
-         and see that nothing keeps ?rest_route= from WordPress"
+        "the site answers {0}: the plugin is not there. Copy deploy/mu-plugin/fcom-sidecar.php to {1}, and see that nothing \
+         keeps ?rest_route= from WordPress"
     )]
-    NotInstalled(StatusCode),
+    NotInstalled(StatusCode, String),
     /// PHP or the web server failed, or WordPress is being updated.
     #[error("the site answers {0}: it is in maintenance, or its error log tells why")]
     Failed(StatusCode),
@@ -96,7 +97,7 @@ impl WordPressError {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
-            Self::NotInstalled(_) => "not_installed",
+            Self::NotInstalled(..) => "not_installed",
             Self::Failed(_) => "failed",
             Self::Elsewhere(_) => "redirected",
             Self::Refused => "refused",
@@ -106,11 +107,17 @@ impl WordPressError {
 }
 
 impl WordPress {
-    /// A client for the site at this address, with this secret and timeout. Does not connect yet.
+    /// A client for the site at this address, with this secret and timeout; `must_use_plugins` is where the plugin belongs,
+    /// for people to read. Does not connect yet.
     ///
     /// # Errors
     /// The system has no trusted certificates.
-    pub fn new(url: Url, secret: SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        url: Url,
+        secret: SecretString,
+        timeout: Duration,
+        must_use_plugins: &str,
+    ) -> Result<Self, reqwest::Error> {
         // reqwest uses the process-wide crypto provider; the first one installed stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -123,6 +130,7 @@ impl WordPress {
             client,
             url,
             secret,
+            must_use_plugins: must_use_plugins.to_owned(),
         })
     }
 
@@ -142,6 +150,10 @@ impl WordPress {
     /// See [`WordPressError`].
     pub async fn installed(&self, now: DateTime<Utc>) -> Result<Installed, WordPressError> {
         self.ask("status", now, &[]).await
+    }
+
+    fn not_installed(&self, status: StatusCode) -> WordPressError {
+        WordPressError::NotInstalled(status, self.must_use_plugins.clone())
     }
 
     async fn ask<T: for<'de> Deserialize<'de>>(
@@ -168,7 +180,7 @@ impl WordPress {
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
-                return Err(WordPressError::NotInstalled(status));
+                return Err(self.not_installed(status));
             }
         }
         if status.is_redirection() {
@@ -178,14 +190,14 @@ impl WordPress {
             return Err(WordPressError::Failed(status));
         }
         let Ok(answer) = serde_json::from_slice::<serde_json::Value>(&body) else {
-            return Err(WordPressError::NotInstalled(status));
+            return Err(self.not_installed(status));
         };
         match answer["code"].as_str() {
             Some("fcom_sidecar_refused") => return Err(WordPressError::Refused),
             Some("fcom_sidecar_no_secret") => return Err(WordPressError::NoSecret),
             _ => {}
         }
-        serde_json::from_value(answer).map_err(|_| WordPressError::NotInstalled(status))
+        serde_json::from_value(answer).map_err(|_| self.not_installed(status))
     }
 }
 

@@ -282,3 +282,41 @@ async fn a_site_that_does_not_tell_its_version_gets_no_user_and_the_log_says_why
     let known = [("email", "memberships@example.com")];
     assert_eq!(sidecar.client.execute(SPACES_HOOK, &known).await, 7);
 }
+
+/// The plugin's folder is where WordPress looks for it, which need not be `wp-content/mu-plugins`.
+#[tokio::test]
+async fn the_remedy_for_a_missing_plugin_names_the_folder_of_this_site() {
+    let site = Site::new("71").await;
+    for (more, folder) in [
+        ("", "wp-content/mu-plugins, and"),
+        (
+            "define( 'WP_CONTENT_DIR', '/srv/app' );",
+            " /srv/app/mu-plugins, and",
+        ),
+        (
+            "define( 'WPMU_PLUGIN_DIR', '/srv/must-use' );",
+            " /srv/must-use, and",
+        ),
+        (
+            "define( 'WPMU_PLUGIN_DIR', gethostname() );",
+            " the folder that WPMU_PLUGIN_DIR names, and",
+        ),
+    ] {
+        let root = Root::of(&site, &over_tcp(&site), more);
+        let sidecar = root.start(&site).await;
+        // An address at which something answers, but not the plugin.
+        let url = format!("relay.url=http://{}/", sidecar.client.admin);
+        let settings = ["relay.enabled=true", &url, "relay.secret=0123456789abcdef"];
+        let mut arguments = vec!["check", "--json"];
+        for setting in settings {
+            arguments.extend(["--set", setting]);
+        }
+        let (_, report, complaint) = sidecar.output(&arguments);
+        let report: Value = serde_json::from_str(&report).unwrap_or_else(|_| panic!("{complaint}"));
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let relay = checks.find(|check| check["name"] == "relay").unwrap();
+        for key in ["found", "remedy"] {
+            assert!(relay[key].as_str().unwrap().contains(folder), "{relay}");
+        }
+    }
+}
