@@ -19,6 +19,7 @@ pub mod http;
 #[cfg(test)]
 mod imports;
 pub mod lifecycle;
+pub mod listen;
 pub mod mail;
 pub mod moved;
 pub mod operations;

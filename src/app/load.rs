@@ -1,23 +1,32 @@
-//! Loads the configuration and runs the checks that need WordPress's rules.
+//! Loads the configuration and runs the checks that need the rules of WordPress or of a library.
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::mail::{NotAddresses, Sender};
+use crate::telemetry::NewFilter;
 
-/// Loads the configuration and checks the addresses in `[mail]`.
+/// Loads the configuration and checks the log's filter and the addresses in `[mail]`.
 ///
 /// # Errors
 /// All problems found, each with its option and a remedy.
 pub fn load(sources: Sources) -> Result<Config, ConfigError> {
     let config = Config::load(sources)?;
-    let Err(NotAddresses(options)) = Sender::new(&config.mail, &config.wordpress) else {
-        return Ok(config);
-    };
-    let what = "is not an e-mail address";
-    let remedy = "write it like \"community@example.com\"";
-    let refuse = |(key, value): (_, String)| config.refuse(key, &value, what, remedy);
-    Err(ConfigError {
-        problems: options.into_iter().map(refuse).collect(),
-    })
+    let mut problems = Vec::new();
+    let filter = &config.log.filter;
+    if NewFilter::parse(filter).is_err() {
+        let remedy = "write \"info\" or \"fcom_sidecar=debug\", for example";
+        problems.push(config.refuse("log.filter", filter, "is not a filter of tracing", remedy));
+    }
+    if let Err(NotAddresses(options)) = Sender::new(&config.mail, &config.wordpress) {
+        let what = "is not an e-mail address";
+        let remedy = "write it like \"community@example.com\"";
+        let refuse = |(key, value): (_, String)| config.refuse(key, &value, what, remedy);
+        problems.extend(options.into_iter().map(refuse));
+    }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigError { problems })
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::config::{Config, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
+use crate::operations::trial_mail;
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
     Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
@@ -95,8 +96,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         metrics: Arc::clone(&metrics),
     };
     let (senders_sender, senders) = mpsc::unbounded_channel();
+    let senders_of_mails = mail_room
+        .senders(config)
+        .with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))?;
     // Cannot fail: the receiver is still in scope.
-    let _ = senders_sender.send(mail_room.senders(config)?);
+    let _ = senders_sender.send(senders_of_mails);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
     let (refused_sender, refused) = watch::channel(config.refused);
     let reloadable = Arc::new(Reloadable {

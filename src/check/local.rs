@@ -74,11 +74,7 @@ pub(super) fn welcome_mail(config: &Config, schema: Option<&Schema>) -> Finding 
         Transport::Off => Finding::ok(WELCOME_MAIL, "off: nobody is told"),
         Transport::Smtp if config.smtp.url.is_some() => match trial_mail::rehearse(config) {
             Ok(()) => Finding::ok(WELCOME_MAIL, "sent through smtp.url"),
-            Err(error) => Finding::failed(
-                WELCOME_MAIL,
-                telemetry::chain(&error),
-                "mend the file, or take mail.templates or smtp.ca_file out of the configuration",
-            ),
+            Err(error) => Finding::failed(WELCOME_MAIL, telemetry::chain(&error), trial_mail::MEND),
         },
         Transport::Smtp => Finding::warning(
             WELCOME_MAIL,

@@ -113,7 +113,7 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
         }
     }
     findings.push(readiness::check(config).await);
-    findings.push(readiness::daemon(config).await);
+    findings.extend(readiness::daemon(config, &tables).await);
     findings.push(mail_server::check(config).await);
     findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);

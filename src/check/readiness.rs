@@ -9,13 +9,15 @@ use reqwest::{Client, redirect};
 use serde::Deserialize;
 
 use super::report::Finding;
-use crate::config::{Config, Listen};
-use crate::db::{Unobserved, Weight};
-use crate::site::{Examination, Examiner, Reason, Site, Verdict};
+use crate::config::{Config, Listen, Server};
+use crate::db::{TableNames, Unobserved, Weight};
+use crate::listen::{self, ListenError};
+use crate::site::{self, Examination, Examiner, Reason, Site, Verdict};
 use crate::telemetry;
 
 const READINESS: &str = "readiness";
 const DAEMON: &str = "daemon";
+const LISTEN: &str = "listen";
 
 /// The daemon answers from memory.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,8 +43,8 @@ pub(super) async fn check(config: &Config) -> Finding {
         Verdict::Obstructed(_, reason) => failed(READINESS, reason),
         Verdict::Unclear => Finding::warning(
             READINESS,
-            "the server has no free connection to try this on",
-            "check again when it is less busy",
+            "another program's transaction was in the way of the attempt",
+            "check again",
         ),
     }
 }
@@ -56,24 +58,51 @@ fn failed(name: &'static str, Reason { what, remedy }: Reason) -> Finding {
 #[derive(Deserialize)]
 struct Health {
     status: String,
+    site: Option<String>,
     reason: Option<String>,
     remedy: Option<String>,
 }
 
-/// What the daemon says, if one runs with this configuration.
-pub(super) async fn daemon(config: &Config) -> Finding {
+/// What the daemon says, if one runs with this configuration; if none does, whether one could listen.
+pub(super) async fn daemon(config: &Config, tables: &TableNames) -> [Finding; 2] {
     let place = &config.server.admin_listen;
-    match ask(place).await {
-        Some(Health { status, .. }) if status == "ready" => {
+    let Some(health) = ask(place).await else {
+        let none = Finding::skipped(DAEMON, format!("none answers at {place}"));
+        return [none, listen(&config.server)];
+    };
+    let is_this = health.site.is_some() && health.site == site::fingerprint(config, tables);
+    let finding = match health {
+        Health { status, .. } if status == "ready" && is_this => {
             Finding::ok(DAEMON, format!("the one at {place} executes calls"))
         }
-        Some(Health { reason, remedy, .. }) => {
+        Health { status, .. } if status == "ready" => Finding::failed(
+            DAEMON,
+            format!("the one at {place} works on other tables than this configuration names"),
+            "restart it if it is this site's; each site's daemon needs addresses of its own (server.listen, \
+             server.admin_listen)",
+        ),
+        Health { reason, remedy, .. } => {
             let what = reason.unwrap_or_else(|| "it does not say why".to_owned());
             let what = format!("the one at {place} executes no calls: {what}");
             failed(DAEMON, Reason { what, remedy })
         }
-        None => Finding::skipped(DAEMON, format!("none answers at {place}")),
+    };
+    [finding, Finding::ok(LISTEN, "the daemon has its addresses")]
+}
+
+/// Whether `serve` could have its addresses.
+fn listen(server: &Server) -> Finding {
+    let addresses = [
+        ("server.listen", &server.listen),
+        ("server.admin_listen", &server.admin_listen),
+    ];
+    for (key, address) in addresses {
+        if let Err(error) = listen::rehearse(address) {
+            let error = ListenError::new(key, address, error);
+            return Finding::failed(LISTEN, error.found(), error.remedy());
+        }
     }
+    Finding::ok(LISTEN, "server.listen and server.admin_listen are free")
 }
 
 async fn ask(place: &Listen) -> Option<Health> {

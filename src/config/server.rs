@@ -68,6 +68,20 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
+    /// Whether only one of the two can be listened on. All addresses of IPv6 include those of IPv4.
+    fn excludes(&self, other: &Self) -> bool {
+        let (Self::Tcp(one), Self::Tcp(other)) = (self, other) else {
+            return self == other;
+        };
+        let includes = |all: IpAddr, address: IpAddr| {
+            all.is_unspecified() && (all.is_ipv6() || address.is_ipv4())
+        };
+        let (a, b) = (one.ip(), other.ip());
+        one.port() == other.port()
+            && one.port() != 0
+            && (a == b || includes(a, b) || includes(b, a))
+    }
+
     fn parse(text: &str) -> Result<Self, Flaw> {
         if let Some(path) = text.strip_prefix("unix:") {
             if !Path::new(path).is_absolute() || path.len() > LONGEST_SOCKET_PATH {
@@ -141,13 +155,12 @@ impl Server {
         ];
         let forwarding_header = settings.one_of("server.forwarding_header", &forwarding_headers);
         let shutdown = settings.number("server.shutdown_seconds", 1..=3600);
-        if listen.is_ok()
-            && listen == admin_listen
-            && !matches!(listen, Ok(Listen::Tcp(a)) if a.port() == 0)
+        if let (Ok(listen), Ok(admin_listen)) = (&listen, &admin_listen)
+            && listen.excludes(admin_listen)
         {
             return Err(settings.note(Problem::new(
                 "server.admin_listen",
-                "is the same as server.listen",
+                "is also an address of server.listen",
                 "give management a place of its own, e.g. \"127.0.0.1:9095\"",
             )));
         }

@@ -32,6 +32,11 @@ pub enum Obstacle {
         /// The server's name for the storage engine.
         engine: String,
     },
+    /// Nobody can see which tables are behind it, and whether those know transactions.
+    #[error(
+        "{0} is a view, and the tables behind it may know no transactions: a call could be half done"
+    )]
+    View(String),
     /// A network of sites, with none selected.
     #[error(
         "the tables of a network are there ({0}blogs, {0}sitemeta), and nothing says which of its sites is served"
@@ -65,6 +70,7 @@ impl Obstacle {
             Self::NoTransactions { table, .. } => {
                 format!("after a backup: ALTER TABLE {table} ENGINE = InnoDB;")
             }
+            Self::View(name) => format!("make {name} an InnoDB table"),
             Self::UndeclaredNetwork(_) => "set wordpress.blog_id or wordpress.root".to_owned(),
             Self::NoSuchSite(_) => "set wordpress.blog_id to the id of one that it has".to_owned(),
             // A plain CONVERT would corrupt text that PHP wrote as UTF-8 into a latin1 column.
@@ -107,11 +113,12 @@ pub async fn obstacle(
     }
     let tables = site_tables(names).filter(|table| table.purpose == Purpose::Calls);
     let tables: Vec<String> = tables.map(|table| table.full_name(names)).collect();
-    let engine: Option<(String, String)> = ask(connection, ENGINES, names, &tables).await?;
-    let without_transactions =
-        engine.map(|(table, engine)| Obstacle::NoTransactions { table, engine });
-    if without_transactions.is_some() {
-        return Ok(without_transactions);
+    let found: Option<(String, Option<String>)> = ask(connection, ENGINES, names, &tables).await?;
+    if let Some((table, engine)) = found {
+        return Ok(Some(match engine {
+            Some(engine) => Obstacle::NoTransactions { table, engine },
+            None => Obstacle::View(table),
+        }));
     }
     let charset: Option<(String, String, String)> =
         ask(connection, CHARSETS, names, &tables).await?;

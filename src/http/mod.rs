@@ -29,6 +29,6 @@ pub use limits::Limiter;
 pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::CallerRules;
-pub use server::{Bound, ListenError, bind};
+pub use server::{Bound, bind};
 #[cfg(any(test, fuzzing))]
 pub(crate) use signed::assert_read_in_one_way;

@@ -1,8 +1,5 @@
 //! Binds and configures the two listeners.
 
-use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -13,6 +10,7 @@ use super::inherited::Socket;
 use super::request_id::name_request;
 use super::{Front, Inherited, admin, webhook};
 use crate::config::{Listen, Server as Listeners};
+use crate::listen::{self, ListenError};
 
 /// Both servers, bound and ready to be awaited.
 pub struct Bound {
@@ -20,17 +18,6 @@ pub struct Bound {
     pub public: Server,
     /// Health, metrics and management.
     pub admin: Server,
-}
-
-/// An address that could not be bound.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on {key} = \"{listen}\": is another process there, or is the port reserved?"
-)]
-pub struct ListenError {
-    key: &'static str,
-    listen: Listen,
-    source: io::Error,
 }
 
 /// Time limit for a request's head to arrive.
@@ -49,14 +36,10 @@ macro_rules! configured {
             (Some(Socket::Tcp(socket)), _) => server.listen(socket),
             (Some(Socket::Unix(socket)), _) => server.listen_uds(socket),
             (None, Listen::Tcp(address)) => server.bind(address),
-            (None, Listen::Unix(path)) => bind_unix(path, $listeners.socket_mode)
+            (None, Listen::Unix(path)) => listen::open_socket(path, $listeners.socket_mode)
                 .and_then(|listener| server.listen_uds(listener)),
         };
-        let refused = |source| ListenError {
-            key: $key,
-            listen: $listen.clone(),
-            source,
-        };
+        let refused = |source| ListenError::new($key, $listen, source);
         bound.map_err(refused)?.run()
     }};
 }
@@ -105,19 +88,4 @@ pub fn bind(
         listeners
     );
     Ok(Bound { public, admin })
-}
-
-/// Replaces a socket file left by a dead process, but not one that a process still listens on, nor any other file.
-fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
-    let left_behind = std::fs::symlink_metadata(path);
-    if left_behind.is_ok_and(|file| file.file_type().is_socket()) {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        std::fs::remove_file(path)?;
-    }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

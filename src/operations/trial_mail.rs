@@ -12,6 +12,10 @@ use crate::mail::{
 use crate::site::{self, Site};
 use crate::wordpress::version::Version;
 
+/// The remedy where [`rehearse`] fails.
+pub const MEND: &str =
+    "mend the file, or take mail.templates or smtp.ca_file out of the configuration";
+
 /// Why the mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {

@@ -216,14 +216,15 @@ impl Examination {
             )));
         }
         match (error.remedy(), table) {
-            (Some(remedy), Some(table)) => obstructed(Reason::needs_operator(
-                format!("calls cannot use {table}: {}", error.reason()),
-                remedy,
-            )),
-            (Some(remedy), None) => obstructed(Reason::needs_operator(error.to_string(), remedy)),
-            // Nothing that calls are known to meet.
-            (None, _) if self.was_safe => Verdict::Unclear,
-            (None, _) => obstructed(Reason::needs_operator(error.to_string(), CHECK)),
+            // Another transaction was in the way; the next examination tells more.
+            (None, _) if error.is_lock_conflict() => Verdict::Unclear,
+            (remedy, table) => {
+                let what = match table {
+                    Some(table) => format!("calls cannot use {table}: {}", error.reason()),
+                    None => error.to_string(),
+                };
+                obstructed(Reason::needs_operator(what, remedy.unwrap_or(CHECK)))
+            }
         }
     }
 

@@ -9,6 +9,8 @@ mod version;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sha2::{Digest, Sha256};
+
 pub use self::address_hashes::AddressHashes;
 pub use self::examination::{Examination, Examiner, Verdict};
 pub use self::readiness::{Cause, Readiness, Reason};
@@ -37,6 +39,8 @@ pub struct Site {
     pub address_hashes: AddressHashes,
     /// Whether calls can be carried out.
     pub readiness: Readiness,
+    /// Tells this site from others; see [`fingerprint`].
+    pub fingerprint: Option<String>,
     /// The newest run that this process has committed since somebody last asked.
     newest_run: AtomicU64,
 }
@@ -66,6 +70,7 @@ impl Site {
         Ok(Self {
             pool: db::open(&config.database, observer).map_err(SiteError::Database)?,
             statements: Statements::render(&tables),
+            fingerprint: fingerprint(config, &tables),
             tables,
             clock: Clock,
             version: VersionSource::new(wordpress)?,
@@ -104,6 +109,25 @@ pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteErro
         Some(blog) => names.of_blog(blog.id, &blog.prefix)?,
         None => names,
     })
+}
+
+/// Tells the tables that a configuration names from those of other sites, without naming them: a hash of where the
+/// database is, of its name and of the prefix. `None` if the database's URL cannot be read.
+pub fn fingerprint(config: &Config, tables: &TableNames) -> Option<String> {
+    let options = db::connect_options(&config.database).ok()?;
+    let socket = options.get_socket().map(|path| path.display().to_string());
+    let named = format!(
+        "{}\0{}\0{}\0{}\0{}",
+        options.get_host(),
+        options.get_port(),
+        socket.unwrap_or_default(),
+        options.get_database().unwrap_or_default(),
+        tables.prefix()
+    );
+    let hash = Sha256::digest(named.as_bytes());
+    let mut start = [0; 8];
+    start.copy_from_slice(&hash[..8]);
+    Some(format!("{:016x}", u64::from_be_bytes(start)))
 }
 
 /// WordPress's translations, from the configured folder or from the one among the site's files.

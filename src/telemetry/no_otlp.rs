@@ -30,6 +30,13 @@ pub(super) type SpanLayer = Identity;
 #[error("this binary was built without OpenTelemetry")]
 pub struct OtlpError;
 
+impl OtlpError {
+    /// Whether `serve` does not start with it.
+    pub fn prevents_start(&self) -> bool {
+        true
+    }
+}
+
 pub(super) fn start(_: &Otlp) -> Result<(SpanLayer, Exporter), OtlpError> {
     Err(OtlpError)
 }

@@ -19,21 +19,28 @@ pub(super) struct Health {
     /// What the operator has to do, unless the state passes by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+    /// Tells this daemon's site from others (`/readyz` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<String>,
 }
 
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
 pub(super) async fn healthz() -> HttpResponse {
-    health(StatusCode::OK, "ok", None)
+    health(StatusCode::OK, "ok", None, None)
 }
 
 /// Calls can be carried out. Answered from memory: see the examination of the database in `ARCHITECTURE.md`.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
+    let site = front.site.fingerprint.clone();
     match not_ready(&front) {
-        None => health(StatusCode::OK, "ready", None),
-        Some(reason) => health(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(reason)),
+        None => health(StatusCode::OK, "ready", None, site),
+        Some(reason) => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            health(status, "not ready", Some(reason), site)
+        }
     }
 }
 
@@ -45,7 +52,8 @@ pub(in crate::http) async fn not_found() -> HttpResponse {
 
 /// 405, with the allowed methods.
 pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
-    let mut response = health(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", None);
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = health(status, "method not allowed", None, None);
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         response.headers_mut().insert(ALLOW, allowed);
     }
@@ -59,7 +67,12 @@ fn not_ready(front: &Front) -> Option<Reason> {
     front.site.readiness.reason()
 }
 
-fn health(status: StatusCode, text: &'static str, reason: Option<Reason>) -> HttpResponse {
+fn health(
+    status: StatusCode,
+    text: &'static str,
+    reason: Option<Reason>,
+    site: Option<String>,
+) -> HttpResponse {
     let (reason, remedy) = reason.map_or((None, None), |reason| (Some(reason.what), reason.remedy));
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -67,5 +80,6 @@ fn health(status: StatusCode, text: &'static str, reason: Option<Reason>) -> Htt
             status: text,
             reason,
             remedy,
+            site,
         })
 }

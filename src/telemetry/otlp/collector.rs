@@ -43,6 +43,13 @@ pub enum OtlpError {
     Refused(#[from] Refusal),
 }
 
+impl OtlpError {
+    /// Whether `serve` does not start with it.
+    pub fn prevents_start(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+}
+
 /// Why the collector did not accept a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {

@@ -85,6 +85,7 @@ pub(crate) async fn run(site: &Site, url: &str, arguments: &[&str]) -> Outcome {
     let version = site.wordpress;
     let configuration = format!(
         "[wordpress]\ntable_prefix = \"{PREFIX}\"\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n\
+         [server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
          [smtp]\nurl = \"smtp://u:{PASSWORD}@127.0.0.1:9\"\n\
          [log]\nfilter = \"trace\"\n"
     );

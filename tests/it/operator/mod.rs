@@ -5,6 +5,7 @@ mod command_line;
 mod discovery;
 mod grants;
 mod metrics;
+mod obstacles;
 mod reload;
 mod runs;
 mod sites;
