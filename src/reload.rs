@@ -11,7 +11,7 @@ use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
 /// Options that a reload applies: whole sections, or single ones. All others need a restart.
-const RELOADED: [&str; 17] = [
+const RELOADED: [&str; 18] = [
     "admin.application_passwords",
     "admin.old_key_hours",
     "admin.token",
@@ -26,6 +26,7 @@ const RELOADED: [&str; 17] = [
     "protection.",
     "refused.",
     "runs.",
+    "server.admin_hosts",
     "server.forwarding_header",
     "server.trusted_proxies",
     "smtp.",
@@ -86,8 +87,8 @@ fn reload(
     let filter = NewFilter::parse(&new.log.filter)?;
     let replacement = reloadable.prepare(&new)?;
 
-    reloadable.apply(replacement);
     log.replace(filter)?;
+    reloadable.apply(replacement);
     tracing::info!(
         "configuration reloaded; changed: {}",
         if now.is_empty() {

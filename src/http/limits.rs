@@ -10,7 +10,8 @@ use crate::rate::Rate;
 /// All rate limits. A call over a limit gets the time to wait.
 pub struct Limiter {
     clients: Option<Rate<IpAddr>>,
-    webhooks: Option<Rate<String>>,
+    /// By the hash of the whole key: for a part of it, as the log shows, another key could be found that shares the rate.
+    webhooks: Option<Rate<[u8; 32]>>,
     unknown_keys: Option<Rate<IpAddr>>,
 }
 
@@ -45,7 +46,7 @@ impl Limiter {
     /// The time to wait.
     pub(super) fn check_webhook(&self, key: &WebhookKey) -> Result<(), Duration> {
         match &self.webhooks {
-            Some(rate) => rate.take(key.fingerprint(), Instant::now()),
+            Some(rate) => rate.take(key.hash(), Instant::now()),
             None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 //! address, failover when the daemon is down, and that no log contains a key.
 
 mod front;
+mod headers;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
