@@ -1,4 +1,7 @@
 //! Builds the wire format of a mail. Mirrors what `wp_mail` (WordPress 6.1 to 7.1) makes `PHPMailer` write.
+//!
+//! All mails pass here, and whatever options, names, templates and translations hold, no line end of theirs leaves as it
+//! is: servers disagree on what LF alone and CR alone mean, and a mail's end would be where one of them takes it to be.
 
 use lettre::address::{AddressError, Envelope};
 use lettre::message::header::{ContentTransferEncoding, ContentType, MIME_VERSION_1_0};
@@ -7,8 +10,11 @@ use lettre::{Address, Message};
 
 use super::text::Text;
 
-/// Maximum bytes per line of a mail, including the line ending (RFC 5322).
+/// Maximum bytes per line of a mail, without the line end (RFC 5322).
 const LONGEST_LINE: usize = 998;
+
+/// Maximum bytes of a subject and of a sender's name: lettre breaks lines at blanks only.
+const LONGEST_NAME: usize = 600;
 
 /// Header fields of a mail.
 pub struct Header<'a> {
@@ -35,11 +41,25 @@ pub(super) enum MessageError {
     Content(#[from] lettre::error::Error),
 }
 
+/// The same lines with CR LF at the end of each, and no CR, LF or NUL elsewhere. Mirrors `PHPMailer::normalizeBreaks`.
+fn whole_lines(text: &str) -> String {
+    let text = text.replace('\0', "").replace("\r\n", "\n");
+    text.replace('\r', "\n").replace('\n', "\r\n")
+}
+
+/// A header's value in one line, cut where it would become too long with the rest of its header. Mirrors
+/// `PHPMailer::secureHeader`.
+fn one_line(text: &str) -> String {
+    let text = text.replace(['\r', '\n', '\0'], "");
+    let text = text.trim();
+    text[..text.floor_char_boundary(LONGEST_NAME)].to_owned()
+}
+
 /// Builds a mail and its envelope.
 pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, MessageError> {
     let mailbox = |address: &str, name: Option<&str>| -> Result<Mailbox, AddressError> {
         Ok(Mailbox::new(
-            name.map(ToOwned::to_owned),
+            name.map(one_line),
             address.parse::<Address>()?,
         ))
     };
@@ -51,7 +71,7 @@ pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, Messa
     let mut builder = Message::builder()
         .from(mailbox(from, Some(name))?)
         .to(mailbox(header.to, None)?)
-        .subject(&text.subject)
+        .subject(one_line(&text.subject))
         .message_id(Some(format!("<{}>", header.message_id)))
         .date_now()
         .envelope(envelope);
@@ -59,17 +79,36 @@ pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, Messa
         builder = builder.reply_to(reply_to.parse()?);
     }
     // As WordPress does: plain ASCII is not encoded; for the rest lettre chooses the encoding.
-    let body = if text.body.is_ascii() && text.body.lines().all(|line| line.len() < LONGEST_LINE) {
+    let body = whole_lines(&text.body);
+    let body = if body.is_ascii() && body.lines().all(|line| line.len() <= LONGEST_LINE) {
         // lettre would encode lines over 76 characters, which every link exceeds.
-        Body::dangerous_pre_encoded(
-            text.body.clone().into_bytes(),
-            ContentTransferEncoding::SevenBit,
-        )
+        Body::dangerous_pre_encoded(body.into_bytes(), ContentTransferEncoding::SevenBit)
     } else {
-        Body::new(text.body.clone())
+        Body::new(body)
     };
     Ok(builder
         .header(MIME_VERSION_1_0)
         .header(ContentType::TEXT_PLAIN)
         .body(body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cr_lf_ends_a_line() {
+        for (text, lines) in [
+            ("a\r\nb\n", "a\r\nb\r\n"),
+            ("a\n.\r\nb", "a\r\n.\r\nb"),
+            ("a\r.\rb", "a\r\n.\r\nb"),
+            ("a\r\r\nb\n\r", "a\r\n\r\nb\r\n\r\n"),
+            ("a\r\0\nb", "a\r\nb"),
+            ("", ""),
+        ] {
+            assert_eq!(whole_lines(text), lines, "{text:?}");
+        }
+        assert_eq!(one_line(" a\r\nBcc: b\0\n"), "aBcc: b");
+        assert_eq!(one_line(&"é".repeat(400)), "é".repeat(300));
+    }
 }

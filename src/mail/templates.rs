@@ -60,7 +60,7 @@ impl Templates {
         Ok(Self(Some(environment)))
     }
 
-    /// `None` without templates. Line endings become CR LF, and the subject becomes one line.
+    /// `None` without templates. The subject becomes one line.
     pub(super) fn render(
         &self,
         welcome: &Welcome<'_>,
@@ -84,7 +84,7 @@ impl Templates {
         let (subject, body) = (render(SUBJECT)?, render(BODY)?);
         Ok(Some(Text {
             subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
-            body: body.replace("\r\n", "\n").replace('\n', "\r\n"),
+            body,
         }))
     }
 }

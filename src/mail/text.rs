@@ -32,7 +32,7 @@ pub struct Welcome<'a> {
     pub https: bool,
 }
 
-/// Subject and body, with CR LF line endings. Holds a reset key, hence no `Debug`.
+/// Subject and body, before `message` makes lines of them. Holds a reset key, hence no `Debug`.
 pub struct Text {
     /// One line, not encoded.
     pub subject: String,

@@ -1,4 +1,5 @@
 //! Welcome mails: the promise that commits with the call, and delivery to the SMTP server.
 
+mod line_ends;
 mod promise;
 mod smtp_server;
