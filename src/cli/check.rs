@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::block_on;
-use super::terminal::{answer, printable};
+use super::terminal::answer;
 use crate::check::{self, Finding, Report, Status};
 use crate::config::{Config, ConfigError, Sources};
 
@@ -21,7 +21,6 @@ pub(super) fn run(
         Ok(config) => block_on(async { Ok(check::run(&config, sources).await) })?,
         Err(error) => check::refused(error),
     };
-    let report = printed(report);
     answer(json, &report, table)?;
     Ok(if report.status == Status::Failed {
         ExitCode::FAILURE
@@ -30,17 +29,8 @@ pub(super) fn run(
     })
 }
 
-/// The report with its texts made safe to display, for people and programs alike.
-fn printed(mut report: Report) -> Report {
-    for check in &mut report.checks {
-        check.found = printable(&check.found);
-        check.remedy = check.remedy.as_deref().map(printable);
-    }
-    report
-}
-
 /// One line per check, its remedy below, and a summary.
-fn table(report: &Report) -> String {
+fn table(report: &Report) -> Vec<String> {
     let names = report.checks.iter().map(|check| check.name.len());
     let indent = "skipped  ".len() + names.max().unwrap_or(0) + 2;
     let name_width = indent - "skipped  ".len();
@@ -68,7 +58,7 @@ fn table(report: &Report) -> String {
         count(Status::Skipped),
         count(Status::Ok)
     );
-    out
+    out.lines().map(ToOwned::to_owned).collect()
 }
 
 fn word(status: Status) -> &'static str {
@@ -116,35 +106,34 @@ mod tests {
     #[test]
     fn long_texts_are_wrapped_under_their_beginning() {
         let text = "word ".repeat(30);
-        let remedy = "do\u{1b}[31m this";
-        let table = table(&printed(Report {
+        let remedy = "do\u{1b}[31m\nthis";
+        let lines = table(&Report {
             status: Status::Failed,
             checks: vec![
                 check("tables", Status::Failed, text.trim(), Some(remedy)),
                 check("database", Status::Ok, "fine", None),
             ],
-        }));
-        let lines: Vec<&str> = table.lines().collect();
+        });
         assert!(lines[0].starts_with("failed   tables    word word"));
         assert!(lines[0].chars().count() <= WIDTH);
         assert!(lines[1].starts_with("                   word"));
-        assert_eq!(lines[2], "                   → do [31m this");
+        assert_eq!(lines[2], "                   → do\u{1b}[31m this");
         assert_eq!(lines[3], "ok       database  fine");
         assert_eq!(lines[5], "1 failed, 0 warnings, 0 skipped, 1 ok");
     }
 
     #[test]
     fn json_names_everything_and_leaves_out_what_is_not_there() {
-        let report = printed(Report {
+        let report = Report {
             status: Status::Warning,
             checks: vec![
                 check("a", Status::Ok, "x", None),
                 check("b", Status::Warning, "y\ny", Some("z")),
             ],
-        });
+        };
         let expected = serde_json::json!({"status": "warning", "checks": [
             {"name": "a", "status": "ok", "found": "x"},
-            {"name": "b", "status": "warning", "found": "y y", "remedy": "z"},
+            {"name": "b", "status": "warning", "found": "y\ny", "remedy": "z"},
         ]});
         assert_eq!(serde_json::to_value(&report).unwrap(), expected);
     }

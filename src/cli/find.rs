@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::database::with_database;
 use super::runs::{changes, user, webhook};
-use super::terminal::{answer, printable};
+use super::terminal::answer;
 use crate::config::Config;
 use crate::operations::find::{self, Found, LoggedRefusal, Sought, Verdict};
 use crate::operations::mails::OutboxMail;
@@ -29,7 +29,7 @@ pub(super) fn run(sought: &str, json: bool, config: &Config) -> anyhow::Result<E
     })
 }
 
-fn text(found: &Found, sought: &Sought, days: (u32, u32)) -> String {
+fn text(found: &Found, sought: &Sought, days: (u32, u32)) -> Vec<String> {
     let mut lines: Vec<String> = found.runs.iter().map(executed).collect();
     lines.extend(found.mails.iter().map(mail));
     lines.extend(found.refused.iter().map(refused));
@@ -40,9 +40,9 @@ fn text(found: &Found, sought: &Sought, days: (u32, u32)) -> String {
         ));
     }
     if found.verdict == Verdict::NotFound {
-        lines.insert(0, nothing(found, sought, days));
+        lines.splice(0..0, nothing(found, sought, days));
     }
-    lines.join("\n")
+    lines
 }
 
 fn executed(run: &LoggedRun) -> String {
@@ -50,7 +50,7 @@ fn executed(run: &LoggedRun) -> String {
         "executed:  {} UTC, run {}: {} user {} through webhook {}; {}{}",
         run.executed_at.format("%Y-%m-%d %H:%M:%S"),
         run.id,
-        printable(&run.outcome),
+        run.outcome,
         user(run),
         webhook(run),
         changes(run),
@@ -64,7 +64,7 @@ fn mail(mail: &OutboxMail) -> String {
     let state = match mail.state.as_str() {
         "pending" => format!("not sent yet, due at {time} UTC"),
         "dead" => format!("given up at {time} UTC"),
-        state => format!("{} at {time} UTC", printable(state)),
+        state => format!("{state} at {time} UTC"),
     };
     format!(
         "mail:      {state}; \"fcom-sidecar outbox show {}\" tells more",
@@ -75,20 +75,20 @@ fn mail(mail: &OutboxMail) -> String {
 fn refused(refusal: &LoggedRefusal) -> String {
     let webhook = refusal.webhook_id.map_or_else(String::new, |id| {
         let title = refusal.webhook_title.as_deref().unwrap_or("(deleted)");
-        format!(" through webhook {id} {}", printable(title))
+        format!(" through webhook {id} {title}")
     });
     format!(
         "refused:   {} UTC, {} {}{webhook}: {}{}",
         refusal.refused_at.format("%Y-%m-%d %H:%M:%S"),
         refusal.status,
-        printable(&refusal.outcome),
+        refusal.outcome,
         why(&refusal.outcome),
         request(refusal.request_id.as_deref()),
     )
 }
 
 fn request(id: Option<&str>) -> String {
-    id.map_or_else(String::new, |id| format!("; request {}", printable(id)))
+    id.map_or_else(String::new, |id| format!("; request {id}"))
 }
 
 /// The reason, for people; the words are those of the log and the metrics.
@@ -120,7 +120,7 @@ fn why(outcome: &str) -> &'static str {
     }
 }
 
-fn nothing(found: &Found, sought: &Sought, (run_days, refused_days): (u32, u32)) -> String {
+fn nothing(found: &Found, sought: &Sought, (run_days, refused_days): (u32, u32)) -> [String; 2] {
     let member = match (found.user_id, sought) {
         (Some(id), _) => format!(
             " User {id} exists: made by WordPress, or by a call that is no longer recorded."
@@ -133,9 +133,12 @@ fn nothing(found: &Found, sought: &Sought, (run_days, refused_days): (u32, u32))
     } else {
         format!("refused ones for {refused_days} days")
     };
-    format!(
-        "No such call reached this sidecar, or its key was unknown.{member}\n\
-         Executed calls are recorded for {run_days} days, {refused}; what the web server passed to PHP is not. \
+    let kept = format!(
+        "Executed calls are recorded for {run_days} days, {refused}; what the web server passed to PHP is not. \
          \"fcom-sidecar check\" tries the way from outside."
-    )
+    );
+    [
+        format!("No such call reached this sidecar, or its key was unknown.{member}"),
+        kept,
+    ]
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::database::with_database;
-use super::terminal::{complain, printable, say};
+use super::terminal::{complain, say};
 use crate::config::Config;
 use crate::operations::trial_mail::{self, TrialError};
 
@@ -34,8 +34,7 @@ pub(super) fn run(command: &Mail, config: &Config) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
             Err(TrialError::Refused(failure)) => {
-                let words = printable(&failure.words);
-                complain(&format!("The mail did not leave: {words}"));
+                complain(&format!("The mail did not leave: {}", failure.words));
                 complain(&format!("Remedy: {}", trial_mail::remedy(&failure)));
                 Ok(ExitCode::FAILURE)
             }

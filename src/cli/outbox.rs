@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::database::with_database;
 use super::mend;
-use super::terminal::{answer, printable};
+use super::terminal::answer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::operations::mails::{self, OutboxMail};
@@ -79,11 +79,11 @@ fn no_mail(id: u64) -> String {
     format!("there is no mail {id}: \"fcom-sidecar outbox list\" shows those there are")
 }
 
-fn login(mail: &OutboxMail) -> String {
-    printable(mail.user_login.as_deref().unwrap_or("(deleted)"))
+fn login(mail: &OutboxMail) -> &str {
+    mail.user_login.as_deref().unwrap_or("(deleted)")
 }
 
-fn table(mails: &[OutboxMail]) -> String {
+fn table(mails: &[OutboxMail]) -> Vec<String> {
     let mut lines = vec![format!(
         "{:>8}  {:<8} {:>8}  {:<20} {:<20} {}",
         "mail", "state", "attempts", "promised (UTC)", "next or finished", "user"
@@ -100,10 +100,10 @@ fn table(mails: &[OutboxMail]) -> String {
             login(mail),
         )
     }));
-    lines.join("\n")
+    lines
 }
 
-fn card(mail: &OutboxMail) -> String {
+fn card(mail: &OutboxMail) -> Vec<String> {
     let mut lines = vec![
         format!("mail:      {}", mail.id),
         format!("user:      {} {}", mail.user_id, login(mail)),
@@ -117,7 +117,7 @@ fn card(mail: &OutboxMail) -> String {
         None => format!("next try:  {} UTC", mail.next_attempt_at),
     });
     if let Some(words) = &mail.last_error {
-        lines.push(format!("last error: {}", printable(words)));
+        lines.push(format!("last error: {words}"));
     }
-    lines.join("\n")
+    lines
 }

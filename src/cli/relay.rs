@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::database::with_database;
 use super::mend;
-use super::terminal::{answer, printable};
+use super::terminal::answer;
 use crate::config::Config;
 use crate::operations::hooks::{self, RelayStatus, TroubledEvent};
 
@@ -58,7 +58,7 @@ pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<()> {
     })
 }
 
-fn card(shown: &Shown) -> String {
+fn card(shown: &Shown) -> Vec<String> {
     let status = &shown.status;
     let mut lines = vec![
         format!("relay:        {}", if shown.enabled { "on" } else { "off" }),
@@ -70,30 +70,28 @@ fn card(shown: &Shown) -> String {
     lines.push(match &status.last {
         Some(last) => format!(
             "last fired:   {} at {} UTC, {} ms after the call (event {})",
-            printable(&last.kind),
-            last.finished_at,
-            last.delay_ms,
-            last.id
+            last.kind, last.finished_at, last.delay_ms, last.id
         ),
         None => "last fired:   none that is remembered".to_owned(),
     });
     if !shown.troubled.is_empty() {
+        lines.push(String::new());
         lines.push(format!(
-            "\n{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {}",
+            "{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {}",
             "event", "state", "attempts", "user", "kind", "due (UTC)", "last error"
         ));
     }
     lines.extend(shown.troubled.iter().map(|event| {
-        let words = printable(event.last_error.as_deref().unwrap_or_default());
+        let words = event.last_error.as_deref().unwrap_or_default();
         format!(
             "{:>8}  {:<8} {:>8} {:>8}  {:<16} {:<24} {words}",
             event.id,
             event.state,
             event.attempts,
             event.user_id,
-            printable(&event.kind),
+            event.kind,
             event.due_at.to_string(),
         )
     }));
-    lines.join("\n")
+    lines
 }

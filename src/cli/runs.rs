@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::database::with_database;
-use super::terminal::{answer, printable};
+use super::terminal::answer;
 use crate::config::Config;
 use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunPage, RunQuery};
 
@@ -72,12 +72,12 @@ pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<()> {
 
 pub(super) fn user(run: &LoggedRun) -> String {
     let login = run.user_login.as_deref().unwrap_or("(deleted)");
-    format!("{} {}", run.user_id, printable(login))
+    format!("{} {login}", run.user_id)
 }
 
 pub(super) fn webhook(run: &LoggedRun) -> String {
     let title = run.webhook_title.as_deref().unwrap_or("(deleted)");
-    format!("{} {}", run.webhook_id, printable(title))
+    format!("{} {title}", run.webhook_id)
 }
 
 pub(super) fn changes(run: &LoggedRun) -> String {
@@ -104,7 +104,7 @@ pub(super) fn changes(run: &LoggedRun) -> String {
     }
 }
 
-fn table(page: &RunPage) -> String {
+fn table(page: &RunPage) -> Vec<String> {
     let mut lines = vec![format!(
         "{:>10}  {:<19}  {:<8} {:>8}  {:<24} {:<24} {}",
         "run", "executed (UTC)", "outcome", "ms", "user", "webhook", "changed"
@@ -124,12 +124,13 @@ fn table(page: &RunPage) -> String {
     if let Some(before) = page.next_before {
         lines.push(format!("Older ones: --before {before}"));
     }
-    lines.join("\n")
+    lines
 }
 
-fn card(run: &LoggedRun) -> String {
-    let recorded = |text: &Option<String>| printable(text.as_deref().unwrap_or("not recorded"));
-    [
+fn card(run: &LoggedRun) -> Vec<String> {
+    let recorded =
+        |text: &Option<String>| text.clone().unwrap_or_else(|| "not recorded".to_owned());
+    vec![
         format!("run:       {}", run.id),
         format!(
             "executed:  {}",
@@ -144,5 +145,4 @@ fn card(run: &LoggedRun) -> String {
         format!("request:   {}", recorded(&run.request_id)),
         format!("counted:   {}", if run.counted { "yes" } else { "not yet" }),
     ]
-    .join("\n")
 }

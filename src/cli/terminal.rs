@@ -1,34 +1,51 @@
-//! Output of commands, for people and for programs. All output passes through here, and none of it can send control
-//! sequences to the terminal: texts contain words from callers, servers and the site.
+//! Output of commands, for people and for programs. All output passes through here line by line, and no value can end its
+//! line, send control sequences to the terminal or change the order in which it shows characters: texts contain words from
+//! callers, servers and the site.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Prints a text, which may have several lines.
-pub(super) fn say(text: &str) {
-    write_out(&printable_lines(text));
+use crate::telemetry::escaped;
+pub(super) use crate::telemetry::printable;
+
+/// Prints one line.
+pub(super) fn say(line: &str) {
+    write_out(&printable(line));
 }
 
-/// Prints a result, as JSON for programs or as text for people.
+/// Prints a result, as JSON for programs or as lines for people. JSON says everything exactly, escaped where a terminal
+/// could act on it.
 pub(super) fn answer<T: Serialize + ?Sized>(
     json: bool,
     answer: &T,
-    text: impl FnOnce(&T) -> String,
+    lines: impl FnOnce(&T) -> Vec<String>,
 ) -> anyhow::Result<()> {
     if json {
-        write_out(&without_controls(&serde_json::to_string_pretty(answer)?));
+        write_out(&escaped(&serde_json::to_string_pretty(answer)?));
     } else {
-        say(&text(answer));
+        let lines = lines(answer);
+        let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+        write_out(&lines.join("\n"));
     }
     Ok(())
 }
 
 /// The only place that writes to standard error, besides the log. If that is closed, the error cannot be reported at
-/// all.
+/// all. What follows the first line is indented: it may be another's words, and must not look like a line of ours.
 pub(super) fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable_lines(text));
+    let _ = writeln!(io::stderr(), "{}", indented(text));
+}
+
+fn indented(text: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut out = printable(lines.next().unwrap_or_default());
+    for line in lines {
+        let indent = if line.starts_with("  ") { "" } else { "  " };
+        let _ = write!(out, "\n{indent}{}", printable(line));
+    }
+    out
 }
 
 /// The only place that writes to standard output. A reader that stops early (`| head`) does not abort the command
@@ -42,55 +59,14 @@ fn write_out(text: &str) {
     }
 }
 
-/// A value on one line and without control characters, and so without escape sequences.
-pub(super) fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
-fn printable_lines(text: &str) -> String {
-    let lines = text.split('\n');
-    let lines = lines.map(|line| printable(line.strip_suffix('\r').unwrap_or(line)));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The same JSON without DEL and the non-ASCII control characters, which JSON need not escape and terminals may act on.
-fn without_controls(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_control() && character != '\n' {
-            let _ = write!(out, "\\u{:04x}", u32::from(character));
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Colours, a window title, the eight-bit form of an escape sequence, a bell and an overwritten line.
-    const HOSTILE: &str = "a\u{1b}[31mb\u{1b}]0;title\u{7}c\u{9b}2Jd\re\u{7f}\nf";
-
     #[test]
-    fn nothing_that_steers_a_terminal_is_printed() {
-        assert_eq!(printable(HOSTILE), "a [31mb ]0;title c 2Jd e  f");
-        let lines = printable_lines(HOSTILE);
-        assert_eq!(lines, "a [31mb ]0;title c 2Jd e \nf");
-        assert_eq!(printable_lines("Zoë 🎉\r\n\nx\n"), "Zoë 🎉\n\nx\n");
-    }
-
-    #[test]
-    fn json_says_the_same_without_controls() {
-        let json = serde_json::to_string_pretty(&[HOSTILE]).unwrap();
-        let shown = without_controls(&json);
-        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        let read: Vec<String> = serde_json::from_str(&shown).unwrap();
-        assert_eq!(read, [HOSTILE]);
-        assert_eq!(
-            without_controls("{\n  \"a\": \"ë\"\n}"),
-            "{\n  \"a\": \"ë\"\n}"
-        );
+    fn no_words_of_others_begin_a_line() {
+        let text = "fcom-sidecar: a\n  b\nfcom-sidecar: c\r\n\u{1b}d";
+        let shown = "fcom-sidecar: a\n  b\n  fcom-sidecar: c \n   d";
+        assert_eq!(indented(text), shown);
     }
 }

@@ -1,6 +1,6 @@
 //! Sets up the log on standard error.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
@@ -10,6 +10,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::PHASE_TARGET;
 use super::otlp::{self, Exporter, OtlpError, SpanLayer};
+use super::terminal::{escaped, printable, steers};
 use crate::config::{Log, LogFormat, Otlp};
 
 /// The filter of a running log, which can be replaced.
@@ -76,6 +77,33 @@ fn may_be_written(metadata: &Metadata<'_>) -> bool {
     }
 }
 
+/// Writes one event, which arrives whole, as one line in which no value steers a terminal.
+struct Line<W> {
+    out: W,
+    is_json: bool,
+}
+
+impl<W: Write> Write for Line<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        // Escape sequences in values are escaped by now; those that are left are the formatter's own colours.
+        if !line.contains(|character| steers(character) && character != '\u{1b}') {
+            self.out.write_all(event)?;
+        } else if self.is_json {
+            writeln!(self.out, "{}", escaped(line))?;
+        } else {
+            let parts: Vec<String> = line.split('\u{1b}').map(printable).collect();
+            writeln!(self.out, "{}", parts.join("\u{1b}"))?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Starts logging to standard error and, if there is a collector, recording spans for it; the caller must run the
 /// exporter.
 ///
@@ -85,11 +113,15 @@ pub fn start(log: &Log, otlp: Option<&Otlp>) -> Result<(Filter, Option<Exporter>
     let NewFilter(filter) = NewFilter::parse(&log.filter)?;
     let (filter, handle) = reload::Layer::new(filter);
     let (spans, exporter) = otlp.map(otlp::start).transpose()?.unzip();
+    let is_json = matches!(log.format, LogFormat::Json);
     let lines = fmt::layer()
         // If standard error is closed, errors about it cannot be read either, and writing them would panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(move || Line {
+            out: io::stderr(),
+            is_json,
+        });
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Human => lines.with_target(false).boxed(),
@@ -104,7 +136,6 @@ pub fn start(log: &Log, otlp: Option<&Otlp>) -> Result<(Filter, Option<Exporter>
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -151,5 +182,33 @@ mod tests {
             .collect();
         assert_eq!(ends, ["starting", "our own"], "{written}");
         assert!(!written.contains("in a span"), "{written}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_that_steers_nothing() {
+        let words = "a\u{1b}[2Jb\u{9b}c\rd\nINFO e\u{202e}f";
+        for is_json in [false, true] {
+            let written = Written::default();
+            let writer = written.clone();
+            let lines = fmt::layer().with_ansi(false).with_writer(move || Line {
+                out: writer.clone(),
+                is_json,
+            });
+            let lines = if is_json {
+                lines.json().flatten_event(true).boxed()
+            } else {
+                lines.boxed()
+            };
+            tracing::subscriber::with_default(Registry::default().with(lines), || {
+                tracing::info!(field = words, "message {words}");
+            });
+            let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let line = written.strip_suffix('\n').unwrap();
+            assert!(!line.contains(steers), "{line:?}");
+            if is_json {
+                let read: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!(read["field"], words);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "no_otlp.rs")]
 mod otlp;
 mod phase;
+mod terminal;
 mod trace_context;
 
 pub use chain::chain;
@@ -13,6 +14,7 @@ pub use log::{Filter, FilterError, NewFilter, StartError, start};
 pub use metrics::{Backlog, Hooks, Metrics};
 pub use otlp::{Exporter, OtlpError, try_collector};
 pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
+pub use terminal::{escaped, printable};
 pub use trace_context::TraceContext;
 use tracing::Span;
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use super::block_on;
 use super::database::connect;
-use super::terminal::say;
+use super::terminal;
 use crate::config::{Config, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
@@ -155,4 +155,9 @@ async fn call(url: &str) -> anyhow::Result<String> {
         String::from_utf8_lossy(&answer.stderr)
     );
     Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+}
+
+/// Prints a text, which may have several lines.
+fn say(text: &str) {
+    text.lines().for_each(terminal::say);
 }

@@ -57,7 +57,8 @@ pub(super) async fn show(
 ) -> anyhow::Result<()> {
     for (heading, query) in queries {
         let heading = Statement::render(heading, tables);
-        say(&format!("\n{}", heading.sql().as_str()));
+        say("");
+        say(heading.sql().as_str());
         let rows = sqlx::query(Statement::render(query, tables).sql())
             // Bound as text: fcom_space_user.user_id is a text column.
             .bind(user_id.to_string())
@@ -73,11 +74,9 @@ pub(super) async fn show(
 fn show_row(row: &MySqlRow) -> anyhow::Result<()> {
     for column in row.columns() {
         let value: Option<String> = row.try_get(column.ordinal())?;
-        say(&format!(
-            "  {}: {}",
-            column.name(),
-            value.as_deref().unwrap_or("NULL")
-        ));
+        let value = value.as_deref().unwrap_or("NULL");
+        let shown = format!("  {}: {value}", column.name());
+        shown.split('\n').for_each(say);
     }
     Ok(())
 }

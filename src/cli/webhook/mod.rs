@@ -173,7 +173,10 @@ async fn carry_out(
             answer(json, &show::json_with_url(&webhook), |_| {
                 let ManagedWebhook { row, url } = &webhook;
                 let id = row.id;
-                format!("Webhook {id} is created. Its address, which is a secret:\n{url}")
+                vec![
+                    format!("Webhook {id} is created. Its address, which is a secret:"),
+                    url.clone(),
+                ]
             })
         }
         Webhook::Update {
@@ -190,7 +193,7 @@ async fn carry_out(
             let edit = |before, _| ids.edit(before, title.as_deref(), welcome_email);
             let webhook = webhooks.update(id, edit).await?;
             answer(json, &show::json(&webhook), |_| {
-                format!("Webhook {id} is changed.")
+                vec![format!("Webhook {id} is changed.")]
             })
         }
         Webhook::Delete { id } => {
@@ -209,11 +212,11 @@ async fn carry_out(
             let mut shown = show::json_with_url(&webhook);
             shown["old_key_valid_until"] = until.as_str().into();
             answer(json, &shown, |_| {
-                format!(
+                let said = format!(
                     "Webhook {id} has a new key. The old one is valid until {until}, here and not in WordPress. Its \
-                     address, which is a secret:\n{}",
-                    webhook.url
-                )
+                     address, which is a secret:"
+                );
+                vec![said, webhook.url.clone()]
             })
         }
         Webhook::Url { id } => {

@@ -27,7 +27,7 @@ pub(super) fn json_with_url(webhook: &ManagedWebhook) -> Value {
 }
 
 /// One line per webhook.
-pub(super) fn table(webhooks: &[ManagedWebhook]) -> String {
+pub(super) fn table(webhooks: &[ManagedWebhook]) -> Vec<String> {
     let line = |id: &str, runs: &str, joins: &str, leaves: &str, mail: &str, title: &str| {
         format!("{id:>8}  {runs:>8}  {joins:>5}  {leaves:>6}  {mail:<4}  {title}")
     };
@@ -48,11 +48,14 @@ pub(super) fn table(webhooks: &[ManagedWebhook]) -> String {
             &title(&webhook),
         )
     }));
-    lines.join("\n")
+    lines
 }
 
 /// All details of one webhook.
-pub(super) fn card(ManagedWebhook { row, .. }: &ManagedWebhook, all: &SpacesAndCourses) -> String {
+pub(super) fn card(
+    ManagedWebhook { row, .. }: &ManagedWebhook,
+    all: &SpacesAndCourses,
+) -> Vec<String> {
     let mut lines = vec![format!("webhook:         {}", row.id)];
     match read(row) {
         None => lines
@@ -77,7 +80,7 @@ pub(super) fn card(ManagedWebhook { row, .. }: &ManagedWebhook, all: &SpacesAndC
         format!("created:         {} (site's time)", time(&row.created_at)),
         format!("changed:         {} (site's time)", time(&row.updated_at)),
     ]);
-    lines.join("\n")
+    lines
 }
 
 fn read(row: &WebhookRow) -> Option<Webhook> {
@@ -93,7 +96,7 @@ fn runs(row: &WebhookRow) -> String {
 }
 
 fn title(webhook: &Webhook) -> String {
-    printable(&String::from_utf8_lossy(&webhook.title))
+    String::from_utf8_lossy(&webhook.title).into_owned()
 }
 
 fn yes_or_no(flag: bool) -> &'static str {
@@ -104,7 +107,7 @@ fn names(all: &SpacesAndCourses, kind: Kind, ids: &[u64]) -> String {
     let name = |id: &u64| {
         let found = all.of(kind).find(|one| one.id == *id);
         let title = found.map_or("no such one", |one| &one.title);
-        format!("{id} ({})", printable(title))
+        format!("{id} ({title})")
     };
     if ids.is_empty() {
         return "-".to_owned();

@@ -6,3 +6,4 @@ mod injection;
 mod protection;
 mod secrets;
 mod signed;
+mod terminal;
