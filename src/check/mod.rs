@@ -6,6 +6,7 @@ mod cluster;
 mod collector;
 mod community;
 mod connection;
+mod exposure;
 mod grants;
 mod links;
 mod local;
@@ -91,6 +92,7 @@ pub async fn run(config: &Config, sources: &Sources) -> Report {
 
 async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     let mut findings = local::configuration(config, sources);
+    findings.extend(exposure::check(config));
     let tables = match site::table_names(&config.wordpress) {
         Ok(tables) => tables,
         Err(error) => {

@@ -8,7 +8,7 @@ use crate::db::DatabaseError;
 use crate::site;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::php::loose;
-use crate::wordpress::roles::role_is_privileged;
+use crate::wordpress::roles::{beyond_subscriber, role_is_privileged};
 use crate::wordpress::time::SiteZone;
 
 pub(super) const OPTIONS: &str = "options";
@@ -115,6 +115,17 @@ fn default_role(options: &Options) -> Finding {
             DEFAULT_ROLE,
             format!(
                 "{role}, which gives power over other people's accounts, content or code to everybody who is signed up"
+            ),
+            format!("{choose}: subscriber, for example"),
+        );
+    }
+    let more = beyond_subscriber(role, roles);
+    if !more.is_empty() {
+        return Finding::warning(
+            DEFAULT_ROLE,
+            format!(
+                "{role}, so that each call for a new address makes a user who may do more than a subscriber: {}",
+                more.join(", ")
             ),
             format!("{choose}: subscriber, for example"),
         );

@@ -3,7 +3,7 @@
 //! The `config` crate parses TOML and keeps each value's origin. Merging happens here, option by option, because each
 //! layer is checked separately, so that an unknown name is reported with the layer it comes from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub log: Log,
     /// `[otlp]`, if there is a collector
     pub otlp: Option<Otlp>,
+    /// The files that hold secrets: those that options name, and the configuration file if secrets stand in it.
+    pub secret_files: BTreeSet<PathBuf>,
     /// A fingerprint of each option's value.
     pub(super) given: Fingerprints,
     /// Where each option was set.
@@ -76,19 +78,20 @@ impl Config {
     pub fn load(sources: Sources) -> Result<Self, ConfigError> {
         let mut settings = Settings::default();
         let environment = sources.environment.iter().cloned().collect();
+        let file = sources.file.clone();
         let layers = match layers(sources, &mut settings) {
             Ok(layers) => layers,
             Err(reported) => return settings.finish(Err(reported)),
         };
         for (key, value) in layers {
-            if all().any(|known| known == key) || protection::is_option(&key) {
+            if is_option(&key) {
                 settings.set(key, value);
             } else {
                 settings.note(unknown(&key, &value));
             }
         }
 
-        let resolved = Self::resolve(&mut settings, &environment);
+        let resolved = Self::resolve(&mut settings, &environment, file.as_deref());
         settings.finish(resolved)
     }
 
@@ -138,6 +141,7 @@ impl Config {
     fn resolve(
         settings: &mut Settings,
         environment: &BTreeMap<String, String>,
+        file: Option<&Path>,
     ) -> Result<Self, Reported> {
         let site = WpConfig::read(settings, environment);
         let site = site
@@ -172,10 +176,31 @@ impl Config {
             refused: refused?,
             log: log?,
             otlp: otlp?,
+            secret_files: secret_files(settings, file),
             given: settings.fingerprints(),
             origins: settings.origins(),
         })
     }
+}
+
+fn is_option(key: &str) -> bool {
+    all().any(|known| known == key) || protection::is_option(key)
+}
+
+/// An option is a secret if another one names a file for it.
+fn secret_files(settings: &Settings, file: Option<&Path>) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for key in settings.keys().filter(|key| settings.is_given(key)) {
+        if key.strip_suffix("_file").is_some_and(is_option) {
+            files.extend(settings.text(key).map(PathBuf::from));
+        } else if is_option(&format!("{key}_file")) {
+            files.extend(
+                file.filter(|file| settings.is_from(key, file))
+                    .map(Path::to_path_buf),
+            );
+        }
+    }
+    files
 }
 
 /// All values, weakest layer first, by dotted key. If the file is not valid TOML, its options are unknown, so the rest

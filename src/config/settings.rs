@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use ::config::{Value, ValueKind};
 use secrecy::{ExposeSecret, SecretString};
@@ -110,6 +111,20 @@ impl Settings {
         let given =
             given.filter_map(|(key, value)| Some((key.clone(), value.origin()?.to_owned())));
         Origins(given.collect())
+    }
+
+    /// An option's text, if it is one.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        match &self.values.get(key)?.kind {
+            ValueKind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether an option was set in this file.
+    pub(super) fn is_from(&self, key: &str, file: &Path) -> bool {
+        let origin = self.values.get(key).and_then(Value::origin);
+        origin == Some(&*file.display().to_string())
     }
 
     /// Notes the content that was read from a file for an option.

@@ -46,6 +46,13 @@ fn flaw(url: &str) -> Option<String> {
 }
 
 impl Smtp {
+    /// The password in the URL, decoded.
+    pub fn password(&self) -> Option<SecretString> {
+        let url = Url::parse(self.url.as_ref()?.expose_secret()).ok()?;
+        let password = percent_encoding::percent_decode_str(url.password()?);
+        Some(password.decode_utf8_lossy().into_owned().into())
+    }
+
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let ca_file = settings.optional("smtp.ca_file");
         let timeout = settings.number("smtp.timeout_seconds", 1..=200);

@@ -57,6 +57,27 @@ pub fn role_is_privileged(role: &str, roles_option: Option<&[u8]>) -> bool {
     PRIVILEGES.iter().any(granted)
 }
 
+/// The capabilities that a role grants and `subscriber` does not, besides reading; levels are left out, as WordPress derives
+/// them. Intended for warnings, not for decisions.
+#[must_use]
+pub fn beyond_subscriber(role: &str, roles_option: Option<&[u8]>) -> Vec<String> {
+    let roles = Roles::read(roles_option);
+    let granted = |role: &str| -> Vec<String> {
+        let capabilities = roles.capabilities(&role.into()).into_iter();
+        let granted = capabilities.flat_map(Array::iter);
+        let granted = granted.filter(|(name, value)| is_true(value) && level(name).is_none());
+        let names = granted.filter_map(|(name, _)| match name {
+            Key::String(name) => Some(String::from_utf8_lossy(name).into_owned()),
+            Key::Int(_) => None,
+        });
+        names.collect()
+    };
+    let of_subscriber = granted("subscriber");
+    let mut more = granted(role);
+    more.retain(|name| name != "read" && !of_subscriber.contains(name));
+    more
+}
+
 /// Whether a user has a capability, directly or through a role, given the usermeta `{prefix}capabilities`.
 ///
 /// Every role named there counts, even one set to false; later roles override earlier ones, and the user's own entries
@@ -229,5 +250,28 @@ mod tests {
         assert!(!can(both, "manage_options"), "the later role denies it");
         assert!(can(r#"a:1:{s:4:"read";s:1:"1";}"#, "read"));
         assert!(!can("", "read") && !can("N;", "read"));
+    }
+
+    #[test]
+    fn a_role_is_more_than_a_subscriber_if_it_grants_more() {
+        let roles = roles(&[
+            (
+                "subscriber",
+                &[("read", true), ("level_0", true), ("follow", true)],
+            ),
+            (
+                "customer",
+                &[("read", true), ("follow", true), ("edit_posts", false)],
+            ),
+            (
+                "author",
+                &[("read", true), ("edit_posts", true), ("level_2", true)],
+            ),
+        ]);
+        let more = |role| beyond_subscriber(role, Some(&roles));
+        for same in ["subscriber", "customer", "unknown"] {
+            assert_eq!(more(same), [""; 0], "{same}");
+        }
+        assert_eq!(more("author"), ["edit_posts"]);
     }
 }

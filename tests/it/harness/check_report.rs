@@ -1,6 +1,7 @@
 //! Runs `fcom-sidecar check` and `migrate` for a site, and reads what `check` reports.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::Value;
@@ -90,6 +91,8 @@ pub(crate) async fn run(site: &Site, url: &str, arguments: &[&str]) -> Outcome {
          [log]\nfilter = \"trace\"\n"
     );
     std::fs::write(&file, configuration).unwrap();
+    // Nobody else may read the passwords in it.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fcom-sidecar"));
     command.args(arguments).arg("--config").arg(&file);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
