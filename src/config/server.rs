@@ -13,6 +13,7 @@ use super::settings::Settings;
 pub(super) const KEYS: &[&str] = &[
     "server.listen",
     "server.admin_listen",
+    "server.admin_hosts",
     "server.socket_mode",
     "server.trusted_proxies",
     "server.forwarding_header",
@@ -29,6 +30,8 @@ pub struct Server {
     pub listen: Listen,
     /// Takes health checks, metrics and management; never proxied.
     pub admin_listen: Listen,
+    /// Names under which `admin_listen` answers, in small letters; `*` stands for any.
+    pub admin_hosts: Vec<String>,
     /// Permission bits of Unix sockets, e.g. `0o660`.
     pub socket_mode: u32,
     /// Peers whose forwarding headers are trusted; a bare address is a network of one.
@@ -143,10 +146,24 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, Flaw> {
     })
 }
 
+/// A host name as it stands in a Host header, without the port.
+fn parse_host(text: &str) -> Result<String, Flaw> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_name = text == "*" || (!text.is_empty() && text.bytes().all(is_part));
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    is_name.then_some(name).ok_or_else(|| {
+        Flaw::new(
+            "is not a host name",
+            "write it without scheme and port, e.g. \"fcom-sidecar.monitoring.svc\"",
+        )
+    })
+}
+
 impl Server {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let listen = settings.parsed("server.listen", Listen::parse);
         let admin_listen = settings.parsed("server.admin_listen", Listen::parse);
+        let admin_hosts = settings.list("server.admin_hosts", parse_host);
         let socket_mode = settings.parsed("server.socket_mode", parse_mode);
         let trusted_proxies = settings.list("server.trusted_proxies", parse_network);
         let forwarding_headers = [
@@ -167,6 +184,7 @@ impl Server {
         Ok(Self {
             listen: listen?,
             admin_listen: admin_listen?,
+            admin_hosts: admin_hosts?,
             socket_mode: socket_mode?,
             trusted_proxies: trusted_proxies?,
             forwarding_header: forwarding_header?,
@@ -210,6 +228,20 @@ mod tests {
         }
         assert!(Listen::parse(&format!("unix:/{}", "a".repeat(106))).is_ok());
         assert!(Listen::parse(&format!("unix:/{}", "a".repeat(107))).is_err());
+    }
+
+    #[test]
+    fn hosts_are_names_alone() {
+        for (text, host) in [
+            ("Sidecar.svc.", "sidecar.svc"),
+            ("a_b-1", "a_b-1"),
+            ("*", "*"),
+        ] {
+            assert_eq!(parse_host(text).as_deref(), Ok(host));
+        }
+        for text in ["", "http://a", "a:9095", "*.example.org", "a/b", "[::1]"] {
+            assert!(parse_host(text).is_err(), "{text}");
+        }
     }
 
     #[test]

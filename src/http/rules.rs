@@ -30,6 +30,8 @@ pub struct CallerRules {
     pub(super) max_fields: usize,
     /// Whether run records include the client's address.
     pub(super) records_addresses: bool,
+    /// Names under which the admin listener is reached.
+    pub(super) admin_hosts: Vec<String>,
     /// Access to webhook management and the run log.
     pub(super) access: Arc<Access>,
     /// How long a webhook's old key stays valid after a rotation.
@@ -61,6 +63,7 @@ impl CallerRules {
             max_body_bytes: limits.max_body_bytes,
             max_fields: limits.max_fields,
             records_addresses: config.runs.client_addresses,
+            admin_hosts: config.server.admin_hosts.clone(),
             access: Arc::new(Access::new(
                 &config.admin,
                 before.map(|before| &*before.access),

@@ -75,6 +75,7 @@ pub fn bind(
     let admin = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
+            .wrap(from_fn(admin::check_host))
             .wrap(from_fn(name_request))
             .configure(admin::configure)
             .default_service(web::to(admin::not_found))

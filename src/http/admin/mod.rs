@@ -5,6 +5,7 @@ mod access;
 mod credentials;
 mod draft;
 mod health;
+mod host;
 mod metrics;
 mod openapi;
 mod pages;
@@ -16,4 +17,5 @@ mod webhooks;
 
 pub(super) use credentials::Access;
 pub(super) use health::not_found;
+pub(super) use host::check_host;
 pub(super) use routes::configure;

@@ -2,6 +2,7 @@
 //! responses are the plugin's; key rotation is our addition.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -9,9 +10,11 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Map, Value};
 
 use super::super::Front;
+use super::super::client::Client;
 use super::super::fields::query_first_scalar;
 use super::access::Operator;
 use super::draft::{Draft, Invalid, LARGEST, fields, whole};
+use super::host::hosts;
 use super::pages::Paginator;
 use super::reply::{self, Problem};
 use super::shapes::{List, Rotate, Rotated, Said, Save, SaveForm, Saved, choices, created, listed};
@@ -53,10 +56,7 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
     let search = parameter("search").unwrap_or_default();
     let search = String::from_utf8_lossy(&search).into_owned();
     let wants_choices = page == Some(1);
-    let path = {
-        let connection = request.connection_info();
-        format!("{}://{}{PATH}", connection.scheme(), connection.host())
-    };
+    let path = format!("{}{PATH}", own_address(&request, &front));
     let inside = front.clone();
     let work = async move {
         let list = webhooks(&inside).list(search, wants_choices).await?;
@@ -78,6 +78,17 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
         Ok(list) => reply::ok(&list),
         Err(response) => response,
     }
+}
+
+/// This listener's address, as the client has it: the host that was asked for, never one that a forwarding header names.
+fn own_address(request: &HttpRequest, front: &Front) -> String {
+    let rules = Arc::clone(&front.rules.borrow());
+    let client = Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
+    let scheme = if client.https { "https" } else { "http" };
+    format!(
+        "{scheme}://{}",
+        hosts(request).next().unwrap_or("localhost")
+    )
 }
 
 /// Creates a webhook, or changes the one with this id.
