@@ -11,10 +11,12 @@ use futures_util::{FutureExt, stream};
 use secrecy::SecretSlice;
 
 use crate::fluentcommunity::markdown::render_description;
+use crate::fluentcommunity::username;
 use crate::fluentcommunity::webhook::{Webhook, count_runs};
 use crate::http::fields::{Fields, query_first_scalar, query_parameter};
 use crate::http::{MultipartError, MultipartLimits, read_multipart};
 use crate::provision::{Email, Idempotency, Signed, WebhookKey};
+use crate::wordpress::catalogue::Catalogue;
 use crate::wordpress::php;
 use crate::wordpress::roles::{capabilities_value, user_level};
 use crate::wordpress::sanitize::email::{is_email, sanitize_email};
@@ -25,14 +27,17 @@ use crate::wordpress::sanitize::{Rules, accents, meta_value, name, nicename};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 11] = [
     ("form", form),
     ("multipart", multipart),
     ("forwarded", forwarded),
     ("signed", signed),
     ("php_data", php_data),
     ("user", user),
+    ("names", names),
     ("markdown", markdown),
+    ("biography", biography),
+    ("smtp", smtp),
     ("wp_config", wp_config),
 ];
 
@@ -185,6 +190,48 @@ pub fn user(data: &[u8]) {
     }
 }
 
+/// The names of a call, as long as they are read.
+pub fn names(data: &[u8]) {
+    const LONGEST: usize = 4096;
+    let long: Vec<u8> = data.iter().copied().cycle().take(LONGEST).collect();
+    let slashed = php::loose::addslashes(&long);
+    for (version, locale) in [("5.9", "de_DE"), ("7.1", "en_US")] {
+        let rules = Rules {
+            locale,
+            version: version.parse().expect("a version"),
+            multisite: false,
+        };
+        let first = name::filter(&slashed, rules.version);
+        let again = name::filter(&php::loose::addslashes(first.as_bytes()), rules.version);
+        assert!(again.len() <= 8 * LONGEST);
+        let full = name::full_name(&first, &again, &Catalogue::default());
+        let shown = name::display_name(&full, "login", rules.version);
+        assert!(shown.chars().count() <= 250);
+        let text = String::from_utf8_lossy(&slashed);
+        let fallbacks = [&*first, &*again, &*shown];
+        for candidate in username::candidates(&text, &fallbacks, None, rules).take(110) {
+            let login = sanitize_user(candidate.as_bytes(), true, &rules);
+            assert!(login.len() <= 8 * LONGEST);
+        }
+    }
+}
+
+/// What a member wrote, as long as Markdown is parsed, and as long as it is read.
+pub fn biography(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for longest in [8_000, 1 << 16] {
+        let long: String = text.chars().cycle().take(longest).collect();
+        let html = render_description(&long);
+        // Every character may become a named entity, in a paragraph of its own.
+        assert!(html.len() <= 32 * longest, "{}", html.len());
+    }
+}
+
+/// A mail server's words.
+pub fn smtp(data: &[u8]) {
+    crate::mail::converse_with(data);
+}
+
 /// Biographies.
 pub fn markdown(data: &[u8]) {
     let html = render_description(&String::from_utf8_lossy(data)).to_lowercase();
@@ -209,8 +256,19 @@ pub fn wp_config(data: &[u8]) {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
+
+    /// Of this thread; code that is not optimised takes some ten times as long.
+    const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
+
+    /// What this thread has used so far.
+    fn processor_time() -> Duration {
+        let statistics = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        let nanoseconds = statistics.split(' ').next().unwrap().parse();
+        Duration::from_nanos(nanoseconds.unwrap())
+    }
 
     /// Runs the recorded findings and the seeds, without the fuzzer.
     #[test]
@@ -222,8 +280,11 @@ mod tests {
             for file in files {
                 let path = file.unwrap().path();
                 let data = fs::read(&path).unwrap();
+                let before = processor_time();
                 let result = std::panic::catch_unwind(|| target(&data));
                 assert!(result.is_ok(), "{}", path.display());
+                let used = processor_time().saturating_sub(before);
+                assert!(used < LONGEST, "{used:?} for {}", path.display());
             }
         }
     }

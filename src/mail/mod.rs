@@ -5,17 +5,21 @@ mod compose;
 mod login_page;
 mod message;
 pub mod outbox;
+mod peer;
 mod sender;
 mod settings;
 mod smtp;
 mod templates;
 mod text;
+mod tls;
 mod worker;
 
 pub use compose::compose;
 pub use message::Header;
 pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};
+#[cfg(any(test, fuzzing))]
+pub(crate) use smtp::converse_with;
 pub use smtp::{Failure, Line, Smtp, SmtpError};
 pub use templates::{Templates, TemplatesError};
 pub use text::{Pages, Text, Welcome};

@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::commands::Starttls;
 use lettre::transport::smtp::extension::ClientId;
+use rustls::pki_types::pem;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpStream;
 use url::Url;
 
 use super::message::{Header, message};
+use super::peer::{Measured, Wire};
 use super::text::Text;
+use super::tls::{self, Tls};
 use crate::config;
 
 /// Shorter than mail servers keep idle connections, so that we never use one that the server has just closed.
@@ -25,10 +30,22 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Smtp {
     host: String,
     port: u16,
+    encryption: Encryption,
     tls: Tls,
     credentials: Option<Credentials>,
     hello: ClientId,
     timeout: Duration,
+}
+
+/// When TLS begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encryption {
+    /// With the connection.
+    AtOnce,
+    /// After STARTTLS, and nothing is sent without.
+    Required,
+    /// After STARTTLS, if the server offers it.
+    IfOffered,
 }
 
 /// Why the connection to the mail server cannot be prepared.
@@ -54,11 +71,24 @@ pub enum SmtpError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: Error,
+        source: pem::Error,
     },
-    /// The system has no trusted certificates, or the host is not a valid server name.
+    /// The system has no trusted certificates, or one in `smtp.ca_file` is damaged.
     #[error("TLS for smtp.url cannot start")]
-    Tls(#[source] Error),
+    Tls(#[source] rustls::Error),
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("cannot connect to the mail server")]
+    Network(#[source] io::Error),
+    #[error("no TLS with the mail server")]
+    Tls(#[source] io::Error),
+    #[error("the mail server offers no STARTTLS")]
+    NoStartTls,
+    #[error(transparent)]
+    Dialogue(#[from] Error),
 }
 
 /// Timeout for an interactive command when the server may be down.
@@ -92,21 +122,19 @@ impl Smtp {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let mut tls = TlsParameters::builder(host.clone());
-        if let Some(path) = smtp.ca_file.clone() {
-            let authority = match std::fs::read(&path) {
-                Ok(pem) => Certificate::from_pem(&pem),
+        let authorities = match smtp.ca_file.clone() {
+            None => Vec::new(),
+            Some(path) => match std::fs::read(&path) {
+                Ok(file) => tls::certificates(&file)
+                    .map_err(|source| SmtpError::NoCertificate { path, source })?,
                 Err(source) => return Err(SmtpError::Unreadable { path, source }),
-            };
-            let authority =
-                authority.map_err(|source| SmtpError::NoCertificate { path, source })?;
-            tls = tls.add_root_certificate(authority);
-        }
-        let tls = tls.build().map_err(SmtpError::Tls)?;
-        let (tls, port) = match url.scheme() {
-            "smtps" => (Tls::Wrapper(tls), 465),
-            "smtp+starttls" => (Tls::Required(tls), 587),
-            _ => (Tls::Opportunistic(tls), 25),
+            },
+        };
+        let tls = Tls::new(authorities).map_err(SmtpError::Tls)?;
+        let (encryption, port) = match url.scheme() {
+            "smtps" => (Encryption::AtOnce, 465),
+            "smtp+starttls" => (Encryption::Required, 587),
+            _ => (Encryption::IfOffered, 25),
         };
         let decoded = |text: &str| {
             percent_encoding::percent_decode_str(text)
@@ -117,6 +145,7 @@ impl Smtp {
         Ok(Self {
             host,
             port: url.port().unwrap_or(port),
+            encryption,
             tls,
             credentials: (!url.username().is_empty())
                 .then(|| Credentials::new(decoded(url.username()), password())),
@@ -139,10 +168,9 @@ impl Smtp {
     /// See [`Failure`].
     pub async fn greet(&self) -> Result<bool, Failure> {
         let meeting = async {
-            let mut connection = self.connect().await?;
-            let encrypted = connection.is_encrypted();
+            let (mut connection, encrypted) = self.connect().await?;
             let _ = connection.quit().await;
-            Ok::<_, Error>(encrypted)
+            Ok::<_, ConnectError>(encrypted)
         };
         let words = match tokio::time::timeout(self.timeout.min(LONGEST_GREETING), meeting).await {
             Ok(Ok(encrypted)) => return Ok(encrypted),
@@ -155,27 +183,44 @@ impl Smtp {
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let wrapper = match &self.tls {
-            Tls::Wrapper(tls) => Some(tls.clone()),
-            _ => None,
-        };
-        let address = (self.host.as_str(), self.port);
-        let timeout = Some(self.timeout);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(address, timeout, &self.hello, wrapper, None)
-                .await?;
-        match &self.tls {
-            Tls::Opportunistic(tls) if connection.can_starttls() => {
-                connection.starttls(tls.clone(), &self.hello).await?;
-            }
-            Tls::Required(tls) => connection.starttls(tls.clone(), &self.hello).await?,
-            _ => {}
-        }
+    /// Connects and logs in; also returns whether the connection is encrypted. Has no time limit.
+    async fn connect(&self) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
+        let (mut connection, encrypted) = self.open().await?;
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
-        Ok(connection)
+        Ok((connection, encrypted))
+    }
+
+    async fn open(&self) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let wire = Wire::new(stream.map_err(ConnectError::Network)?);
+        let encrypted = self.tls.encrypt(wire.clone(), &self.host);
+        if self.encryption == Encryption::AtOnce {
+            let stream = Measured::new(encrypted.await.map_err(ConnectError::Tls)?);
+            return Ok((self.meet(stream).await?, true));
+        }
+        let mut plain = self.meet(Measured::new(wire)).await?;
+        if plain.can_starttls() {
+            plain.command(Starttls).await?;
+            // With what came behind the reply, which nobody has signed.
+            drop(plain);
+            let stream = Measured::greeted(encrypted.await.map_err(ConnectError::Tls)?);
+            return Ok((self.meet(stream).await?, true));
+        }
+        if self.encryption == Encryption::Required {
+            let _ = plain.quit().await;
+            return Err(ConnectError::NoStartTls);
+        }
+        Ok((plain, false))
+    }
+
+    /// Reads the greeting and the server's extensions.
+    async fn meet(
+        &self,
+        stream: impl AsyncTokioStream + 'static,
+    ) -> Result<AsyncSmtpConnection, Error> {
+        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
     }
 }
 
@@ -224,10 +269,12 @@ impl Line<'_> {
             return Ok(connection);
         }
         // The failure came before the server saw this mail, so it counts as temporary.
-        self.smtp.connect().await.map_err(|error| Failure {
+        let connected = self.smtp.connect().await;
+        let (connection, _) = connected.map_err(|error| Failure {
             words: crate::telemetry::chain(&error),
             is_permanent: false,
-        })
+        })?;
+        Ok(connection)
     }
 
     /// Quits the connection if it has been idle for a while.
@@ -252,5 +299,25 @@ fn answered(error: &Error) -> Failure {
         words: crate::telemetry::chain(error),
         is_permanent: error.is_permanent()
             && code.is_none_or(|code| !LOGIN_REFUSED.contains(&code)),
+    }
+}
+
+/// A whole conversation with a server that says this, whatever it hears. It ends, and what is kept of it is short.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn converse_with(said: &[u8]) {
+    let server = tokio::io::join(io::Cursor::new(said.to_vec()), tokio::io::sink());
+    let conversation = async {
+        let (stream, hello) = (Box::new(Measured::new(server)), ClientId::default());
+        let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await?;
+        let login = Credentials::new("user".to_owned(), "password".to_owned());
+        let _ = connection.auth(DEFAULT_MECHANISMS, &login).await;
+        let address = lettre::Address::new("user", "example.com").expect("an address");
+        let envelope = lettre::address::Envelope::new(None, vec![address]).expect("a recipient");
+        connection.send(&envelope, b"Subject: x\r\n\r\nx").await?;
+        connection.quit().await
+    };
+    let ended = futures_util::FutureExt::now_or_never(conversation);
+    if let Err(error) = ended.expect("nobody else is waited for") {
+        assert!(answered(&error).words.len() < 1 << 16);
     }
 }

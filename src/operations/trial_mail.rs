@@ -116,6 +116,8 @@ pub fn remedy(failure: &Failure) -> &'static str {
     let has = |text: &str| words.contains(text);
     if failure.is_permanent {
         "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
+    } else if has("no mail server") {
+        "let host and port in smtp.url be those of a mail server; port 465 wants smtps://, 587 smtp+starttls://"
     } else if has("certificate") || has("tls") {
         "let smtp.url name the host that the certificate is for, or smtp.ca_file the authority that signed it; \
          smtp:// works without TLS where the server offers none"

@@ -29,4 +29,5 @@ pub(crate) mod site;
 pub(crate) mod smtp_peer;
 pub(crate) mod snapshot;
 pub(crate) mod tables;
+pub(crate) mod watched;
 pub(crate) mod webhook_record;

@@ -49,3 +49,12 @@ pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         .unwrap()
 }
+
+/// Asserts that the last mail is still pending, and for this reason.
+pub(crate) async fn waits_because(site: &Site, words: &str) {
+    let waits = format!(
+        "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 0 \
+         AND last_error LIKE '%{words}%'"
+    );
+    becomes(site, &waits, "1").await;
+}

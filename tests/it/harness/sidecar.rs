@@ -263,10 +263,14 @@ filter = "{LOG_FILTER}"
         }
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the daemon runs").id()
+    }
+
     /// The most memory that the running daemon has occupied, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let process = self.process.as_ref().expect("the daemon runs");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
         kibibytes.unwrap().parse::<u64>().unwrap() << 10

@@ -2,20 +2,28 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fcom_sidecar::sample::mailbox::{Received, address, read_message};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// One fault; each is played once, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Play {
     /// Answers the connection with this line and closes it.
     Greeting(&'static str),
+    /// Sends this instead of a greeting, again and again until the client goes.
+    EndlessGreeting(&'static str),
+    /// The same instead of the answer to EHLO.
+    EndlessReply(&'static str),
     /// Does not answer EHLO, or the next mail on an open connection.
     Stall,
     /// Answers the recipient with this line.
@@ -165,6 +173,10 @@ impl SmtpPeer {
         if let Some(Play::Greeting(line)) = play {
             return answer(&mut stream, line).await;
         }
+        let play = self.next(|play| matches!(play, Play::EndlessGreeting(_)));
+        if let Some(Play::EndlessGreeting(words)) = play {
+            return flood(&mut stream, words).await;
+        }
         answer(&mut stream, "220 peer.invalid").await?;
         self.converse(stream).await
     }
@@ -179,6 +191,11 @@ impl SmtpPeer {
             let line = read_line(&mut stream).await?;
             let (verb, rest) = line.split_at_checked(4).unwrap_or((&line, ""));
             let mut words = "250 fine".to_owned();
+            let flooding =
+                self.next(|play| verb == "EHLO" && matches!(play, Play::EndlessReply(_)));
+            if let Some(Play::EndlessReply(words)) = flooding {
+                return flood(&mut stream, words).await;
+            }
             match verb {
                 "EHLO" | "MAIL" if self.next(|play| play == Play::Stall).is_some() => {
                     // Until the client gives up.
@@ -245,4 +262,33 @@ async fn answer<S: AsyncWrite + AsyncRead + Unpin>(
 ) -> io::Result<()> {
     stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     stream.flush().await
+}
+
+/// Sends this until the client goes.
+async fn flood<S: AsyncWrite + AsyncRead + Unpin>(
+    stream: &mut BufReader<S>,
+    words: &str,
+) -> io::Result<()> {
+    let words = words.repeat(1 + (64 << 10) / words.len());
+    loop {
+        stream.write_all(words.as_bytes()).await?;
+        stream.flush().await?;
+    }
+}
+
+/// A self-signed certificate for this name; its PEM text goes into `folder`.
+pub(crate) fn certificate(name: &str, folder: &Path) -> (TlsAcceptor, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([name.to_owned()]).unwrap();
+    let file = folder.join("authority.pem");
+    std::fs::write(&file, cert.pem()).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    (
+        TlsAcceptor::from(Arc::new(config)),
+        file.display().to_string(),
+    )
 }

@@ -1,48 +1,14 @@
 //! The mail server that `smtp.url` names: its certificate, its login, and the load that it gets.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-
 use crate::harness::outbox::{
-    LAST_STATE, LAST_WORDS, PACE, STATES, becomes, create, header, start,
+    LAST_STATE, LAST_WORDS, PACE, STATES, becomes, create, header, start, waits_because,
 };
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
-use crate::harness::smtp_peer::{Closed, Play, Rules, SmtpPeer, Tls};
+use crate::harness::smtp_peer::{Closed, Play, Rules, SmtpPeer, Tls, certificate};
 
 const URL: &str = "FCOM_SIDECAR__SMTP__URL";
 const CA_FILE: &str = "FCOM_SIDECAR__SMTP__CA_FILE";
-
-/// A self-signed certificate for this name; its PEM text goes into `folder`.
-fn certificate(name: &str, folder: &Path) -> (TlsAcceptor, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed([name.to_owned()]).unwrap();
-    let file = folder.join("authority.pem");
-    std::fs::write(&file, cert.pem()).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    (
-        TlsAcceptor::from(Arc::new(config)),
-        file.display().to_string(),
-    )
-}
-
-/// Asserts that the last mail is still pending, and for this reason.
-async fn waits_because(site: &Site, words: &str) {
-    let waits = format!(
-        "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 0 \
-         AND last_error LIKE '%{words}%'"
-    );
-    becomes(site, &waits, "1").await;
-}
 
 /// Runs a command and returns whether it succeeded, and its output.
 fn said(sidecar: &Sidecar, arguments: &[&str]) -> (bool, String) {

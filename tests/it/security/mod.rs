@@ -3,6 +3,7 @@
 mod bounds;
 mod guessed_keys;
 mod injection;
+mod peers;
 mod protection;
 mod secrets;
 mod signed;

@@ -1,0 +1,237 @@
+//! The connection to a mail server, which may be anyone: the SMTP library reads a line to its end, however long, and looks at
+//! all lines of a reply again with each new one. So what arrives is measured before the library sees it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use lettre::transport::smtp::client::AsyncTokioStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// With its line end. RFC 5321, 4.5.3.1.5, has 512; the library refuses more than this.
+const LONGEST_LINE: usize = 1000;
+/// Servers announce some twenty extensions.
+const MOST_LINES: usize = 128;
+/// Of all lines together.
+const LONGEST_REPLY: usize = 32 << 10;
+
+/// A TCP connection that outlives the library's object for its plain part, so that TLS can begin after STARTTLS.
+#[derive(Clone, Debug)]
+pub(super) struct Wire(Arc<Mutex<TcpStream>>);
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TcpStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(context)
+    }
+}
+
+/// What a server has sent since we wrote last: at most one reply.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reply {
+    bytes: usize,
+    lines: usize,
+    /// Of the line that has not ended.
+    line: usize,
+}
+
+/// Why a reply is not read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Endless {
+    #[error("it sends a line of more than {LONGEST_LINE} bytes, so it is no mail server")]
+    Line,
+    #[error("its reply has more than {MOST_LINES} lines, so it is no mail server")]
+    Lines,
+    #[error("its reply has more than {LONGEST_REPLY} bytes, so it is no mail server")]
+    Reply,
+}
+
+impl Reply {
+    /// Adds what has arrived.
+    ///
+    /// # Errors
+    /// Too much of it.
+    fn add(&mut self, bytes: &[u8]) -> Result<(), Endless> {
+        self.bytes += bytes.len();
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.line += line.len();
+            if self.line > LONGEST_LINE {
+                return Err(Endless::Line);
+            }
+            if line.ends_with(b"\n") {
+                self.line = 0;
+                self.lines += 1;
+            }
+        }
+        if self.lines > MOST_LINES {
+            return Err(Endless::Lines);
+        }
+        if self.bytes > LONGEST_REPLY {
+            return Err(Endless::Reply);
+        }
+        Ok(())
+    }
+}
+
+/// A plain connection, or the inside of an encrypted one, that ends with an error when a reply has no end.
+pub(super) struct Measured<S> {
+    stream: S,
+    /// Read before anything that the server sends.
+    before: &'static [u8],
+    reply: Reply,
+}
+
+impl<S> Measured<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            before: b"",
+            reply: Reply::default(),
+        }
+    }
+
+    /// The library begins with reading a greeting, which no server sends after STARTTLS.
+    pub(super) fn greeted(stream: S) -> Self {
+        Self {
+            before: b"220 \r\n",
+            ..Self::new(stream)
+        }
+    }
+}
+
+/// Without the stream, which holds what was read.
+impl<S> fmt::Debug for Measured<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measured")
+            .field("reply", &self.reply)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Measured<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let (now, later) = self
+                .before
+                .split_at(self.before.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            self.before = later;
+            return Poll::Ready(Ok(()));
+        }
+        let filled = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let arrived = self.reply.add(&buffer.filled()[filled..]);
+        Poll::Ready(arrived.map_err(io::Error::other))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Measured<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.reply = Reply::default();
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> AsyncTokioStream for Measured<S> {
+    /// Nobody asks for it.
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn arrives(chunks: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Endless> {
+        let mut reply = Reply::default();
+        chunks.into_iter().try_for_each(|chunk| reply.add(&chunk))
+    }
+
+    #[test]
+    fn a_reply_ends() {
+        let line = |length: usize| [vec![b'a'; length - 2], b"\r\n".to_vec()].concat();
+        assert_eq!(arrives([line(LONGEST_LINE)]), Ok(()));
+        assert_eq!(arrives([line(LONGEST_LINE + 1)]), Err(Endless::Line));
+        assert_eq!(arrives(vec![b"a".to_vec(); LONGEST_LINE]), Ok(()));
+        let endless = arrives(vec![b"a".to_vec(); LONGEST_LINE + 1]);
+        assert_eq!(endless, Err(Endless::Line));
+        assert_eq!(arrives(vec![line(9); MOST_LINES]), Ok(()));
+        assert_eq!(arrives(vec![line(9); MOST_LINES + 1]), Err(Endless::Lines));
+        assert_eq!(
+            arrives([line(3).repeat(MOST_LINES + 1)]),
+            Err(Endless::Lines)
+        );
+        assert_eq!(arrives(vec![line(900); 36]), Ok(()));
+        assert_eq!(arrives(vec![line(900); 37]), Err(Endless::Reply));
+    }
+
+    #[tokio::test]
+    async fn what_we_write_begins_another_reply() {
+        let (mut server, client) = tokio::io::duplex(LONGEST_REPLY * 2);
+        let mut measured = Measured::greeted(client);
+        let mut buffer = [0; 2000];
+        assert_eq!(measured.read(&mut buffer).await.unwrap(), 6);
+        for _ in 0..3 {
+            server.write_all(&[b'a'; 900]).await.unwrap();
+            assert_eq!(measured.read(&mut buffer).await.unwrap(), 900);
+            measured.write_all(b"NOOP\r\n").await.unwrap();
+        }
+        server.write_all(&[b'a'; 1001]).await.unwrap();
+        let error = measured.read(&mut buffer).await.unwrap_err();
+        assert!(error.to_string().contains("1000 bytes"), "{error}");
+    }
+}
