@@ -1,7 +1,7 @@
 -- The spaces and courses with these ids, each with the user's memberships, including duplicates that PHP created. user_id is a
--- VARCHAR: bind it as text, or the index is not used.
+-- VARCHAR: bind it as text, or the index is not used. Settings that are longer than any count as none.
 SELECT s.id AS space_id, s.type = 'course' AS is_course,
-    IF(s.type = 'course', CAST(s.settings AS BINARY), NULL) AS settings,
+    IF(s.type = 'course', CAST(LEFT(s.settings, 262144) AS BINARY), NULL) AS settings,
     m.id AS membership_id, m.status, m.role, CAST(m.created_at AS CHAR) AS created_at
 FROM {prefix}fcom_spaces s
 LEFT JOIN {prefix}fcom_space_user m ON m.space_id = s.id AND m.user_id = ?
