@@ -39,7 +39,9 @@ const CRON_HOOK = 'fcom_sidecar_relay';
 /** Maximum difference between the daemon's clock and ours, in seconds. */
 const TOLERANCE = 300;
 /** Number of events read at once. */
-const HEADS         = 20;
+const HEADS = 20;
+/** Of those that have been due for longest, so many are looked at: behind one that fails, any number of its user's may wait. */
+const OLDEST        = 100;
 const LONGEST_RETRY = 3600;
 const LONGEST_ERROR = 1000;
 
@@ -302,14 +304,28 @@ final class Queue {
 	public function heads( int $limit, bool $has_community, int $since = 0 ): array {
 		global $wpdb;
 		$kinds = $has_community ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
+		$due   = "state = 'pending' AND due_at <= UTC_TIMESTAMP(3) - INTERVAL $since SECOND";
 		// The daemon may not have created its tables yet.
 		$quiet = $wpdb->suppress_errors();
 		try {
+			$oldest = (array) $wpdb->get_results(
+				"SELECT e.id, NOT EXISTS (SELECT 1 FROM $this->table o
+						WHERE o.user_id = e.user_id AND o.state = 'pending' AND o.id < e.id) $kinds AS is_head
+				FROM (SELECT id, user_id, kind, due_at FROM $this->table
+					WHERE $due ORDER BY due_at, id LIMIT " . OLDEST . ') e
+				ORDER BY e.due_at, e.id',
+				ARRAY_A
+			);
+			$heads  = array_keys( array_filter( array_column( $oldest, 'is_head', 'id' ) ) );
+			if ( array() !== $heads || count( $oldest ) < OLDEST ) {
+				return array_slice( $heads, 0, $limit );
+			}
+			// All of them wait for others, so ask for each user's first one. The index skips from user to user.
 			return $wpdb->get_col(
-				"SELECT e.id FROM $this->table e
-				WHERE e.state = 'pending' AND e.due_at <= UTC_TIMESTAMP(3) - INTERVAL $since SECOND $kinds
-					AND NOT EXISTS (SELECT 1 FROM $this->table o
-						WHERE o.user_id = e.user_id AND o.state = 'pending' AND o.id < e.id)
+				"SELECT e.id FROM (SELECT user_id, MIN(id) AS id FROM $this->table
+					WHERE state = 'pending' GROUP BY state, user_id) f
+				STRAIGHT_JOIN $this->table e ON e.id = f.id
+				WHERE $due $kinds
 				ORDER BY e.due_at, e.id LIMIT $limit"
 			);
 		} catch ( Throwable $e ) {

@@ -24,5 +24,6 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_events (
     PRIMARY KEY (id),
     KEY due (state, due_at),
     KEY of_user (user_id, state, id),
+    KEY heads (state, user_id, id),
     KEY interrupted (interrupted)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

@@ -227,6 +227,7 @@ statements! {
     drop_event,
     drop_mail,
     due_event,
+    due_first_event,
     events_by_state,
     facts,
     finish_mail,

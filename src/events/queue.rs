@@ -7,15 +7,29 @@ use chrono::NaiveDateTime;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
+/// So many events are looked at in the order in which they became due. Usually one of the first can be fired.
+const OLDEST: u32 = 100;
+
 /// How long the next hook to fire has been waiting; `None` if WordPress has nothing to do.
 pub(super) async fn waited(
     connection: &mut Connection,
     statements: &Statements,
 ) -> Result<Option<Duration>, DatabaseError> {
-    let seconds: Option<i64> = sqlx::query_scalar(statements.due_event.sql())
-        .fetch_optional(connection)
+    const DOING: &str = "look for events that are due";
+    let oldest: Vec<(i64, bool)> = sqlx::query_as(statements.due_event.sql())
+        .bind(OLDEST)
+        .fetch_all(&mut *connection)
         .await
-        .doing("look for events that are due")?;
+        .doing(DOING)?;
+    let first = oldest.iter().find(|(_, is_first)| *is_first);
+    let seconds = match first {
+        Some((seconds, _)) => Some(*seconds),
+        None if oldest.len() < OLDEST as usize => None,
+        None => sqlx::query_scalar(statements.due_first_event.sql())
+            .fetch_optional(connection)
+            .await
+            .doing(DOING)?,
+    };
     Ok(seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
 }
 

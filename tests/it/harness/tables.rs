@@ -61,3 +61,17 @@ pub(crate) fn numbers(last: u32) -> String {
          HAVING seq <= {last}) numbers"
     )
 }
+
+/// A failing event of user 1 with a hundred thousand of the same user behind it, all due for long, and many that are done.
+pub(crate) fn waiting_events(prefix: &str) -> String {
+    let (ten_thousand, ten) = (numbers(10_000), numbers(10));
+    let insert = format!(
+        "INSERT INTO {prefix}fcom_sidecar_events (user_id, kind, state, due_at, created_at) SELECT"
+    );
+    format!(
+        "{insert} seq, 'user_register', 'done', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM {ten_thousand};
+        {insert} 1, 'user_changed', 'pending', UTC_TIMESTAMP(3) + INTERVAL 1 HOUR, UTC_TIMESTAMP(3);
+        {insert} 1, 'user_changed', 'pending', UTC_TIMESTAMP(3) - INTERVAL 2 HOUR, UTC_TIMESTAMP(3)
+            FROM {ten_thousand}, (SELECT seq AS other FROM {ten}) ten"
+    )
+}

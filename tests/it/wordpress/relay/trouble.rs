@@ -1,11 +1,12 @@
 //! Listeners fail, PHP dies, and no event is lost, fired twice without need, or fired out of order.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{PREFIX, Relayed, php};
 use crate::harness::eventually::eventually;
 use crate::harness::metrics;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK};
+use crate::harness::tables::waiting_events;
 
 pub(super) const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 pub(super) const BOB: &[(&str, &str)] = &[("email", "bob@example.com")];
@@ -335,4 +336,41 @@ async fn whatever_happens_every_event_ends_done_or_given_up_with_a_reason() {
          ON a.user_id = b.user_id AND a.id < b.id WHERE a.finished_at > b.finished_at"
     );
     assert_eq!(relayed.site.number(&order).await, 0);
+}
+
+/// Every page that looks at WP-Cron's schedule asks for the events that are due.
+#[tokio::test]
+async fn a_page_costs_the_same_however_many_events_wait_behind_a_failing_one() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed.sidecar(&[]).await;
+    let idle = relayed.php("cron", json!({})).await;
+    relayed.site.execute(&waiting_events(PREFIX)).await;
+    let waiting = relayed.php("cron", json!({})).await;
+    let read = |page: &Value| page["reads"].as_u64().unwrap();
+    assert!(read(&waiting) < read(&idle) + 2000, "{idle} {waiting}");
+    assert!(!waiting["ready"].to_string().contains("fcom_sidecar_relay"));
+
+    // Whoever comes last is found all the same, and fired.
+    let ann = sidecar.client.execute(PLAIN_HOOK, ANN).await;
+    relayed
+        .site
+        .execute(&format!(
+            "UPDATE {PREFIX}fcom_sidecar_events SET due_at = UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE WHERE user_id = {ann}"
+        ))
+        .await;
+    let due = relayed.php("cron", json!({})).await;
+    assert!(read(&due) < read(&idle) + 2000, "{idle} {due}");
+    assert!(
+        due["ready"].to_string().contains("fcom_sidecar_relay"),
+        "{due}"
+    );
+    let ran = relayed.run().await;
+    assert_eq!(
+        (&ran["failed"], &ran["more"]),
+        (&json!(0), &json!(false)),
+        "{ran}"
+    );
+    let of_ann = format!("user_id = {ann} AND state = 'done'");
+    assert_eq!(relayed.count(&of_ann).await, ran["done"].as_u64().unwrap());
+    assert_eq!(relayed.count("state = 'pending'").await, 100_001);
 }
