@@ -76,6 +76,9 @@ pub(crate) fn assert_read_in_one_way(kinds: [&[u8]; 2], body: &[u8]) {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     use super::*;
 
@@ -111,6 +114,41 @@ mod tests {
             ("multipart/form-data; boundary=X", "--XX\r\n", false),
         ] {
             assert_eq!(is_read(kind, body), is_one, "{kind}: {body:?}");
+        }
+    }
+
+    /// Text in which both readings meet.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = select(vec![
+            "--",
+            "X",
+            "XX",
+            "\r\n",
+            "\n",
+            "\"",
+            "\\",
+            ";",
+            " ",
+            "=",
+            "&",
+            "{",
+            "boundary=",
+            "multipart/form-data",
+            "application/x-www-form-urlencoded",
+        ]);
+        vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_is_read_in_two_ways(one in pieces(), other in pieces(), body in pieces()) {
+            let multipart = |rest: &str| format!("multipart/form-data; boundary={rest}");
+            let kinds = ["application/x-www-form-urlencoded".to_owned(), multipart(&one), multipart(&other), one, other];
+            for kind in &kinds {
+                for other in &kinds {
+                    assert_read_in_one_way([kind.as_bytes(), other.as_bytes()], body.as_bytes());
+                }
+            }
         }
     }
 }

@@ -221,4 +221,25 @@ mod tests {
             );
         }
     }
+
+    /// What is signed is one text, in which nothing but full stops separates the id, the time and the body.
+    #[test]
+    fn a_signed_text_can_be_cut_in_one_way() {
+        for text in [
+            "msg_1.1614265330.first_name=A.1614265331.&email=b",
+            "1.2.3.4.5",
+            "a.1..2.b",
+            "a.b.1614265330.email=a",
+            ".1.",
+        ] {
+            let stops: Vec<usize> = text.match_indices('.').map(|(at, _)| at).collect();
+            let cuts = stops.iter().flat_map(|&first| {
+                let later = stops.iter().filter(move |&&second| second > first);
+                later.map(move |&second| (&text[..first], &text[first + 1..second]))
+            });
+            let is_number = |time: &str| time.bytes().all(|byte| byte.is_ascii_digit());
+            let valid = cuts.filter(|(id, time)| is_webhook_id(id.as_bytes()) && is_number(time));
+            assert!(valid.count() <= 1, "{text}");
+        }
+    }
 }
