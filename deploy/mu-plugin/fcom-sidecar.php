@@ -1,22 +1,27 @@
 <?php
 /**
  * Plugin Name: fcom-sidecar
- * Description: Fires the hooks for users and memberships that fcom-sidecar writes, and drops stale copies of them from the object cache.
+ * Description: Keeps PHP from executing webhooks that fcom-sidecar protects, fires the hooks for users and memberships that it writes, and drops stale copies of them from the object cache.
  * Version: 0.1.0
  * Requires at least: 6.0
  * Requires PHP: 7.4
  * License: MIT OR Apache-2.0
  *
- * Copy this file to wp-content/mu-plugins. In wp-config.php, define FCOM_SIDECAR_SECRET with the value of the daemon's
- * relay.secret, so that the daemon can wake the plugin. Without it, WP-Cron checks the queue once a minute.
+ * Copy this file to wp-content/mu-plugins. For the relay, define FCOM_SIDECAR_SECRET in wp-config.php with the value of the
+ * daemon's relay.secret, so that the daemon can wake the plugin. Without it, WP-Cron checks the queue once a minute.
  *
- * The table {prefix}fcom_sidecar_events is the queue: one row per hook, written in the transaction of the call that causes
+ * The guard: a call that reaches PHP is refused here, before FluentCommunity's handler, if the daemon protects its webhook.
+ * The table {prefix}fcom_sidecar_guard names these webhooks. PHP cannot verify what the daemon verifies: it does not have the
+ * bytes of a multipart body, and must not have the secrets. Without the table nothing is refused.
+ *
+ * The relay: the table {prefix}fcom_sidecar_events is the queue: one row per hook, written in the transaction of the call that causes
  * it. Any number of PHP processes, on any number of web servers, take events from it. Only the first pending event of a
  * user can be taken, and it stays the first until it has ended, so each user's hooks fire in order. An event fires once,
  * unless PHP dies or a listener fails in the middle: then the hook fires again, for all of its listeners.
  *
- * Nothing is stored outside of that table: no option, no transient, no scheduled event. To uninstall, delete the file.
- * Pages that read WP-Cron's schedule cost one more query, by an index.
+ * Nothing is stored outside of these tables: no option, no transient, no scheduled event. To uninstall, delete the file.
+ * Pages that read WP-Cron's schedule cost one more query, by an index; so do pages of wp-admin and runs of WP-Cron, in which
+ * the plugin tells the daemon that it works.
  *
  * Constants that change its pace, all in seconds except the first:
  * FCOM_SIDECAR_ATTEMPTS (10), FCOM_SIDECAR_FIRST_RETRY (10, doubled each time up to an hour), FCOM_SIDECAR_BUDGET (20, for
@@ -34,6 +39,8 @@ use WP_User;
 defined( 'ABSPATH' ) || exit;
 
 const VERSION = '0.1.0';
+/** The guard that this file has. The daemon serves no protection without it, and reads this line. */
+const GUARD = 1;
 /** The action that WP-Cron fires. */
 const CRON_HOOK = 'fcom_sidecar_relay';
 /** Maximum difference between the daemon's clock and ours, in seconds. */
@@ -62,6 +69,9 @@ const COMMUNITY_KINDS = array(
 );
 
 refuse_strangers();
+// Fired for whatever FluentCommunity takes for a call, and so for every way of writing one.
+add_action( 'fluent_community/portal_action_incoming_webhook', __NAMESPACE__ . '\guard_door', PHP_INT_MIN );
+add_action( 'wp_loaded', __NAMESPACE__ . '\announce_guard' );
 // After all plugins have added listeners, and before the REST API and plugins that close it, or the site, to visitors.
 add_action( 'wp_loaded', __NAMESPACE__ . '\answer_daemon', PHP_INT_MAX );
 add_action( CRON_HOOK, __NAMESPACE__ . '\run' );
@@ -150,7 +160,7 @@ function answer_daemon(): void {
 }
 
 /** Sends this, and nothing that other code has added to the response so far. */
-function reply( int $status, array $body ): void {
+function reply( int $status, array $body, array $headers = array() ): void {
 	while ( ob_get_level() > 0 && ob_end_clean() ) {
 		continue;
 	}
@@ -159,6 +169,7 @@ function reply( int $status, array $body ): void {
 		status_header( $status );
 		header( 'Content-Type: application/json; charset=UTF-8' );
 		header( 'Cache-Control: no-store' );
+		array_map( 'header', $headers );
 	}
 	echo json_encode( $body );
 }
@@ -224,6 +235,184 @@ function home_of( $callback ): string {
 		}
 	}
 	return (string) strtok( $path, '/' );
+}
+
+/*
+ * The guard.
+ */
+
+/** Refuses calls that the daemon would check, before FluentCommunity's handler sees them. */
+function guard_door(): void {
+	write_guard();
+	$signature = 'X-Fcom-Sidecar-Guard: ' . GUARD;
+	$door      = new Door();
+	$verdict   = $door->verdict();
+	if ( Door::OPEN === $verdict ) {
+		headers_sent() || header( $signature );
+		return;
+	}
+	if ( Door::UNKNOWN === $verdict ) {
+		// As FluentCommunity answers.
+		$message = 'Webhook not found';
+		reply( 404, array( 'status' => 'error' ) + compact( 'message' ), array( $signature ) );
+		exit;
+	}
+	// The caller comes again, and finds the daemon.
+	$message = 'This webhook is protected and cannot be executed at the moment. Try again later';
+	reply( 503, array( 'status' => 'error' ) + compact( 'message' ), array( $signature, 'Retry-After: 30' ) );
+	exit;
+}
+
+/** Tells the daemon that the guard works, in requests that are not a visitor's. */
+function announce_guard(): void {
+	if ( ! wp_installing() && ( wp_doing_cron() || '' !== purpose() || ( is_admin() && ! wp_doing_ajax() ) ) ) {
+		write_guard();
+	}
+}
+
+/** At most once a minute, a row is written. */
+function write_guard(): void {
+	query(
+		'INSERT INTO ' . table( 'guard' ) . " (subject, seen_at) VALUES ('guard " . GUARD . "', UTC_TIMESTAMP())
+		ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > UTC_TIMESTAMP() - INTERVAL 60 SECOND, seen_at, UTC_TIMESTAMP())"
+	);
+}
+
+/** One of the daemon's tables. */
+function table( string $name ): string {
+	return $GLOBALS['wpdb']->prefix . 'fcom_sidecar_' . $name;
+}
+
+/** The rows of a statement that may fail without anybody being told; null if it did. */
+function query( string $sql ): ?array {
+	global $wpdb;
+	$quiet = $wpdb->suppress_errors();
+	try {
+		return false === $wpdb->query( $sql ) ? null : (array) $wpdb->last_result;
+	} catch ( Throwable $e ) {
+		// Some sites configure mysqli to throw.
+		return null;
+	} finally {
+		$wpdb->suppress_errors( $quiet );
+	}
+}
+
+/**
+ * What PHP may do with a call. FluentCommunity finds a webhook by the database's comparison, for which upper and lower case,
+ * accents and trailing spaces are the same, and takes the first value of an array. So while anything is protected, PHP gets
+ * only calls whose key is, byte by byte, that of a webhook that is not; the daemon does not take others either.
+ */
+final class Door {
+	/** The handler may have it. */
+	const OPEN = 0;
+	/** Protected, or nobody knows. */
+	const SHUT = 1;
+	/** Not a key. */
+	const UNKNOWN = 2;
+	/** More texts than this are not looked up. */
+	const MOST = 10;
+
+	/** @var array<string,true> What is protected, as the daemon names it. */
+	private $subjects = array();
+
+	public function verdict(): int {
+		$subjects = query( 'SELECT subject FROM ' . table( 'guard' ) . " WHERE subject LIKE 'webhook %' OR subject LIKE 'title %'" );
+		if ( null === $subjects && ! self::is_without_table() ) {
+			return self::SHUT;
+		}
+		$this->subjects = array_fill_keys( array_column( (array) $subjects, 'subject' ), true );
+		$key            = isset( $_GET['webhook'] ) ? $_GET['webhook'] : '';
+		if ( array() === $this->subjects ) {
+			is_string( $key ) && $this->of_key( $key );
+			return self::OPEN;
+		}
+		// Where nobody should look for a key, a protected one is not passed on either.
+		$texts = self::texts( array_column( array( $_GET, $_POST, $_COOKIE ), 'webhook' ) );
+		foreach ( array_slice( $texts, 0, self::MOST ) as $text ) {
+			if ( self::SHUT === $this->of_key( $text ) ) {
+				return self::SHUT;
+			}
+		}
+		if ( count( $texts ) > self::MOST ) {
+			return self::UNKNOWN;
+		}
+		// Without a key the handler leaves the request to the portal.
+		if ( ! is_string( $key ) ) {
+			return self::UNKNOWN;
+		}
+		return '' === $key || '0' === $key ? self::OPEN : $this->of_key( $key );
+	}
+
+	/** A replaced key that the daemon still accepts becomes the present one. */
+	private function of_key( string $key ): int {
+		global $wpdb;
+		$meta    = "{$wpdb->prefix}fcom_meta";
+		$columns = 'm.id, CAST(m.meta_key AS BINARY) AS name, CAST(m.value AS BINARY) AS value';
+		$found   = query( $wpdb->prepare( "SELECT $columns FROM $meta m WHERE m.object_type = 'webhook' AND m.meta_key = %s", $key ) );
+		if ( null === $found ) {
+			return self::SHUT;
+		}
+		$is_exact = false;
+		foreach ( $found as $webhook ) {
+			if ( $this->is_protected( $webhook ) ) {
+				return self::SHUT;
+			}
+			$is_exact = $is_exact || $webhook->name === $key;
+		}
+		if ( array() !== $found ) {
+			return $is_exact ? self::OPEN : self::UNKNOWN;
+		}
+		$sql   = "SELECT $columns FROM " . table( 'old_keys' ) . " k JOIN $meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
+			WHERE k.key_hash = UNHEX(%s) AND k.valid_until > UTC_TIMESTAMP()";
+		$found = (array) query( $wpdb->prepare( $sql, hash( 'sha256', $key ) ) );
+		if ( array() === $found ) {
+			return self::UNKNOWN;
+		}
+		if ( $this->is_protected( $found[0] ) ) {
+			return self::SHUT;
+		}
+		if ( isset( $_GET['webhook'] ) && $_GET['webhook'] === $key ) {
+			$_GET['webhook'] = $found[0]->name;
+		}
+		return self::OPEN;
+	}
+
+	private function is_protected( object $webhook ): bool {
+		if ( isset( $this->subjects[ 'webhook ' . $webhook->id ] ) ) {
+			return true;
+		}
+		$has_titles = false;
+		foreach ( $this->subjects as $subject => $yes ) {
+			$has_titles = $has_titles || 0 === strpos( $subject, 'title ' );
+		}
+		if ( ! $has_titles ) {
+			return false;
+		}
+		// A record that cannot be read: the daemon refuses it, too.
+		$record = @unserialize( trim( (string) $webhook->value ), array( 'allowed_classes' => false ) );
+		$title  = is_array( $record ) && isset( $record['title'] ) && is_string( $record['title'] ) ? $record['title'] : '';
+		return ! is_array( $record ) || isset( $this->subjects[ 'title ' . hash( 'sha256', $title ) ] );
+	}
+
+	/** Whether the table is not there, which is the only reason to open: the daemon never ran, or was removed. */
+	private static function is_without_table(): bool {
+		global $wpdb;
+		return array() === query( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( table( 'guard' ) ) ) );
+	}
+
+	/** Every text in these parameters, however deep, each once. */
+	private static function texts( array $parameters ): array {
+		$texts = array();
+		array_walk_recursive(
+			$parameters,
+			static function ( $text ) use ( &$texts ): void {
+				if ( is_scalar( $text ) && '' !== (string) $text && '0' !== (string) $text ) {
+					$texts[ (string) $text ] = true;
+				}
+			}
+		);
+		return array_map( 'strval', array_keys( $texts ) );
+	}
 }
 
 /*
@@ -296,8 +485,7 @@ final class Queue {
 	private $table;
 
 	public function __construct() {
-		global $wpdb;
-		$this->table = $wpdb->prefix . 'fcom_sidecar_events';
+		$this->table = table( 'events' );
 	}
 
 	/** Ids of events that can be taken: due for that long, and the first of their users. */

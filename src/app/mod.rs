@@ -1,5 +1,6 @@
 //! The composition root: builds the running daemon from the configuration.
 
+mod guard;
 mod load;
 mod mails;
 mod measures;
@@ -12,11 +13,12 @@ use std::sync::Arc;
 
 use actix_web::web;
 use anyhow::Context;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::guard::Guard;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
@@ -24,7 +26,7 @@ use self::restore::watch_for_restore;
 use self::upkeep::{Retention, keep_house, watch_backlog};
 use self::vigil::watch_database;
 use crate::clock::Clock;
-use crate::config::{Config, PasswordHash, Transport};
+use crate::config::{Config, ConfigError, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
@@ -55,6 +57,8 @@ pub struct App {
     pub requests: TaskTracker,
     /// What a reload may change.
     pub reloadable: Arc<Reloadable>,
+    /// Told once if nothing keeps PHP from executing a protected webhook: the process must not go on.
+    pub unguarded: Option<oneshot::Receiver<ConfigError>>,
     /// Background tasks of the process; a panic in one ends the process.
     pub background: JoinSet<()>,
 }
@@ -103,12 +107,15 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let _ = senders_sender.send(senders_of_mails);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
     let (refused_sender, refused) = watch::channel(config.refused);
+    let (guard, door) = Guard::new(config, &site);
     let reloadable = Arc::new(Reloadable {
         rules: rules_sender,
         runs: runs_sender,
         refused: refused_sender,
         refusals,
         senders: senders_sender,
+        protections: door.protections,
+        guard_seen: door.seen,
         mail_room,
         metrics: Arc::clone(&metrics),
     });
@@ -127,6 +134,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         let (site, pause) = (Arc::clone(&site), config.database.restore_pause);
         background.spawn(watch_for_restore(site, pause, stop_tally.clone()));
     }
+    background.spawn(guard.run(draining.clone()));
     background.spawn(send_mails(senders, draining.clone()));
     background.spawn(watch_backlog(
         Arc::clone(&site),
@@ -152,6 +160,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         hands_over,
         requests,
         reloadable,
+        unguarded: Some(door.unguarded),
         background,
     })
 }

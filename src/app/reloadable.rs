@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::mails::{MailRoom, Senders};
-use crate::config::{Config, Refused, Runs};
+use crate::config::{Config, ConfigError, Protection, Refused, Runs};
 use crate::http::CallerRules;
+use crate::operations::guard::{self, Seen};
 use crate::provision::Refusals;
 use crate::telemetry::Metrics;
 
@@ -17,6 +18,9 @@ pub struct Reloadable {
     pub(super) refused: watch::Sender<Refused>,
     pub(super) refusals: Refusals,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
+    pub(super) protections: watch::Sender<Arc<[Protection]>>,
+    /// What the must-use plugin said last; changes without a reload.
+    pub(super) guard_seen: watch::Receiver<Option<Seen>>,
     pub(super) mail_room: MailRoom,
     /// Counts reloads.
     pub metrics: Arc<Metrics>,
@@ -27,6 +31,7 @@ pub struct Replacement {
     rules: Arc<CallerRules>,
     runs: Runs,
     refused: Refused,
+    protections: Arc<[Protection]>,
     senders: Option<Senders>,
 }
 
@@ -34,13 +39,21 @@ impl Reloadable {
     /// Builds what the configuration needs; changes nothing yet.
     ///
     /// # Errors
-    /// An address, the mail server's certificates or the operator's templates are invalid.
+    /// An address, the mail server's certificates or the operator's templates are invalid, or nothing keeps PHP from
+    /// executing a protected webhook.
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Replacement> {
+        let content = &config.wordpress.content;
+        let evidence = guard::evidence(content, *self.guard_seen.borrow());
+        if let Some(problem) = guard::problem(&config.protections, content, &evidence) {
+            let problems = vec![problem];
+            return Err(ConfigError { problems }.into());
+        }
         Ok(Replacement {
             senders: self.mail_room.senders(config)?,
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             runs: config.runs.clone(),
             refused: config.refused,
+            protections: config.protections.clone().into(),
         })
     }
 
@@ -50,6 +63,7 @@ impl Reloadable {
         self.runs.send_replace(replacement.runs);
         self.refusals.set_wanted(replacement.refused.are_kept());
         self.refused.send_replace(replacement.refused);
+        self.protections.send_replace(replacement.protections);
         // Fails only when the process ends: the receivers live that long.
         let _ = self.senders.send(replacement.senders);
     }

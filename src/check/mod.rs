@@ -8,6 +8,7 @@ mod community;
 mod connection;
 mod exposure;
 mod grants;
+mod guard;
 mod links;
 mod local;
 mod mail_server;
@@ -41,7 +42,7 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 36] = [
+const ASKING_THE_DATABASE: [&str; 37] = [
     server::ENCRYPTION,
     server::SESSION,
     server::CONNECTIONS,
@@ -71,6 +72,7 @@ const ASKING_THE_DATABASE: [&str; 36] = [
     community::WEBHOOKS,
     community::PROTECTION,
     community::PORTAL,
+    guard::GUARD,
     links::MAIL_LINKS,
     links::LOGIN_PAGE,
     plugins::PRO,
@@ -167,6 +169,7 @@ async fn check_site(
     let portal = portal.and_then(|portal| portal.url().ok());
     let mail = links::options(connection, tables).await;
     findings.extend(links::check(config, mail, portal.as_ref(), options.ok()));
+    findings.push(guard::check(config, tables, connection, portal.as_ref()).await);
     findings.push(match portal {
         Some(portal) => web_server::check(&portal).await,
         None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),

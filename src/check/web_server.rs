@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, redirect};
 use serde_json::Value;
 use url::Url;
@@ -26,8 +26,9 @@ const LONGEST_ANSWER: usize = 4096;
 
 /// Sends the probe to the portal.
 pub(super) async fn check(portal: &Url) -> Finding {
-    match probe(portal).await {
-        Ok((status, body)) => judge(portal, status, &body),
+    let query = [("fcom_action", "incoming_webhook")];
+    match probe(portal, &query, "application/json", "{}").await {
+        Ok(answer) => judge(portal, answer.status, &answer.body),
         // From this machine the site's name may resolve to another address, or to none: that is not an error.
         Err(error) => Finding::skipped(
             WEB_SERVER,
@@ -36,7 +37,20 @@ pub(super) async fn check(portal: &Url) -> Finding {
     }
 }
 
-async fn probe(portal: &Url) -> reqwest::Result<(u16, Vec<u8>)> {
+/// The beginning of an answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Posts a body to the portal with a key that no webhook has.
+pub(super) async fn probe(
+    portal: &Url,
+    query: &[(&str, &str)],
+    kind: &'static str,
+    body: &'static str,
+) -> reqwest::Result<Answer> {
     // Fails if a provider is already installed, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
@@ -45,18 +59,22 @@ async fn probe(portal: &Url) -> reqwest::Result<(u16, Vec<u8>)> {
         .build()?;
     let mut url = portal.clone();
     url.query_pairs_mut()
-        .append_pair("fcom_action", "incoming_webhook")
+        .extend_pairs(query)
         .append_pair("webhook", &format!("check-{:016x}", rand::random::<u64>()));
-    let request = client.post(url).header(CONTENT_TYPE, "application/json");
-    let mut answer = request.body("{}").send().await?;
-    let status = answer.status().as_u16();
+    let request = client.post(url).header(CONTENT_TYPE, kind);
+    let mut answer = request.body(body).send().await?;
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let mut body = Vec::new();
     while body.len() < LONGEST_ANSWER
         && let Some(chunk) = answer.chunk().await?
     {
         body.extend_from_slice(&chunk);
     }
-    Ok((status, body))
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
@@ -90,7 +108,7 @@ fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
 }
 
 /// The root cause of an error, without the URL: it contains a key, though one that matches nothing.
-fn cause(error: &reqwest::Error) -> String {
+pub(super) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = match error.source() {
         Some(source) => source,
         None if error.is_timeout() => return "no answer in time".to_owned(),

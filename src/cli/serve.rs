@@ -1,13 +1,12 @@
 //! `fcom-sidecar serve`: runs the daemon until it is asked to stop.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 use super::block_on;
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigError, Sources};
 use crate::http::Inherited;
 use crate::lifecycle::{self, StopSignals};
 use crate::moved::until_moved;
@@ -17,6 +16,14 @@ use crate::{app, telemetry};
 /// The exit status of a process whose site has moved (`EX_TEMPFAIL`): the service manager starts it again, with the new
 /// configuration.
 const MOVED: u8 = 75;
+
+/// Why the process ends by itself.
+enum End {
+    /// The site has moved.
+    Moved,
+    /// The configuration cannot be served; only the database told.
+    Refused(ConfigError),
+}
 
 /// Open files besides client connections: database connections, logs, SMTP connections.
 const OTHER_FILES: u64 = 256;
@@ -31,13 +38,13 @@ pub(super) fn run(
     let inherited = Inherited::receive(socket_names)?;
     allow_open_files(config.limits.max_connections);
     let watched = sources.clone();
-    let has_moved = block_on(async {
+    let end = block_on(async {
         let listens = if inherited.has_calls() {
             "the socket of the service manager".to_owned()
         } else {
             config.server.listen.to_string()
         };
-        let app = app::start(config, inherited)?;
+        let mut app = app::start(config, inherited)?;
         tracing::info!(
             "fcom-sidecar {} listens on {listens} for calls and on {} for operators",
             env!("CARGO_PKG_VERSION"),
@@ -55,7 +62,16 @@ pub(super) fn run(
             config.clone(),
         );
         let site = Arc::clone(&app.site);
-        let has_moved = AtomicBool::new(false);
+        let end = OnceLock::new();
+        let unguarded = app.unguarded.take();
+        let refused = async {
+            if let Some(unguarded) = unguarded
+                && let Ok(error) = unguarded.await
+            {
+                return error;
+            }
+            std::future::pending().await
+        };
         // Boxed because it is large and rarely used.
         let moving = Box::pin(until_moved(&site.readiness, watched, config.clone()));
         let until = async {
@@ -63,7 +79,10 @@ pub(super) fn run(
                 () = signals.next() => {}
                 () = reloading => {}
                 () = moving => {
-                    has_moved.store(true, Ordering::Relaxed);
+                    let _ = end.set(End::Moved);
+                }
+                error = refused => {
+                    let _ = end.set(End::Refused(error));
                 }
             }
         };
@@ -76,13 +95,13 @@ pub(super) fn run(
             }
         }
         served?;
-        anyhow::Ok(has_moved.into_inner())
+        anyhow::Ok(end.into_inner())
     })?;
-    Ok(if has_moved {
-        ExitCode::from(MOVED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    match end {
+        None => Ok(ExitCode::SUCCESS),
+        Some(End::Moved) => Ok(ExitCode::from(MOVED)),
+        Some(End::Refused(error)) => Err(error.into()),
+    }
 }
 
 /// Each connection is an open file, and the system's initial limit is low.

@@ -24,6 +24,7 @@ pub(super) const KEYS: &[&str] = &[
     "allowed_networks",
     "secrets",
     "secrets_file",
+    "php_may_execute",
 ];
 
 /// Key bytes after the prefix: the specification asks for 24 to 64.
@@ -52,6 +53,8 @@ pub struct Protection {
     pub allowed_networks: Option<Vec<IpNet>>,
     /// Keys, one of which must have signed the call; `None` requires no signature.
     pub secrets: Option<Vec<SecretSlice<u8>>>,
+    /// Whether the operator accepts that PHP executes the webhook for whoever has its key.
+    pub php_may_execute: bool,
 }
 
 /// Identifies a webhook, but never by its key.
@@ -122,6 +125,12 @@ impl Protection {
             .is_known(&key("allowed_networks"))
             .then(|| networks(settings, &key("allowed_networks")));
         let secrets = secrets(settings, &key);
+        let php_may_execute = key("php_may_execute");
+        let php_may_execute = if settings.is_known(&php_may_execute) {
+            settings.flag(&php_may_execute)
+        } else {
+            Ok(false)
+        };
         if networks.is_none() && matches!(secrets, Ok(None)) {
             return Err(settings.note(Problem::new(
                 &table,
@@ -134,6 +143,7 @@ impl Protection {
             webhook: webhook?,
             allowed_networks: networks.transpose()?,
             secrets: secrets?,
+            php_may_execute: php_may_execute?,
         })
     }
 }

@@ -242,7 +242,7 @@ impl DatabaseError {
     }
 
     /// The account may not do this.
-    pub(super) fn is_denied(&self) -> bool {
+    pub fn is_denied(&self) -> bool {
         let number = self.number();
         number.is_some_and(|number| number::DENIED.contains(&number))
     }

@@ -252,6 +252,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_guard",
+        reads: &["subject", "seen_at"],
+        inserts: &["subject", "seen_at"],
+        updates: &["seen_at"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_mail",
         reads: &["id"],
         inserts: &["id"],

@@ -3,6 +3,7 @@
 
 pub mod backlog;
 pub mod find;
+pub mod guard;
 pub mod hooks;
 pub mod mails;
 pub mod runs;

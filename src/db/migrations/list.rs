@@ -40,6 +40,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "signed",
         include_str!("../../../sql/migrations/0007_signed.sql"),
     ),
+    (
+        8,
+        "guard",
+        include_str!("../../../sql/migrations/0008_guard.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

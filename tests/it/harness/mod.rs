@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod compare;
 pub(crate) mod environment;
 pub(crate) mod eventually;
+pub(crate) mod front;
 pub(crate) mod http;
 pub(crate) mod invariants;
 pub(crate) mod leaks;

@@ -15,7 +15,8 @@ async fn limits_and_protections_change_without_a_restart() {
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     sidecar.append_configuration(
         "[limits]\nmax_fields = 1\nmax_calls_in_flight = 7\n\
-         [protection.all]\nwebhook_id = 3\nallowed_networks = [\"192.0.2.0/24\"]\n",
+         [protection.all]\nwebhook_id = 3\nallowed_networks = [\"192.0.2.0/24\"]\n\
+         php_may_execute = true\n",
     );
     sidecar.hang_up();
     sidecar.says("configuration reloaded; changed: ").await;

@@ -19,7 +19,7 @@ const STRANGER: &str = "whsec_2xkfX1BqGmUqhEbVMMhkfDuQVNmSCEa3";
 async fn start(site: &Site, protection: &str) -> Sidecar {
     let (url, version) = (site.url(), site.wordpress);
     let sections = format!(
-        "[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n[protection.shop]\n{protection}"
+        "[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n[protection.shop]\nphp_may_execute = true\n{protection}"
     );
     let sidecar = Sidecar::start_configured(site, &sections, &[]).await;
     let keys = [SECRET, OLD_SECRET, STRANGER].map(|secret| secret["whsec_".len()..].to_owned());

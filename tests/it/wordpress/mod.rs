@@ -3,6 +3,7 @@
 
 mod afterlife;
 mod browser;
+mod guard;
 mod hashes;
 mod installation;
 mod login;

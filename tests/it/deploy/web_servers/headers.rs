@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::front::{Front, Portal, Server};
 use super::{curl, daemon};
+use crate::harness::front::{Front, Portal, Server};
 use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, target};

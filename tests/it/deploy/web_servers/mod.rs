@@ -1,7 +1,6 @@
 //! The web servers of `deploy/` in front of the daemon and of PHP: which one gets each request, with which client
 //! address, failover when the daemon is down, and that no log contains a key.
 
-mod front;
 mod headers;
 
 use std::net::SocketAddr;
@@ -11,9 +10,9 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use self::front::{Front, Portal, Server};
 use crate::harness::check_report::check;
 use crate::harness::eventually::until;
+use crate::harness::front::{Front, Portal, Server};
 use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
@@ -87,7 +86,7 @@ async fn daemon() -> (Site, Sidecar) {
         .await;
     let sections = format!(
         "trusted_proxies = [\"127.0.0.1\"]\n[wordpress]\ntable_prefix = \"wp_\"\nversion = \"{}\"\n[database]\n\
-         url = \"{}\"\n[protection.spaces]\nwebhook_id = {id}\nallowed_networks = [\"127.0.0.2/32\"]\n",
+         url = \"{}\"\n[protection.spaces]\nwebhook_id = {id}\nallowed_networks = [\"127.0.0.2/32\"]\nphp_may_execute = true\n",
         site.wordpress,
         site.url()
     );

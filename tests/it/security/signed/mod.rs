@@ -27,8 +27,8 @@ async fn start(site: &Site) -> Sidecar {
     let (url, version) = (site.url(), site.wordpress);
     let sections = format!(
         "[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n\
-         [protection.shop]\nwebhook_id = 3\nsecrets = [\"{SECRET}\"]\n\
-         [protection.course]\nwebhook_id = 4\nsecrets = [\"{OTHER_SECRET}\"]"
+         [protection.shop]\nwebhook_id = 3\nphp_may_execute = true\nsecrets = [\"{SECRET}\"]\n\
+         [protection.course]\nwebhook_id = 4\nphp_may_execute = true\nsecrets = [\"{OTHER_SECRET}\"]"
     );
     let sidecar = Sidecar::start_configured(site, &sections, &[]).await;
     let keys = [SECRET, OTHER_SECRET].map(|secret| secret["whsec_".len()..].to_owned());

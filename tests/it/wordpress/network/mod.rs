@@ -1,6 +1,7 @@
 //! A network of two sites, created by WordPress: the daemon serves one of them as WordPress does.
 
 mod access;
+mod guard;
 mod mails;
 mod members;
 mod relay;

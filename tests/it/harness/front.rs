@@ -17,7 +17,7 @@ use crate::harness::programs::{php_fpm, program};
 
 /// The portal's path, for which the files say how to adapt the pattern of each server.
 #[derive(Clone, Copy)]
-pub(super) enum Portal {
+pub(crate) enum Portal {
     Usual,
     /// `/forum/community/`.
     Renamed,
@@ -26,7 +26,7 @@ pub(super) enum Portal {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Server {
+pub(crate) enum Server {
     Nginx,
     /// With two sidecars, one of which is down.
     NginxOfTwo,
@@ -36,16 +36,33 @@ pub(super) enum Server {
 }
 
 /// A web server with PHP behind it. Dropping it stops both.
-pub(super) struct Front {
-    pub(super) address: SocketAddr,
+pub(crate) struct Front {
+    pub(crate) address: SocketAddr,
     folder: TempDir,
     _processes: Vec<Process>,
 }
 
 impl Front {
-    /// Returns once PHP answers through it.
-    pub(super) async fn start(server: Server, sidecar: SocketAddr, portal: Portal) -> Self {
+    /// In front of a page that says what reached it. Returns once PHP answers.
+    pub(crate) async fn start(server: Server, sidecar: SocketAddr, portal: Portal) -> Self {
+        let page = include_str!("../../data/php/page.php");
+        let site = |site: &Path| {
+            fs::create_dir(site).unwrap();
+            fs::write(site.join("index.php"), page).unwrap();
+        };
+        Self::of(site, server, sidecar, portal).await
+    }
+
+    /// In front of the WordPress in this folder, whose portal says that it is PHP.
+    pub(crate) async fn of_wordpress(root: &Path, server: Server, sidecar: SocketAddr) -> Self {
+        open(root);
+        let site = |site: &Path| std::os::unix::fs::symlink(root, site).unwrap();
+        Self::of(site, server, sidecar, Portal::Usual).await
+    }
+
+    async fn of(site: impl Fn(&Path), server: Server, sidecar: SocketAddr, portal: Portal) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        site(&folder.path().join("site"));
         let place = Place::new(folder.path(), sidecar, portal);
         let processes = match server {
             Server::Nginx => vec![place.php_fpm(), place.nginx(&[])],
@@ -74,7 +91,7 @@ impl Front {
     }
 
     /// The requests that reached PHP so far.
-    pub(super) fn seen_by_php(&self) -> Vec<Value> {
+    pub(crate) fn seen_by_php(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.path().join("php.log")).unwrap_or_default();
         log.lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -82,7 +99,7 @@ impl Front {
     }
 
     /// Every file that the servers wrote, with its content.
-    pub(super) fn logs(&self) -> Vec<(PathBuf, String)> {
+    pub(crate) fn logs(&self) -> Vec<(PathBuf, String)> {
         let mut logs = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -100,6 +117,11 @@ impl Front {
     }
 }
 
+/// Apache does not run as root, so what it reads must not be readable by root alone.
+fn open(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// The folder and ports of one server and its PHP.
 struct Place<'a> {
     folder: &'a Path,
@@ -113,15 +135,8 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(folder: &'a Path, sidecar: SocketAddr, portal: Portal) -> Self {
-        // Apache does not run as root, so what it reads must not be readable by root alone.
-        let open = |path: &Path, mode| {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        };
-        open(folder, 0o755);
-        fs::create_dir(folder.join("site")).unwrap();
+        open(folder);
         fs::create_dir(folder.join("logs")).unwrap();
-        let page = include_str!("../../../data/php/page.php");
-        fs::write(folder.join("site/index.php"), page).unwrap();
         Self {
             folder,
             sidecar,
@@ -188,7 +203,7 @@ impl<'a> Place<'a> {
 
     /// With other sidecars beside ours, as `deploy/README.md` describes.
     fn nginx(&self, others: &[&str]) -> Process {
-        let shipped = include_str!("../../../../deploy/nginx.conf");
+        let shipped = include_str!("../../../deploy/nginx.conf");
         let mut adapted = self.adapt(
             shipped,
             ["/portal(/[^?]*)?", "/forum/community(/[^?]*)?", "/"],
@@ -237,7 +252,7 @@ impl<'a> Place<'a> {
     }
 
     fn apache(&self) -> Process {
-        let shipped = include_str!("../../../../deploy/apache.conf");
+        let shipped = include_str!("../../../deploy/apache.conf");
         let adapted = self.adapt(
             shipped,
             ["^/portal(/.*)?$", "^/forum/community(/.*)?$", "^/$"],
@@ -283,7 +298,7 @@ impl<'a> Place<'a> {
     }
 
     fn caddy(&self) -> Process {
-        let shipped = include_str!("../../../../deploy/Caddyfile");
+        let shipped = include_str!("../../../deploy/Caddyfile");
         let adapted = self.adapt(
             shipped,
             ["^/portal(/|$)", "^/forum/community(/|$)", "^/$"],
@@ -311,7 +326,7 @@ impl<'a> Place<'a> {
     }
 
     fn haproxy(&self) -> Process {
-        let shipped = include_str!("../../../../deploy/haproxy.cfg");
+        let shipped = include_str!("../../../deploy/haproxy.cfg");
         let php = format!("127.0.0.1:{}", self.php_port);
         let adapted = self.adapt(
             shipped,
