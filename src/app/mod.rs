@@ -39,6 +39,9 @@ use crate::provision::{
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
+/// The connections of the public listener that the server has at least.
+const LEAST_ROOMS: usize = 512;
+
 /// A daemon whose listeners are bound; run it with [`crate::lifecycle::serve`].
 pub struct App {
     /// Both servers.
@@ -77,10 +80,14 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let (refusals, recording) = Refusals::new(Arc::clone(&site), config.refused.are_kept());
+    // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
+    let max_rooms = LEAST_ROOMS.max(2 * limits.max_calls_in_flight);
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::clone(&calls),
         places: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
+        rooms: Arc::new(Semaphore::new(max_rooms)),
+        max_rooms,
         max_places: limits.max_calls_in_flight,
         runtime: calls.runtime.clone(),
         tasks: calls.tasks.clone(),
@@ -119,7 +126,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         mail_room,
         metrics: Arc::clone(&metrics),
     });
-    let servers = http::bind(front, &config.server, limits.max_connections, inherited)?;
+    let servers = http::bind(front, &config.server, limits, inherited)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();

@@ -9,6 +9,7 @@ use super::settings::Settings;
 
 pub(super) const KEYS: &[&str] = &[
     "limits.max_body_bytes",
+    "limits.max_body_bytes_in_flight",
     "limits.max_fields",
     "limits.max_calls_in_flight",
     "limits.max_connections",
@@ -23,6 +24,8 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Limits {
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Memory for all requests that arrive or are not answered, in bytes; room for two of the largest at least.
+    pub max_body_bytes_in_flight: usize,
     /// The most form fields in one body.
     pub max_fields: usize,
     /// The most calls executed at the same time; further ones are refused with a time to retry.
@@ -42,6 +45,7 @@ pub struct Limits {
 impl Limits {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let max_body_bytes = settings.number("limits.max_body_bytes", 1..=1 << 30);
+        let in_flight = settings.number("limits.max_body_bytes_in_flight", 1..=1 << 40);
         let max_fields = settings.number("limits.max_fields", 1..=1_000_000);
         let max_calls_in_flight = settings.number("limits.max_calls_in_flight", 1..=100_000);
         let max_connections = settings.number("limits.max_connections", 1..=1_000_000);
@@ -50,8 +54,10 @@ impl Limits {
         let per_webhook = settings.number("limits.calls_per_second_per_webhook", 0..=1_000_000);
         let unknown_keys =
             settings.number("limits.unknown_keys_per_minute_per_client", 0..=1_000_000);
+        let max_body_bytes = max_body_bytes?;
         Ok(Self {
-            max_body_bytes: max_body_bytes?,
+            max_body_bytes,
+            max_body_bytes_in_flight: in_flight?.max(2 * max_body_bytes),
             max_fields: max_fields?,
             max_calls_in_flight: max_calls_in_flight?,
             max_connections: max_connections?,

@@ -1,7 +1,5 @@
 //! Reads the body of a call: checks its type and limits and parses its fields.
 
-use std::time::Duration;
-
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -19,8 +17,6 @@ use crate::outcome::Outcome;
 
 /// Header with a call's signatures, as in the Standard Webhooks specification.
 pub(super) const SIGNATURE: &str = "webhook-signature";
-/// Time limit for a body to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body that has been read.
 pub(super) struct Form {
@@ -66,50 +62,30 @@ pub(super) async fn read_form(
         .and_then(|text| text.parse().ok())
         .is_some_and(|length: usize| length > rules.max_body_bytes)
     {
-        return Err(too_large(replies));
+        return Err(replies.too_large());
     }
     let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
-    let reading = async {
-        if is_multipart && !keep {
-            let fields = read_multipart_form(request, payload, rules, replies).await?;
-            return Ok(Form { fields, raw: None });
-        }
-        let body = read_body(payload, rules.max_body_bytes, replies).await?;
-        let fields = if is_multipart {
-            let whole = stream::iter([Ok(Bytes::copy_from_slice(&body))]);
-            read_multipart_form(request, whole, rules, replies).await?
-        } else {
-            Fields::parse_urlencoded(&body, rules.max_fields)
-                .map_err(|_| too_many_fields(replies, rules.max_fields))?
-        };
-        Ok(Form {
-            fields,
-            raw: keep.then_some(body),
-        })
-    };
-    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(form) => form,
-        Err(_) => Err(invalid(
-            replies,
-            StatusCode::REQUEST_TIMEOUT,
-            "The body did not arrive in time",
-        )),
+    if is_multipart && !keep {
+        let fields = read_multipart_form(request, payload, rules, replies).await?;
+        return Ok(Form { fields, raw: None });
     }
+    let body = Bytes::from(read_body(payload, rules.max_body_bytes, replies).await?);
+    let fields = if is_multipart {
+        let whole = stream::iter([Ok(body.clone())]);
+        read_multipart_form(request, whole, rules, replies).await?
+    } else {
+        Fields::parse_urlencoded(&body, rules.max_fields)
+            .map_err(|_| too_many_fields(replies, rules.max_fields))?
+    };
+    Ok(Form {
+        fields,
+        raw: keep.then(|| body.into()),
+    })
 }
 
-/// Drains the body from the connection and discards it, so that the response reaches a caller that is still sending and
-/// the next request can follow. If the body is too large or too slow, draining stops and the connection is closed.
-pub(super) async fn skip_body(mut payload: web::Payload, rules: &CallerRules) {
-    let skipping = async {
-        let mut length = 0;
-        while let Some(Ok(chunk)) = payload.next().await {
-            length += chunk.len();
-            if length > rules.max_body_bytes {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(BODY_TIMEOUT, skipping).await;
+/// Discards the body, so that the next request can follow.
+pub(super) async fn skip_body(mut payload: web::Payload) {
+    while let Some(Ok(_)) = payload.next().await {}
 }
 
 async fn read_multipart_form(
@@ -125,7 +101,7 @@ async fn read_multipart_form(
     read_multipart(Multipart::new(request.headers(), payload), limits)
         .await
         .map_err(|error| match error {
-            MultipartError::TooLarge => too_large(replies),
+            MultipartError::TooLarge => replies.too_large(),
             MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
             MultipartError::Malformed(_) => invalid(
                 replies,
@@ -145,16 +121,11 @@ async fn read_body(
         let chunk =
             chunk.map_err(|_| invalid(replies, StatusCode::BAD_REQUEST, "The body broke off"))?;
         if body.len() + chunk.len() > limit {
-            return Err(too_large(replies));
+            return Err(replies.too_large());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-fn too_large(replies: Replies) -> Refused {
-    let status = StatusCode::PAYLOAD_TOO_LARGE;
-    replies.refuse(Outcome::TooLarge, status, "The body is too large")
 }
 
 fn too_many_fields(replies: Replies, limit: usize) -> Refused {

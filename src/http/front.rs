@@ -14,6 +14,9 @@ use crate::provision::{Calls, Refusals};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
+/// The user of this machine who opened a connection to a Unix socket.
+pub(super) struct LocalUser(pub(super) u32);
+
 /// Everything a handler needs to carry a request from its listener to the site, and the rules that apply to callers. One
 /// per process.
 pub struct Front {
@@ -35,6 +38,10 @@ pub struct Front {
     pub hands_over: bool,
     /// The keys of all webhooks, for clients that guess.
     pub known_keys: KnownKeys,
+    /// The public listener's connections that the server may have at once.
+    pub rooms: Arc<Semaphore>,
+    /// The number of these connections; others wait for one to end.
+    pub max_rooms: usize,
     /// Requests in progress.
     pub requests: TaskTracker,
     /// Limits the log to one refusal for overload a second.
@@ -50,6 +57,11 @@ pub struct Front {
 }
 
 impl Front {
+    /// Whether so many connections are open that none should be kept for a next request.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.rooms.available_permits() < self.max_rooms - self.max_rooms / 4
+    }
+
     /// Runs database work to completion, even if the client disconnects, on the main runtime, which owns the
     /// connections. `None` if the work panicked or the process is exiting.
     pub(super) async fn on_main_runtime<T: Send + 'static>(

@@ -4,11 +4,10 @@
 //! and a key that opens a webhook is never refused for the guesses of others.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::provision::WebhookKey;
@@ -17,18 +16,25 @@ use crate::site::Site;
 /// A webhook that is younger than this may be taken for a guess, and a deleted one for good.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
-/// The keys of all webhooks, as hashes, read when a guesser makes them necessary.
+/// The pause between two readings for long bodies.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The keys of all webhooks, as hashes, read when a guesser or a long body makes them necessary.
 pub struct KnownKeys {
     site: Arc<Site>,
     /// The main runtime, which owns the database connections.
     runtime: Handle,
-    read: Mutex<Read>,
+    last: Mutex<Reading>,
+    /// Held while the keys are read.
+    reading: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct Read {
-    hashes: HashSet<[u8; 32]>,
-    asked: Option<Instant>,
+#[derive(Clone, Default)]
+struct Reading {
+    hashes: Arc<HashSet<[u8; 32]>>,
+    /// When it began.
+    began: Option<Instant>,
+    failed: bool,
 }
 
 impl KnownKeys {
@@ -37,29 +43,68 @@ impl KnownKeys {
         Self {
             site,
             runtime,
-            read: Mutex::default(),
+            last: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
         }
     }
 
     /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
     /// said last holds.
     pub(super) async fn contains(&self, key: &WebhookKey) -> bool {
-        let hash = key.hash();
-        let mut read = self.read.lock().await;
-        if read.asked.is_none_or(|at| at.elapsed() >= FRESH_FOR) {
-            let site = Arc::clone(&self.site);
-            let asking = self.runtime.spawn(async move {
-                let (statements, now) = (&site.statements, site.clock.now());
-                let hashes = site.pool.work(async |connection| {
-                    old_keys::all_valid(connection, statements, now).await
-                });
-                hashes.await
-            });
-            if let Ok(Ok(hashes)) = asking.await {
-                read.hashes = hashes;
+        let is_fresh = |last: &Reading| last.began.is_some_and(|at| at.elapsed() < FRESH_FOR);
+        let mut last = self.last();
+        if !is_fresh(&last) {
+            let _reading = self.reading.lock().await;
+            last = self.last();
+            if !is_fresh(&last) {
+                last = self.read().await;
             }
-            read.asked = Some(Instant::now());
         }
-        read.hashes.contains(&hash)
+        last.hashes.contains(&key.hash())
+    }
+
+    /// Whether the key opens a webhook, or may open one: a key that is not known is asked for again, so that a webhook
+    /// of this moment has its calls. Those who wait share one question, at most one each second. While the database does
+    /// not answer, nobody can say.
+    ///
+    /// Whoever guesses learns nothing here that the answer to a short call would not tell.
+    pub(super) async fn may_open(&self, key: &WebhookKey) -> bool {
+        let (hash, since) = (key.hash(), Instant::now());
+        if self.last().hashes.contains(&hash) {
+            return true;
+        }
+        let _reading = self.reading.lock().await;
+        let mut last = self.last();
+        if last.began.is_none_or(|at| at < since) {
+            let wait = last.began.map(|at| PAUSE.saturating_sub(at.elapsed()));
+            tokio::time::sleep(wait.unwrap_or_default()).await;
+            last = self.read().await;
+        }
+        last.failed || last.hashes.contains(&hash)
+    }
+
+    fn last(&self) -> Reading {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    async fn read(&self) -> Reading {
+        let began = Some(Instant::now());
+        let site = Arc::clone(&self.site);
+        let asking = self.runtime.spawn(async move {
+            let (statements, now) = (&site.statements, site.clock.now());
+            let hashes = site
+                .pool
+                .work(async |connection| old_keys::all_valid(connection, statements, now).await);
+            hashes.await
+        });
+        let hashes = asking.await.ok().and_then(Result::ok);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Reading {
+            failed: hashes.is_none(),
+            hashes: hashes.map_or_else(|| Arc::clone(&last.hashes), Arc::new),
+            began,
+        };
+        last.clone()
     }
 }

@@ -2,9 +2,12 @@
 //! site's web server, the other one serves operators.
 
 mod admin;
+mod arrival;
+mod budget;
 mod client;
 pub mod fields;
 mod form;
+mod framing;
 mod front;
 mod inherited;
 mod known_keys;
@@ -17,11 +20,13 @@ mod rules;
 mod server;
 mod signed;
 mod trace;
+mod unread;
 mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
 pub use front::Front;
+use front::LocalUser;
 pub use inherited::{Inherited, InheritedError};
 pub use known_keys::KnownKeys;
 pub use limits::Limiter;

@@ -92,6 +92,22 @@ impl Replies {
         refused
     }
 
+    /// 413.
+    pub(super) fn too_large(self) -> Refused {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        self.refuse(Outcome::TooLarge, status, "The body is too large")
+    }
+
+    /// 408.
+    pub(super) fn too_slow(self) -> Refused {
+        let status = StatusCode::REQUEST_TIMEOUT;
+        self.refuse(
+            Outcome::InvalidRequest,
+            status,
+            "The body did not arrive in time",
+        )
+    }
+
     /// 429.
     pub(super) fn too_many(self, message: &str, wait: Duration) -> Refused {
         let status = StatusCode::TOO_MANY_REQUESTS;

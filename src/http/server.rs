@@ -1,15 +1,30 @@
 //! Binds and configures the two listeners.
 
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
+use actix_server::{GracefulShutdownSignal, ServerBuilder};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, boxed, fn_service, map_config,
+};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
 
+use super::arrival::{Connection, Door};
+use super::budget::Budget;
 use super::inherited::Socket;
 use super::request_id::name_request;
-use super::{Front, Inherited, admin, webhook};
-use crate::config::{Listen, Server as Listeners};
+use super::{Front, Inherited, LocalUser, admin, webhook};
+use crate::config::{Limits, Listen, Server as Listeners};
 use crate::listen::{self, ListenError};
 
 /// Both servers, bound and ready to be awaited.
@@ -20,73 +35,205 @@ pub struct Bound {
     pub admin: Server,
 }
 
-/// Time limit for a request's head to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the public listener keeps a connection for a next request. The other one keeps none.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a caller may take to receive a response while it still sends.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// The admin listener's connections that its server may have at once.
+const ADMIN_ROOMS: usize = 256;
+/// The memory for requests on the admin listener, in bytes.
+const ADMIN_BUDGET: usize = 4 << 20;
 
-// A macro, because the two servers have different, unnameable types.
-macro_rules! configured {
-    ($server:expr, $inherited:expr, $listen:expr, $key:literal, $listeners:expr) => {{
-        let server = $server
-            .disable_signals()
-            .client_request_timeout(HEAD_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
-            .shutdown_timeout($listeners.shutdown.as_secs());
-        let bound = match ($inherited, $listen) {
-            (Some(Socket::Tcp(socket)), _) => server.listen(socket),
-            (Some(Socket::Unix(socket)), _) => server.listen_uds(socket),
-            (None, Listen::Tcp(address)) => server.bind(address),
-            (None, Listen::Unix(path)) => listen::open_socket(path, $listeners.socket_mode)
-                .and_then(|listener| server.listen_uds(listener)),
-        };
-        let refused = |source| ListenError::new($key, $listen, source);
-        bound.map_err(refused)?.run()
-    }};
-}
-
-/// Binds both listeners, unless their sockets are inherited. `max_connections` is the public listener's limit.
+/// Binds both listeners, unless their sockets are inherited. The limits are the public listener's.
 ///
 /// # Errors
 /// An address is taken or not allowed.
 pub fn bind(
     front: web::Data<Front>,
     listeners: &Listeners,
-    max_connections: usize,
+    limits: &Limits,
     inherited: Inherited,
 ) -> Result<Bound, ListenError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
-    let public = HttpServer::new(move || {
+    let app = move || {
         App::new()
             .app_data(shared.clone())
             .wrap(from_fn(name_request))
             .default_service(web::to(webhook::handle))
-    })
-    .workers(workers)
+    };
+    let door = Arc::new(Door {
+        budget: Budget::new(limits.max_body_bytes_in_flight),
+        rooms: Arc::clone(&front.rooms),
+        front: front.clone(),
+        is_public: true,
+    });
     // The server's own limit applies to each worker.
-    .max_connections(max_connections.div_ceil(workers));
-    let public = configured!(
-        public,
+    let builder = builder(listeners, workers)
+        .max_concurrent_connections(limits.max_connections.div_ceil(workers));
+    let stopping = builder.graceful_shutdown_signal();
+    let keep_alive = KeepAlive::Timeout(KEEP_ALIVE);
+    let tcp = (door.clone(), stopping.clone(), app.clone());
+    let public = open(
+        builder,
         inherited.calls,
         &listeners.listen,
         "server.listen",
-        listeners
-    );
-    let admin = HttpServer::new(move || {
+        listeners.socket_mode,
+        move || {
+            let (door, stopping, app) = tcp.clone();
+            service(door, stopping, keep_alive, tcp_peer, app())
+        },
+        move || service(door.clone(), stopping.clone(), keep_alive, unix_peer, app()),
+    )?;
+
+    let shared = front.clone();
+    let app = move || {
         App::new()
-            .app_data(front.clone())
+            .app_data(shared.clone())
             .wrap(from_fn(admin::check_host))
             .wrap(from_fn(name_request))
             .configure(admin::configure)
             .default_service(web::to(admin::not_found))
-    })
-    .workers(1);
-    let admin = configured!(
-        admin,
+    };
+    let door = Arc::new(Door {
+        budget: Budget::new(ADMIN_BUDGET),
+        rooms: Arc::new(Semaphore::new(ADMIN_ROOMS)),
+        front,
+        is_public: false,
+    });
+    let builder = self::builder(listeners, 1);
+    let stopping = builder.graceful_shutdown_signal();
+    let tcp = (door.clone(), stopping.clone(), app.clone());
+    let admin = open(
+        builder,
         inherited.admin,
         &listeners.admin_listen,
         "server.admin_listen",
-        listeners
-    );
+        listeners.socket_mode,
+        move || {
+            let (door, stopping, app) = tcp.clone();
+            service(door, stopping, KeepAlive::Disabled, tcp_peer, app())
+        },
+        move || {
+            service(
+                door.clone(),
+                stopping.clone(),
+                KeepAlive::Disabled,
+                unix_peer,
+                app(),
+            )
+        },
+    )?;
     Ok(Bound { public, admin })
+}
+
+fn builder(listeners: &Listeners, workers: usize) -> ServerBuilder {
+    Server::build()
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(listeners.shutdown.as_secs())
+}
+
+/// Binds one listener, with the service for either kind of socket.
+fn open<T, U>(
+    builder: ServerBuilder,
+    inherited: Option<Socket>,
+    address: &Listen,
+    key: &'static str,
+    socket_mode: u32,
+    tcp: impl Fn() -> T + Send + Clone + 'static,
+    unix: impl Fn() -> U + Send + Clone + 'static,
+) -> Result<Server, ListenError>
+where
+    T: ServiceFactory<TcpStream, Config = ()>,
+    U: ServiceFactory<UnixStream, Config = ()>,
+    T: 'static,
+    U: 'static,
+{
+    let bound = match (inherited, address) {
+        (Some(Socket::Tcp(socket)), _) => builder.listen(key, socket, tcp),
+        (Some(Socket::Unix(socket)), _) => builder.listen_uds(key, socket, unix),
+        (None, Listen::Tcp(address)) => builder.bind(key, address, tcp),
+        (None, Listen::Unix(path)) => listen::open_socket(path, socket_mode)
+            .and_then(|listener| builder.listen_uds(key, listener, unix)),
+    };
+    let refused = |source| ListenError::new(key, address, source);
+    Ok(bound.map_err(refused)?.run())
+}
+
+/// Serves complete requests of the connections that come through this door.
+#[expect(
+    clippy::borrowed_box,
+    reason = "the server names the type of its connections, which are boxed"
+)]
+fn service<S, I, A, B>(
+    door: Arc<Door>,
+    stopping: GracefulShutdownSignal,
+    keep_alive: KeepAlive,
+    peer: fn(&S) -> Peer,
+    app: I,
+) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: IntoServiceFactory<A, Request>,
+    A: ServiceFactory<Request, Config = AppConfig> + 'static,
+    A::Service: 'static,
+    <A::Service as Service<Request>>::Future: 'static,
+    A::Error: Into<actix_web::Error> + 'static,
+    A::InitError: Debug,
+    A::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+    let stops = stopping.clone();
+    let http = HttpService::build()
+        .graceful_shutdown_signal(move || {
+            let stops = stops.clone();
+            async move { stops.notified().await }
+        })
+        .keep_alive(keep_alive)
+        .on_connect_ext(move |connection: &Box<Connection<S>>, data| {
+            if let Some(user) = peer(connection.stream()).user {
+                data.insert(LocalUser(user));
+            }
+        })
+        // Requests arrive complete.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(FAREWELL);
+    let app = app
+        .into_factory()
+        .map_err(|error| error.into().error_response());
+    let http = http.finish(map_config(app, |()| AppConfig::default()));
+    let arrivals = fn_service(move |stream: S| {
+        let (door, stopping) = (Arc::clone(&door), stopping.clone());
+        async move {
+            let peer = peer(&stream).address;
+            let received =
+                Connection::receive(stream, door, async move { stopping.notified().await });
+            let connection = received.await.ok_or(DispatchError::DisconnectTimeout)?;
+            Ok((connection, Protocol::Http1, peer))
+        }
+    });
+    // Boxed, so that a connection that waits does not have room for the server's state.
+    arrivals.and_then(boxed::factory(http))
+}
+
+/// Who is at the other end of a connection, if the system says so.
+struct Peer {
+    address: Option<SocketAddr>,
+    user: Option<u32>,
+}
+
+fn tcp_peer(stream: &TcpStream) -> Peer {
+    Peer {
+        address: stream.peer_addr().ok(),
+        user: None,
+    }
+}
+
+fn unix_peer(stream: &UnixStream) -> Peer {
+    Peer {
+        address: None,
+        user: stream.peer_cred().ok().map(|credentials| credentials.uid()),
+    }
 }

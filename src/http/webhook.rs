@@ -51,7 +51,7 @@ pub(super) async fn handle(
     let rules = Arc::clone(&front.rules.borrow());
     let wanted = if request.method() == Method::POST && front.places.available_permits() == 0 {
         // Refuse before looking at the request: when many have to be refused, each must be cheap.
-        skip_body(payload, &rules).await;
+        skip_body(payload).await;
         None
     } else {
         Some(receive(&request, payload, &front, &rules, replies).await)
@@ -80,7 +80,7 @@ pub(super) async fn handle(
     }
     front.metrics.call_ended(outcome, lane, started.elapsed());
     tracing::Span::current().record("call.outcome", outcome.word());
-    if front.draining.is_cancelled() {
+    if front.draining.is_cancelled() || front.is_crowded() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);

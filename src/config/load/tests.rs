@@ -71,6 +71,7 @@ fn the_defaults_are_complete_and_as_documented() {
     assert!(config.smtp.url.is_none());
     assert_eq!(config.mail.transport, Transport::Smtp);
     assert_eq!(config.limits.max_body_bytes, 1_048_576);
+    assert_eq!(config.limits.max_body_bytes_in_flight, 32 << 20);
     assert_eq!(config.limits.max_fields, 1000);
     assert_eq!(config.limits.max_calls_in_flight, 256);
     assert_eq!(config.limits.max_connections, 16384);

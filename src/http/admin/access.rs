@@ -1,9 +1,8 @@
 //! Authenticates management requests: by the configured token, or by the application password of a site user with the
 //! plugin's own permission. Health and metrics need no credentials.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,8 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::super::Front;
-use super::credentials::Access;
+use super::super::{Front, LocalUser};
+use super::credentials::{Access, Peer};
 use super::reply;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::{Environment, may_manage};
@@ -52,6 +51,8 @@ impl std::fmt::Display for Operator {
 }
 
 enum Refusal {
+    /// Too many wrong ones before.
+    TooMany(Duration),
     /// Sent by a browser on behalf of a page from another origin.
     OtherOrigin,
     /// No credentials that could be checked.
@@ -74,24 +75,24 @@ pub(super) async fn guard(
         .clone();
     // The peer counts, not the forwarding headers: this listener must not be proxied to.
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let client = match (peer, request.request().conn_data::<LocalUser>()) {
+        (Some(address), _) => Peer::Address(address),
+        (None, Some(LocalUser(id))) => Peer::User(*id),
+        (None, None) => Peer::Unknown,
+    };
     let access = Arc::clone(&front.rules.borrow().access);
-    let failures = &access.failures;
-    if let Err(wait) = failures.check(&client, Instant::now()) {
-        return Ok(request.into_response(too_many(wait)));
-    }
-    match admit(&front, &access, request.headers()).await {
+    match admit(&front, &access, client, request.headers()).await {
         Ok(operator) => {
             request.extensions_mut().insert(operator);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
+        Err(refusal @ Refusal::TooMany(_)) => Ok(request.into_response(refusal.response(&access))),
         Err(refusal) => {
             let (route, reason) = (
                 request.match_pattern().unwrap_or_default(),
                 refusal.reason(),
             );
             if refusal.counts() {
-                failures.note(client, Instant::now());
                 tracing::warn!(client.address = %client, route, "management refused to {client}: {reason}");
             } else {
                 tracing::info!(client.address = %client, route, "management refused to {client}: {reason}");
@@ -101,9 +102,11 @@ pub(super) async fn guard(
     }
 }
 
+/// A right token is never refused for the guesses of others. It is too long to be guessed, however often.
 async fn admit(
     front: &web::Data<Front>,
     access: &Access,
+    client: Peer,
     headers: &HeaderMap,
 ) -> Result<Operator, Refusal> {
     if is_from_elsewhere(headers) {
@@ -114,24 +117,36 @@ async fn admit(
     let (scheme, credentials) = header
         .filter(|_| given.next().is_none())
         .and_then(|header| header.split_once(' '))
-        .ok_or(Refusal::Anonymous)?;
+        .unwrap_or_default();
     let credentials = credentials.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        let token = access.token.ok_or(Refusal::Anonymous)?;
+    if let Some(token) = access
+        .token
+        .filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+    {
         let sent: [u8; 32] = Sha256::digest(credentials).into();
-        return if sent.ct_eq(&token).into() {
-            Ok(Operator::Token)
-        } else {
-            Err(Refusal::Wrong)
-        };
+        if sent.ct_eq(&token).into() {
+            return Ok(Operator::Token);
+        }
+        let guess = access.guesses().begin(client, credentials);
+        guess.map_err(Refusal::TooMany)?.wrong();
+        return Err(Refusal::Wrong);
     }
     if !scheme.eq_ignore_ascii_case("basic") || !access.application_passwords {
+        access.guesses().check(client).map_err(Refusal::TooMany)?;
         return Err(Refusal::Anonymous);
     }
-    let (name, password) = basic(credentials).ok_or(Refusal::Wrong)?;
-    user(front, access, name, password)
-        .await
-        .map(Operator::User)
+    let guess = access.guesses().begin(client, credentials);
+    let guess = guess.map_err(Refusal::TooMany)?;
+    let admitted = match basic(credentials) {
+        Some((name, password)) => user(front, access, name, password).await,
+        None => Err(Refusal::Wrong),
+    };
+    match &admitted {
+        Ok(_) => guess.right(),
+        Err(refusal) if refusal.counts() => guess.wrong(),
+        Err(_) => guess.undecided(),
+    }
+    admitted.map(Operator::User)
 }
 
 /// A browser that has stored the password adds it to requests from any page, but also names the page's origin.
@@ -197,6 +212,7 @@ impl Refusal {
 
     fn reason(&self) -> String {
         match self {
+            Self::TooMany(_) => "too many wrong credentials before".to_owned(),
             Self::OtherOrigin => "a page from elsewhere asks".to_owned(),
             Self::Anonymous => "no credentials that are accepted".to_owned(),
             Self::Wrong => "wrong credentials".to_owned(),
@@ -209,6 +225,7 @@ impl Refusal {
     fn response(&self, access: &Access) -> HttpResponse {
         let (status, message) = match self {
             Self::Database(error) => return reply::database(error),
+            Self::TooMany(wait) => return too_many(*wait),
             Self::OtherOrigin => (
                 StatusCode::FORBIDDEN,
                 "Pages from elsewhere are not answered",

@@ -18,4 +18,5 @@ mod webhooks;
 pub(super) use credentials::Access;
 pub(super) use health::not_found;
 pub(super) use host::check_host;
+pub(super) use reply::unread;
 pub(super) use routes::configure;

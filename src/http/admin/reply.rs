@@ -51,6 +51,16 @@ pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Ht
     json(status, &problem)
 }
 
+/// Refuses a request that was not read.
+pub(in crate::http) fn unread(status: StatusCode) -> HttpResponse {
+    let mut response = error(status, "not_read", "The request was not read");
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let later = "5".parse().expect("a header value");
+        response.headers_mut().insert(RETRY_AFTER, later);
+    }
+    response
+}
+
 /// 503. The database's own error message goes to the log only.
 pub(super) fn database(cause: &DatabaseError) -> HttpResponse {
     let reason = telemetry::chain(cause);

@@ -7,6 +7,7 @@ pub(crate) mod agreement;
 pub(crate) mod check_report;
 pub(crate) mod client;
 pub(crate) mod compare;
+pub(crate) mod crowd;
 pub(crate) mod environment;
 pub(crate) mod eventually;
 pub(crate) mod front;

@@ -1,6 +1,7 @@
 //! Hostile callers: guessed keys, injection, calls that a protection refuses, values of any size. And that no secret reaches the log.
 
 mod bounds;
+mod crowds;
 mod guessed_keys;
 mod injection;
 mod peers;

@@ -1,0 +1,524 @@
+//! Collects each request of a connection before the server sees it.
+//!
+//! A connection of the server occupies some ten kilobytes, and the server's buffers grow with whatever the peer sends. So
+//! a connection waits here until its request is complete, in as much memory as it has sent bytes. These count towards the
+//! [`Budget`]; a few are free, so that ordinary calls always fit. Who holds something back, or
+//! sends a long body with a key that opens nothing, is refused from here.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::web;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+
+use super::Front;
+use super::budget::{Budget, Share};
+use super::framing::{Body, Followed, Head, end_of_head};
+use super::unread::{Unread, answer, key_of};
+
+/// What each request may hold in any case, in bytes.
+const FREE: usize = 2 << 10;
+/// The longest head, in bytes.
+const LONGEST_HEAD: usize = 32 << 10;
+/// The most that is read, kept in one piece and handed to the server at once, in bytes.
+const PIECE: usize = 16 << 10;
+/// The time limit for a head to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time limit for a body while there is room for others.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit for a long body while there is not.
+const SCARCE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller may take to receive a refusal while it still sends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// What is read is copied from here, so that no memory is reserved for bytes that do not come.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into());
+}
+
+/// What the connections of one listener share.
+pub(super) struct Door {
+    pub(super) front: web::Data<Front>,
+    pub(super) budget: Arc<Budget>,
+    /// The connections that the server may have at once; others wait with their complete requests.
+    pub(super) rooms: Arc<Semaphore>,
+    /// Whether keys are asked for here.
+    pub(super) is_public: bool,
+}
+
+/// A connection that gives the server complete requests only.
+pub(super) struct Connection<S> {
+    stream: S,
+    door: Arc<Door>,
+    /// What was received and not taken by the server.
+    pieces: Pieces,
+    /// The length of that.
+    length: usize,
+    /// How much of it the server may take.
+    complete: usize,
+    /// What the server has taken since it last waited.
+    taken: usize,
+    at: At,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// For what is being collected.
+    share: Share,
+    /// For requests that the server has not answered.
+    unanswered: Share,
+    /// Nothing more will be received.
+    has_ended: bool,
+    /// While the server has the connection.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+enum At {
+    Head { searched: usize },
+    Body(Box<Begun>),
+}
+
+/// A request whose head has arrived.
+struct Begun {
+    head: Head,
+    head_length: usize,
+    /// Where the request ends, if that is known.
+    end: Option<usize>,
+    since: Instant,
+    is_checked: bool,
+    /// Whether the key of a long body opens a webhook.
+    asking: Option<Pin<Box<dyn Future<Output = bool>>>>,
+}
+
+enum Verdict {
+    Complete,
+    Refused(Unread),
+    Closed,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Waits for the first request. `None` if it did not come or was refused.
+    pub(super) async fn receive(
+        stream: S,
+        door: Arc<Door>,
+        stopping: impl Future<Output = ()>,
+    ) -> Option<Box<Self>> {
+        let budget = &door.budget;
+        // Boxed, and the refusal below as well: thousands may wait here.
+        let mut connection = Box::new(Self {
+            stream,
+            pieces: Pieces::default(),
+            length: 0,
+            complete: 0,
+            taken: 0,
+            at: At::Head { searched: 0 },
+            timer: None,
+            share: Share::none(budget),
+            unanswered: Share::none(budget),
+            has_ended: false,
+            room: None,
+            door,
+        });
+        let verdict = {
+            let mut stopping = std::pin::pin!(stopping);
+            std::future::poll_fn(|context| {
+                let verdict = connection.poll_collect(context);
+                let has_begun = !matches!(connection.at, At::Head { .. });
+                // The server closes such connections, too.
+                if verdict.is_pending() && !has_begun && stopping.as_mut().poll(context).is_ready()
+                {
+                    return Poll::Ready(Verdict::Closed);
+                }
+                verdict
+            })
+            .await
+        };
+        match verdict {
+            Verdict::Complete => {
+                let rooms = Arc::clone(&connection.door.rooms);
+                connection.room = rooms.acquire_owned().await.ok();
+                Some(connection)
+            }
+            Verdict::Refused(why) => {
+                Box::pin(connection.refuse(why)).await;
+                None
+            }
+            Verdict::Closed => None,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Answers, and discards what still comes for a moment: otherwise the answer may not reach a caller who sends.
+    async fn refuse(self: Box<Self>, why: Unread) {
+        let mut this = *self;
+        let head = match &this.at {
+            At::Head { .. } => None,
+            At::Body(begun) => Some(&begun.head),
+        };
+        let bytes = answer(&this.door.front, this.door.is_public, head, why);
+        // What was received is of no use any longer.
+        drop((this.pieces, this.share, this.at));
+        let stream = &mut this.stream;
+        let farewell = async {
+            stream.write_all(&bytes).await?;
+            stream.shutdown().await?;
+            let discard = |_: &[u8]| ();
+            while std::future::poll_fn(|context| poll_some(stream, context, PIECE, discard))
+                .await?
+                .is_some()
+            {}
+            io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+
+    /// Receives until a request is complete.
+    fn poll_collect(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
+        loop {
+            if let At::Body(begun) = &mut self.at
+                && let Some(asking) = &mut begun.asking
+            {
+                match asking.as_mut().poll(context) {
+                    Poll::Pending => return self.poll_timer(context),
+                    Poll::Ready(true) => begun.asking = None,
+                    Poll::Ready(false) => return Poll::Ready(Verdict::Refused(Unread::UnknownKey)),
+                }
+            }
+            if let Some(verdict) = self.judge(context) {
+                return Poll::Ready(verdict);
+            }
+            if matches!(&self.at, At::Body(begun) if begun.asking.is_some()) {
+                continue;
+            }
+            match self.poll_receive(context) {
+                Poll::Ready(None) => {}
+                Poll::Ready(Some(verdict)) => return Poll::Ready(verdict),
+                Poll::Pending => return self.poll_timer(context),
+            }
+        }
+    }
+
+    /// Looks at what has been received; `None` if more is needed.
+    fn judge(&mut self, context: &mut Context<'_>) -> Option<Verdict> {
+        if let At::Head { searched } = self.at {
+            let bytes = self.pieces.first();
+            let end = end_of_head(bytes, searched);
+            if end.unwrap_or(bytes.len()) > LONGEST_HEAD {
+                return Some(Verdict::Refused(Unread::LongHead));
+            }
+            let Some(end) = end else {
+                self.at = At::Head {
+                    searched: bytes.len(),
+                };
+                return None;
+            };
+            let Some(begun) = Begun::with(bytes, end) else {
+                // The server will say what is wrong with it.
+                self.has_ended = true;
+                return Some(self.completed(self.length));
+            };
+            self.has_ended |= matches!(begun.head.body, Body::Unclear);
+            self.timer = None;
+            self.at = At::Body(Box::new(begun));
+        }
+        let At::Body(begun) = &mut self.at else {
+            return None;
+        };
+        if let Some(end) = begun.end.filter(|&end| end <= self.length) {
+            return Some(self.completed(end));
+        }
+        if self.door.is_public && !begun.is_checked && begun.end.unwrap_or(self.length) > FREE {
+            begun.is_checked = true;
+            if !begun.head.is_post {
+                return Some(Verdict::Refused(Unread::WrongMethod));
+            }
+            let Some(key) = key_of(&begun.head) else {
+                return Some(Verdict::Refused(Unread::UnknownKey));
+            };
+            let front = self.door.front.clone();
+            begun.asking = Some(Box::pin(
+                async move { front.known_keys.may_open(&key).await },
+            ));
+            return None;
+        }
+        let longest = self.door.front.rules.borrow().max_body_bytes;
+        if begun.is_longer_than(longest, self.length) {
+            return Some(Verdict::Refused(Unread::TooLarge));
+        }
+        if self.unanswered.is_none()
+            && let Some(expects) = begun.head.expects.take()
+        {
+            // A few bytes into an empty buffer. The server must not say it again.
+            let _ =
+                Pin::new(&mut self.stream).poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.length -= expects.len();
+            begun.head_length -= expects.len();
+            begun.end = begun.end.map(|end| end - expects.len());
+            if let Some(head) = self.pieces.0.front_mut() {
+                head.drain(expects);
+            }
+        }
+        None
+    }
+
+    /// The server may take so much.
+    fn completed(&mut self, end: usize) -> Verdict {
+        self.complete = end;
+        self.at = At::Head { searched: 0 };
+        self.timer = None;
+        self.unanswered.take(&mut self.share);
+        Verdict::Complete
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Option<Verdict>> {
+        let most = match &self.at {
+            At::Body(begun) => begun.end.map_or(PIECE, |end| PIECE.min(end - self.length)),
+            // Nothing of a long body before its key is known.
+            At::Head { .. } => FREE,
+        };
+        let (pieces, at, share) = (&mut self.pieces, &mut self.at, &mut self.share);
+        let before = self.length;
+        let received = poll_some(&mut self.stream, context, most, |bytes| {
+            let length = before + bytes.len();
+            let is_first = length <= FREE || matches!(at, At::Head { .. });
+            let cost = pieces.cost(bytes.len(), is_first);
+            if length <= FREE {
+                share.add(cost);
+            } else if !share.try_add(cost) {
+                return None;
+            }
+            if let At::Body(begun) = at {
+                begun.follow(bytes, before);
+            }
+            pieces.append(bytes, is_first);
+            Some(length)
+        });
+        let verdict = match ready!(received) {
+            Ok(Some(Some(length))) => {
+                self.length = length;
+                None
+            }
+            Ok(Some(None)) => Some(Verdict::Refused(Unread::Overloaded)),
+            Ok(None) if matches!(self.at, At::Body(_)) => Some(Verdict::Refused(Unread::BrokenOff)),
+            Ok(None) | Err(_) => Some(Verdict::Closed),
+        };
+        Poll::Ready(verdict)
+    }
+
+    /// Refuses a request that takes too long.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
+        // The server has its own limit between two requests.
+        if self.length == 0 && self.room.is_some() {
+            return Poll::Pending;
+        }
+        loop {
+            let wait = match &self.at {
+                At::Head { .. } => HEAD_TIMEOUT,
+                At::Body(_) => SCARCE_TIMEOUT,
+            };
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
+            ready!(timer.as_mut().poll(context));
+            match &self.at {
+                At::Head { .. } if self.length == 0 => return Poll::Ready(Verdict::Closed),
+                At::Body(begun)
+                    if begun.since.elapsed() < BODY_TIMEOUT
+                        && !(self.length > FREE && self.door.budget.is_scarce()) =>
+                {
+                    self.timer = None;
+                }
+                _ => return Poll::Ready(Verdict::Refused(Unread::TooSlow)),
+            }
+        }
+    }
+}
+
+impl Begun {
+    /// `None` if the server will not understand the head.
+    fn with(bytes: &[u8], head_length: usize) -> Option<Self> {
+        let head = Head::parse(&bytes[..head_length])?;
+        let mut begun = Self {
+            end: match head.body {
+                Body::Length(length) => Some(head_length.saturating_add(length)),
+                Body::Chunked(_) => None,
+                Body::Unclear => Some(bytes.len()),
+            },
+            head,
+            head_length,
+            since: Instant::now(),
+            is_checked: false,
+            asking: None,
+        };
+        begun.follow(&bytes[head_length..], head_length);
+        Some(begun)
+    }
+
+    /// Looks for the end of a chunked body in new bytes.
+    fn follow(&mut self, bytes: &[u8], before: usize) {
+        if let Body::Chunked(chunks) = &mut self.head.body
+            && self.end.is_none()
+        {
+            self.end = match chunks.follow(bytes) {
+                Followed::Unfinished => None,
+                Followed::Ended(after) => Some(before + after),
+                // The server will say so.
+                Followed::Broken => Some(before + bytes.len()),
+            };
+        }
+    }
+
+    fn is_longer_than(&self, longest: usize, length: usize) -> bool {
+        let body = match &self.head.body {
+            // The sizes of small chunks are longer than they.
+            Body::Chunked(chunks) => {
+                let with_sizes = length.saturating_sub(self.head_length) / 8;
+                chunks.total.max(with_sizes)
+            }
+            _ => self.end.unwrap_or(length).saturating_sub(self.head_length),
+        };
+        body > longest
+    }
+}
+
+/// Reads once; nothing at the end.
+fn poll_some<S: AsyncRead + Unpin, T>(
+    stream: &mut S,
+    context: &mut Context<'_>,
+    most: usize,
+    take: impl FnOnce(&[u8]) -> T,
+) -> Poll<io::Result<Option<T>>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(&mut scratch[..most]);
+        ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+        let bytes = buffer.filled();
+        Poll::Ready(Ok((!bytes.is_empty()).then(|| take(bytes))))
+    })
+}
+
+/// What was received, in pieces that are freed one by one as the server takes them. The first one holds the head and, as far
+/// as it is free, the body.
+#[derive(Default)]
+struct Pieces(VecDeque<Vec<u8>>);
+
+impl Pieces {
+    fn first(&self) -> &[u8] {
+        self.0.front().map_or(&[], Vec::as_slice)
+    }
+
+    /// The memory that these bytes will take.
+    fn cost(&self, size: usize, is_first: bool) -> usize {
+        let spare = self.0.back().map_or(0, |last| last.capacity() - last.len());
+        match (is_first, spare >= size) {
+            (true, _) => size,
+            (false, true) => 0,
+            (false, false) => PIECE,
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8], is_first: bool) {
+        if self.0.is_empty() {
+            self.0.push_back(Vec::new());
+        }
+        let last = self.0.back_mut().expect("there is one");
+        let spare = last.capacity() - last.len();
+        if is_first && spare < bytes.len() {
+            last.reserve_exact(bytes.len().max(256));
+        }
+        let (here, next) = bytes.split_at(bytes.len().min(last.capacity() - last.len()));
+        last.extend_from_slice(here);
+        if !next.is_empty() {
+            // All of one size, so that memory which one gives back fits the next.
+            let mut piece = Vec::with_capacity(PIECE);
+            piece.extend_from_slice(next);
+            self.0.push_back(piece);
+        }
+    }
+
+    /// Takes bytes from the beginning.
+    fn take(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
+        let Some(first) = self.0.front_mut() else {
+            return 0;
+        };
+        let size = first.len().min(most).min(buffer.remaining());
+        buffer.put_slice(&first[..size]);
+        if size == first.len() {
+            self.0.pop_front();
+        } else {
+            first.drain(..size);
+        }
+        size
+    }
+
+    /// Makes one piece of what is there: the beginning of a head.
+    fn join(&mut self) {
+        if self.0.len() > 1 {
+            let joined = self.0.drain(..).flatten().collect();
+            self.0.push_back(joined);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.complete == 0 {
+            this.taken = 0;
+            if this.has_ended {
+                return Poll::Ready(Ok(()));
+            }
+            // A refusal cannot be said here, where an earlier request may still wait for its answer.
+            if !matches!(ready!(this.poll_collect(context)), Verdict::Complete) {
+                this.has_ended = true;
+                this.pieces = Pieces::default();
+                this.share.clear();
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if this.taken >= PIECE {
+            // Let the handler take it: the server's buffer grows as long as there is something to read.
+            this.taken = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let size = this.pieces.take(this.complete.min(PIECE), buffer);
+        this.length -= size;
+        this.complete -= size;
+        this.taken += size;
+        if this.complete == 0 {
+            this.pieces.join();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.unanswered.clear();
+        Pin::new(&mut this.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
