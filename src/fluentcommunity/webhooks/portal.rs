@@ -67,10 +67,12 @@ impl Portal {
     /// The portal's base address, with one trailing slash.
     ///
     /// # Errors
-    /// The site's address as stored, if it is not a URL.
+    /// The site's address as stored, if it is not a URL of the web.
     pub fn url(&self) -> Result<Url, &str> {
         let home = self.home.trim_end_matches('/');
-        let mut url = Url::parse(home).map_err(|_| self.home.as_str())?;
+        let url = Url::parse(home).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let mut url = url.ok_or(self.home.as_str())?;
         let path = [url.path().trim_end_matches('/'), &self.slug].join("/");
         url.set_path(&format!("{}/", path.trim_end_matches('/')));
         url.set_query(None);
@@ -162,7 +164,14 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named() {
-        let portal = Portal::new(&PortalOverrides::default(), &options("example", ""));
-        assert_eq!(portal.url(), Err("example"));
+        for home in [
+            "example",
+            "javascript:alert(1)",
+            "javascript://example.org/",
+            "file:///",
+        ] {
+            let portal = Portal::new(&PortalOverrides::default(), &options(home, ""));
+            assert_eq!(portal.url(), Err(home));
+        }
     }
 }
