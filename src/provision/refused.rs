@@ -149,7 +149,9 @@ impl RefusalTask {
         self.queue.close();
         let rest = async {
             while let Some(refused) = self.queue.recv().await {
-                if self.insert(&refused).await.is_err() {
+                if rate.take((), Instant::now()).is_err() {
+                    self.not_kept.fetch_add(1, Ordering::Relaxed);
+                } else if self.insert(&refused).await.is_err() {
                     break;
                 }
             }
