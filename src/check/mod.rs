@@ -2,6 +2,7 @@
 //! checks only read, with their own statements in `sql/checks/`, but for a test write that is rolled back. They need neither a reachable database nor an account
 //! with any privilege.
 
+mod answer;
 mod cluster;
 mod collector;
 mod community;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, redirect};
 use serde::Deserialize;
 
+use super::answer::beginning;
 use super::report::Finding;
 use crate::config::{Config, Listen, Server};
 use crate::db::{TableNames, Unobserved, Weight};
@@ -21,6 +22,8 @@ const LISTEN: &str = "listen";
 
 /// The daemon answers from memory.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Larger than any answer of the daemon.
+const LONGEST_ANSWER: usize = 1 << 16;
 
 /// Whether `serve` would execute calls.
 pub(super) async fn check(config: &Config) -> Finding {
@@ -117,8 +120,9 @@ async fn ask(place: &Listen) -> Option<Health> {
         Listen::Unix(path) => (builder.unix_socket(path.as_path()), "localhost".to_owned()),
     };
     let request = builder.build().ok()?.get(format!("http://{host}/readyz"));
-    let answer = request.send().await.ok()?.bytes().await.ok()?;
-    serde_json::from_slice(&answer).ok()
+    let mut answer = request.send().await.ok()?;
+    let body = beginning(&mut answer, LONGEST_ANSWER).await.ok()?;
+    serde_json::from_slice(&body).ok()
 }
 
 /// An address that listens everywhere is reached at this machine.

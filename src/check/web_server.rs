@@ -12,6 +12,7 @@ use reqwest::{Client, redirect};
 use serde_json::Value;
 use url::Url;
 
+use super::answer::beginning;
 use super::report::Finding;
 
 pub(super) const WEB_SERVER: &str = "web-server";
@@ -64,12 +65,7 @@ pub(super) async fn probe(
     let request = client.post(url).header(CONTENT_TYPE, kind);
     let mut answer = request.body(body).send().await?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    let mut body = Vec::new();
-    while body.len() < LONGEST_ANSWER
-        && let Some(chunk) = answer.chunk().await?
-    {
-        body.extend_from_slice(&chunk);
-    }
+    let body = beginning(&mut answer, LONGEST_ANSWER).await?;
     Ok(Answer {
         status,
         headers,

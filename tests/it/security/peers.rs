@@ -1,6 +1,13 @@
 //! Servers that the daemon connects to may be anyone: what they send without end is neither kept nor read on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::harness::outbox::{LAST_STATE, PACE, becomes, create, waits_because};
+use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 use crate::harness::smtp_peer::{Closed, Play, Rules, Tls, certificate};
 use crate::harness::watched::Watched;
@@ -65,4 +72,43 @@ async fn a_mail_server_without_end_costs_nothing_and_loses_no_mail() {
         becomes(&site, LAST_STATE, "sent").await;
         assert_eq!(peer.messages().len(), 1);
     }
+}
+
+/// A program that answers every request without end; how much of its answers somebody took.
+async fn endless_web_server() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let served = taken.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let served = served.clone();
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let mut words = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+                words.resize(1 << 16, b' ');
+                while let Ok(written) = stream.write(&words).await {
+                    served.fetch_add(written, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_reads_the_beginning_of_what_answers_in_the_daemons_place() {
+    let site = Site::new("71").await;
+    let (address, taken) = endless_web_server().await;
+    let listen = ("FCOM_SIDECAR__SERVER__ADMIN_LISTEN", address.as_str());
+    let sidecar = Sidecar::unstarted(&site, &[listen]).await;
+    assert!(sidecar.run(&["migrate"]).success());
+    let (_, said, complained) = sidecar.output(&["check"]);
+    assert!(
+        said.contains("daemon") || complained.contains("daemon"),
+        "{said} {complained}"
+    );
+    let taken = taken.load(Ordering::Relaxed);
+    // With what fills the buffers in between.
+    assert!(0 < taken && taken < 32 << 20, "{taken} bytes");
 }
