@@ -143,11 +143,10 @@ impl Examination {
             return Err(Halt::Found(Cause::Unsafe, reason));
         }
         statements.set_several_writers(cluster.has_several_writers());
-        if own_tables.is_complete() {
-            self.missing_since = None;
-        } else {
+        if !own_tables.is_complete() {
             self.migrate(site, &own_tables).await?;
         }
+        self.missing_since = None;
         self.was_safe = true;
         let tried = self.probe.ask(async |connection| {
             Ok(db::test_write(connection, statements, tables, weight).await)

@@ -228,7 +228,10 @@ async fn a_server_that_is_frozen_loses_nothing() {
 #[tokio::test]
 async fn a_server_that_ends_idle_sessions_is_not_noticed() {
     let options = Options {
-        arguments: vec!["--wait-timeout=2".to_owned()],
+        // The driver says that it is interactive, and the other limit becomes the session's then.
+        arguments: ["--wait-timeout=2", "--interactive-timeout=2"]
+            .map(str::to_owned)
+            .to_vec(),
         ..server_options()
     };
     let server = Arc::new(PrivateServer::start(options).await.unwrap());

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::agreement;
-use crate::harness::eventually::time_passes;
+use crate::harness::eventually::{time_passes, until};
 use crate::harness::outbox::{LAST_STATE, LAST_WORDS, becomes, header};
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
+use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site};
 use crate::harness::smtp_peer::Closed;
 
 const PAUSE: (&str, &str) = ("FCOM_SIDECAR__DATABASE__RESTORE_PAUSE_SECONDS", "3");
@@ -163,7 +163,9 @@ async fn calls_and_mails_wait_until_the_tables_are_whole_again() {
 #[tokio::test]
 async fn everything_that_tells_the_state_says_that_a_dump_is_being_restored() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start_with(&site, &[PAUSE]).await;
+    // Nothing is restored while a command runs.
+    let pause = (PAUSE.0, "15");
+    let sidecar = Sidecar::start_with(&site, &[pause]).await;
     sidecar
         .client
         .execute(SPACES_HOOK, &[("email", "ann@example.com")])
@@ -182,6 +184,43 @@ async fn everything_that_tells_the_state_says_that_a_dump_is_being_restored() {
     };
     tokio::join!(restoring, agreeing);
     agreement::ready_again(&sidecar, 1).await;
+}
+
+/// Its rows may be in tables that have been replaced since.
+#[tokio::test]
+async fn a_call_that_ends_while_a_dump_is_restored_is_not_called_executed() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start_with(&site, &[PAUSE]).await;
+    let dump = Dump::of(&site).await;
+    let blocker = site.lock(KNOWN_USER).await;
+    let client = sidecar.client.clone();
+    let known = [("email", "existing@example.com")];
+    let call = tokio::spawn(async move { client.call(PLAIN_HOOK, &known).await });
+    site.a_call_waits().await;
+    // A table that this call does not use, again and again: the state lasts until the call has ended.
+    let ending = async {
+        sidecar.says(NOTICED).await;
+        blocker.rollback().await.unwrap();
+        call.await.unwrap()
+    };
+    let restoring = async {
+        loop {
+            dump.restore(&site, "wp_fcom_posts").await;
+            time_passes(Duration::from_secs(1)).await;
+        }
+    };
+    let response = tokio::select! {
+        response = ending => response,
+        () = restoring => unreachable!(),
+    };
+    assert_eq!(response.status, 503, "{}", response.text());
+    assert!(
+        response.text().contains("Nobody can say"),
+        "{}",
+        response.text()
+    );
+    sidecar.says("ended while a dump was being restored").await;
+    sidecar.client.readiness_becomes(200).await;
 }
 
 #[tokio::test]
@@ -210,6 +249,25 @@ async fn own_tables_that_go_missing_are_made_again_while_the_daemon_runs() {
         .await;
     sidecar.client.readiness_becomes(200).await;
     call("eve@example.com").await;
+}
+
+/// A dump that is being restored makes a table itself, right after it has dropped it, and would stumble over another one.
+#[tokio::test]
+async fn an_own_table_that_goes_missing_is_left_to_a_dump_for_a_moment() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    for table in ["wp_fcom_sidecar_mail", "wp_fcom_sidecar_runs"] {
+        let dropped = Instant::now();
+        site.execute(&format!("DROP TABLE {table}")).await;
+        let fields = [("email", "ann@example.com")];
+        // The call notices it.
+        sidecar.client.call(SPACES_HOOK, &fields).await;
+        let select = format!("SELECT 1 FROM {table}");
+        let is_there = async || site.try_execute(&select).await.is_ok();
+        until("the table is not made again", is_there).await;
+        assert!(dropped.elapsed() >= Duration::from_secs(2), "{table}");
+        sidecar.client.readiness_becomes(200).await;
+    }
 }
 
 /// The records of the last calls are gone, although every table is the one that was there.
