@@ -71,8 +71,12 @@ pub(super) struct Connection<S> {
     share: Share,
     /// For requests that the server has not answered.
     unanswered: Share,
+    /// The server has passed on all that it has written.
+    is_flushed: bool,
     /// Nothing more will be received.
     has_ended: bool,
+    /// A refusal was said here: what still comes is discarded, or the caller may not get to read it.
+    discards: bool,
     /// While the server has the connection.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -119,7 +123,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             timer: None,
             share: Share::none(budget),
             unanswered: Share::none(budget),
+            is_flushed: true,
             has_ended: false,
+            discards: false,
             room: None,
             door,
         });
@@ -158,11 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers, and discards what still comes for a moment: otherwise the answer may not reach a caller who sends.
     async fn refuse(self: Box<Self>, why: Unread) {
         let mut this = *self;
-        let head = match &this.at {
-            At::Head { .. } => None,
-            At::Body(begun) => Some(&begun.head),
-        };
-        let bytes = answer(&this.door.front, this.door.is_public, head, why);
+        let bytes = this.refusal(why);
         // What was received is of no use any longer.
         drop((this.pieces, this.share, this.at));
         let stream = &mut this.stream;
@@ -177,6 +179,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             io::Result::Ok(())
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+
+    /// Ends a connection that the server has. The refusal of a further request is said here, unless an earlier one still
+    /// waits for its answer.
+    fn end(&mut self, context: &mut Context<'_>, verdict: &Verdict) {
+        self.has_ended = true;
+        if let &Verdict::Refused(why) = verdict
+            && self.unanswered.is_none()
+            && self.is_flushed
+        {
+            let bytes = self.refusal(why);
+            // Into an empty buffer, as with "100 Continue".
+            let said = Pin::new(&mut self.stream).poll_write(context, &bytes);
+            self.discards = said.is_ready();
+        }
+        self.at = At::Head { searched: 0 };
+        self.pieces = Pieces::default();
+        self.share.clear();
+    }
+
+    fn refusal(&self, why: Unread) -> Vec<u8> {
+        let head = match &self.at {
+            At::Head { .. } => None,
+            At::Body(begun) => Some(&begun.head),
+        };
+        answer(&self.door.front, self.door.is_public, head, why)
     }
 
     /// Receives until a request is complete.
@@ -478,12 +506,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             if this.has_ended {
                 return Poll::Ready(Ok(()));
             }
-            // A refusal cannot be said here, where an earlier request may still wait for its answer.
-            if !matches!(ready!(this.poll_collect(context)), Verdict::Complete) {
-                this.has_ended = true;
-                this.pieces = Pieces::default();
-                this.share.clear();
-                return Poll::Ready(Ok(()));
+            match ready!(this.poll_collect(context)) {
+                Verdict::Complete => {}
+                verdict => {
+                    this.end(context, &verdict);
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
         if this.taken >= PIECE {
@@ -503,7 +531,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -511,14 +539,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.unanswered.clear();
+        this.is_flushed = false;
         Pin::new(&mut this.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        this.is_flushed = true;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        // Until the server's own limit.
+        while this.discards {
+            let received = poll_some(&mut this.stream, context, PIECE, |_| ());
+            this.discards = ready!(received)?.is_some();
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -186,6 +186,38 @@ async fn a_long_call_to_a_webhook_of_this_moment_is_executed_and_one_with_a_wron
     invariants::assert_hold(&site).await;
 }
 
+/// Proxies send calls of all their callers over one connection.
+#[tokio::test]
+async fn a_call_that_is_not_read_is_answered_after_others_on_its_connection_too() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start(&site).await;
+    let body = "email=first%40example.com";
+    let headers = format!("Content-Type: {FORM}\r\nContent-Length: {}\r\n", body.len());
+    let first = head(PLAIN_HOOK, &headers) + body;
+    let mut too_long = head(PLAIN_HOOK, "Content-Length: 2000000\r\n").into_bytes();
+    too_long.resize(500_000, b'x');
+    for (second, answer) in [
+        (form(GUESS), "HTTP/1.1 404 Not Found\r\n"),
+        (too_long, "HTTP/1.1 413 Payload Too Large\r\n"),
+    ] {
+        let mut proxy = TcpStream::connect(sidecar.client.public).await.unwrap();
+        proxy.write_all(first.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(b"}") {
+            assert!(proxy.read_buf(&mut received).await.unwrap() > 0);
+        }
+        assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        let (mut reader, mut writer) = proxy.into_split();
+        let sending = tokio::spawn(async move { writer.write_all(&second).await });
+        let mut refused = String::new();
+        reader.read_to_string(&mut refused).await.unwrap();
+        assert!(refused.starts_with(answer), "{refused}");
+        drop(sending.await);
+    }
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
 #[tokio::test]
 async fn a_caller_who_asks_whether_to_send_its_body_is_told_once() {
     let site = Site::new("71").await;
