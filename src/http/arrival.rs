@@ -25,6 +25,8 @@ use super::unread::{Unread, answer, key_of};
 
 /// What each request may hold in any case, in bytes.
 const FREE: usize = 2 << 10;
+/// What a connection occupies itself while it waits, in bytes.
+const CONNECTION: usize = 2 << 10;
 /// The longest head, in bytes.
 const LONGEST_HEAD: usize = 32 << 10;
 /// The most that is read, kept in one piece and handed to the server at once, in bytes.
@@ -129,6 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             room: None,
             door,
         });
+        connection.share.add(CONNECTION);
         let verdict = {
             let mut stopping = std::pin::pin!(stopping);
             std::future::poll_fn(|context| {
@@ -166,7 +169,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut this = *self;
         let bytes = this.refusal(why);
         // What was received is of no use any longer.
-        drop((this.pieces, this.share, this.at));
+        drop((this.pieces, this.at));
+        this.share.clear();
+        this.share.add(CONNECTION);
         let stream = &mut this.stream;
         let farewell = async {
             stream.write_all(&bytes).await?;
