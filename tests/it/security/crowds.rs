@@ -13,6 +13,7 @@ use crate::harness::eventually::eventually;
 use crate::harness::invariants;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, target};
+use crate::harness::watched::Watched;
 
 /// What the daemon may occupy at most, whatever others do.
 const MEMORY: u64 = 96 << 20;
@@ -128,14 +129,14 @@ async fn withstand(crowd_size: usize) {
         "this machine allows {allowed} open files only"
     );
     let site = Site::new("71").await;
-    let mut sidecar = Sidecar::start(&site).await;
-    let (public, admin) = (sidecar.client.public, sidecar.client.admin);
+    let mut sidecar = Watched::start(&site).await;
     good_calls(&sidecar, "nobody").await;
     for (index, (name, bytes)) in attacks().into_iter().enumerate() {
         // Each alone; some thousands also one after the other.
         if crowd_size > 2_000 && index > 0 {
-            sidecar.restart().await;
+            sidecar = Watched::start(&site).await;
         }
+        let (public, admin) = (sidecar.client.public, sidecar.client.admin);
         let to = if name == "management" { admin } else { public };
         let mut crowd = Crowd::gather(to, crowd_size, bytes).await;
         good_calls(&sidecar, name).await;
@@ -155,7 +156,7 @@ async fn withstand(crowd_size: usize) {
 async fn a_long_call_to_a_webhook_of_this_moment_is_executed_and_one_with_a_wrong_key_is_not_read()
 {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     let filler = "x".repeat(100_000);
     let call = async |key: &str| {
         let fields = [("email", "long@example.com"), ("filler", &filler)];
@@ -190,7 +191,7 @@ async fn a_long_call_to_a_webhook_of_this_moment_is_executed_and_one_with_a_wron
 #[tokio::test]
 async fn a_call_that_is_not_read_is_answered_after_others_on_its_connection_too() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     let body = "email=first%40example.com";
     let headers = format!("Content-Type: {FORM}\r\nContent-Length: {}\r\n", body.len());
     let first = head(PLAIN_HOOK, &headers) + body;
@@ -221,7 +222,7 @@ async fn a_call_that_is_not_read_is_answered_after_others_on_its_connection_too(
 #[tokio::test]
 async fn a_caller_who_asks_whether_to_send_its_body_is_told_once() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     let body = format!("email=asks%40example.com&filler={}", "x".repeat(50_000));
     let headers = format!(
         "Content-Type: {FORM}\r\nExpect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n",

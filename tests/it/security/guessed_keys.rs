@@ -9,6 +9,7 @@ use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
+use crate::harness::watched::Watched;
 
 const GUESS: &str = "99999999999999999999999999999999";
 
@@ -45,7 +46,7 @@ async fn guesses_until_limited(
 #[tokio::test]
 async fn a_client_that_guesses_keys_is_told_to_wait_and_a_good_key_is_not() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     let guesses = guesses_until_limited(&sidecar, |guess| {
         // The client can invent whatever precedes the address that the proxy appends.
         let address = format!("198.51.100.{guess}, 203.0.113.1");
@@ -92,7 +93,7 @@ async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
         (guesses_setting, "2"),
         ("FCOM_SIDECAR__SERVER__FORWARDING_HEADER", "forwarded"),
     ];
-    let sidecar = Sidecar::start_with(&site, &environment).await;
+    let sidecar = Watched::start_with(&site, &environment).await;
     let guesses = guesses_until_limited(&sidecar, |guess| {
         (
             "Forwarded",
@@ -107,7 +108,7 @@ async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
     assert_eq!(call_from(&sidecar, &other, PLAIN_HOOK).await.status, 200);
     drop(sidecar);
 
-    let sidecar = Sidecar::start_with(&site, &[(guesses_setting, "0")]).await;
+    let sidecar = Watched::start_with(&site, &[(guesses_setting, "0")]).await;
     for guess in 0..40 {
         let response = sidecar.client.call(&format!("{guess:032x}"), &[]).await;
         assert_eq!(response.status, 404);
@@ -118,7 +119,7 @@ async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
 #[tokio::test]
 async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
     let site = Site::new("71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     for guess in 0..40 {
         let response = sidecar.client.call(&format!("{guess:032x}"), &[]).await;
         assert_eq!(response.status, 404);
@@ -133,7 +134,7 @@ async fn a_proxy_that_names_no_client_is_not_taken_for_one() {
 async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server, "71").await;
-    let sidecar = Sidecar::start(&site).await;
+    let sidecar = Watched::start(&site).await;
     site.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")
         .await;
     let mut statements = Vec::new();
