@@ -138,7 +138,7 @@ tools-debian13:
 # Where the translations lag behind, they cannot be installed beside WordPress; their files will do.
 tools-judges:
 	@deploy/install-tools cargo cc debootstrap
-	@tests/releases/debian make $(SID) sid curl mariadbd php php-fpm nginx /usr/share/wordpress/wp-load.php
+	@tests/releases/debian make $(SID) sid curl mariadbd php php-fpm nginx apache2 caddy haproxy /usr/share/wordpress/wp-load.php
 	@tests/releases/debian unpack $(SID) wordpress-l10n
 
 tools-matrix: tools-test
