@@ -31,12 +31,12 @@ ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
 	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
 
-# The newest WordPress and its PHP, from Debian unstable, judge what the daemon writes. In a directory of its own, as above.
+# The newest WordPress, its PHP and web servers, from Debian unstable, judge what the daemon writes. In a directory of its own, as above.
 SID = target/debian-sid
 ON_SID = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(SID)"]'
 
-judges: tools-judges ## The tests on a real WordPress, with Debian unstable's
-	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) --test it $(ON_SID) -- wordpress::
+judges: tools-judges ## The tests on a real WordPress and with web servers, with Debian unstable's
+	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) --test it $(ON_SID) -- wordpress:: web_servers
 
 # Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database. About four minutes
 # for each server. `make test` runs the same on the machine's own.

@@ -298,9 +298,14 @@ impl<'a> Place<'a> {
     }
 
     fn caddy(&self) -> Process {
-        let shipped = include_str!("../../../deploy/Caddyfile");
+        let mut shipped = include_str!("../../../deploy/Caddyfile").to_owned();
+        if is_old_caddy() {
+            let (now, before) = ("request_buffers 1MiB", "buffer_requests");
+            assert!(shipped.contains(now));
+            shipped = shipped.replace(now, before);
+        }
         let adapted = self.adapt(
-            shipped,
+            &shipped,
             ["^/portal(/|$)", "^/forum/community(/|$)", "^/$"],
             &[
                 (
@@ -355,4 +360,13 @@ impl<'a> Place<'a> {
         let said = File::create(self.folder.join("logs").join(format!("{name}.out"))).unwrap();
         Process::start(command, said.try_clone().unwrap().into(), said.into())
     }
+}
+
+/// Before 2.7, an option had another name.
+fn is_old_caddy() -> bool {
+    let output = program("caddy").arg("version").output().unwrap();
+    let version = String::from_utf8(output.stdout).unwrap();
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let mut number = || numbers.next().unwrap().trim().parse::<u32>().unwrap();
+    (number(), number()) < (2, 7)
 }
