@@ -129,13 +129,8 @@ async fn withstand(crowd_size: usize) {
         "this machine allows {allowed} open files only"
     );
     let site = Site::new("71").await;
-    let mut sidecar = Watched::start(&site).await;
-    good_calls(&sidecar, "nobody").await;
-    for (index, (name, bytes)) in attacks().into_iter().enumerate() {
-        // Each alone; some thousands also one after the other.
-        if crowd_size > 2_000 && index > 0 {
-            sidecar = Watched::start(&site).await;
-        }
+    for (name, bytes) in attacks() {
+        let sidecar = Watched::start(&site).await;
         let (public, admin) = (sidecar.client.public, sidecar.client.admin);
         let to = if name == "management" { admin } else { public };
         let mut crowd = Crowd::gather(to, crowd_size, bytes).await;
