@@ -19,9 +19,12 @@ demo: tools-demo ## One webhook call on a private MariaDB: the response, the row
 demo-serve: tools-demo ## The same, and leaves the daemon running
 	cargo run --locked --quiet $(FEATURES) -- demo --serve
 
-# Most tests wait for a server, not for the processor.
+# Most tests wait for a server, not for the processor. ONLY=mail::promise::… runs one of them, on other releases, too.
+RUN_TESTS = RUST_TEST_THREADS=6 cargo test --locked --no-fail-fast $(FEATURES)
+THESE = $(if $(ONLY),-- --exact $(ONLY),$(1))
+
 test: tools-test ## All tests
-	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES)
+	$(RUN_TESTS) $(THESE)
 
 # The same tests with the packages of another Debian release, in a directory that debootstrap creates. Needs root or sudo, and
 # permission to mount.
@@ -29,14 +32,14 @@ DEBIAN13 = target/debian13
 ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
 
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
-	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) $(ON_DEBIAN13)
+	$(RUN_TESTS) $(ON_DEBIAN13) $(THESE)
 
 # The newest WordPress, its PHP and web servers, from Debian unstable, judge what the daemon writes. In a directory of its own, as above.
 SID = target/debian-sid
 ON_SID = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(SID)"]'
 
 judges: tools-judges ## The tests on a real WordPress and with web servers, with Debian unstable's
-	RUST_TEST_THREADS=6 cargo test --locked $(FEATURES) --test it $(ON_SID) -- wordpress:: web_servers
+	$(RUN_TESTS) --test it $(ON_SID) $(call THESE,-- wordpress:: web_servers)
 
 # Servers of other Debian releases, unpacked in folders below target/servers, and the tests that meet a database. About four minutes
 # for each server. `make test` runs the same on the machine's own.
@@ -44,7 +47,7 @@ SERVERS = mariadb-10.5 mariadb-11.8 mysql-9.7
 DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: incidents:: mail:: operator:: security:: --skip wordpress::
 
 matrix: tools-matrix ## The database's tests on other releases of MariaDB and on MySQL
-	DATABASE_TESTS="$(DATABASE_TESTS)" tests/releases/servers test target/servers $(SERVERS)
+	DATABASE_TESTS="$(if $(ONLY),--exact $(ONLY),$(DATABASE_TESTS))" tests/releases/servers test target/servers $(SERVERS)
 
 demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
