@@ -78,6 +78,15 @@ pub(super) async fn daemon(config: &Config, tables: &TableNames) -> [Finding; 2]
         Health { status, .. } if status == "ready" && is_this => {
             Finding::ok(DAEMON, format!("the one at {place} executes calls"))
         }
+        Health {
+            status, site: None, ..
+        } if status == "ready" => Finding::warning(
+            DAEMON,
+            format!(
+                "the one at {place} does not say which tables it works on: it is of an older release"
+            ),
+            "restart it",
+        ),
         Health { status, .. } if status == "ready" => Finding::failed(
             DAEMON,
             format!("the one at {place} works on other tables than this configuration names"),

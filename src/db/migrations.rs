@@ -93,8 +93,7 @@ async fn lock(connection: &mut Connection, tables: &TableNames) -> Result<String
 /// name with its `MD5()`, which MySQL lacks since 9.6, so an old and a new process still exclude each other.
 fn lock_name(database: &str, tables: &TableNames) -> String {
     let digest = Md5::digest(format!("{database}.{}", tables.base()));
-    let digits = |name, byte| format!("{name}{byte:02x}");
-    digest.iter().fold("fcom_sidecar_".to_owned(), digits)
+    format!("fcom_sidecar_{}", hex::encode(digest))
 }
 
 /// A lock that is not released ends with its connection.

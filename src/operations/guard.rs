@@ -57,9 +57,7 @@ fn subject(protection: &Protection) -> String {
     match &protection.webhook {
         ProtectedWebhook::Id(id) => format!("webhook {id}"),
         ProtectedWebhook::Title(title) => {
-            let digits = |text, byte: &u8| format!("{text}{byte:02x}");
-            let hash = Sha256::digest(title);
-            hash.iter().fold("title ".to_owned(), digits)
+            format!("title {}", hex::encode(Sha256::digest(title)))
         }
     }
 }

@@ -124,10 +124,7 @@ pub fn fingerprint(config: &Config, tables: &TableNames) -> Option<String> {
         options.get_database().unwrap_or_default(),
         tables.prefix()
     );
-    let hash = Sha256::digest(named.as_bytes());
-    let mut start = [0; 8];
-    start.copy_from_slice(&hash[..8]);
-    Some(format!("{:016x}", u64::from_be_bytes(start)))
+    Some(hex::encode(&Sha256::digest(named)[..8]))
 }
 
 /// WordPress's translations, from the configured folder or from the one among the site's files.

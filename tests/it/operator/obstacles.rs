@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::agreement::{check, readiness};
 use crate::harness::check_report::{PASSWORD, migrated};
@@ -324,4 +325,26 @@ async fn a_daemon_of_another_site_is_not_taken_for_this_ones() {
     outcome.assert_only_failed(&["daemon"]);
     other.spawn();
     assert_eq!(other.ends().await.code(), Some(1), "{}", other.log());
+}
+
+/// Older releases do not say in `/readyz` which tables they work on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_of_an_older_release_is_not_taken_for_another_sites() {
+    let site = migrated("71").await;
+    let older = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let admin = older.local_addr().unwrap().to_string();
+    let answers = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = older.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let ready = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\
+                         Connection: close\r\n\r\n{\"status\":\"ready\"}";
+            let _ = stream.write_all(ready.as_bytes()).await;
+        }
+    });
+    let sidecar = Sidecar::unstarted(&site, &[(ADMIN, &admin)]).await;
+    let outcome = check(&sidecar);
+    outcome.assert("daemon", "warning", "older release");
+    outcome.assert_only_failed(&[]);
+    answers.abort();
 }
