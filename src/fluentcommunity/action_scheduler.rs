@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::wordpress::options::SiteOptions;
+use crate::wordpress::php::loose;
 use crate::wordpress::time::{SiteZone, format};
 
 /// The group under which FluentCommunity files its actions.
@@ -61,10 +63,20 @@ pub struct Queue<'a> {
     pub connection: &'a mut Connection,
     /// The site's statements.
     pub statements: &'a Statements,
-    /// The site's time zone.
-    pub zone: &'a SiteZone,
+    /// From [`local_zone`].
+    pub zone: SiteZone,
     /// The current time.
     pub now: DateTime<Utc>,
+}
+
+/// The zone of Action Scheduler's local dates. Mirrors `ActionScheduler_TimezoneHelper::set_local_timezone`: of a site that
+/// has an offset and no named zone, it sets an offset that PHP's `format` ignores, so the dates are in UTC.
+pub fn local_zone(options: &SiteOptions) -> SiteZone {
+    if loose::is_empty(options.timezone_string.as_bytes()) {
+        SiteZone::UTC
+    } else {
+        options.zone()
+    }
 }
 
 impl Queue<'_> {
@@ -89,15 +101,16 @@ impl Queue<'_> {
         args: &str,
         schedule: Schedule,
     ) -> Result<(), DatabaseError> {
-        let due = match schedule {
-            Schedule::Soon => self.now,
-            Schedule::At(time) => time,
+        let (due, local) = match schedule {
+            // Without a date of its own, both are PHP's present time, which is UTC.
+            Schedule::Soon => (self.now, self.now.naive_utc()),
+            Schedule::At(time) => (time, self.zone.local(time)),
         };
         let group_id = self.group_id().await?;
         let action_id = sqlx::query(self.statements.insert_scheduled_action.sql())
             .bind(hook)
             .bind(format(due.naive_utc()))
-            .bind(format(self.zone.local(due)))
+            .bind(format(local))
             .bind(args)
             .bind(schedule.serialised())
             .bind(group_id)

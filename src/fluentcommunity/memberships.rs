@@ -27,6 +27,8 @@ pub struct Membership {
     pub id: Option<u64>,
     /// `active`, `pending`, `blocked`, or any other stored value.
     pub status: Option<String>,
+    /// Whether a query finds the row as active: the column's collation takes `ACTIVE` and `active ` for `active`.
+    pub is_active: bool,
     /// `member`, `student`, `moderator`, `admin`, `instructor`, …
     pub role: Option<String>,
     /// Site-local literal.
@@ -34,7 +36,9 @@ pub struct Membership {
 }
 
 impl Membership {
-    fn is_active(&self) -> bool {
+    /// `addToSpace` compares in PHP, byte for byte, and so resumes a row that says `ACTIVE`. Whether a user may leave, and
+    /// what `_fcom_space_ids` lists, is asked in SQL.
+    fn says_active(&self) -> bool {
         self.status.as_deref() == Some("active")
     }
 }
@@ -61,7 +65,8 @@ pub enum ChangeKind {
         since: Option<String>,
         /// The row that was reactivated; `None` for a new one.
         reactivated: Option<u64>,
-        /// Whether another row of the user, a duplicate from a race in PHP, was active all along.
+        /// Whether queries took the user for an active member all along: by a duplicate from a race in PHP, or by a row that
+        /// says `ACTIVE`.
         twice: bool,
     },
     /// All rows are deleted.
@@ -174,9 +179,9 @@ impl State {
         };
         // A member of a course is always a student; a student of a space stays one.
         let role = if space.is_course { "student" } else { role };
-        let twice = space.memberships.iter().any(Membership::is_active);
+        let twice = space.memberships.iter().any(|row| row.is_active);
         let (role, since, reactivated) = match space.memberships.first_mut() {
-            Some(row) if row.is_active() => {
+            Some(row) if row.says_active() => {
                 return self.leave_out(id, Wish::Join, Reason::AlreadyActive);
             }
             Some(row) => {
@@ -186,6 +191,7 @@ impl State {
                     .filter(|old| old == "admin" || old == "moderator");
                 let role = kept.unwrap_or_else(|| role.to_owned());
                 row.status = Some("active".to_owned());
+                row.is_active = true;
                 row.role = Some(role.clone());
                 if let Some(row_id) = row.id {
                     self.plan.reactivate.push((row_id, role.clone()));
@@ -196,6 +202,7 @@ impl State {
                 space.memberships.push(Membership {
                     id: None,
                     status: Some("active".to_owned()),
+                    is_active: true,
                     role: Some(role.to_owned()),
                     created_at: None,
                 });
@@ -221,7 +228,7 @@ impl State {
         let Some(space) = self.spaces.iter_mut().find(|space| space.id == id) else {
             return self.leave_out(id, Wish::Leave, Reason::DoesNotExist);
         };
-        if !space.memberships.iter().any(Membership::is_active) {
+        if !space.memberships.iter().any(|row| row.is_active) {
             return self.leave_out(id, Wish::Leave, Reason::NotActive);
         }
         let rows = std::mem::take(&mut space.memberships);
@@ -271,6 +278,7 @@ mod tests {
             .map(|((status, role), row)| Membership {
                 id: Some(row),
                 status: Some((*status).to_owned()),
+                is_active: *status == "active",
                 role: Some((*role).to_owned()),
                 created_at: Some("2026-01-01 00:00:00".to_owned()),
             });

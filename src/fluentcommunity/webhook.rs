@@ -55,7 +55,7 @@ impl Webhook {
             remove_course_ids: ids("remove_course_ids"),
             remove_space_ids: ids("remove_space_ids"),
             welcome_email: match record.get("send_wp_welcome_email") {
-                None | Some(Value::Null) => true,
+                None => true,
                 Some(value) => value.as_bytes() == Some(b"yes"),
             },
         })
@@ -132,7 +132,7 @@ mod tests {
     fn the_welcome_email_is_sent_unless_the_record_says_otherwise() {
         for (record, expected) in [
             (&br"a:0:{}"[..], true),
-            (br#"a:1:{s:21:"send_wp_welcome_email";N;}"#, true),
+            (br#"a:1:{s:21:"send_wp_welcome_email";N;}"#, false),
             (br#"a:1:{s:21:"send_wp_welcome_email";s:3:"yes";}"#, true),
             (br#"a:1:{s:21:"send_wp_welcome_email";s:3:"YES";}"#, false),
             (br#"a:1:{s:21:"send_wp_welcome_email";b:1;}"#, false),

@@ -10,7 +10,7 @@ use super::transaction::Transaction;
 use super::{Executed, ProvisionError, signed_calls};
 use crate::db::{Answer, Batch, DatabaseError};
 use crate::events::Event;
-use crate::fluentcommunity::action_scheduler::Queue;
+use crate::fluentcommunity::action_scheduler::{Queue, local_zone};
 use crate::fluentcommunity::space_ids;
 use crate::mail::outbox::Promise;
 use crate::telemetry::phase;
@@ -78,7 +78,7 @@ impl Transaction<'_> {
         let mut queue = Queue {
             statements: self.statements(),
             connection: &mut *self.connection,
-            zone: &self.zone,
+            zone: local_zone(&self.facts.options),
             now: plan.executed_at,
         };
         for job in &plan.jobs {

@@ -30,6 +30,9 @@ pub enum SiteZone {
 pub struct UnknownZone(pub String);
 
 impl SiteZone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self::Fixed(TimeDelta::zero());
+
     /// The zone that the options `timezone_string` and `gmt_offset` select, both as stored.
     ///
     /// A named zone takes precedence; if it is empty (or `0`, which PHP treats as empty) the offset
@@ -67,7 +70,7 @@ impl SiteZone {
     pub fn from_gmt_offset(gmt_offset: &str) -> Self {
         let offset = leading_number(gmt_offset);
         if !(-100.0 < offset && offset < 100.0) {
-            return Self::Fixed(TimeDelta::zero());
+            return Self::UTC;
         }
         #[expect(
             clippy::cast_possible_truncation,

@@ -12,6 +12,7 @@ struct SpaceRow {
     settings: Option<Vec<u8>>,
     membership_id: Option<u64>,
     status: Option<String>,
+    is_active: bool,
     role: Option<String>,
     created_at: Option<String>,
 }
@@ -54,6 +55,7 @@ pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
             space.memberships.push(Membership {
                 id: Some(id),
                 status: row.status,
+                is_active: row.is_active,
                 role: row.role,
                 created_at: row.created_at,
             });

@@ -73,6 +73,26 @@ async fn characters_that_old_tables_cannot_hold_are_left_out_of_names() {
 }
 
 #[tokio::test]
+async fn a_time_zone_that_does_not_exist_stops_nobody() {
+    let site = Site::new("71").await;
+    site.execute(
+        "UPDATE wp_options SET option_value = 'Atlantis/Capital' WHERE option_name = 'timezone_string'; \
+         UPDATE wp_options SET option_value = '5.5' WHERE option_name = 'gmt_offset'",
+    )
+    .await;
+    let sidecar = Sidecar::start(&site).await;
+    let id = sidecar
+        .client
+        .execute(PLAIN_HOOK, &[("email", "ann@example.com")])
+        .await;
+    let offset = format!(
+        "SELECT TIMESTAMPDIFF(MINUTE, user_registered, created_at) FROM wp_users JOIN wp_fcom_xprofile ON user_id = wp_users.ID
+         WHERE user_id = {id}"
+    );
+    assert_eq!(site.number(&offset).await, 330);
+}
+
+#[tokio::test]
 async fn tables_that_cannot_be_written_to_safely_are_refused() {
     for (damage, said) in [
         (

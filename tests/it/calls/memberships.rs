@@ -83,6 +83,35 @@ async fn only_the_first_of_several_rows_decides_about_joining() {
     }
 }
 
+/// PHP compares in PHP before it joins a space, and in SQL before it leaves one.
+#[tokio::test]
+async fn a_status_in_capitals_or_with_a_space_is_resumed_and_may_leave() {
+    let (site, sidecar) = start().await;
+    for status in ["'ACTIVE'", "'active '", "'Activé'"] {
+        site.set_plain_hook(&[("space_ids", &[2])]).await;
+        insert_rows(&site, &[(status, "moderator")]).await;
+        sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+        assert_eq!(
+            rows(&site, 2, 2).await,
+            ["101 active moderator new"],
+            "{status}"
+        );
+
+        site.set_plain_hook(&[("remove_space_ids", &[2])]).await;
+        insert_rows(&site, &[(status, "moderator")]).await;
+        sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+        assert_eq!(rows(&site, 2, 2).await, [""; 0], "{status}");
+    }
+    // The list is written when space 3 is left, before space 2 is resumed: to a query the user was a member all along.
+    site.set_plain_hook(&[("remove_course_ids", &[3]), ("space_ids", &[2])])
+        .await;
+    insert_rows(&site, &[("'ACTIVE'", "member")]).await;
+    site.execute("INSERT INTO wp_fcom_space_user (space_id, user_id) VALUES (3, '2')")
+        .await;
+    sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
+    assert_eq!(space_ids(&site, 2).await, [list(&[1, 2, 4])]);
+}
+
 #[tokio::test]
 async fn one_active_row_is_enough_to_leave_and_takes_all_rows_along() {
     let (site, sidecar) = start().await;
