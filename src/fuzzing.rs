@@ -2,19 +2,14 @@
 //!
 //! Each function panics if a property does not hold that must hold for any input.
 
-use actix_multipart::Multipart;
-use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use actix_web::web::Bytes;
 use chrono::DateTime;
-use futures_util::{FutureExt, stream};
 use secrecy::SecretSlice;
 
 use crate::fluentcommunity::markdown::render_description;
 use crate::fluentcommunity::username;
 use crate::fluentcommunity::webhook::{Webhook, count_runs};
+use crate::http::body::Kind;
 use crate::http::fields::{Fields, query_first_scalar, query_parameter};
-use crate::http::{MultipartError, MultipartLimits, read_multipart};
 use crate::provision::{Email, Idempotency, Signed, WebhookKey};
 use crate::wordpress::catalogue::Catalogue;
 use crate::wordpress::php;
@@ -42,7 +37,6 @@ pub const TARGETS: [Target; 11] = [
 ];
 
 const MOST_FIELDS: usize = 50;
-const MOST_BYTES: usize = 3000;
 
 /// A body and a query string.
 pub fn form(data: &[u8]) {
@@ -63,40 +57,20 @@ pub fn form(data: &[u8]) {
     }
 }
 
-/// A multipart body that arrives in one piece, and the same body byte by byte.
+/// A content type on the first line, and a body of this type.
 pub fn multipart(data: &[u8]) {
-    let whole = read(data, data.len().max(1));
-    let bytewise = read(data, 1);
-    match (whole, bytewise) {
-        (Ok(whole), Ok(bytewise)) => assert!(whole == bytewise),
-        (Err(_), Err(_)) => {}
-        (whole, bytewise) => panic!("{:?} {:?}", whole.err(), bytewise.err()),
+    let mut lines = data.splitn(2, |&byte| byte == b'\n');
+    let (declared, body) = (lines.next(), lines.next());
+    let (declared, body) = (declared.unwrap_or_default(), body.unwrap_or_default());
+    let kind = [b"multipart/form-data;", declared].concat();
+    let kind = Kind::of(&kind).expect("a type that is known");
+    if let Ok(fields) = kind.read(body, MOST_FIELDS) {
+        assert!(fields.len() <= MOST_FIELDS);
+        // What precedes the first boundary and what follows the last one is ignored, so nothing more is read, and nothing less.
+        let around = [b"preamble\r\n", body, b" epilogue"].concat();
+        let again = kind.read(&around, MOST_FIELDS);
+        assert!(again == Ok(fields));
     }
-}
-
-fn read(data: &[u8], size: usize) -> Result<Fields, MultipartError> {
-    let mut headers = HeaderMap::new();
-    let kind = HeaderValue::from_static("multipart/form-data; boundary=XX");
-    headers.insert(CONTENT_TYPE, kind);
-    let chunks: Vec<Result<Bytes, PayloadError>> = data
-        .chunks(size)
-        .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
-        .collect();
-    let limits = MultipartLimits {
-        max_bytes: MOST_BYTES,
-        max_fields: MOST_FIELDS,
-    };
-    let mut reading = Box::pin(read_multipart(
-        Multipart::new(&headers, stream::iter(chunks)),
-        limits,
-    ));
-    // The whole body is available, so the only waits are the reader's own yields.
-    for _ in 0..10 * (data.len() + 100) {
-        if let Some(result) = (&mut reading).now_or_never() {
-            return result;
-        }
-    }
-    panic!("the body is never read");
 }
 
 /// Forwarding headers in which the client may have forged all but the last address.

@@ -1,6 +1,6 @@
 //! Parses form fields under PHP's rules: what `$_POST` and `$_GET` hold for a body or a query string.
 //!
-//! Mirrors the variable registration of PHP 8.2 (the part shared by urlencoded bodies, multipart
+//! Mirrors the variable registration of PHP 8.2 to 8.4 (the part shared by urlencoded bodies, multipart
 //! bodies and `parse_str`). Arrays are recognised but not kept: every field that the webhook reads
 //! is a scalar, so an array only has to be told apart from one.
 
@@ -33,15 +33,24 @@ impl fmt::Debug for Field {
     }
 }
 
-/// Why a form could not be read.
+/// Why a form could not be read. PHP silently keeps a part of each; acting on half a form would be worse than refusing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FieldsError {
-    /// PHP silently drops fields beyond `max_input_vars`; acting on half a form would be worse than refusing it.
-    #[error("more than {limit} form fields")]
+pub enum FormError {
+    /// PHP drops fields beyond `max_input_vars`.
+    #[error("The form has more than {limit} fields")]
     TooMany {
         /// The most fields a form may have.
         limit: usize,
     },
+    /// PHP reads nothing of a multipart body.
+    #[error("The multipart body is malformed: its Content-Type declares no usable boundary")]
+    NoBoundary,
+    /// PHP drops this part of a multipart body and all that follow.
+    #[error("The multipart body is malformed: a part has no name")]
+    Nameless,
+    /// PHP keeps what has arrived of a multipart body, perhaps with a value that was cut off.
+    #[error("The multipart body is malformed: the closing boundary is missing")]
+    Unclosed,
 }
 
 /// The fields of one form, by name as PHP spells it.
@@ -79,9 +88,9 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// [`FieldsError::TooMany`] if the body has more than `max_fields` variables. As in PHP, empty
+    /// [`FormError::TooMany`] if the body has more than `max_fields` variables. As in PHP, empty
     /// ones (`a=1&&b=2`) and repeated ones count, a final `&` does not.
-    pub fn parse_urlencoded(body: &[u8], max_fields: usize) -> Result<Self, FieldsError> {
+    pub fn parse_urlencoded(body: &[u8], max_fields: usize) -> Result<Self, FormError> {
         let mut fields = Self::new(max_fields);
         let body = body.strip_suffix(b"&").unwrap_or(body);
         if body.is_empty() {
@@ -103,10 +112,10 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// [`FieldsError::TooMany`] on the first pair over the limit.
-    pub fn push(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), FieldsError> {
+    /// [`FormError::TooMany`] on the first pair over the limit.
+    pub fn push(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), FormError> {
         if self.pushed == self.limit {
-            return Err(FieldsError::TooMany { limit: self.limit });
+            return Err(FormError::TooMany { limit: self.limit });
         }
         self.pushed += 1;
         match Name::parse(name) {
@@ -304,7 +313,7 @@ mod tests {
 
     #[test]
     fn too_many_fields_are_refused() {
-        let limit = FieldsError::TooMany { limit: 2 };
+        let limit = FormError::TooMany { limit: 2 };
         for (body, expected) in [
             ("a=1&b=2", Ok(2)),
             ("a=1&b=2&", Ok(2)),

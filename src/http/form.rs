@@ -1,15 +1,12 @@
 //! Reads the body of a call: checks its type and limits and parses its fields.
 
-use actix_multipart::Multipart;
-use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::StreamExt;
 
+use super::body::Kind;
 use super::fields::Fields;
-use super::multipart::{MultipartError, MultipartLimits, read_multipart};
 use super::reply::{Refused, Replies};
 use super::rules::CallerRules;
 use crate::check::FORM_WANTED;
@@ -35,25 +32,10 @@ pub(super) async fn read_form(
     rules: &CallerRules,
     replies: Replies,
 ) -> Result<Form, Refused> {
-    let declared = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = declared
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let is_urlencoded = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let is_multipart = media_type.eq_ignore_ascii_case("multipart/form-data");
-    if !is_urlencoded && !is_multipart {
-        return Err(invalid(
-            replies,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            FORM_WANTED,
-        ));
-    }
+    let declared = request.headers().get(CONTENT_TYPE);
+    let kind = declared.and_then(|value| Kind::of(value.as_bytes()));
+    let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let kind = kind.ok_or_else(|| invalid(replies, unsupported, FORM_WANTED))?;
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -64,51 +46,18 @@ pub(super) async fn read_form(
     {
         return Err(replies.too_large());
     }
+    let body = read_body(payload, rules.max_body_bytes, replies).await?;
+    let fields = kind
+        .read(&body, rules.max_fields)
+        .map_err(|error| invalid(replies, StatusCode::BAD_REQUEST, &error.to_string()))?;
     let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
-    if is_multipart && !keep {
-        let fields = read_multipart_form(request, payload, rules, replies).await?;
-        return Ok(Form { fields, raw: None });
-    }
-    let body = Bytes::from(read_body(payload, rules.max_body_bytes, replies).await?);
-    let fields = if is_multipart {
-        let whole = stream::iter([Ok(body.clone())]);
-        read_multipart_form(request, whole, rules, replies).await?
-    } else {
-        Fields::parse_urlencoded(&body, rules.max_fields)
-            .map_err(|_| too_many_fields(replies, rules.max_fields))?
-    };
-    Ok(Form {
-        fields,
-        raw: keep.then(|| body.into()),
-    })
+    let raw = keep.then_some(body);
+    Ok(Form { fields, raw })
 }
 
 /// Discards the body, so that the next request can follow.
 pub(super) async fn skip_body(mut payload: web::Payload) {
     while let Some(Ok(_)) = payload.next().await {}
-}
-
-async fn read_multipart_form(
-    request: &HttpRequest,
-    payload: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    rules: &CallerRules,
-    replies: Replies,
-) -> Result<Fields, Refused> {
-    let limits = MultipartLimits {
-        max_bytes: rules.max_body_bytes,
-        max_fields: rules.max_fields,
-    };
-    read_multipart(Multipart::new(request.headers(), payload), limits)
-        .await
-        .map_err(|error| match error {
-            MultipartError::TooLarge => replies.too_large(),
-            MultipartError::TooMany { .. } => too_many_fields(replies, rules.max_fields),
-            MultipartError::Malformed(_) => invalid(
-                replies,
-                StatusCode::BAD_REQUEST,
-                "The multipart body is malformed",
-            ),
-        })
 }
 
 async fn read_body(
@@ -126,11 +75,6 @@ async fn read_body(
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-fn too_many_fields(replies: Replies, limit: usize) -> Refused {
-    let message = format!("The form has more than {limit} fields");
-    invalid(replies, StatusCode::BAD_REQUEST, &message)
 }
 
 fn invalid(replies: Replies, status: StatusCode, message: &str) -> Refused {

@@ -3,6 +3,7 @@
 
 mod admin;
 mod arrival;
+pub mod body;
 mod budget;
 mod client;
 pub mod fields;
@@ -30,8 +31,6 @@ use front::LocalUser;
 pub use inherited::{Inherited, InheritedError};
 pub use known_keys::KnownKeys;
 pub use limits::Limiter;
-#[cfg(any(test, fuzzing))]
-pub(crate) use multipart::{MultipartError, MultipartLimits, read_multipart};
 pub use occasionally::Occasionally;
 pub use rules::CallerRules;
 pub use server::{Bound, bind};

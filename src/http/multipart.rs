@@ -1,235 +1,439 @@
 //! Reads multipart forms: the text parts of a `multipart/form-data` body as PHP's `$_POST` holds them.
 //!
-//! Mirrors PHP 8.2's RFC 1867 reader. Uploaded files are skipped, never kept: PHP puts them in
-//! `$_FILES`, which the webhook does not read.
+//! Mirrors `rfc1867_post_handler` of PHP 8.2 to 8.4 with its default settings. No crate reads what it reads: lines that end in LF
+//! alone, names in apostrophes, boundaries and parts that no standard allows. Uploaded files are skipped: PHP puts them in
+//! `$_FILES`, which the webhook does not read. Where PHP silently keeps half a form, the whole form is refused.
 
-use actix_multipart::{Multipart, MultipartError as StreamError};
-use actix_web::error::PayloadError;
-use futures_util::TryStreamExt;
+use super::fields::{Fields, FormError};
 
-use super::fields::{Fields, FieldsError};
+/// PHP's default `max_file_uploads`, which adds to the number of parts that it reads.
+const MAX_FILES: usize = 20;
+/// PHP's buffer, in bytes: a line without an end counts as a line when it has this length.
+const LONGEST_LINE: usize = 5120;
+/// The longest boundary that fits into this buffer with what belongs to it.
+const LONGEST_BOUNDARY: usize = LONGEST_LINE - 4;
 
-/// Limits on a multipart body.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MultipartLimits {
-    /// Total bytes of names and contents, including files, since they have to be read as well.
-    pub max_bytes: usize,
-    /// Number of parts. Files count too, or a body of endless empty files would never hit a limit.
-    pub max_fields: usize,
+/// The boundary that a `Content-Type` declares, wherever PHP looks for one: behind the first `=` after the word, up to a
+/// comma or semicolon unless it is quoted. It may be empty.
+pub(super) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
+    const WORD: &[u8] = b"boundary";
+    let lowercase = content_type.to_ascii_lowercase();
+    let at = find(content_type, WORD).or_else(|| find(&lowercase, WORD))?;
+    let rest = &content_type[at..];
+    let rest = &rest[find(rest, b"=")? + 1..];
+    let boundary = match rest.strip_prefix(b"\"") {
+        Some(quoted) => &quoted[..find(quoted, b"\"")?],
+        None => until(rest, |byte| b",;".contains(&byte)),
+    };
+    (boundary.len() <= LONGEST_BOUNDARY).then_some(boundary)
 }
 
-/// Why a multipart body could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum MultipartError {
-    /// The body is longer than [`MultipartLimits::max_bytes`], or a part's headers are oversized.
-    #[error("the multipart body is too large")]
-    TooLarge,
-    /// The body has more parts than [`MultipartLimits::max_fields`].
-    #[error("the multipart body has more than {limit} parts")]
-    TooMany {
-        /// The most parts a body may have.
-        limit: usize,
-    },
-    /// The body is truncated, its boundary is missing or wrong, or a part has no name. PHP keeps
-    /// what it has parsed so far; acting on half a form would be worse than refusing it.
-    #[error("the multipart body is malformed")]
-    Malformed(#[source] StreamError),
-}
-
-impl From<StreamError> for MultipartError {
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::Payload(PayloadError::Overflow) => Self::TooLarge,
-            other => Self::Malformed(other),
-        }
-    }
-}
-
-impl From<FieldsError> for MultipartError {
-    fn from(error: FieldsError) -> Self {
-        match error {
-            FieldsError::TooMany { limit } => Self::TooMany { limit },
-        }
-    }
-}
-
-/// Reads a multipart body to its end. A part with a file name is skipped, even if the name is empty.
+/// Reads a body with up to `max_fields` text parts.
 ///
-/// Names follow the rules of [`Fields::push`]. Values are taken as they are: as in PHP, a part's
-/// own charset or transfer encoding is ignored.
+/// Names follow the rules of [`Fields::push`]. Values are taken as they are: PHP ignores a part's own length, charset and
+/// transfer encoding.
 ///
 /// # Errors
 ///
-/// See [`MultipartError`]. A truncated body yields no fields.
-pub(crate) async fn read_multipart(
-    mut multipart: Multipart,
-    limits: MultipartLimits,
-) -> Result<Fields, MultipartError> {
-    let mut fields = Fields::new(limits.max_fields);
-    let mut bytes_left = limits.max_bytes;
-    let mut parts = 0;
-    while let Some(mut part) = multipart.try_next().await? {
+/// See [`FormError`].
+pub(super) fn read(body: &[u8], boundary: &[u8], max_fields: usize) -> Result<Fields, FormError> {
+    let mut fields = Fields::new(max_fields);
+    let mut reader = Reader::new(body, boundary);
+    let (mut parts, mut files, mut skips_files) = (0, 0, false);
+    while reader.enter_part() {
+        // PHP passes over a part without this header.
+        let Some(disposition) = reader.disposition() else {
+            continue;
+        };
         parts += 1;
-        if parts > limits.max_fields {
-            return Err(MultipartError::TooMany {
-                limit: limits.max_fields,
-            });
+        if parts > max_fields + MAX_FILES {
+            return Err(FormError::TooMany { limit: max_fields });
         }
-        let name = part.name().unwrap_or_default().as_bytes().to_vec();
-        // PHP supports `filename` but not `filename*`; a part with only the latter is text.
-        let is_file = part
-            .content_disposition()
-            .is_some_and(|disposition| disposition.get_filename().is_some());
-        let mut value = Vec::new();
-        let mut length = name.len();
-        loop {
-            bytes_left = bytes_left
-                .checked_sub(length)
-                .ok_or(MultipartError::TooLarge)?;
-            let Some(chunk) = part.try_next().await? else {
-                break;
-            };
-            length = chunk.len();
-            if !is_file && length <= bytes_left {
-                value.extend_from_slice(&chunk);
+        let Disposition { name, file } = disposition;
+        match (name, file) {
+            (Some(name), None) => {
+                let value = reader.value().ok_or(FormError::Unclosed)?;
+                fields.push(&name, value.to_vec())?;
+            }
+            (None, None) => return Err(FormError::Nameless),
+            (name, Some(file)) => {
+                // PHP looks for a boundary from a file's first line on if it keeps no file any more.
+                let is_odd = name.is_some_and(|name| !has_paired_brackets(&name));
+                skips_files |= is_odd || files == MAX_FILES;
+                if !skips_files && !file.is_empty() {
+                    files += 1;
+                    reader.value();
+                }
             }
         }
-        if !is_file {
-            fields.push(&name, value)?;
+    }
+    if reader.is_closed {
+        Ok(fields)
+    } else {
+        Err(FormError::Unclosed)
+    }
+}
+
+/// What is left of a body.
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// The boundary as it ends a value: after LF and two hyphens.
+    delimiter: Vec<u8>,
+    longest_line: usize,
+    /// Whether the last boundary was a closing one.
+    is_closed: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(body: &'a [u8], boundary: &[u8]) -> Self {
+        Self {
+            rest: body,
+            delimiter: [b"\n--", boundary].concat(),
+            longest_line: LONGEST_LINE.max(boundary.len() + 10),
+            is_closed: false,
         }
     }
-    Ok(fields)
+
+    /// The next line, up to a NUL, where C strings end; `None` if no further line ends.
+    fn line(&mut self) -> Option<&'a [u8]> {
+        let length = self.rest.len().min(self.longest_line);
+        let (line, rest) = match find(&self.rest[..length], b"\n") {
+            Some(end) => {
+                let line = &self.rest[..end];
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                (line, &self.rest[end + 1..])
+            }
+            None if length == self.longest_line => self.rest.split_at(length),
+            None => return None,
+        };
+        self.rest = rest;
+        Some(until(line, |byte| byte == 0))
+    }
+
+    /// Goes to the headers of the next part, if there is one. It may follow a closing boundary.
+    fn enter_part(&mut self) -> bool {
+        while let Some(line) = self.line() {
+            if line == &self.delimiter[1..] {
+                self.is_closed = false;
+                return true;
+            }
+            self.is_closed |= self.closes(line);
+        }
+        self.is_closed |= self.closes(self.rest);
+        false
+    }
+
+    fn closes(&self, line: &[u8]) -> bool {
+        let rest = line.strip_prefix(&self.delimiter[1..]);
+        rest.is_some_and(|rest| rest.starts_with(b"--"))
+    }
+
+    /// Reads the headers of a part; returns its first `Content-Disposition`.
+    fn disposition(&mut self) -> Option<Disposition> {
+        let mut found = None;
+        // The header that a line without a colon, or one that begins with a space, continues.
+        let mut header: Option<(&[u8], Vec<u8>)> = None;
+        while let Some(line) = self.line().filter(|line| !line.is_empty()) {
+            let colon = find(line, b":").filter(|_| !is_space(line[0]));
+            if let Some(at) = colon {
+                let value = trim_start(&line[at + 1..]).to_vec();
+                found = found.or(header.replace((&line[..at], value)).and_then(read_header));
+            } else if let Some((_, value)) = &mut header {
+                value.extend_from_slice(line);
+            }
+        }
+        found.or(header.and_then(read_header))
+    }
+
+    /// The bytes up to a boundary, or to anything that begins with one: PHP drops the rest of such a line.
+    fn value(&mut self) -> Option<&'a [u8]> {
+        let Some(end) = find(self.rest, &self.delimiter) else {
+            self.rest = &[];
+            return None;
+        };
+        let (value, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Some(value.strip_suffix(b"\r").unwrap_or(value))
+    }
+}
+
+/// A part's name, and that of its file.
+#[derive(Default)]
+struct Disposition {
+    name: Option<Vec<u8>>,
+    file: Option<Vec<u8>>,
+}
+
+fn read_header((key, value): (&[u8], Vec<u8>)) -> Option<Disposition> {
+    if !key.eq_ignore_ascii_case(b"Content-Disposition") {
+        return None;
+    }
+    let mut disposition = Disposition::default();
+    let mut rest = trim_start(&value);
+    while !rest.is_empty() {
+        let mut pair = word(&mut rest, b';');
+        rest = trim_start(rest);
+        if !pair.contains(&b'=') {
+            continue;
+        }
+        let key = word(&mut pair, b'=');
+        if key.eq_ignore_ascii_case(b"name") {
+            disposition.name = Some(unquote(pair));
+        } else if key.eq_ignore_ascii_case(b"filename") {
+            disposition.file = Some(unquote(pair));
+        }
+    }
+    Some(disposition)
+}
+
+/// Takes the text up to `stop`, which does not count within quotes, and drops every `stop` that follows.
+fn word<'a>(text: &mut &'a [u8], stop: u8) -> &'a [u8] {
+    let mut quote = None;
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match quote {
+            None if byte == stop => break,
+            None if is_quote(byte) => quote = Some(byte),
+            Some(end) if byte == b'\\' && text.get(at + 1) == Some(&end) => at += 1,
+            Some(end) if byte == end => quote = None,
+            _ => {}
+        }
+        at += 1;
+    }
+    let (word, rest) = text.split_at(at);
+    let stops = rest.iter().take_while(|&&byte| byte == stop).count();
+    *text = &rest[stops..];
+    word
+}
+
+/// A parameter's value: what is quoted, or the first word.
+fn unquote(text: &[u8]) -> Vec<u8> {
+    let text = trim_start(text);
+    let quote = text.first().copied().filter(|&first| is_quote(first));
+    let text = match quote {
+        Some(_) => &text[1..],
+        None => until(text, is_space),
+    };
+    let mut value = Vec::new();
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next().filter(|&byte| Some(byte) != quote) {
+        let escaped = |next: &u8| *next == b'\\' || Some(*next) == quote;
+        let is_escape = byte == b'\\';
+        value.push(
+            is_escape
+                .then(|| bytes.next_if(escaped))
+                .flatten()
+                .unwrap_or(byte),
+        );
+    }
+    value
+}
+
+/// Whether each bracket of a file's name is closed, and followed by another one or nothing.
+fn has_paired_brackets(name: &[u8]) -> bool {
+    let mut open = 0;
+    for (at, byte) in name.iter().enumerate() {
+        match byte {
+            b'[' => open += 1,
+            b']' if open == 0 => return false,
+            b']' if !matches!(name.get(at + 1), None | Some(b'[')) => return false,
+            b']' => open -= 1,
+            _ => {}
+        }
+    }
+    open == 0
+}
+
+fn is_quote(byte: u8) -> bool {
+    b"\"'".contains(&byte)
+}
+
+/// C's `isspace`.
+fn is_space(byte: u8) -> bool {
+    byte == b' ' || (b'\t'..=b'\r').contains(&byte)
+}
+
+fn trim_start(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|&&byte| is_space(byte)).count();
+    &text[spaces..]
+}
+
+fn until(text: &[u8], is_end: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|&byte| is_end(byte));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Where `needle` begins. It must not be empty.
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = text[from..].iter().position(|&byte| byte == needle[0]) {
+        if text[from + at..].starts_with(needle) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-    use actix_web::web::Bytes;
-    use futures_util::stream;
-
+    use super::super::body::Kind;
     use super::super::fields::Field;
     use super::*;
 
-    const LIMITS: MultipartLimits = MultipartLimits {
-        max_bytes: 1000,
-        max_fields: 5,
-    };
-
-    /// Sends `body` in chunks of `size` bytes, so that boundaries and headers get cut anywhere.
-    async fn read(body: &[u8], size: usize) -> Result<Fields, MultipartError> {
-        read_as("multipart/form-data; boundary=XX", body, size).await
+    fn read_as(declared: &str, body: &str) -> Result<Fields, FormError> {
+        let kind = Kind::of(format!("multipart/form-data; {declared}").as_bytes()).unwrap();
+        kind.read(body.as_bytes(), 5)
     }
 
-    async fn read_as(kind: &str, body: &[u8], size: usize) -> Result<Fields, MultipartError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
-        let chunks: Vec<_> = body
-            .chunks(size)
-            .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
-            .collect();
-        read_multipart(Multipart::new(&headers, stream::iter(chunks)), LIMITS).await
+    fn read(body: &str) -> Result<Fields, FormError> {
+        read_as("boundary=XX", body)
     }
 
-    fn part(disposition: &str, content: &str) -> String {
-        format!("--XX\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
+    fn part(disposition: &str, value: &str) -> String {
+        format!("--XX\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n")
     }
 
     fn body(parts: &[(&str, &str)]) -> String {
-        let parts: String = parts
-            .iter()
-            .map(|(name, value)| part(name, value))
-            .collect();
-        parts + "--XX--\r\n"
+        let parts = parts.iter().map(|(name, value)| part(name, value));
+        parts.collect::<String>() + "--XX--\r\n"
     }
 
-    #[tokio::test]
-    async fn text_parts_become_fields_however_the_body_is_cut() {
-        let body = body(&[
-            ("name=\"first.name\"", "Ada"),
-            ("name=\"a\"", "1"),
-            ("name=a", "two\r\nlines --XX"),
-            ("name=\"space_ids[]\"", "7"),
-            ("name=\" say \\\"x\\\"\"", "+%41"),
-        ]);
-        for size in [1, 2, 7, 64, 10_000] {
-            let fields = read(body.as_bytes(), size).await.unwrap();
-            assert_eq!(fields.len(), 4);
-            assert_eq!(fields.text("first_name"), Some(&b"Ada"[..]));
-            assert_eq!(fields.text("a"), Some(&b"two\r\nlines --XX"[..]));
-            assert_eq!(fields.get("space_ids"), Some(&Field::Array));
-            assert_eq!(fields.text("say_\"x\""), Some(&b"+%41"[..]));
-        }
-    }
-
-    #[tokio::test]
-    async fn files_are_skipped() {
-        let body = body(&[
-            ("name=\"photo\"; filename=\"a.png\"", "not kept"),
-            ("name=\"empty\"; filename=\"\"", ""),
-            ("name=\"email\"", "a@b.co"),
-        ]);
-        let fields = read(body.as_bytes(), 10).await.unwrap();
-        assert_eq!(fields.len(), 1);
-        assert_eq!(fields.text("email"), Some(&b"a@b.co"[..]));
-    }
-
-    #[tokio::test]
-    async fn values_keep_bytes_that_are_no_text() {
-        let mut body = b"--XX\r\ncontent-disposition: form-data; name=p\r\n\r\n".to_vec();
-        body.extend_from_slice(b"\0\xff\r\n--XX--");
-        let fields = read(&body, 1000).await.unwrap();
-        assert_eq!(fields.text("p"), Some(&b"\0\xff"[..]));
-    }
-
-    #[tokio::test]
-    async fn a_body_over_the_limits_is_refused() {
-        let long = "x".repeat(600);
-        for name in ["name=a", "name=a; filename=f"] {
-            let body = body(&[(name, &long), (name, &long)]);
-            let result = read(body.as_bytes(), 50).await;
-            assert!(matches!(result, Err(MultipartError::TooLarge)), "{name}");
-            let parts = vec![(name, ""); 6];
-            let result = read(self::body(&parts).as_bytes(), 50).await;
-            assert!(
-                matches!(result, Err(MultipartError::TooMany { limit: 5 })),
-                "{name}"
-            );
-        }
-        let exact = "x".repeat(LIMITS.max_bytes - 1);
-        let fields = read(body(&[("name=a", &exact)]).as_bytes(), 50)
-            .await
-            .unwrap();
-        assert_eq!(fields.text("a"), Some(exact.as_bytes()));
-    }
-
-    #[tokio::test]
-    async fn a_broken_body_is_malformed() {
-        let whole = body(&[("name=a", "1"), ("name=b", "2")]);
-        let cut_in_value = &whole[..whole.len() - 12];
-        let cut_in_headers = &whole[..20];
-        let unended = part("name=a", "1");
-        for body in [
-            "",
-            "a=1",
-            cut_in_value,
-            cut_in_headers,
-            &unended,
-            &whole.replace("XX", "YY"),
-            &whole.replace("; name=b", ""),
-            "--XX\r\n\r\nno headers\r\n--XX--\r\n",
+    #[test]
+    fn parts_are_named_as_php_names_them() {
+        // Recorded from PHP 8.2.
+        for (disposition, name) in [
+            ("name=\"email\"", "email"),
+            ("name='email'", "email"),
+            ("name=email", "email"),
+            ("NAME=email", "email"),
+            ("name=email x", "email"),
+            ("name= \"email\"", "email"),
+            ("name==email", "email"),
+            ("x; name=other; name=email;", "email"),
+            ("x=\"; name=other\"; name=email", "email"),
+            ("name=\"a\\\"b\\\\c\\d\"", "a\"b\\c\\d"),
+            ("name='a\\'b'", "a'b"),
+            ("name=\"email", "email"),
+            ("name=\" first.name\"", "first_name"),
+            ("name=\"user[login\"", "user_login"),
+            ("name=email; filename*=UTF-8''x", "email"),
+            ("\r\n name=email", "email"),
+            (
+                "name=email\r\nContent-Length: 1\r\nno colon\r\nContent-Disposition: x; name=y",
+                "email",
+            ),
         ] {
-            let result = read(body.as_bytes(), 1000).await;
-            assert!(
-                matches!(result, Err(MultipartError::Malformed(_))),
-                "{body:?}: {result:?}"
-            );
+            let fields = read(&body(&[(disposition, "1 2\r\n")])).unwrap();
+            assert_eq!(fields.text(name), Some(&b"1 2\r\n"[..]), "{disposition}");
+            assert_eq!(fields.len(), 1, "{disposition}");
         }
-        for kind in ["multipart/form-data", "multipart/form-data; boundary=\"\""] {
-            let result = read_as(kind, whole.as_bytes(), 1000).await;
-            assert!(
-                matches!(result, Err(MultipartError::Malformed(_))),
-                "{kind}"
-            );
+        let array = read(&body(&[("name=\"a[]\"", "1")])).unwrap();
+        assert_eq!(array.get("a"), Some(&Field::Array));
+    }
+
+    #[test]
+    fn files_and_parts_without_a_disposition_are_skipped() {
+        let mut parts = body(&[
+            ("name=photo; filename=\"a.png\"", "not\r\n--XXX\r\nkept"),
+            ("name=empty; filename=\"\"", ""),
+            ("filename=unnamed", "x"),
+            ("name=odd]; filename=x", "x"),
+            ("name=email", "a@b.co"),
+            ("name=email", "last@b.co"),
+        ]);
+        parts.insert_str(0, "preamble\r\n--XX\r\nA: b\r\n\r\nnot kept\r\n");
+        let fields = read(&parts).unwrap();
+        assert_eq!(fields.text("email"), Some(&b"last@b.co"[..]));
+        assert_eq!(fields.len(), 1);
+    }
+
+    #[test]
+    fn a_boundary_is_whatever_php_takes_for_one() {
+        let whole = body(&[("name=a", "--XX\n--X")]);
+        for (declared, boundary) in [
+            ("boundary====1:a/b?c(d", "===1:a/b?c(d"),
+            ("boundary=XX, boundary=YY", "XX"),
+            ("boundary=X X; charset=utf-8", "X X"),
+            ("charset=utf-8; BOUNDARY=\"X;X\"", "X;X"),
+            ("Boundary=YY; boundary=XX", "XX"),
+            ("the boundary is =XX", "XX"),
+            ("boundary=", ""),
+            ("boundary=\"\"", ""),
+        ] {
+            for end in ["\r\n", "\n"] {
+                let body = whole.replace("XX", boundary).replace("\r\n", end);
+                let fields = read_as(declared, &body).unwrap();
+                let value = format!("--{boundary}\n--X");
+                let expected = if boundary.is_empty() { "--" } else { &value };
+                assert_eq!(fields.text("a"), Some(expected.as_bytes()), "{declared}");
+            }
         }
+        let long = "x".repeat(LONGEST_BOUNDARY);
+        let body = whole.replace("XX", &long);
+        assert!(read_as(&format!("boundary={long}"), &body).is_ok());
+        for declared in [
+            "boundary",
+            "bound=XX",
+            "boundary=\"XX",
+            &format!("boundary={long}x"),
+        ] {
+            let result = read_as(declared, &body);
+            assert_eq!(result, Err(FormError::NoBoundary), "{declared}");
+        }
+    }
+
+    #[test]
+    fn lines_end_where_php_ends_them() {
+        let long = "x".repeat(LONGEST_LINE);
+        for (body, value) in [
+            (
+                "--XX\0 \r\nContent-Disposition:;name=a\r\n\0\r\nv\r\n--XX--",
+                "v",
+            ),
+            (
+                "--XX\nContent-Disposition:;name=a\n\nv\r\r\n--XXX\n\n--XX--",
+                "v\r",
+            ),
+            (
+                &format!("{long}--XX\nContent-Disposition:;name=a\n\n{long}\n--XX--"),
+                &long,
+            ),
+        ] {
+            let fields = read(body).unwrap();
+            assert_eq!(fields.text("a"), Some(value.as_bytes()), "{body}");
+        }
+    }
+
+    #[test]
+    fn half_a_form_is_refused() {
+        let whole = body(&[("name=a", "1"), ("name=b", "2")]);
+        for (body, error) in [
+            ("", FormError::Unclosed),
+            ("a=1", FormError::Unclosed),
+            (&whole[..whole.len() - 12], FormError::Unclosed),
+            (&whole[..20], FormError::Unclosed),
+            (&part("name=a", "1"), FormError::Unclosed),
+            (
+                &format!("{whole}{}", part("name=a", "1")),
+                FormError::Unclosed,
+            ),
+            (&whole.replace("XX", "YY"), FormError::Unclosed),
+            (&whole.replace("; name=b", ""), FormError::Nameless),
+            (&body(&[("name=a", ""); 6]), FormError::TooMany { limit: 5 }),
+            (
+                &body(&[("name=a; filename=f", ""); 26]),
+                FormError::TooMany { limit: 5 },
+            ),
+        ] {
+            assert_eq!(read(body), Err(error), "{body:?}");
+        }
+        assert!(read("--XX--").unwrap().is_empty());
+        let most = [
+            [("name=a", ""); 5].as_slice(),
+            &[("name=a; filename=f", ""); 20],
+        ]
+        .concat();
+        assert_eq!(read(&body(&most)).unwrap().len(), 1);
     }
 }

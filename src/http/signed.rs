@@ -2,10 +2,11 @@
 //! whoever has recorded a call could send it again with another one, in which a member's name becomes another form. So a
 //! signed body has to say itself how it is read.
 
+use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{HttpMessage, HttpRequest};
 use secrecy::SecretSlice;
 
+use super::body::Kind;
 use super::form::SIGNATURE;
 use crate::provision::Signed;
 
@@ -30,23 +31,22 @@ fn reads_one_way(request: &HttpRequest, body: &[u8]) -> bool {
     if request.headers().get_all(CONTENT_TYPE).count() != 1 {
         return false;
     }
-    match boundary(request) {
-        Some(boundary) => begins_with(body, &boundary),
-        None => is_urlencoded(body),
+    match kind(request) {
+        Some(Kind::Urlencoded) => is_urlencoded(body),
+        Some(Kind::Multipart(Some(boundary))) => begins_with(body, &boundary),
+        _ => false,
     }
 }
 
-/// The declared boundary of a multipart body.
-fn boundary(request: &HttpRequest) -> Option<String> {
-    let kind = request.mime_type().ok()??;
-    let boundary = kind.get_param("boundary")?.as_str().to_owned();
-    (kind.essence_str() == "multipart/form-data").then_some(boundary)
+fn kind(request: &HttpRequest) -> Option<Kind> {
+    Kind::of(request.headers().get(CONTENT_TYPE)?.as_bytes())
 }
 
-/// Whether the first line is this boundary. Readers skip what precedes a boundary, so any other line could be one, too.
-fn begins_with(body: &[u8], boundary: &str) -> bool {
+/// Whether the first line is this boundary. Readers skip what precedes a boundary, so any other line could be one, too. CR LF ends
+/// it: nothing else tells a multipart body from an urlencoded one.
+fn begins_with(body: &[u8], boundary: &[u8]) -> bool {
     let rest = body.strip_prefix(b"--");
-    let rest = rest.and_then(|rest| rest.strip_prefix(boundary.as_bytes()));
+    let rest = rest.and_then(|rest| rest.strip_prefix(boundary));
     rest.is_some_and(|rest| rest.starts_with(b"\r\n"))
 }
 
@@ -60,13 +60,13 @@ fn is_urlencoded(body: &[u8]) -> bool {
 /// Checks that of two content types with which this body can be sent, both mean the same.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn assert_read_in_one_way(kinds: [&[u8]; 2], body: &[u8]) {
-    let readings = kinds.map(|kind| {
-        let kind = actix_web::http::header::HeaderValue::from_bytes(kind).ok()?;
+    let readings = kinds.map(|declared| {
+        let declared = actix_web::http::header::HeaderValue::from_bytes(declared).ok()?;
         let request = actix_web::test::TestRequest::post();
         let request = request
-            .insert_header((CONTENT_TYPE, kind))
+            .insert_header((CONTENT_TYPE, declared))
             .to_http_request();
-        reads_one_way(&request, body).then(|| boundary(&request))
+        reads_one_way(&request, body).then(|| kind(&request))
     });
     if let [Some(one), Some(other)] = readings {
         assert_eq!(one, other);

@@ -25,7 +25,7 @@
 //! | `operator` | commands, `check`, grants, metrics, reloads, the run log |
 //! | `otlp` | traces, and the collector that receives them |
 //! | `security` | hostile callers; no secret in any log |
-//! | `wordpress` | a real WordPress judges what was written, and fires the hooks |
+//! | `wordpress` | a real WordPress judges what was written, and fires the hooks; PHP judges what was read |
 //!
 //! `tests/data` holds the recordings of PHP and the scripts for the real WordPress; `tests/bench` is the benchmark.
 //!

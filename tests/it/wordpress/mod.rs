@@ -10,6 +10,8 @@ mod login;
 mod network;
 mod parity;
 mod php;
+mod posted;
+mod random_bodies;
 mod random_forms;
 mod relay;
 mod release;

@@ -39,6 +39,8 @@ impl Server {
                 .arg(address.to_string())
                 .arg("-t")
                 .arg(root)
+                // An answer is what the scripts print, not PHP's warnings.
+                .args(["-d", "display_errors=0"])
                 .args(mail_settings(root));
             let server = Self {
                 address,

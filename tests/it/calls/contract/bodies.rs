@@ -42,6 +42,69 @@ async fn any_path_and_both_form_types_are_calls() {
     assert_eq!(site.text(&name).await.as_deref(), Some("Bob"));
 }
 
+/// As senders do write them, although no standard allows it. What PHP reads of random ones is compared in
+/// `wordpress::posted`.
+#[tokio::test]
+async fn a_form_is_read_as_php_reads_it() {
+    const URLENCODED: &str = "application/x-www-form-urlencoded";
+    let (site, sidecar) = start().await;
+    let cases: [(&str, Body); 10] = [
+        (MULTIPART, |email| {
+            named(email, "\"", "\r\nContent-Length: 9")
+        }),
+        (MULTIPART, |email| {
+            named(email, "\"", "\r\nContent-Length: 900")
+        }),
+        (MULTIPART, |email| named(email, "'", "")),
+        (MULTIPART, |email| named(email, "", "")),
+        (MULTIPART, |email| {
+            replaced(&named(email, "\"", ""), "\r\n", "\n")
+        }),
+        (MULTIPART, |email| {
+            let part =
+                b"--XbOuNdArYx\r\nContent-Disposition: form-data; name=\"\xff\"\r\n\r\nx\r\n";
+            [&part[..], &named(email, "\"", "")].concat()
+        }),
+        ("multipart/form-data; boundary====1:/?(===", |email| {
+            replaced(&named(email, "\"", ""), "XbOuNdArYx", "===1:/?(===")
+        }),
+        (&format!("{MULTIPART}, multipart/form-data"), |email| {
+            named(email, "\"", "")
+        }),
+        (&format!("{URLENCODED}, {URLENCODED}"), urlencoded),
+        (&format!("{URLENCODED} charset=utf-8"), urlencoded),
+    ];
+    for (number, (content_type, body)) in cases.into_iter().enumerate() {
+        let email = format!("n{number}@example.com");
+        let target = target(PLAIN_HOOK);
+        let body = body(&email);
+        let response = sidecar.client.post(&target, content_type, &body).await;
+        let id = assert_executed(&response);
+        let row =
+            format!("SELECT CONCAT(user_email, ' ', display_name) FROM wp_users WHERE ID = {id}");
+        let expected = format!("{email} Zoë Ärger");
+        assert_eq!(site.text(&row).await, Some(expected), "case {number}");
+    }
+}
+
+/// Makes a body with this address.
+type Body = fn(&str) -> Vec<u8>;
+
+/// A form whose parts are named in such quotes and have more headers.
+fn named(email: &str, quote: &str, more: &str) -> Vec<u8> {
+    let name = |name: &str| format!("name={quote}{name}{quote}{more}");
+    multipart(&[(&name("email"), email), (&name("first_name"), "Zoë Ärger")])
+}
+
+fn urlencoded(email: &str) -> Vec<u8> {
+    format!("email={email}&first_name=Zo%C3%AB+%C3%84rger").into_bytes()
+}
+
+fn replaced(body: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = str::from_utf8(body).unwrap();
+    text.replace(from, to).into_bytes()
+}
+
 #[tokio::test]
 async fn uploaded_files_are_no_fields() {
     let (site, sidecar) = start().await;
@@ -125,16 +188,24 @@ async fn a_form_may_have_a_thousand_fields_and_no_more() {
 async fn broken_multipart_is_refused() {
     let (site, sidecar) = start().await;
     let whole = multipart(&[("name=\"email\"", "ann@example.com")]);
-    for (content_type, body) in [
-        ("multipart/form-data", &whole[..]),
-        (MULTIPART, &whole[..whole.len() - 20]),
-        (MULTIPART, b"no parts at all"),
+    let nameless = multipart(&[("name=\"email\"", "ann@example.com"), ("x=y", "")]);
+    for (content_type, body, why) in [
+        ("multipart/form-data", &whole[..], "no usable boundary"),
+        (
+            MULTIPART,
+            &whole[..whole.len() - 20],
+            "closing boundary is missing",
+        ),
+        (MULTIPART, b"no parts at all", "closing boundary is missing"),
+        (MULTIPART, &nameless, "a part has no name"),
     ] {
         let response = sidecar
             .client
             .post(&target(PLAIN_HOOK), content_type, body)
             .await;
         assert_error(&response, 400);
+        let message = response.json()["message"].to_string();
+        assert!(message.contains(why), "{message}");
     }
     assert_untouched(&site).await;
 }
