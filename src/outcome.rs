@@ -34,6 +34,8 @@ words! {
         Repeated = "repeated",
         /// The webhook's protection does not allow the caller's address.
         AddressNotAllowed = "address_not_allowed",
+        /// HEAD with a webhook's key, or OPTIONS: nothing was to be executed.
+        Asked = "asked",
         /// Other calls for the same user or login took too long.
         Busy = "busy",
         /// The connection was lost during the commit: the call may or may not be executed.
@@ -95,7 +97,7 @@ impl Outcome {
     pub fn may_be_a_webhooks(self) -> bool {
         !matches!(
             self,
-            Self::NotACall | Self::UnknownWebhook | Self::WrongMethod
+            Self::Asked | Self::NotACall | Self::UnknownWebhook | Self::WrongMethod
         )
     }
 }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn no_word_stands_for_two_things() {
         let outcomes: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
-        assert_eq!(outcomes.len(), 30);
+        assert_eq!(outcomes.len(), 31);
         assert_tell_apart(&outcomes);
         let lanes: Vec<_> = Lane::ALL.iter().map(|lane| lane.word()).collect();
         assert_tell_apart(&lanes);

@@ -316,6 +316,7 @@ statements! {
     webhook_keys,
     webhook_records,
     webhook_targets,
+    webhooks_of_key,
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::{CallerRules, KnownKeys, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
+use crate::outcome::Outcome;
 use crate::provision::{Calls, Refusals};
-use crate::site::Site;
+use crate::site::{Cause, Site};
 use crate::telemetry::Metrics;
 
 /// The user of this machine who opened a connection to a Unix socket.
@@ -56,7 +57,27 @@ pub struct Front {
     pub metrics: Arc<Metrics>,
 }
 
+/// Why there is no slot.
+pub(super) const OVERLOADED: &str = "Too many calls at once, nothing was changed";
+
 impl Front {
+    /// Reserves a slot for a call, or returns why there is none: as an outcome and as a message.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
+        match self.site.readiness.refuses_calls().await {
+            None => Ok(place),
+            Some(Cause::Away) => {
+                let message = "The database is away, nothing was changed";
+                Err((Outcome::DatabaseUnavailable, message))
+            }
+            Some(_) => {
+                let message = "The server is not ready, nothing was changed";
+                Err((Outcome::NotReady, message))
+            }
+        }
+    }
+
     /// Whether so many connections are open that none should be kept for a next request.
     pub(super) fn is_crowded(&self) -> bool {
         self.rooms.available_permits() < self.max_rooms - self.max_rooms / 4

@@ -1,6 +1,7 @@
 //! The HTTP layer: turns requests into calls and outcomes into responses. One listener serves webhook calls behind the
 //! site's web server, the other one serves operators.
 
+mod action;
 mod admin;
 mod arrival;
 pub mod body;
@@ -15,6 +16,7 @@ mod known_keys;
 mod limits;
 mod multipart;
 mod occasionally;
+mod question;
 mod reply;
 mod request_id;
 mod rules;

@@ -4,11 +4,11 @@
 use std::io;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, RETRY_AFTER,
 };
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -43,7 +43,7 @@ pub(super) struct Replies {
     pub(super) version: Option<Version>,
 }
 
-/// A refused request: the response and the outcome for the metrics.
+/// A request that executes nothing: the response and the outcome for the metrics.
 pub(super) struct Refused {
     pub(super) outcome: Outcome,
     pub(super) response: HttpResponse,
@@ -80,16 +80,42 @@ impl Replies {
         }
     }
 
-    /// 405; the only method is POST.
+    /// 405; only POST executes.
     pub(super) fn method_not_allowed(self) -> Refused {
-        let mut refused = self.refuse(
-            Outcome::WrongMethod,
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Webhooks are executed by POST requests with form data only",
-        );
+        self.only_by_post("Webhooks are executed by POST requests with form data only")
+    }
+
+    /// 405 for GET with a webhook's key.
+    pub(super) fn not_by_get(self) -> Refused {
+        self.only_by_post(
+            "This is a webhook's address. Nothing was executed: send a POST request with form data",
+        )
+    }
+
+    fn only_by_post(self, message: &str) -> Refused {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let mut refused = self.refuse(Outcome::WrongMethod, status, message);
         let headers = refused.response.headers_mut();
-        headers.insert(ALLOW, "POST".parse().expect("a header value"));
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
         refused
+    }
+
+    /// 200 for HEAD with a webhook's key.
+    pub(super) fn right_address(self) -> Refused {
+        Refused {
+            outcome: Outcome::Asked,
+            response: self.begin(StatusCode::OK).finish(),
+        }
+    }
+
+    /// 204 for OPTIONS, whatever the key. Without headers for browsers: pages of other sites cannot call webhooks.
+    pub(super) fn options(self) -> Refused {
+        let mut response = self.begin(StatusCode::NO_CONTENT);
+        response.insert_header((ALLOW, "HEAD, OPTIONS, POST"));
+        Refused {
+            outcome: Outcome::Asked,
+            response: response.finish(),
+        }
     }
 
     /// 413.
@@ -174,16 +200,23 @@ impl Replies {
     }
 
     fn json(self, status: StatusCode, body: &impl Serialize) -> HttpResponse {
+        let mut response = self.begin(status);
+        response.insert_header((CONTENT_TYPE, "application/json; charset=UTF-8"));
+        response.body(php_json(body))
+    }
+
+    /// A response that is not to be stored.
+    fn begin(self, status: StatusCode) -> HttpResponseBuilder {
         let cache_control = if self.version.is_none_or(Version::forbids_storing_replies) {
             "no-cache, must-revalidate, max-age=0, no-store, private"
         } else {
             "no-cache, must-revalidate, max-age=0"
         };
-        HttpResponse::build(status)
+        let mut response = HttpResponse::build(status);
+        response
             .insert_header((EXPIRES, "Wed, 11 Jan 1984 05:00:00 GMT"))
-            .insert_header((CACHE_CONTROL, cache_control))
-            .insert_header((CONTENT_TYPE, "application/json; charset=UTF-8"))
-            .body(php_json(body))
+            .insert_header((CACHE_CONTROL, cache_control));
+        response
     }
 }
 

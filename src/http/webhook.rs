@@ -7,13 +7,14 @@ use std::time::Instant;
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use secrecy::SecretSlice;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
+use super::action::is_webhook_action;
 use super::client::Client;
-use super::fields::{Field, Fields, query_first_scalar, query_parameter};
+use super::fields::{Fields, query_first_scalar};
 use super::form::{Form, read_form, skip_body};
-use super::front::Front;
+use super::front::{Front, OVERLOADED};
+use super::question::Question;
 use super::reply::{Refused, Replies};
 use super::request_id::RequestId;
 use super::rules::CallerRules;
@@ -27,10 +28,7 @@ use crate::site::Cause;
 use crate::telemetry;
 use crate::wordpress::password::MAX_LENGTH;
 use crate::wordpress::php::loose;
-use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 
-/// The value of `fcom_action` that makes a request a webhook call.
-const ACTION: &[u8] = b"incoming_webhook";
 /// The longest name or login that is read, in bytes; the rest is ignored. What WordPress does with a name takes time
 /// that may grow faster than its length, and a caller may send a megabyte of it.
 const LONGEST_NAME: usize = 4096;
@@ -64,11 +62,15 @@ pub(super) async fn handle(
         Some(Ok(call)) => execute(&front, &rules, call, replies, started).await,
         Some(Err(refused)) => {
             let (status, outcome) = (refused.response.status().as_u16(), refused.outcome.word());
+            let ended = match refused.outcome {
+                Outcome::Asked => "answered",
+                _ => "refused",
+            };
             tracing::info!(
                 status,
                 outcome,
                 duration_ms = started.elapsed().as_millis(),
-                "request refused with {status}: {outcome}"
+                "request {ended} with {status}: {outcome}"
             );
             refused.into()
         }
@@ -123,7 +125,7 @@ impl From<Refused> for Answer {
     }
 }
 
-/// Reads the call and makes every check that does not need the database.
+/// Reads the call and makes every check that does not need the database; answers who only asks about the address.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
@@ -134,8 +136,11 @@ async fn receive(
     if front.draining.is_cancelled() && !front.hands_over {
         return Err(replies.unavailable(Outcome::ShuttingDown, "The server is shutting down"));
     }
-    if request.method() != Method::POST {
-        return Err(replies.method_not_allowed());
+    let question = Question::of(request);
+    match question {
+        Some(Question::Options) => return Err(replies.options()),
+        None if request.method() != Method::POST => return Err(replies.method_not_allowed()),
+        _ => {}
     }
     let client = Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
     rules
@@ -155,15 +160,7 @@ async fn receive(
             return Err(replies.too_many("Too many wrong keys from this client", wait));
         }
     }
-    let Form { fields: body, raw } = read_form(request, payload, rules, replies).await?;
-    if !is_webhook_action(query, &body) {
-        return Err(replies.refuse(
-            Outcome::NotACall,
-            StatusCode::NOT_FOUND,
-            "Not a webhook call: fcom_action=incoming_webhook is missing",
-        ));
-    }
-    let key = key.ok_or_else(|| {
+    let no_key = || {
         rules
             .limiter
             .note_unknown_key(rules.stranger(client.address));
@@ -172,7 +169,20 @@ async fn receive(
             outcome: Outcome::NotACall,
             ..replies.refusal(&ProvisionError::UnknownWebhook)
         }
-    })?;
+    };
+    if let Some(question) = question {
+        let key = key.ok_or_else(no_key)?;
+        return Err(question.answer(key, front, rules, client, replies).await);
+    }
+    let Form { fields: body, raw } = read_form(request, payload, rules, replies).await?;
+    if !is_webhook_action(query, &body) {
+        return Err(replies.refuse(
+            Outcome::NotACall,
+            StatusCode::NOT_FOUND,
+            "Not a webhook call: fcom_action=incoming_webhook is missing",
+        ));
+    }
+    let key = key.ok_or_else(no_key)?;
     rules
         .limiter
         .check_webhook(&key)
@@ -200,16 +210,6 @@ async fn receive(
         call.idempotency = Some(idempotency.map_err(refused)?);
     }
     Ok(call)
-}
-
-/// Reads `$_REQUEST['fcom_action']`: the body wins over the query; trimmed and without tags, as `sanitize_text_field`
-/// leaves it.
-fn is_webhook_action(query: &str, body: &Fields) -> bool {
-    let from_query = || query_parameter(query, "fcom_action");
-    match body.get("fcom_action").cloned().or_else(from_query) {
-        Some(Field::Text(action)) => loose::trim(&strip_all_tags(&action)) == ACTION,
-        _ => false,
-    }
 }
 
 /// Builds the call. An optional field that PHP would drop (missing, empty, `0`, an array) becomes `None`.
@@ -259,7 +259,7 @@ async fn execute(
     replies: Replies,
     started: Instant,
 ) -> Answer {
-    let place = match place(front).await {
+    let place = match front.place().await {
         Ok(place) => place,
         Err((outcome, message)) => return turn_away(front, replies, outcome, message),
     };
@@ -328,25 +328,6 @@ async fn execute(
                 tracing::info!(status, outcome, duration_ms, "call refused: {reason}");
             }
             refused.into()
-        }
-    }
-}
-
-const OVERLOADED: &str = "Too many calls at once, nothing was changed";
-
-/// Reserves a slot for a call, or returns why there is none: as an outcome and as a message.
-async fn place(front: &Front) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
-    let place = Arc::clone(&front.places).try_acquire_owned();
-    let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
-    match front.site.readiness.refuses_calls().await {
-        None => Ok(place),
-        Some(Cause::Away) => {
-            let message = "The database is away, nothing was changed";
-            Err((Outcome::DatabaseUnavailable, message))
-        }
-        Some(_) => {
-            let message = "The server is not ready, nothing was changed";
-            Err((Outcome::NotReady, message))
         }
     }
 }

@@ -96,7 +96,12 @@ async fn exchange(
     };
     let mut bytes = Vec::new();
     let (received, ()) = tokio::join!(reader.read_to_end(&mut bytes), send);
-    parse(&bytes).ok_or_else(|| {
+    let answer = if head.starts_with("HEAD ") {
+        parse_head(&bytes).map(|(answer, _)| answer)
+    } else {
+        parse(&bytes)
+    };
+    answer.ok_or_else(|| {
         received.err().unwrap_or_else(|| {
             io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is incomplete")
         })
@@ -111,23 +116,7 @@ async fn in_time(exchange: impl Future<Output = io::Result<Response>>) -> io::Re
 
 /// Parses a complete answer; `None` if it is truncated.
 fn parse(bytes: &[u8]) -> Option<Response> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).ok()?;
-    let rest = &bytes[end + 4..];
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    if (100..200).contains(&status) {
-        return parse(rest);
-    }
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect();
-    let mut response = Response {
-        status,
-        headers,
-        body: Vec::new(),
-    };
+    let (mut response, rest) = parse_head(bytes)?;
     response.body = if response.header("transfer-encoding") == Some("chunked") {
         join_chunks(rest)?
     } else if let Some(length) = response.header("content-length") {
@@ -136,6 +125,28 @@ fn parse(bytes: &[u8]) -> Option<Response> {
         rest.to_vec()
     };
     Some(response)
+}
+
+/// Parses an answer up to its body, and returns what follows.
+fn parse_head(bytes: &[u8]) -> Option<(Response, &[u8])> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let rest = &bytes[end + 4..];
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    if (100..200).contains(&status) {
+        return parse_head(rest);
+    }
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    let response = Response {
+        status,
+        headers,
+        body: Vec::new(),
+    };
+    Some((response, rest))
 }
 
 fn join_chunks(mut bytes: &[u8]) -> Option<Vec<u8>> {

@@ -85,6 +85,37 @@ async fn a_client_that_guesses_keys_is_told_to_wait_and_a_good_key_is_not() {
     assert_eq!(call_from(&sidecar, &neighbour, GUESS).await.status, 404);
 }
 
+/// Whoever asks about an address learns whether its key is right, and so guesses like any other.
+#[tokio::test]
+async fn asking_about_an_address_is_guessing_its_key() {
+    let site = Site::new("71").await;
+    // One more each half minute.
+    let two = (
+        "FCOM_SIDECAR__LIMITS__UNKNOWN_KEYS_PER_MINUTE_PER_CLIENT",
+        "2",
+    );
+    let sidecar = Watched::start_with(&site, &[two]).await;
+    let ask = async |method, key: &str| {
+        let headers = [("X-Forwarded-For", "203.0.113.1")];
+        let target = target(key);
+        let asked = sidecar.client.request(method, &target, &headers, b"");
+        asked.await.status
+    };
+    let mut guesses = 0;
+    while ask(["HEAD", "GET"][guesses % 2], &format!("{guesses:032x}")).await == 404 {
+        guesses += 1;
+        assert!(guesses < 60, "no guess is refused");
+    }
+    assert!(guesses >= 2, "{guesses}");
+    let same = [("X-Forwarded-For", "203.0.113.1")];
+    assert_eq!(call_from(&sidecar, &same, GUESS).await.status, 429);
+    for (method, status) in [("HEAD", 429), ("GET", 429), ("OPTIONS", 204)] {
+        assert_eq!(ask(method, GUESS).await, status, "{method}");
+    }
+    assert_eq!(ask("HEAD", PLAIN_HOOK).await, 200);
+    assert_eq!(call_from(&sidecar, &same, PLAIN_HOOK).await.status, 200);
+}
+
 #[tokio::test]
 async fn the_number_of_guesses_and_the_proxy_s_header_are_settings() {
     let site = Site::new("71").await;
@@ -138,6 +169,28 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
     site.execute("SET GLOBAL log_output = 'TABLE', general_log = ON")
         .await;
     let mut statements = Vec::new();
+    let statements_of = async |key: &str, email: &str| {
+        // The daemon's work apart from calls concerns its own tables; refused calls are recorded after the answer.
+        let log = "(SELECT event_time, thread_id, CONVERT(argument USING utf8mb4) AS argument FROM mysql.general_log \
+             WHERE command_type = 'Execute') log";
+        let of_the_call = format!(
+            "SELECT REGEXP_REPLACE(REGEXP_REPLACE(REPLACE(REPLACE(argument, '{key}', 'KEY'), '{email}', 'EMAIL'), \
+                'UNHEX[(].[0-9a-f]+.[)]', 'HASH'), 'TIMESTAMP.[0-9: -]+', 'NOW') \
+             FROM {log} WHERE (argument LIKE '%{key}%' OR argument NOT LIKE '%fcom_sidecar_%') \
+             AND argument NOT LIKE 'INSERT INTO wp_fcom_sidecar_refused%' \
+             AND thread_id IN (SELECT thread_id FROM {log} WHERE argument LIKE '%{key}%') ORDER BY event_time"
+        );
+        site.column(&of_the_call).await.join("\n")
+    };
+    let mut questions = Vec::new();
+    for (key, status) in [(GUESS, 404), (PLAIN_HOOK, 200)] {
+        site.execute("TRUNCATE mysql.general_log").await;
+        let asked = sidecar.client.request("HEAD", &target(key), &[], b"").await;
+        assert_eq!(asked.status, status);
+        questions.push(statements_of(key, "EMAIL").await);
+    }
+    assert!(questions[0].contains("KEY"), "{}", questions[0]);
+    assert_eq!(questions[0], questions[1]);
     // A right key whose call is refused as early as possible: its record is unreadable.
     site.execute("UPDATE wp_fcom_meta SET value = 'x' WHERE id = 3")
         .await;
@@ -150,17 +203,7 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
         site.execute("TRUNCATE mysql.general_log").await;
         let response = sidecar.client.call(key, &[("email", email)]).await;
         assert_eq!(response.status, status, "{}", response.text());
-        // The daemon's work apart from calls concerns its own tables; refused calls are recorded after the answer.
-        let log = "(SELECT event_time, thread_id, CONVERT(argument USING utf8mb4) AS argument FROM mysql.general_log \
-             WHERE command_type = 'Execute') log";
-        let of_the_call = format!(
-            "SELECT REGEXP_REPLACE(REGEXP_REPLACE(REPLACE(REPLACE(argument, '{key}', 'KEY'), '{email}', 'EMAIL'), \
-                'UNHEX[(].[0-9a-f]+.[)]', 'HASH'), 'TIMESTAMP.[0-9: -]+', 'NOW') \
-             FROM {log} WHERE (argument LIKE '%{key}%' OR argument NOT LIKE '%fcom_sidecar_%') \
-             AND argument NOT LIKE 'INSERT INTO wp_fcom_sidecar_refused%' \
-             AND thread_id IN (SELECT thread_id FROM {log} WHERE argument LIKE '%{key}%') ORDER BY event_time"
-        );
-        statements.push(site.column(&of_the_call).await.join("\n"));
+        statements.push(statements_of(key, email).await);
     }
     assert!(statements[0].contains("EMAIL"), "{}", statements[0]);
     // The statement also looks up the login that this address would get.

@@ -1,6 +1,7 @@
 //! The daemon's HTTP interface, row by row: statuses, exact bodies, headers, and what counts as a call.
 
 mod bodies;
+mod questions;
 
 use crate::harness::client::FORM;
 use crate::harness::http::Response;
@@ -183,7 +184,7 @@ async fn a_missing_or_bad_address_is_refused_after_an_unknown_key() {
 #[tokio::test]
 async fn other_methods_are_refused_and_told_what_is_allowed() {
     let (site, sidecar) = start().await;
-    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
         let headers = [("Content-Type", FORM)];
         let body = b"email=ann%40example.com";
         let response = sidecar

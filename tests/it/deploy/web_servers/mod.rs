@@ -141,10 +141,25 @@ async fn calls_and_nothing_else(front: &Front, site: &Site) {
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json["message"], "Webhook not found");
 
+    // Who tests an address before saving it.
+    let before = front.seen_by_php().len();
+    let wrong = target("00000000000000000000000000000000");
+    for (arguments, right_key, wrong_key) in [
+        (["--head"].as_slice(), 200, 404),
+        (&[], 405, 404),
+        (&["--request", "OPTIONS"], 204, 204),
+    ] {
+        for (path, status) in [(&call, right_key), (&wrong, wrong_key)] {
+            let answer = curl(front, path, arguments).await;
+            assert_eq!(answer.status, status, "{path} {arguments:?}");
+        }
+    }
+    assert_eq!(front.seen_by_php().len(), before);
+
     let referrer = format!("http://{}{call}", front.address);
     for (path, arguments) in [
         ("/portal/".to_owned(), vec![]),
-        (call.clone(), vec!["--referer", &referrer]),
+        ("/portal/".to_owned(), vec!["--referer", &referrer]),
         ("/portal/".to_owned(), encoded.to_vec()),
         (
             call.replace("incoming_webhook", "another_action"),
@@ -218,7 +233,11 @@ async fn php_takes_over(front: &Front, site: &Site, sidecar: &mut Sidecar) {
         let length = seen[before]["fields"]["long"].as_str().map(str::len);
         assert_eq!(length, (email == "long@example.com").then_some(900_000));
     }
-    let before = front.seen_by_php().len();
+    let head = curl(front, &path, &["--head"]).await;
+    let seen = front.seen_by_php();
+    let before = seen.len();
+    assert_eq!(head.status, 200);
+    assert_eq!(seen[before - 1]["method"], "HEAD");
     check(site)
         .await
         .assert("web-server", "warning", "arrive at PHP");
