@@ -55,12 +55,15 @@ const LONGEST_ERROR = 1000;
 const SPACE  = 'FluentCommunity\App\Models\Space';
 const COURSE = 'FluentCommunity\Modules\Course\Model\Course';
 const MEMBER = 'FluentCommunity\App\Models\SpaceUserPivot';
+const PERSON = 'FluentCommunity\App\Models\User';
 
 /** WordPress's own hooks that we fire. */
 const CORE_HOOKS = array( 'add_user_role', 'set_user_role', 'user_register', 'add_user_to_blog' );
+/** Those of the key in a welcome mail that the daemon sends. */
+const KEY_HOOKS = array( 'retrieve_password', 'profile_update', 'wp_update_user' );
 /** Kinds of events that do not need FluentCommunity. */
 const CORE_KINDS = array( ...CORE_HOOKS, 'welcome_mail', 'user_changed' );
-/** The other kinds, each with its hook and the class of the first argument. */
+/** The other kinds, each with its hook and the class of the first argument; of joining, then of leaving. */
 const COMMUNITY_KINDS = array(
 	'space_joined'    => array( 'fluent_community/space/joined', SPACE ),
 	'course_enrolled' => array( 'fluent_community/course/enrolled', COURSE ),
@@ -134,6 +137,18 @@ function refuse_strangers(): void {
 		reply( 401, array( 'code' => 'fcom_sidecar_refused' ) + compact( 'message' ) );
 		exit;
 	}
+	// Before plugins are loaded, which take addresses down.
+	believe_in_https();
+}
+
+/**
+ * Makes this request look like one over https if the site's address says so: the daemon and WP-Cron may take a shorter way to
+ * it. Only for requests whose origin is known; no header of a request has a say.
+ */
+function believe_in_https(): void {
+	if ( ! is_ssl() && 0 === stripos( (string) get_option( 'home' ), 'https://' ) ) {
+		$_SERVER['HTTPS'] = 'on';
+	}
 }
 
 /** Whether the request has the daemon's signature of time and purpose. A replay only makes the plugin check the queue again. */
@@ -191,7 +206,7 @@ function status(): array {
 function listeners(): array {
 	global $wp_filter;
 	$found = array();
-	foreach ( array_merge( CORE_HOOKS, array_column( COMMUNITY_KINDS, 0 ) ) as $hook ) {
+	foreach ( array_merge( CORE_HOOKS, array_column( COMMUNITY_KINDS, 0 ), KEY_HOOKS ) as $hook ) {
 		$callbacks = isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array();
 		foreach ( array_merge( array(), ...array_values( $callbacks ) ) as $callback ) {
 			$plugin = home_of( $callback['function'] );
@@ -684,7 +699,7 @@ final class Run {
 			return;
 		}
 		$this->reserve = '';
-		$this->surroundings->restore();
+		$this->surroundings->clear_up();
 		$error = error_get_last();
 		$fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 		try {
@@ -745,6 +760,10 @@ final class Surroundings {
 	private $reports;
 	/** @var int */
 	private $memory;
+	/** @var array<string,array> WordPress's counts of the hooks that were fired, and those that are being fired. */
+	private $counters = array();
+	/** @var string|null */
+	private $https;
 
 	public function __construct() {
 		$this->buffers       = ob_get_level();
@@ -754,6 +773,12 @@ final class Surroundings {
 		$this->error_handler = self::error_handler();
 		$this->reports       = class_exists( 'mysqli_driver' ) ? ( new mysqli_driver() )->report_mode : null;
 		$this->memory        = memory_get_usage( true );
+		$this->https         = $_SERVER['HTTPS'] ?? null;
+		foreach ( array( 'wp_actions', 'wp_filters', 'wp_current_filter' ) as $name ) {
+			if ( isset( $GLOBALS[ $name ] ) ) {
+				$this->counters[ $name ] = $GLOBALS[ $name ];
+			}
+		}
 		$this->filter( 'add_filter' );
 		// For plugins that read from replicas: one that lags does not have the new users yet.
 		if ( method_exists( $GLOBALS['wpdb'], 'send_reads_to_masters' ) ) {
@@ -764,9 +789,22 @@ final class Surroundings {
 
 	public function leave(): void {
 		$this->filter( 'remove_filter' );
+		if ( null === $this->https ) {
+			unset( $_SERVER['HTTPS'] );
+		} else {
+			$_SERVER['HTTPS'] = $this->https;
+		}
 	}
 
 	public function restore(): void {
+		$this->clear_up();
+		foreach ( $this->counters as $name => $counter ) {
+			$GLOBALS[ $name ] = $counter;
+		}
+	}
+
+	/** The same at the end of PHP, which goes on counting. */
+	public function clear_up(): void {
 		// With exceptions, other work of this process would end at database errors that WordPress takes in its stride.
 		if ( null !== $this->reports ) {
 			mysqli_report( $this->reports );
@@ -794,6 +832,7 @@ final class Surroundings {
 		if ( self::error_handler() !== $this->error_handler ) {
 			set_error_handler( $this->error_handler );
 		}
+		believe_in_https();
 		if ( function_exists( 'set_time_limit' ) ) {
 			set_time_limit( setting( 'LEASE', 300 ) );
 		}
@@ -859,6 +898,7 @@ function fire( array $event ): void {
 	switch ( $event['kind'] ) {
 		case 'user_changed':
 			clean_user_cache( $id );
+			announce_key( $user );
 			break;
 		case 'add_user_role':
 			do_action( 'add_user_role', $id, $role );
@@ -893,18 +933,68 @@ function fire_of_community( array $event, int $user_id ): void {
 		throw new Skip( 'the space or course was deleted' );
 	}
 	$arguments = array( $space, $user_id, (string) $event['origin'] );
-	if ( 'space_joined' === $event['kind'] || 'course_enrolled' === $event['kind'] ) {
-		$id         = (int) $event['membership_id'] ?: new_membership( (int) $event['space_id'], $user_id );
-		$class      = MEMBER;
-		$membership = $id ? $class::find( $id ) : null;
-		if ( ! $membership ) {
-			throw gone( $GLOBALS['wpdb']->prefix . 'fcom_space_user', $id, 'the membership is gone' );
-		}
+	if ( 'space_left' === $event['kind'] || 'course_left' === $event['kind'] ) {
+		renew_space_ids( $user_id );
+	} else {
+		$membership = past_membership( $event ) ?? present_membership( $event );
 		if ( $event['is_new'] ) {
 			$arguments[] = $membership;
 		}
 	}
 	do_action( $hook, ...$arguments );
+}
+
+/** As FluentCommunity does before it fires the hook: since the call, listeners may have made the user a member of more. */
+function renew_space_ids( int $user_id ): void {
+	$class = PERSON;
+	$user  = class_exists( $class ) ? $class::find( $user_id ) : null;
+	if ( $user && method_exists( $user, 'cacheAccessSpaces' ) ) {
+		$user->cacheAccessSpaces();
+	}
+}
+
+/** The membership that the user got. */
+function present_membership( array $event ): object {
+	$id         = (int) $event['membership_id'] ?: new_membership( (int) $event['space_id'], (int) $event['user_id'] );
+	$class      = MEMBER;
+	$membership = $id ? $class::find( $id ) : null;
+	if ( ! $membership ) {
+		throw gone( $GLOBALS['wpdb']->prefix . 'fcom_space_user', $id, 'the membership is gone' );
+	}
+	return $membership;
+}
+
+/**
+ * The same if it has ended since, as it was; null if the queue knows of no end. One that joins and leaves in one call never had
+ * a row, and has no id.
+ */
+function past_membership( array $event ): ?object {
+	global $wpdb;
+	// A replica that does not have this event yet still has the row.
+	$sql   = 'SELECT membership_id AS id FROM ' . table( 'events' ) . " WHERE user_id = %d AND space_id = %d AND id > %d
+		AND kind IN ('space_left', 'course_left') ORDER BY id LIMIT 1";
+	$ended = $wpdb->get_row( $wpdb->prepare( $sql, $event['user_id'], $event['space_id'], $event['id'] ) );
+	if ( '' !== $wpdb->last_error ) {
+		throw new RuntimeException( 'the database does not tell whether the membership has ended' );
+	}
+	if ( ! $ended ) {
+		return null;
+	}
+	$sql   = $wpdb->prepare( 'SELECT created_at FROM ' . table( 'runs' ) . ' WHERE id = %d', $event['run_id'] );
+	$since = get_date_from_gmt( $wpdb->get_var( $sql ) ?: substr( $event['created_at'], 0, 19 ) );
+	$class = MEMBER;
+	return ( new $class() )->newFromBuilder(
+		array(
+			'id'         => $ended->id,
+			'space_id'   => $event['space_id'],
+			'user_id'    => $event['user_id'],
+			'status'     => 'active',
+			'role'       => $event['role'] ?: ( 'course_enrolled' === $event['kind'] ? 'student' : 'member' ),
+			'meta'       => null,
+			'created_at' => $since,
+			'updated_at' => $since,
+		)
+	);
 }
 
 /** The row of a new membership, whose id the call did not query; 0 if there is none. The user_id column is a VARCHAR. */
@@ -941,6 +1031,32 @@ function userdata( WP_User $user, string $role ): array {
 		'last_name'  => $user->last_name,
 	);
 	return wp_slash( array_filter( $data ) );
+}
+
+/**
+ * Fires what get_password_reset_key fires, for the key that the daemon has stored; without retrieve_password_key, which passes the
+ * key itself. Nothing but the key has changed, and nothing is written: wp_update_user would escape the address again.
+ */
+function announce_key( WP_User $user ): void {
+	global $wp_version;
+	do_action_deprecated( 'retreive_password', array( $user->user_login ), '1.5.1', 'retrieve_password' );
+	do_action( 'retrieve_password', $user->user_login );
+	$old                            = clone $user;
+	$old->data                      = clone $user->data;
+	$old->data->user_activation_key = '';
+	$data                           = $old->to_array();
+	foreach ( _get_additional_user_keys( $user ) as $key ) {
+		$data[ $key ] = get_user_meta( $user->ID, $key, true );
+	}
+	$change = array(
+		'ID'                  => $user->ID,
+		'user_activation_key' => $user->user_activation_key,
+	);
+	$data   = array_merge( add_magic_quotes( $data ), $change );
+	do_action( 'profile_update', $user->ID, $old, $data );
+	if ( version_compare( $wp_version, '6.3', '>=' ) ) {
+		do_action( 'wp_update_user', $user->ID, $data, $change );
+	}
 }
 
 function send_welcome_mail( int $user_id ): void {

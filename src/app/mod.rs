@@ -235,6 +235,7 @@ fn poker(config: &Config, calls: &Calls) -> anyhow::Result<Option<Poker>> {
         .context("relay.url cannot be used")?,
         bell: Arc::clone(bell),
         calls: calls.tasks.clone(),
+        give_up_days: config.relay.give_up_days,
         metrics: Arc::clone(&calls.metrics),
     }))
 }

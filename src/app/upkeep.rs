@@ -64,7 +64,7 @@ pub(super) struct Retention {
     pub(super) refused: watch::Receiver<config::Refused>,
 }
 
-/// Deletes runs, refused calls and events past their retention, and expired keys.
+/// Deletes runs, refused calls and events past their retention, and expired keys. Gives up events that waited for too long.
 pub(super) async fn keep_house(
     site: Arc<Site>,
     retention: Retention,
@@ -88,6 +88,9 @@ pub(super) async fn keep_house(
             (Chore::ForgetSignedCalls, forget_before),
         ] {
             tidy(&site, chore, before).await;
+        }
+        if let Err(error) = events::queue::give_up(&site, relay.give_up_days).await {
+            tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
         }
         forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
         forget_old_keys(&site, now).await;

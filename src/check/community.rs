@@ -82,7 +82,10 @@ pub(super) fn check(
         Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
     };
     let (courses, webhooks) = match community {
-        Ok(community) => (courses(community, schema), webhooks(community)),
+        Ok(community) => {
+            let courses = courses(community, schema, config.relay.enabled);
+            (courses, webhooks(community))
+        }
         Err(error) => (
             Finding::skipped(COURSES, "FluentCommunity's tables cannot be read"),
             Finding::failed(
@@ -114,7 +117,7 @@ fn present(options: &Options) -> Finding {
     )
 }
 
-fn courses(community: &Community, schema: Option<&Schema>) -> Finding {
+fn courses(community: &Community, schema: Option<&Schema>, has_relay: bool) -> Finding {
     if !course_module_is_on(community.features.as_deref()) {
         return Finding::ok(
             COURSES,
@@ -126,6 +129,12 @@ fn courses(community: &Community, schema: Option<&Schema>) -> Finding {
         return Finding::ok(COURSES, "on, none is structured");
     }
     let count = structured.len();
+    if has_relay {
+        let found = format!(
+            "on, {count} structured; FluentCommunity Pro makes the e-mail jobs of their sections when the relay fires its hooks"
+        );
+        return Finding::ok(COURSES, found);
+    }
     let purposes = [Purpose::StructuredCourses, Purpose::Jobs];
     let missing = schema.map_or_else(Vec::new, |schema| schema.missing(&purposes));
     if missing.is_empty() {

@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "relay.secret",
     "relay.secret_file",
     "relay.timeout_seconds",
+    "relay.give_up_days",
     "relay.retention_days",
 ];
 
@@ -28,6 +29,8 @@ pub struct Relay {
     pub enabled: bool,
     /// How WordPress is woken; `None` leaves that to WP-Cron.
     pub wake: Option<Wake>,
+    /// Days after which an event that is not fired is given up; at least 1.
+    pub give_up_days: u32,
     /// Days after which a finished event is deleted; at least 1.
     pub retention_days: u32,
 }
@@ -60,6 +63,7 @@ impl Relay {
         let url = settings.optional_parsed("relay.url", address);
         let secret = settings.secret("relay.secret");
         let timeout = settings.number("relay.timeout_seconds", 1..=600);
+        let give_up_days = settings.number("relay.give_up_days", 1..=36_500);
         let retention_days = settings.number("relay.retention_days", 1..=36_500);
         let (enabled, url, secret) = (enabled?, url?, secret?);
         let has_password = |url: &Url| !url.username().is_empty() || url.password().is_some();
@@ -92,6 +96,7 @@ impl Relay {
         Ok(Self {
             enabled,
             wake,
+            give_up_days: give_up_days?,
             retention_days: retention_days?,
         })
     }

@@ -238,6 +238,7 @@ statements! {
     guard_seen,
     highest_leftover,
     highest_leftover_membership,
+    give_up_events,
     hooks_backlog,
     insert_cache_event,
     insert_event,

@@ -25,6 +25,8 @@ pub enum Event<'a> {
         space_id: u64,
         /// Whether it is a course.
         is_course: bool,
+        /// The role of a new row, `student` or `member`, for a hook that is fired when the row is gone.
+        is_student: bool,
         /// The row in `fcom_space_user` that existed before; `None` for a new one, for which the hook has a fourth
         /// argument.
         reactivated: Option<u64>,
@@ -35,6 +37,8 @@ pub enum Event<'a> {
         space_id: u64,
         /// Whether it is a course.
         is_course: bool,
+        /// The row in `fcom_space_user` that the call deleted, for a hook that is still to tell of its beginning.
+        membership: Option<u64>,
     },
 }
 
@@ -101,7 +105,11 @@ impl Event<'_> {
                 reactivated,
                 ..
             } => (Some(space_id), reactivated, reactivated.is_none()),
-            Self::Left { space_id, .. } => (Some(space_id), None, false),
+            Self::Left {
+                space_id,
+                membership,
+                ..
+            } => (Some(space_id), membership, false),
             _ => (None, None, false),
         };
         let (role, origin) = match *self {
@@ -110,7 +118,11 @@ impl Event<'_> {
             | Self::Registered(role)
             | Self::AddedToSite(role) => (Literal::Text(role), Literal::Null),
             Self::WelcomeMail => (Literal::Null, Literal::Null),
-            Self::Joined { .. } | Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
+            Self::Joined {
+                is_student: true, ..
+            } => (Literal::Text("student"), Literal::Text(ORIGIN)),
+            Self::Joined { .. } => (Literal::Text("member"), Literal::Text(ORIGIN)),
+            Self::Left { .. } => (Literal::Null, Literal::Text(ORIGIN)),
         };
         [
             user_id.into(),

@@ -52,6 +52,8 @@ pub struct Poker {
     pub bell: Arc<Notify>,
     /// Calls in progress.
     pub calls: TaskTracker,
+    /// Days after which an event is given up.
+    pub give_up_days: u32,
     /// Counts wake-ups.
     pub metrics: Arc<Metrics>,
 }
@@ -60,6 +62,7 @@ impl Poker {
     /// Wakes WordPress at startup, on each notification, and for events found due, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let poker = Arc::new(self);
+        poker.give_up(&stop).await;
         let sweep = tokio::spawn(Arc::clone(&poker).sweep(stop.clone()));
         let places = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let trouble = Arc::new(Trouble::default());
@@ -87,6 +90,21 @@ impl Poker {
             }
         }
         let _ = sweep.await;
+    }
+
+    /// Before the first wake-up: what has become too old while the daemon was down is not fired.
+    async fn give_up(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            match queue::give_up(&self.site, self.give_up_days).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::debug!("no look at events for now: {}", telemetry::chain(&error));
+                }
+            }
+            let _ = stop
+                .run_until_cancelled(tokio::time::sleep(FIRST_RETRY))
+                .await;
+        }
     }
 
     /// While calls are in progress, one process takes all permits.

@@ -1,11 +1,12 @@
-//! The sidecar's view of the event queue: checks whether events are pending and deletes old ones. WordPress takes
-//! events by itself.
+//! The sidecar's view of the event queue: checks whether events are pending, gives up those that waited for too long and
+//! deletes old ones. WordPress takes events by itself.
 
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::site::Site;
 
 /// So many events are looked at in the order in which they became due. Usually one of the first can be fired.
 const OLDEST: u32 = 100;
@@ -31,6 +32,36 @@ pub(super) async fn waited(
             .doing(DOING)?,
     };
     Ok(seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
+}
+
+/// Gives up events that have been due for longer than this many days: plugins do not expect to hear of them any more. They
+/// stay in the table for an operator to look at.
+///
+/// # Errors
+/// A statement failed.
+pub async fn give_up(site: &Site, days: u32) -> Result<(), DatabaseError> {
+    let mut given_up = 0;
+    loop {
+        let batch = site.pool.work(async |connection| {
+            let done = sqlx::query(site.statements.give_up_events.sql())
+                .bind(days)
+                .execute(connection)
+                .await
+                .doing("give up old events")?;
+            Ok::<_, DatabaseError>(done.rows_affected())
+        });
+        match batch.await? {
+            0 => break,
+            events => given_up += events,
+        }
+    }
+    if given_up > 0 {
+        tracing::warn!(
+            events.given_up = given_up,
+            "{given_up} hooks waited longer than relay.give_up_days and are given up; \"fcom-sidecar relay status\" lists them"
+        );
+    }
+    Ok(())
 }
 
 /// Deletes a batch of events that completed before `before`; returns how many.

@@ -87,7 +87,7 @@ pub fn jobs(
                 })
             }
             ChangeKind::Joined { .. } => None,
-            ChangeKind::Left => Some(Job::Cancel { hook: HOOK, args }),
+            ChangeKind::Left { .. } => Some(Job::Cancel { hook: HOOK, args }),
         }
     };
     touched.filter_map(job).collect()
@@ -136,7 +136,7 @@ mod tests {
         let left = Change {
             space_id: 6,
             is_course: true,
-            kind: ChangeKind::Left,
+            kind: ChangeKind::Left { row: Some(9) },
         };
         let (zone, now) = (SiteZone::from_gmt_offset("0"), DateTime::UNIX_EPOCH);
         let changes = [joined(5, "student"), joined(5, "instructor"), left];

@@ -70,7 +70,17 @@ pub enum ChangeKind {
         twice: bool,
     },
     /// All rows are deleted.
-    Left,
+    Left {
+        /// The last of them; `None` if the call had not written it yet.
+        row: Option<u64>,
+    },
+}
+
+impl ChangeKind {
+    /// Whether the user is no member any more.
+    pub fn is_left(&self) -> bool {
+        matches!(self, Self::Left { .. })
+    }
 }
 
 /// The rows to write so that the tables end up as PHP would leave them.
@@ -158,7 +168,7 @@ impl MembershipPlan {
         let last = self
             .changes
             .iter()
-            .rposition(|change| change.kind == ChangeKind::Left)?;
+            .rposition(|change| change.kind.is_left())?;
         let later = self.changes[last + 1..].iter();
         let new =
             later.filter(|change| matches!(change.kind, ChangeKind::Joined { twice: false, .. }));
@@ -242,7 +252,9 @@ impl State {
         self.plan.changes.push(Change {
             space_id: id,
             is_course: space.is_course,
-            kind: ChangeKind::Left,
+            kind: ChangeKind::Left {
+                row: rows.iter().filter_map(|row| row.id).max(),
+            },
         });
     }
 

@@ -201,14 +201,20 @@ impl Conditions<'_> {
 fn hook<'a>(change: &Change) -> Event<'a> {
     let (space_id, is_course) = (change.space_id, change.is_course);
     match change.kind {
-        ChangeKind::Joined { reactivated, .. } => Event::Joined {
+        ChangeKind::Joined {
+            ref role,
+            reactivated,
+            ..
+        } => Event::Joined {
             space_id,
             is_course,
+            is_student: role == "student",
             reactivated,
         },
-        ChangeKind::Left => Event::Left {
+        ChangeKind::Left { row } => Event::Left {
             space_id,
             is_course,
+            membership: row,
         },
     }
 }

@@ -7,7 +7,6 @@ use super::execution::Execution;
 use super::plan::Plan;
 use super::{Caller, Idempotency};
 use crate::db::{Batch, Literal, Statements};
-use crate::fluentcommunity::memberships::ChangeKind;
 use crate::outcome::Outcome;
 use crate::wordpress::time::format;
 
@@ -40,7 +39,7 @@ impl Changes {
     fn of(plan: &Plan<'_>) -> Self {
         let ids = |left: bool| {
             let changes = plan.memberships.changes.iter();
-            let changes = changes.filter(|change| (change.kind == ChangeKind::Left) == left);
+            let changes = changes.filter(|change| change.kind.is_left() == left);
             changes.map(|change| change.space_id).collect()
         };
         Self {

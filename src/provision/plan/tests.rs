@@ -153,6 +153,7 @@ fn hooks_are_for_the_relay_and_course_e_mails_for_the_daemon_without_it() {
     let enrolled = Event::Joined {
         space_id: 5,
         is_course: true,
+        is_student: true,
         reactivated: None,
     };
     assert_eq!(

@@ -11,6 +11,7 @@ fn the_relay_is_off_until_it_is_asked_for() {
     assert!(!config.relay.enabled);
     assert!(config.relay.wake.is_none());
     assert_eq!(config.relay.retention_days, 7);
+    assert_eq!(config.relay.give_up_days, 7);
     for enabled in ["true", "false"] {
         let enabled = ("FCOM_SIDECAR__RELAY__ENABLED", enabled);
         let config = load(None, &[enabled], &[URL]).unwrap();
@@ -37,6 +38,7 @@ fn the_secret_is_asked_for_long_enough_and_never_shown() {
         ("relay.url", "example.com"),
         ("relay.url", "ftp://example.com/"),
         ("relay.enabled", "perhaps"),
+        ("relay.give_up_days", "0"),
     ] {
         assert_eq!(problem(&[(key, value)]).key, key);
     }

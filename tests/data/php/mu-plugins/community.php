@@ -6,6 +6,7 @@ namespace FluentCommunity\App\Models {
 		protected static $table = 'fcom_spaces';
 		protected static $type  = '';
 		public $id;
+		public $row = array();
 
 		public static function find( $id ) {
 			global $wpdb;
@@ -14,9 +15,30 @@ namespace FluentCommunity\App\Models {
 			if ( ! $row || ( static::$type && static::$type !== $row->type ) ) {
 				return null;
 			}
-			$found     = new static();
-			$found->id = (int) $row->id;
+			return ( new static() )->newFromBuilder( $row );
+		}
+
+		public function newFromBuilder( $attributes ) {
+			$found      = new static();
+			$found->row = array_change_key_case( (array) $attributes );
+			$found->id  = (int) $found->row['id'];
 			return $found;
+		}
+	}
+
+	class User extends BaseSpace {
+		protected static $table = 'users';
+
+		public function cacheAccessSpaces() {
+			global $wpdb;
+			$spaces = $wpdb->get_col(
+				$wpdb->prepare(
+					"SELECT id FROM {$wpdb->prefix}fcom_spaces s WHERE type IN ('community', 'course') AND ( privacy = 'public' OR EXISTS (
+						SELECT 1 FROM {$wpdb->prefix}fcom_space_user m WHERE m.space_id = s.id AND m.user_id = %s AND m.status = 'active' ) )",
+					$this->id
+				)
+			);
+			update_user_meta( $this->id, '_fcom_space_ids', array_map( 'intval', $spaces ) );
 		}
 	}
 

@@ -18,6 +18,9 @@ foreach ( array(
 			$described = array_map( 'describe_argument', $arguments );
 			$line      = json_encode( array( 'hook' => $hook, 'args' => $described ), JSON_THROW_ON_ERROR ) . "\n";
 			file_put_contents( ABSPATH . 'record', $line, FILE_APPEND | LOCK_EX );
+			if ( isset( $arguments[3] ) ) {
+				file_put_contents( ABSPATH . 'rows', json_encode( $arguments[3]->row ) . "\n", FILE_APPEND | LOCK_EX );
+			}
 			file_put_contents( ABSPATH . 'ground', json_encode( describe_ground() ) . "\n", FILE_APPEND | LOCK_EX );
 			$user    = is_object( $arguments[0] ) ? $arguments[1] : $arguments[0];
 			$trouble = @file_get_contents( ABSPATH . 'trouble.json' );
@@ -45,6 +48,9 @@ function describe_ground() {
 	$handler = set_error_handler( null );
 	restore_error_handler();
 	return array(
+		'fired'       => array( did_action( current_filter() ), did_action( 'of_a_listener' ), did_filter( 'of_a_listener' ) ),
+		'within'      => count( $GLOBALS['wp_current_filter'] ),
+		'login'       => wp_login_url(),
 		'user'        => get_current_user_id(),
 		'blog'        => get_current_blog_id(),
 		'locale'      => determine_locale(),
@@ -59,6 +65,8 @@ function describe_ground() {
 function make_a_mess() {
 	global $wpdb;
 	echo 'printed';
+	do_action( 'of_a_listener' );
+	apply_filters( 'of_a_listener', '' );
 	wp_set_auth_cookie( 1 );
 	setcookie( 'of_listener', 'of nobody else' );
 	wp_set_current_user( 1 );

@@ -245,6 +245,10 @@ async fn a_structured_course_needs_the_tables_of_its_jobs() {
     let outcome = check(&site).await;
     outcome.assert("courses", "failed", "wp_fcom_posts");
     outcome.assert_only_failed(&["courses"]);
+    // The daemon does not write these jobs then.
+    let relay = ["--set", "relay.enabled=true"];
+    let outcome = check_with(&site, &site.url(), &relay).await;
+    outcome.assert("courses", "ok", "Pro makes the e-mail jobs");
 }
 
 #[tokio::test]

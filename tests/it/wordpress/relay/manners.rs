@@ -72,6 +72,38 @@ async fn a_mess_is_cleared_up_before_the_next_hook() {
     }
 }
 
+/// The daemon may reach WordPress without TLS, and WP-Cron may run from the command line.
+#[tokio::test]
+async fn listeners_write_links_with_the_scheme_of_the_sites_address() {
+    for scheme in ["https", "http"] {
+        let relayed = Relayed::new().await;
+        let sidecar = relayed.sidecar(&[]).await;
+        let server = relayed.serve().await;
+        // The other address is rarely adapted when a proxy comes to speak TLS.
+        relayed
+            .site
+            .execute(&format!(
+                "UPDATE {PREFIX}options SET option_value = '{scheme}://community.example.com' WHERE option_name = 'home'; \
+                 UPDATE {PREFIX}options SET option_value = 'http://community.example.com' WHERE option_name = 'siteurl'"
+            ))
+            .await;
+        sidecar.client.execute(SPACES_HOOK, ANN).await;
+        relayed.wake(&server).await;
+        sidecar.client.execute(SPACES_HOOK, BOB).await;
+        relayed.run().await;
+        let links: Vec<Value> = relayed
+            .ground()
+            .iter()
+            .map(|ground| ground["login"].clone())
+            .collect();
+        let expected = format!("{scheme}://community.example.com/wp-login.php");
+        assert!(
+            !links.is_empty() && links.iter().all(|link| *link == expected),
+            "{links:?}"
+        );
+    }
+}
+
 /// Anyone may request WP-Cron, and PHP's built-in server, like Apache's module, answers after the listeners have run.
 #[tokio::test]
 async fn whoever_makes_wp_cron_run_learns_nothing() {

@@ -374,3 +374,44 @@ async fn a_page_costs_the_same_however_many_events_wait_behind_a_failing_one() {
     assert_eq!(relayed.count(&of_ann).await, ran["done"].as_u64().unwrap());
     assert_eq!(relayed.count("state = 'pending'").await, 100_001);
 }
+
+/// Half a year without the plugin, and then it is installed.
+#[tokio::test]
+async fn what_waited_for_a_week_is_given_up_and_fired_only_on_demand() {
+    let relayed = Relayed::new().await;
+    let off = relayed.sidecar(&[]).await;
+    let ann = off.client.execute(SPACES_HOOK, ANN).await;
+    let bob = off.client.execute(SPACES_HOOK, BOB).await;
+    drop(off);
+    for (user, days) in [(ann, 8), (bob, 6)] {
+        relayed
+            .site
+            .execute(&format!(
+                "UPDATE {PREFIX}fcom_sidecar_events SET created_at = created_at - INTERVAL {days} DAY,
+                    due_at = due_at - INTERVAL {days} DAY WHERE user_id = {user}"
+            ))
+            .await;
+    }
+    let (sidecar, _server) = relayed.woken().await;
+    relayed.wait_until_none("state = 'pending'").await;
+    let of = |user: u64, state: &str| format!("user_id = {user} AND state = '{state}'");
+    assert_eq!(relayed.count(&of(ann, "dead")).await, 6);
+    assert_eq!(relayed.count(&of(bob, "done")).await, 6);
+    assert_eq!(relayed.record().len(), 6);
+    sidecar
+        .says("6 hooks waited longer than relay.give_up_days and are given up")
+        .await;
+    let dead = r#"fcom_sidecar_events{state="dead"}"#;
+    metrics::wait_for(&sidecar.client, dead, |dead| (5.5..6.5).contains(&dead)).await;
+    let before = sidecar.log().len();
+    assert!(sidecar.run(&["relay", "status"]).success());
+    let status = sidecar.log().split_off(before);
+    assert!(
+        status.contains("it waited longer than relay.give_up_days"),
+        "{status}"
+    );
+
+    assert!(sidecar.run(&["relay", "retry", "--all-dead"]).success());
+    relayed.wait_until_none("state <> 'done'").await;
+    assert_eq!(relayed.record().len(), 12);
+}
