@@ -1,8 +1,7 @@
--- Directly after insert_user: whether rows of another person have the new user's id. A restored dump leaves such rows behind, and
+-- After insert_user: whether rows of another person have the new user's id. A restored dump leaves such rows behind, and
 -- sets the counter of the users table back. The id is compared with a VARCHAR as text of the weakest collation. Memberships are
 -- found through the spaces, because older releases of FluentCommunity lack the index on user_id.
-SELECT LAST_INSERT_ID() AS id,
-    EXISTS (SELECT 1 FROM {usermeta} WHERE user_id = LAST_INSERT_ID())
+SELECT EXISTS (SELECT 1 FROM {usermeta} WHERE user_id = LAST_INSERT_ID())
     OR EXISTS (SELECT 1 FROM {prefix}fcom_xprofile WHERE user_id = LAST_INSERT_ID())
     OR EXISTS (
         SELECT 1 FROM {prefix}fcom_spaces s

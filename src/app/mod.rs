@@ -141,6 +141,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         let (site, pause) = (Arc::clone(&site), config.database.restore_pause);
         background.spawn(watch_for_restore(site, pause, stop_tally.clone()));
     }
+    background.spawn(Arc::clone(&calls).look_ahead(stop_tally.clone()));
     background.spawn(guard.run(draining.clone()));
     background.spawn(send_mails(senders, draining.clone()));
     background.spawn(watch_backlog(

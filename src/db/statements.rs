@@ -273,6 +273,7 @@ statements! {
     names_taken,
     newest_refused,
     newest_run,
+    newest_user,
     pending_scheduled_actions,
     profile_usermeta,
     prune_events,

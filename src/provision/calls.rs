@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::leftovers::Leftovers;
@@ -66,6 +67,11 @@ impl Calls {
             metrics,
         };
         (calls, task)
+    }
+
+    /// Until `stop`, looks which ids new users can have.
+    pub async fn look_ahead(self: Arc<Self>, stop: CancellationToken) {
+        self.leftovers.look_ahead(&self.site, stop).await;
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn lock<'a>(
     }
     let user = users::lock_in(&mut batch, statements, user_id);
     let ids = facts.webhook.target_ids();
-    let spaces = memberships::ask_in(&mut batch, statements, user_id, &ids);
+    let spaces = memberships::ask_in(&mut batch, statements, Some(user_id), &ids);
     let blog = facts.blog.as_ref();
     let membership = blog.map(|_| SiteMembership::ask_in(&mut batch, statements, user_id));
     let answers = batch.run(transaction.connection).await?;

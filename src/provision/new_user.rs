@@ -6,7 +6,6 @@
 
 use super::execution::Execution;
 use super::facts::Facts;
-use super::leftovers;
 use super::member::{CreatedUser, Member};
 use super::names::{NameFields, Names, UsernameSource};
 use super::transaction::Transaction;
@@ -115,14 +114,15 @@ pub(super) async fn insert<'a>(
         display_name: &new_user.display_name,
         registered: transaction.now,
     };
-    let inserted = leftovers::insert_checked(&row, connection, statements).await;
-    let user_id = inserted?;
+    let mut batch = Batch::of(statements);
+    let insert = row.insert_in(&mut batch, statements);
+    let ids = facts.webhook.target_ids();
+    let spaces = memberships::ask_in(&mut batch, statements, None, &ids);
+    let leftovers = &transaction.execution.calls.leftovers;
+    let inserted = leftovers.insert_checked(batch, insert, connection, statements);
+    let (user_id, answers) = inserted.await?;
 
     let profile = profile(transaction, &new_user, user_id, rules).await?;
-    let mut batch = Batch::of(statements);
-    let ids = facts.webhook.target_ids();
-    let spaces = memberships::ask_in(&mut batch, statements, user_id, &ids);
-    let answers = batch.run(transaction.connection).await?;
     let role = facts.options.role();
     let meta = NewUserMeta {
         nickname: &new_user.names.login,

@@ -25,8 +25,8 @@ pub struct NewUser<'a> {
 }
 
 impl NewUser<'_> {
-    /// Adds the statement that inserts the row.
-    pub fn insert_in(&self, batch: &mut Batch, statements: &Statements) {
+    /// Adds the statement that inserts the row; its answer has the user's id.
+    pub fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
         let registered = format(self.registered.naive_utc());
         let literals = [
             self.password_hash.into(),
@@ -36,7 +36,7 @@ impl NewUser<'_> {
             self.display_name.into(),
             self.login.into(),
         ];
-        batch.add(&statements.insert_user, "insert the user", &literals);
+        batch.add(&statements.insert_user, "insert the user", &literals)
     }
 }
 

@@ -285,9 +285,12 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
         run_ids: vec![run_id],
         count: 0,
     };
-    // The daemon looks for uncounted runs every few seconds, and may open a connection; neither belongs to a call.
+    // The daemon looks for uncounted runs and for the last rows of tables, and may open a connection; that is no part of
+    // a call.
     let is_of_call = |step: &Step| {
-        !step.sql.contains("WHERE tallied = 0 AND id >") && !step.sql.starts_with("SET ")
+        let others = ["SET ", "SELECT MAX("];
+        !step.sql.contains("WHERE tallied = 0 AND id >")
+            && !others.iter().any(|start| step.sql.starts_with(start))
     };
     Ok((noted, steps.into_iter().filter(is_of_call).collect()))
 }

@@ -18,15 +18,15 @@ struct SpaceRow {
 }
 
 /// Adds the query for the spaces and courses among `ids` with the user's memberships in them; [`spaces`] reads its
-/// answer. Without ids, adds no query.
+/// answer. A new user has no id yet, and no memberships. Without ids, adds no query.
 pub fn ask_in(
     batch: &mut Batch,
     statements: &Statements,
-    user_id: u64,
+    user_id: Option<u64>,
     ids: &[u64],
 ) -> Option<usize> {
-    let user_id = user_id.to_string();
-    let mut literals = vec![Literal::Text(&user_id)];
+    let user_id = user_id.map(|id| id.to_string());
+    let mut literals = vec![user_id.as_ref().map_or(Literal::Null, Literal::from)];
     literals.extend(ids.iter().map(|id| Literal::from(*id)));
     (!ids.is_empty()).then(|| batch.add(&statements.spaces_with_membership, ASK, &literals))
 }

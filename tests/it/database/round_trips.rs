@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fcom_sidecar::sample::server::PrivateServer;
 use sqlx::{ConnectOptions, Row};
 
+use crate::harness::eventually::eventually;
 use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
@@ -79,25 +80,27 @@ async fn assert_costs(site: &Site, more: &[(&str, &str)], more_statements: u64) 
     for (what, hook, is_new, round_trips, statements) in [
         ("a known user", PLAIN_HOOK, false, 6, 12),
         ("a known member", MEMBERS_HOOK, false, 6, 13),
-        ("a new user without a mail", SPACES_HOOK, true, 10, 22),
-        ("a new member with a mail", MEMBERS_HOOK, true, 10, 23),
-        ("a new user with a mail", PLAIN_HOOK, true, 10, 21),
+        ("a new user without a mail", SPACES_HOOK, true, 9, 21),
+        ("a new member with a mail", MEMBERS_HOOK, true, 9, 22),
+        ("a new user with a mail", PLAIN_HOOK, true, 9, 20),
     ] {
-        let new = |n: u64| format!("{}{n}@example.com", what.replace(' ', ""));
-        let cost = if is_new {
-            cost(site, &proxy, &sidecar, hook, new).await
-        } else {
-            cost(site, &proxy, &sidecar, hook, known).await
-        };
-        assert!(
-            cost.round_trips <= round_trips,
-            "{what}: {} round trips",
-            cost.round_trips
-        );
-        assert!(
-            cost.statements <= statements + more_statements,
-            "{what}: {} statements",
-            cost.statements
-        );
+        let mut calls = 0;
+        // The ids of new users are looked at one by one until the daemon has looked ahead.
+        eventually(async || {
+            calls += CALLS;
+            let new = |n: u64| format!("{}{}@example.com", what.replace(' ', ""), calls + n);
+            let cost = if is_new {
+                cost(site, &proxy, &sidecar, hook, new).await
+            } else {
+                cost(site, &proxy, &sidecar, hook, known).await
+            };
+            let is_enough =
+                cost.round_trips <= round_trips && cost.statements <= statements + more_statements;
+            is_enough.then_some(()).ok_or_else(|| {
+                let (trips, statements) = (cost.round_trips, cost.statements);
+                format!("{what}: {trips} round trips, {statements} statements")
+            })
+        })
+        .await;
     }
 }

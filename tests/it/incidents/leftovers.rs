@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use crate::harness::check_report::PASSWORD;
+use crate::harness::eventually::until;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
 use crate::harness::tables::numbers;
@@ -162,6 +163,41 @@ async fn scattered_leftovers_are_passed_one_after_the_other() {
     for id in ids {
         assert_inherits_nothing(&site, id).await;
     }
+}
+
+/// Nothing else tells the daemon, which has looked ahead, that the counter went back.
+#[tokio::test]
+async fn a_counter_that_goes_back_under_the_running_daemon_gives_nobody_an_id_with_rows() {
+    let site = Site::new("71").await;
+    let environment = [
+        ("FCOM_SIDECAR__MAIL__TRANSPORT", "off"),
+        ("FCOM_SIDECAR__DATABASE__RESTORE_PAUSE_SECONDS", "0"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    until("a look ahead", async || {
+        sidecar.log().contains("new users can have the ids up to")
+    })
+    .await;
+    let mut members = Vec::new();
+    for n in 1..=3 {
+        let email = format!("gone{n}@example.com");
+        members.push(
+            sidecar
+                .client
+                .execute(PLAIN_HOOK, &[("email", &email)])
+                .await,
+        );
+    }
+    assert_eq!(members, [NEXT, NEXT + 1, NEXT + 2]);
+    site.execute(&format!(
+        "DELETE FROM wp_users WHERE ID > {NEXT}; ALTER TABLE wp_users AUTO_INCREMENT = {}",
+        NEXT + 1
+    ))
+    .await;
+    let fields = [("email", "new@example.com")];
+    let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    assert_eq!(id, NEXT + 3, "{}", sidecar.log());
+    assert_inherits_nothing(&site, id).await;
 }
 
 /// Neither the table's column nor any setting of the server needs a privilege of its own.

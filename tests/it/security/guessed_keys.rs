@@ -170,14 +170,15 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
         .await;
     let mut statements = Vec::new();
     let statements_of = async |key: &str, email: &str| {
-        // The daemon's work apart from calls concerns its own tables; refused calls are recorded after the answer.
+        // The daemon's work apart from calls concerns its own tables or looks for the last rows of others; refused calls
+        // are recorded after the answer.
         let log = "(SELECT event_time, thread_id, CONVERT(argument USING utf8mb4) AS argument FROM mysql.general_log \
              WHERE command_type = 'Execute') log";
         let of_the_call = format!(
             "SELECT REGEXP_REPLACE(REGEXP_REPLACE(REPLACE(REPLACE(argument, '{key}', 'KEY'), '{email}', 'EMAIL'), \
                 'UNHEX[(].[0-9a-f]+.[)]', 'HASH'), 'TIMESTAMP.[0-9: -]+', 'NOW') \
              FROM {log} WHERE (argument LIKE '%{key}%' OR argument NOT LIKE '%fcom_sidecar_%') \
-             AND argument NOT LIKE 'INSERT INTO wp_fcom_sidecar_refused%' \
+             AND argument NOT LIKE 'INSERT INTO wp_fcom_sidecar_refused%' AND argument NOT LIKE 'SELECT MAX(%' \
              AND thread_id IN (SELECT thread_id FROM {log} WHERE argument LIKE '%{key}%') ORDER BY event_time"
         );
         site.column(&of_the_call).await.join("\n")
