@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +14,9 @@ use crate::telemetry::Metrics;
 use crate::wordpress::password;
 use crate::wordpress::sanitize::Rules;
 use crate::wordpress::version::Version;
+
+/// Each may occupy a processor for a sixth of a second.
+const RENDERED_AT_ONCE: usize = 2;
 
 /// Shared by all calls; one per process.
 pub struct Calls {
@@ -27,6 +30,8 @@ pub struct Calls {
     pub(super) waiting_room: WaitingRoom,
     /// Limits on what calls that create users may use at once.
     pub(super) new_user_limits: NewUserLimits,
+    /// Places to render biographies in.
+    pub(super) rendering: Semaphore,
     /// Ids that new users cannot have.
     pub(super) leftovers: Leftovers,
     /// Counts runs.
@@ -59,6 +64,7 @@ impl Calls {
             last_rules: LastRules::default(),
             waiting_room: WaitingRoom::default(),
             new_user_limits,
+            rendering: Semaphore::new(RENDERED_AT_ONCE),
             leftovers: Leftovers::default(),
             tally,
             bells,

@@ -126,12 +126,14 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
         }
         Admission::KnownUser(user_id) => {
             let _turn = execution.turn(&user_id.to_string()).await?;
-            let transaction = execution.transaction(async |connection| {
-                let mut transaction = Transaction::begin(execution, &facts, connection);
-                let member = known_user::lock(&mut transaction, user_id).await?;
-                write(transaction, member).await
-            });
-            transaction.await
+            match write_known(execution, &facts, user_id).await {
+                Err(ProvisionError::Unrendered) => {
+                    let places = &execution.calls.rendering;
+                    execution.biography.render(places).await?;
+                    write_known(execution, &facts, user_id).await
+                }
+                written => written,
+            }
         }
         Admission::NewUser(email) => {
             let _place = limits.place()?;
@@ -170,6 +172,20 @@ async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
         .work(async |connection| Facts::load(connection, site, call, &names).await);
     let read = phase!("client", "read", "db.system.name" = "mysql");
     facts.instrument(read).await
+}
+
+/// The transaction for an existing user.
+async fn write_known(
+    execution: &Execution<'_>,
+    facts: &Facts,
+    user_id: u64,
+) -> Result<(Uncounted, Executed), ProvisionError> {
+    let transaction = execution.transaction(async |connection| {
+        let mut transaction = Transaction::begin(execution, facts, connection);
+        let member = known_user::lock(&mut transaction, user_id).await?;
+        write(transaction, member).await
+    });
+    transaction.await
 }
 
 /// The part behind the locks: the decision, the rows, the commit.

@@ -65,6 +65,9 @@ pub enum ProvisionError {
     /// Rows of another person have the new user's id.
     #[error("rows of a user who is gone have the new user's id {0}")]
     LeftoverRows(u64),
+    /// The user's biography was not rendered yet, or has changed since.
+    #[error("the user's biography was changed in the meantime")]
+    Unrendered,
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -117,7 +120,7 @@ impl ProvisionError {
             Self::UnknownVersion => Outcome::UnknownVersion,
             Self::NoSuchSite(_) => Outcome::NoSuchSite,
             Self::SiteClosed { .. } => Outcome::SiteClosed,
-            Self::Raced | Self::LeftoverRows(_) => Outcome::Raced,
+            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered => Outcome::Raced,
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
             Self::Database(error) => match error.kind() {
@@ -146,7 +149,7 @@ impl ProvisionError {
     /// unknown; then the call is retried while it is unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced | Self::LeftoverRows(_) => true,
+            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered => true,
             Self::Database(error) => {
                 error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
             }
@@ -196,6 +199,7 @@ impl ProvisionError {
         match self {
             Self::Raced
             | Self::LeftoverRows(_)
+            | Self::Unrendered
             | Self::Busy
             | Self::Crowded
             | Self::CommitUnknown(_)

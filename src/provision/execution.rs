@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
+use super::biography::Biography;
 use super::{Calls, ProvisionError, WebhookCall};
 use crate::db::{Answer, Batch, Connection, DatabaseError, RETRY_FOR};
 use crate::site::Site;
@@ -24,6 +25,8 @@ pub(super) struct Execution<'a> {
     pub(super) calls: &'a Calls,
     pub(super) call: &'a WebhookCall,
     pub(super) started: Instant,
+    /// Rendered once, unless it changes.
+    pub(super) biography: Biography,
     /// Hashed once, whatever the number of attempts.
     password_hash: OnceCell<String>,
     /// The server got a commit and did not say what became of it: it may still carry it out, however late.
@@ -37,6 +40,7 @@ impl<'a> Execution<'a> {
             calls,
             call,
             started: Instant::now(),
+            biography: Biography::default(),
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
         }

@@ -8,7 +8,6 @@ use super::member::Member;
 use super::names::UsernameSource;
 use super::transaction::Transaction;
 use crate::db::Batch;
-use crate::fluentcommunity::markdown::render_description;
 use crate::fluentcommunity::memberships;
 use crate::fluentcommunity::xprofile::{self, NewProfile};
 use crate::wordpress::blog::{NewSiteMember, SiteMembership};
@@ -18,6 +17,9 @@ use crate::wordpress::usermeta::MetaRows;
 use crate::wordpress::users::{self, LockedUser};
 
 /// Locks the user's row, then reads the user's data behind the lock.
+///
+/// # Errors
+/// Also [`ProvisionError::Unrendered`].
 pub(super) async fn lock<'a>(
     transaction: &mut Transaction<'a>,
     user_id: u64,
@@ -77,15 +79,6 @@ fn joining_site(transaction: &Transaction<'_>, membership: &SiteMembership) -> M
     }
 }
 
-/// A biography as HTML. Other calls for this user wait meanwhile, but the runtime does not.
-async fn rendered(description: &str) -> Result<String, ProvisionError> {
-    if description.is_empty() {
-        return Ok(String::new());
-    }
-    let description = description.to_owned();
-    Ok(tokio::task::spawn_blocking(move || render_description(&description)).await?)
-}
-
 async fn profile(
     transaction: &mut Transaction<'_>,
     user: &LockedUser,
@@ -102,7 +95,8 @@ async fn profile(
             *text = basic_plane(text);
         }
     }
-    facts.description_rendered = rendered(&facts.description).await?;
+    let biography = &transaction.execution.biography;
+    facts.description_rendered = biography.html(&facts.description)?;
     let source = UsernameSource {
         user_id: user.id,
         login: &login,

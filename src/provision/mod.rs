@@ -6,6 +6,7 @@
 
 mod admission;
 mod apply;
+mod biography;
 mod call;
 mod calls;
 mod carry_out;

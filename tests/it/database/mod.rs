@@ -1,6 +1,7 @@
 //! The daemon's use of the database: its own tables, its statements and their number; and the private server of the
 //! tests.
 
+mod biographies;
 mod event_queue;
 mod own_tables;
 mod private_server;
