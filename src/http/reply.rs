@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
@@ -140,6 +141,16 @@ impl Replies {
         self.later(Outcome::RateLimited, status, message, wait)
     }
 
+    /// 401, with the challenge that HTTP requires. The scheme is ours, so that no browser asks for a password.
+    fn not_signed(self, flaw: SignatureFlaw) -> Refused {
+        let message = signature_wanted(flaw);
+        let mut refused = self.refuse(Outcome::NotSigned, StatusCode::UNAUTHORIZED, message);
+        let challenge = HeaderValue::from_static("Webhook-Signature realm=\"fcom-sidecar\"");
+        let headers = refused.response.headers_mut();
+        headers.insert(WWW_AUTHENTICATE, challenge);
+        refused
+    }
+
     /// 503: nothing was written, and a retry may succeed soon.
     pub(super) fn unavailable(self, outcome: Outcome, message: &str) -> Refused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -181,9 +192,7 @@ impl Replies {
                 StatusCode::FORBIDDEN,
                 "This webhook cannot be called from this address",
             ),
-            ProvisionError::NotSigned { flaw, .. } => {
-                refuse(StatusCode::UNAUTHORIZED, signature_wanted(*flaw))
-            }
+            ProvisionError::NotSigned { flaw, .. } => self.not_signed(*flaw),
             ProvisionError::EmailRequired => locked("Email is required"),
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
             ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),

@@ -264,6 +264,7 @@ async fn execute(
         Err((outcome, message)) => return turn_away(front, replies, outcome, message),
     };
     let address = call.caller.address;
+    let is_address_recorded = call.caller.is_address_recorded;
     let span = tracing::info_span!("call", webhook.key = %call.key.fingerprint());
     let result = provision::provision(Arc::clone(&front.calls), call, place)
         .instrument(span.clone())
@@ -325,7 +326,10 @@ async fn execute(
             } else if is_ours {
                 tracing::warn!(status, outcome, duration_ms, "call not executed: {reason}");
             } else {
-                tracing::info!(status, outcome, duration_ms, "call refused: {reason}");
+                // For those who ban clients by the log.
+                let whom = address.filter(|_| is_address_recorded && error.is_intrusion());
+                let whom = whom.map_or_else(String::new, |address| format!(" to {address}"));
+                tracing::info!(status, outcome, duration_ms, "call refused{whom}: {reason}");
             }
             refused.into()
         }

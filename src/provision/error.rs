@@ -162,6 +162,14 @@ impl ProvisionError {
         matches!(self, Self::CommitUnknown(_) | Self::Aborted(_))
     }
 
+    /// Whether the caller was not entitled to the call: it guesses, or its configuration is out of date.
+    pub fn is_intrusion(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownWebhook | Self::AddressNotAllowed { .. } | Self::NotSigned { .. }
+        )
+    }
+
     /// Whether a column cannot hold a value of the call.
     pub fn is_unstorable(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_unstorable())

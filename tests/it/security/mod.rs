@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crowds;
+mod fail2ban;
 mod guessed_keys;
 mod injection;
 mod peers;

@@ -127,6 +127,8 @@ async fn a_webhook_that_asks_for_signatures_is_called_with_one_only() {
         .call(PLAIN_HOOK, &[("email", "signed@example.com")])
         .await;
     assert_refused(&unsigned, 401, "Signature required");
+    let challenge = unsigned.header("www-authenticate");
+    assert!(challenge.is_some_and(|challenge| challenge.starts_with("Webhook-Signature ")));
     for (timestamp, signatures, sent, said) in [
         (
             now,
