@@ -112,3 +112,26 @@ async fn check_reads_the_beginning_of_what_answers_in_the_daemons_place() {
     // With what fills the buffers in between.
     assert!(0 < taken && taken < 32 << 20, "{taken} bytes");
 }
+
+/// Also not more often than any other failing wake-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_whose_answer_does_not_end_is_not_read_on() {
+    let site = Site::new("71").await;
+    let (address, taken) = endless_web_server().await;
+    let url = format!("http://{address}/");
+    let relay = [
+        ("FCOM_SIDECAR__RELAY__ENABLED", "true"),
+        ("FCOM_SIDECAR__RELAY__URL", url.as_str()),
+        (
+            "FCOM_SIDECAR__RELAY__SECRET",
+            "0123456789abcdef0123456789abcdef",
+        ),
+    ];
+    let sidecar = Watched::start_with(&site, &relay).await;
+    sidecar
+        .says("WordPress cannot be woken: the site answers 200 OK: the plugin is not there")
+        .await;
+    let taken = taken.load(Ordering::Relaxed);
+    assert!(0 < taken && taken < 32 << 20, "{taken} bytes");
+    create(&sidecar, "ann@example.com").await;
+}
