@@ -5,8 +5,6 @@
 //! [`Budget`]; a few are free, so that ordinary calls always fit. Who holds something back, or
 //! sends a long body with a key that opens nothing, is refused from here.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +14,13 @@ use std::time::Duration;
 use actix_web::web;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::Front;
+use super::begun::Begun;
 use super::budget::{Budget, Share};
-use super::framing::{Body, Followed, Head, end_of_head};
+use super::framing::{Body, end_of_head};
+use super::pieces::{PIECE, Pieces, poll_some};
 use super::unread::{Unread, answer, key_of};
 
 /// What each request may hold in any case, in bytes.
@@ -29,8 +29,6 @@ const FREE: usize = 2 << 10;
 const CONNECTION: usize = 2 << 10;
 /// The longest head, in bytes.
 const LONGEST_HEAD: usize = 32 << 10;
-/// The most that is read, kept in one piece and handed to the server at once, in bytes.
-const PIECE: usize = 16 << 10;
 /// The time limit for a head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for a body while there is room for others.
@@ -39,11 +37,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const SCARCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller may take to receive a refusal while it still sends.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-thread_local! {
-    /// What is read is copied from here, so that no memory is reserved for bytes that do not come.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into());
-}
 
 /// What the connections of one listener share.
 pub(super) struct Door {
@@ -86,18 +79,6 @@ pub(super) struct Connection<S> {
 enum At {
     Head { searched: usize },
     Body(Box<Begun>),
-}
-
-/// A request whose head has arrived.
-struct Begun {
-    head: Head,
-    head_length: usize,
-    /// Where the request ends, if that is known.
-    end: Option<usize>,
-    since: Instant,
-    is_checked: bool,
-    /// Whether the key of a long body opens a webhook.
-    asking: Option<Pin<Box<dyn Future<Output = bool>>>>,
 }
 
 enum Verdict {
@@ -294,9 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.length -= expects.len();
             begun.head_length -= expects.len();
             begun.end = begun.end.map(|end| end - expects.len());
-            if let Some(head) = self.pieces.0.front_mut() {
-                head.drain(expects);
-            }
+            self.pieces.remove_of_first(expects);
         }
         None
     }
@@ -370,131 +349,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 _ => return Poll::Ready(Verdict::Refused(Unread::TooSlow)),
             }
-        }
-    }
-}
-
-impl Begun {
-    /// `None` if the server will not understand the head.
-    fn with(bytes: &[u8], head_length: usize) -> Option<Self> {
-        let head = Head::parse(&bytes[..head_length])?;
-        let mut begun = Self {
-            end: match head.body {
-                Body::Length(length) => Some(head_length.saturating_add(length)),
-                Body::Chunked(_) => None,
-                Body::Unclear => Some(bytes.len()),
-            },
-            head,
-            head_length,
-            since: Instant::now(),
-            is_checked: false,
-            asking: None,
-        };
-        begun.follow(&bytes[head_length..], head_length);
-        Some(begun)
-    }
-
-    /// Looks for the end of a chunked body in new bytes.
-    fn follow(&mut self, bytes: &[u8], before: usize) {
-        if let Body::Chunked(chunks) = &mut self.head.body
-            && self.end.is_none()
-        {
-            self.end = match chunks.follow(bytes) {
-                Followed::Unfinished => None,
-                Followed::Ended(after) => Some(before + after),
-                // The server will say so.
-                Followed::Broken => Some(before + bytes.len()),
-            };
-        }
-    }
-
-    fn is_longer_than(&self, longest: usize, length: usize) -> bool {
-        let body = match &self.head.body {
-            // The sizes of small chunks are longer than they.
-            Body::Chunked(chunks) => {
-                let with_sizes = length.saturating_sub(self.head_length) / 8;
-                chunks.total.max(with_sizes)
-            }
-            _ => self.end.unwrap_or(length).saturating_sub(self.head_length),
-        };
-        body > longest
-    }
-}
-
-/// Reads once; nothing at the end.
-fn poll_some<S: AsyncRead + Unpin, T>(
-    stream: &mut S,
-    context: &mut Context<'_>,
-    most: usize,
-    take: impl FnOnce(&[u8]) -> T,
-) -> Poll<io::Result<Option<T>>> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let mut buffer = ReadBuf::new(&mut scratch[..most]);
-        ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
-        let bytes = buffer.filled();
-        Poll::Ready(Ok((!bytes.is_empty()).then(|| take(bytes))))
-    })
-}
-
-/// What was received, in pieces that are freed one by one as the server takes them. The first one holds the head and, as far
-/// as it is free, the body.
-#[derive(Default)]
-struct Pieces(VecDeque<Vec<u8>>);
-
-impl Pieces {
-    fn first(&self) -> &[u8] {
-        self.0.front().map_or(&[], Vec::as_slice)
-    }
-
-    /// The memory that these bytes will take.
-    fn cost(&self, size: usize, is_first: bool) -> usize {
-        let spare = self.0.back().map_or(0, |last| last.capacity() - last.len());
-        match (is_first, spare >= size) {
-            (true, _) => size,
-            (false, true) => 0,
-            (false, false) => PIECE,
-        }
-    }
-
-    fn append(&mut self, bytes: &[u8], is_first: bool) {
-        if self.0.is_empty() {
-            self.0.push_back(Vec::new());
-        }
-        let last = self.0.back_mut().expect("there is one");
-        let spare = last.capacity() - last.len();
-        if is_first && spare < bytes.len() {
-            last.reserve_exact(bytes.len().max(256));
-        }
-        let (here, next) = bytes.split_at(bytes.len().min(last.capacity() - last.len()));
-        last.extend_from_slice(here);
-        if !next.is_empty() {
-            // All of one size, so that memory which one gives back fits the next.
-            let mut piece = Vec::with_capacity(PIECE);
-            piece.extend_from_slice(next);
-            self.0.push_back(piece);
-        }
-    }
-
-    /// Takes bytes from the beginning.
-    fn take(&mut self, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
-        let Some(first) = self.0.front_mut() else {
-            return 0;
-        };
-        let size = first.len().min(most).min(buffer.remaining());
-        buffer.put_slice(&first[..size]);
-        if size == first.len() {
-            self.0.pop_front();
-        } else {
-            first.drain(..size);
-        }
-        size
-    }
-
-    /// Makes one piece of what is there: the beginning of a head.
-    fn join(&mut self) {
-        if self.0.len() > 1 {
-            let joined = self.0.drain(..).flatten().collect();
-            self.0.push_back(joined);
         }
     }
 }

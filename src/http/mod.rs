@@ -4,6 +4,7 @@
 mod action;
 mod admin;
 mod arrival;
+mod begun;
 pub mod body;
 mod budget;
 mod client;
@@ -16,6 +17,7 @@ mod known_keys;
 mod limits;
 mod multipart;
 mod occasionally;
+mod pieces;
 mod question;
 mod reply;
 mod request_id;

@@ -1,0 +1,66 @@
+//! Follows a request whose head has arrived to its end.
+
+use std::pin::Pin;
+
+use tokio::time::Instant;
+
+use super::framing::{Body, Followed, Head};
+
+/// A request whose head has arrived.
+pub(super) struct Begun {
+    pub(super) head: Head,
+    pub(super) head_length: usize,
+    /// Where the request ends, if that is known.
+    pub(super) end: Option<usize>,
+    pub(super) since: Instant,
+    pub(super) is_checked: bool,
+    /// Whether the key of a long body opens a webhook.
+    pub(super) asking: Option<Pin<Box<dyn Future<Output = bool>>>>,
+}
+
+impl Begun {
+    /// `None` if the server will not understand the head.
+    pub(super) fn with(bytes: &[u8], head_length: usize) -> Option<Self> {
+        let head = Head::parse(&bytes[..head_length])?;
+        let mut begun = Self {
+            end: match head.body {
+                Body::Length(length) => Some(head_length.saturating_add(length)),
+                Body::Chunked(_) => None,
+                Body::Unclear => Some(bytes.len()),
+            },
+            head,
+            head_length,
+            since: Instant::now(),
+            is_checked: false,
+            asking: None,
+        };
+        begun.follow(&bytes[head_length..], head_length);
+        Some(begun)
+    }
+
+    /// Looks for the end of a chunked body in new bytes.
+    pub(super) fn follow(&mut self, bytes: &[u8], before: usize) {
+        if let Body::Chunked(chunks) = &mut self.head.body
+            && self.end.is_none()
+        {
+            self.end = match chunks.follow(bytes) {
+                Followed::Unfinished => None,
+                Followed::Ended(after) => Some(before + after),
+                // The server will say so.
+                Followed::Broken => Some(before + bytes.len()),
+            };
+        }
+    }
+
+    pub(super) fn is_longer_than(&self, longest: usize, length: usize) -> bool {
+        let body = match &self.head.body {
+            // The sizes of small chunks are longer than they.
+            Body::Chunked(chunks) => {
+                let with_sizes = length.saturating_sub(self.head_length) / 8;
+                chunks.total.max(with_sizes)
+            }
+            _ => self.end.unwrap_or(length).saturating_sub(self.head_length),
+        };
+        body > longest
+    }
+}
