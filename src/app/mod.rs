@@ -39,7 +39,7 @@ use crate::provision::{
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// The connections of the public listener that the server has at least.
+/// The requests that the public listener's server has room for at least.
 const LEAST_ROOMS: usize = 512;
 
 /// A daemon whose listeners are bound; run it with [`crate::lifecycle::serve`].
@@ -81,13 +81,13 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let (refusals, recording) = Refusals::new(Arc::clone(&site), config.refused.are_kept());
     // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
-    let max_rooms = LEAST_ROOMS.max(2 * limits.max_calls_in_flight);
+    let rooms = LEAST_ROOMS.max(2 * limits.max_calls_in_flight);
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::clone(&calls),
         places: Arc::new(Semaphore::new(limits.max_calls_in_flight)),
-        rooms: Arc::new(Semaphore::new(max_rooms)),
-        max_rooms,
+        guesses: Arc::new(Semaphore::new(limits.max_calls_in_flight.div_ceil(4))),
+        rooms: Arc::new(Semaphore::new(rooms)),
         max_places: limits.max_calls_in_flight,
         runtime: calls.runtime.clone(),
         tasks: calls.tasks.clone(),

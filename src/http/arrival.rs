@@ -1,79 +1,65 @@
-//! Collects each request of a connection before the server sees it.
+//! Collects each request of a connection before the server sees it, and has the connection back once it is answered.
 //!
-//! A connection of the server occupies some ten kilobytes, and the server's buffers grow with whatever the peer sends. So
-//! a connection waits here until its request is complete, in as much memory as it has sent bytes. These count towards the
-//! [`Budget`]; a few are free, so that ordinary calls always fit. Who holds something back, or
-//! sends a long body with a key that opens nothing, is refused from here.
+//! While the server has a connection, it takes some twenty kilobytes, and its buffers grow with whatever the peer sends. So
+//! a connection waits here, for its first request and for each next one, in as much memory as it has sent bytes. These
+//! count towards the budget; a few are free, so that ordinary calls always fit. Who holds something back, or sends a
+//! long body with a key that opens nothing, is refused from here, and so is a request that finds no room: at once, and
+//! its connection goes on.
 
 use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::web;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use super::Front;
 use super::begun::Begun;
-use super::budget::{Budget, Share};
-use super::framing::{Body, end_of_head};
-use super::pieces::{PIECE, Pieces, poll_some};
-use super::unread::{Unread, answer, key_of};
+use super::budget::{PIECE, Share};
+use super::door::Door;
+use super::framing::{Head, end_of_head};
+use super::pieces::{Pieces, READ, SHORT, poll_some};
+use super::unread::{self, Unread, key_of};
 
 /// What each request may hold in any case, in bytes.
-const FREE: usize = 2 << 10;
+const FREE: usize = SHORT;
 /// What a connection occupies itself while it waits, in bytes.
 const CONNECTION: usize = 2 << 10;
-/// The longest head, in bytes.
-const LONGEST_HEAD: usize = 32 << 10;
+/// The longest head, in bytes: it has to be in one piece.
+const LONGEST_HEAD: usize = PIECE;
 /// The time limit for a head to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for a body while there is room for others.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// The time limit for a long body while there is not.
+/// How long a connection is kept for a next request while there is room for others.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The time limit for both while there is not. Time limits are looked at as often.
 const SCARCE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller may take to receive a refusal while it still sends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What the connections of one listener share.
-pub(super) struct Door {
-    pub(super) front: web::Data<Front>,
-    pub(super) budget: Arc<Budget>,
-    /// The connections that the server may have at once; others wait with their complete requests.
-    pub(super) rooms: Arc<Semaphore>,
-    /// Whether keys are asked for here.
-    pub(super) is_public: bool,
-}
-
-/// A connection that gives the server complete requests only.
+/// A connection that gives the server one complete request at a time.
 pub(super) struct Connection<S> {
-    stream: S,
-    door: Arc<Door>,
+    pub(super) stream: S,
+    pub(super) door: Arc<Door>,
+    peer: Option<SocketAddr>,
     /// What was received and not taken by the server.
     pieces: Pieces,
     /// The length of that.
     length: usize,
     /// How much of it the server may take.
     complete: usize,
-    /// What the server has taken since it last waited.
-    taken: usize,
     at: At,
+    /// When the connection began to wait for what it waits for.
+    since: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    /// For what is being collected.
     share: Share,
-    /// For requests that the server has not answered.
-    unanswered: Share,
-    /// The server has passed on all that it has written.
-    is_flushed: bool,
-    /// Nothing more will be received.
-    has_ended: bool,
-    /// A refusal was said here: what still comes is discarded, or the caller may not get to read it.
-    discards: bool,
-    /// While the server has the connection.
-    room: Option<OwnedSemaphorePermit>,
+    /// Nothing more will be read after what the server may take.
+    pub(super) has_ended: bool,
+    /// A request was answered, and the next one may follow.
+    pub(super) is_kept: bool,
 }
 
 enum At {
@@ -81,120 +67,140 @@ enum At {
     Body(Box<Begun>),
 }
 
-enum Verdict {
-    Complete,
+/// What came of waiting for a request.
+pub(super) enum Arrived {
+    /// A complete request, with its head if the server will understand it.
+    Request(Option<Head>),
     Refused(Unread),
-    Closed,
+    Nothing,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Waits for the first request. `None` if it did not come or was refused.
-    pub(super) async fn receive(
-        stream: S,
-        door: Arc<Door>,
-        stopping: impl Future<Output = ()>,
-    ) -> Option<Box<Self>> {
-        let budget = &door.budget;
-        // Boxed, and the refusal below as well: thousands may wait here.
-        let mut connection = Box::new(Self {
-            stream,
-            pieces: Pieces::default(),
-            length: 0,
-            complete: 0,
-            taken: 0,
-            at: At::Head { searched: 0 },
-            timer: None,
-            share: Share::none(budget),
-            unanswered: Share::none(budget),
-            is_flushed: true,
-            has_ended: false,
-            discards: false,
-            room: None,
-            door,
-        });
-        connection.share.add(CONNECTION);
-        let verdict = {
-            let mut stopping = std::pin::pin!(stopping);
-            std::future::poll_fn(|context| {
-                let verdict = connection.poll_collect(context);
-                let has_begun = !matches!(connection.at, At::Head { .. });
-                // The server closes such connections, too.
-                if verdict.is_pending() && !has_begun && stopping.as_mut().poll(context).is_ready()
-                {
-                    return Poll::Ready(Verdict::Closed);
-                }
-                verdict
-            })
-            .await
-        };
-        match verdict {
-            Verdict::Complete => {
-                let rooms = Arc::clone(&connection.door.rooms);
-                connection.room = rooms.acquire_owned().await.ok();
-                Some(connection)
-            }
-            Verdict::Refused(why) => {
-                Box::pin(connection.refuse(why)).await;
-                None
-            }
-            Verdict::Closed => None,
+impl<S> Connection<S> {
+    /// Whether there is something for the server to take.
+    pub(super) fn has_complete(&self) -> bool {
+        self.complete > 0
+    }
+
+    /// Gives the server something of a complete request, and returns how much.
+    pub(super) fn take(&mut self, buffer: &mut ReadBuf<'_>) -> usize {
+        let size = self.pieces.take(self.complete.min(READ), buffer);
+        self.forget(size);
+        size
+    }
+
+    fn forget(&mut self, size: usize) {
+        self.length -= size;
+        self.complete -= size;
+        if self.complete == 0 {
+            self.pieces.compact();
         }
     }
 
-    pub(super) fn stream(&self) -> &S {
-        &self.stream
+    /// Counts what is held now: a request whose answer has begun is not.
+    pub(super) fn settle(&mut self) {
+        self.share.set(CONNECTION + self.pieces.held());
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(stream: S, peer: Option<SocketAddr>, door: Arc<Door>) -> Self {
+        let mut connection = Self {
+            stream,
+            peer,
+            pieces: Pieces::none(&door.budget),
+            length: 0,
+            complete: 0,
+            at: At::Head { searched: 0 },
+            since: Instant::now(),
+            timer: None,
+            share: Share::none(&door.budget),
+            has_ended: false,
+            is_kept: false,
+            door,
+        };
+        connection.settle();
+        connection
     }
 
-    /// Answers, and discards what still comes for a moment: otherwise the answer may not reach a caller who sends.
-    async fn refuse(self: Box<Self>, why: Unread) {
-        let mut this = *self;
-        let bytes = this.refusal(why);
+    /// Waits for a complete request.
+    pub(super) async fn collect(&mut self, stopping: impl Future<Output = ()>) -> Arrived {
+        self.wait_anew();
+        let mut stopping = pin!(stopping);
+        std::future::poll_fn(|context| {
+            let arrived = self.poll_collect(context);
+            let has_begun = matches!(self.at, At::Body(_));
+            if arrived.is_pending() && !has_begun && stopping.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Arrived::Nothing);
+            }
+            arrived
+        })
+        .await
+    }
+
+    /// Refuses a request that is not complete, and ends the connection.
+    pub(super) async fn refuse(mut self: Box<Self>, why: Unread) {
+        let head = match std::mem::replace(&mut self.at, At::Head { searched: 0 }) {
+            At::Head { .. } => None,
+            At::Body(begun) => Some(begun.head),
+        };
+        let bytes = self.refusal(head.as_ref(), why, false);
+        self.say(&bytes, true).await;
+    }
+
+    /// Ends a connection that is not kept.
+    pub(super) async fn end(self: Box<Self>) {
+        let discards = self.has_ended || self.length > 0;
+        self.say(&[], discards).await;
+    }
+
+    /// Refuses a complete request for overload. The next one may follow.
+    pub(super) async fn turn_away(&mut self, head: Option<&Head>) {
+        let front = &self.door.front;
+        let may_follow = |head: &Head| head.is_post && head.is_kept;
+        self.is_kept = !front.draining.is_cancelled() && head.is_some_and(may_follow);
+        let bytes = self.refusal(head, Unread::Overloaded, self.is_kept);
+        self.pieces.skip(self.complete);
+        self.forget(self.complete);
+        self.settle();
+        let answered = tokio::time::timeout(FAREWELL, self.stream.write_all(&bytes));
+        self.is_kept &= matches!(answered.await, Ok(Ok(())));
+    }
+
+    fn refusal(&self, head: Option<&Head>, why: Unread, follows: bool) -> Vec<u8> {
+        let (door, peer) = (&self.door, self.peer.map(|peer| peer.ip()));
+        unread::answer(&door.front, door.is_public, peer, head, why, follows)
+    }
+
+    /// Says the last words and closes. If the caller may still send, discards that for a moment: otherwise the answer may
+    /// not reach it.
+    async fn say(mut self: Box<Self>, words: &[u8], discards: bool) {
         // What was received is of no use any longer.
-        drop((this.pieces, this.at));
-        this.share.clear();
-        this.share.add(CONNECTION);
-        let stream = &mut this.stream;
+        self.pieces.skip(self.length);
+        self.length = 0;
+        self.settle();
+        let stream = &mut self.stream;
         let farewell = async {
-            stream.write_all(&bytes).await?;
+            stream.write_all(words).await?;
             stream.shutdown().await?;
             let discard = |_: &[u8]| ();
-            while std::future::poll_fn(|context| poll_some(stream, context, PIECE, discard))
-                .await?
-                .is_some()
+            while discards
+                && std::future::poll_fn(|context| poll_some(stream, context, READ, discard))
+                    .await?
+                    .is_some()
             {}
             io::Result::Ok(())
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 
-    /// Ends a connection that the server has. The refusal of a further request is said here, unless an earlier one still
-    /// waits for its answer.
-    fn end(&mut self, context: &mut Context<'_>, verdict: &Verdict) {
-        self.has_ended = true;
-        if let &Verdict::Refused(why) = verdict
-            && self.unanswered.is_none()
-            && self.is_flushed
-        {
-            let bytes = self.refusal(why);
-            // Into an empty buffer, as with "100 Continue".
-            let said = Pin::new(&mut self.stream).poll_write(context, &bytes);
-            self.discards = said.is_ready();
-        }
-        self.at = At::Head { searched: 0 };
-        self.pieces = Pieces::default();
-        self.share.clear();
-    }
-
-    fn refusal(&self, why: Unread) -> Vec<u8> {
-        let head = match &self.at {
-            At::Head { .. } => None,
-            At::Body(begun) => Some(&begun.head),
-        };
-        answer(&self.door.front, self.door.is_public, head, why)
+    /// Starts the time limit for what is to come now.
+    fn wait_anew(&mut self) {
+        self.since = Instant::now();
+        self.timer = None;
     }
 
     /// Receives until a request is complete.
-    fn poll_collect(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
+    fn poll_collect(&mut self, context: &mut Context<'_>) -> Poll<Arrived> {
         loop {
             if let At::Body(begun) = &mut self.at
                 && let Some(asking) = &mut begun.asking
@@ -202,32 +208,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 match asking.as_mut().poll(context) {
                     Poll::Pending => return self.poll_timer(context),
                     Poll::Ready(true) => begun.asking = None,
-                    Poll::Ready(false) => return Poll::Ready(Verdict::Refused(Unread::UnknownKey)),
+                    Poll::Ready(false) => return Poll::Ready(Arrived::Refused(Unread::UnknownKey)),
                 }
             }
-            if let Some(verdict) = self.judge(context) {
-                return Poll::Ready(verdict);
+            if let Some(arrived) = self.judge(context) {
+                return Poll::Ready(arrived);
             }
             if matches!(&self.at, At::Body(begun) if begun.asking.is_some()) {
                 continue;
             }
             match self.poll_receive(context) {
                 Poll::Ready(None) => {}
-                Poll::Ready(Some(verdict)) => return Poll::Ready(verdict),
+                Poll::Ready(Some(arrived)) => return Poll::Ready(arrived),
                 Poll::Pending => return self.poll_timer(context),
             }
         }
     }
 
     /// Looks at what has been received; `None` if more is needed.
-    fn judge(&mut self, context: &mut Context<'_>) -> Option<Verdict> {
+    fn judge(&mut self, context: &mut Context<'_>) -> Option<Arrived> {
         if let At::Head { searched } = self.at {
             let bytes = self.pieces.first();
             let end = end_of_head(bytes, searched);
-            if end.unwrap_or(bytes.len()) > LONGEST_HEAD {
-                return Some(Verdict::Refused(Unread::LongHead));
-            }
             let Some(end) = end else {
+                if bytes.len() == LONGEST_HEAD {
+                    return Some(Arrived::Refused(Unread::LongHead));
+                }
                 self.at = At::Head {
                     searched: bytes.len(),
                 };
@@ -236,25 +242,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let Some(begun) = Begun::with(bytes, end) else {
                 // The server will say what is wrong with it.
                 self.has_ended = true;
-                return Some(self.completed(self.length));
+                self.complete = self.length;
+                return Some(Arrived::Request(None));
             };
-            self.has_ended |= matches!(begun.head.body, Body::Unclear);
-            self.timer = None;
             self.at = At::Body(Box::new(begun));
+            self.wait_anew();
         }
         let At::Body(begun) = &mut self.at else {
             return None;
         };
-        if let Some(end) = begun.end.filter(|&end| end <= self.length) {
-            return Some(self.completed(end));
-        }
-        if self.door.is_public && !begun.is_checked && begun.end.unwrap_or(self.length) > FREE {
+        let is_complete = begun.end.is_some_and(|end| end <= self.length);
+        if !is_complete
+            && self.door.is_public
+            && !begun.is_checked
+            && begun.end.unwrap_or(self.length) > FREE
+        {
             begun.is_checked = true;
             if !begun.head.is_post {
-                return Some(Verdict::Refused(Unread::WrongMethod));
+                return Some(Arrived::Refused(Unread::WrongMethod));
             }
             let Some(key) = key_of(&begun.head) else {
-                return Some(Verdict::Refused(Unread::UnknownKey));
+                return Some(Arrived::Refused(Unread::UnknownKey));
             };
             let front = self.door.front.clone();
             begun.asking = Some(Box::pin(
@@ -263,44 +271,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return None;
         }
         let longest = self.door.front.rules.borrow().max_body_bytes;
-        if begun.is_longer_than(longest, self.length) {
-            return Some(Verdict::Refused(Unread::TooLarge));
+        if !is_complete && begun.is_longer_than(longest, self.length) {
+            return Some(Arrived::Refused(Unread::TooLarge));
         }
-        if self.unanswered.is_none()
-            && let Some(expects) = begun.head.expects.take()
-        {
-            // A few bytes into an empty buffer. The server must not say it again.
-            let _ =
-                Pin::new(&mut self.stream).poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n");
+        if let Some(expects) = begun.take_expects() {
+            if !is_complete {
+                // A few bytes into an empty buffer.
+                let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+                let _ = Pin::new(&mut self.stream).poll_write(context, go_on);
+            }
+            // The server must not say it again.
             self.length -= expects.len();
-            begun.head_length -= expects.len();
-            begun.end = begun.end.map(|end| end - expects.len());
             self.pieces.remove_of_first(expects);
         }
-        None
-    }
-
-    /// The server may take so much.
-    fn completed(&mut self, end: usize) -> Verdict {
+        let end = begun.end.filter(|_| is_complete)?;
+        self.has_ended = begun.is_unclear();
         self.complete = end;
-        self.at = At::Head { searched: 0 };
-        self.timer = None;
-        self.unanswered.take(&mut self.share);
-        Verdict::Complete
+        let at = std::mem::replace(&mut self.at, At::Head { searched: 0 });
+        Some(Arrived::Request(match at {
+            At::Body(begun) => Some(begun.head),
+            At::Head { .. } => None,
+        }))
     }
 
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Option<Verdict>> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Option<Arrived>> {
         let most = match &self.at {
-            At::Body(begun) => begun.end.map_or(PIECE, |end| PIECE.min(end - self.length)),
+            At::Body(begun) => begun.end.map_or(READ, |end| READ.min(end - self.length)),
             // Nothing of a long body before its key is known.
-            At::Head { .. } => FREE,
+            At::Head { .. } => FREE.min(LONGEST_HEAD - self.length),
         };
         let (pieces, at, share) = (&mut self.pieces, &mut self.at, &mut self.share);
         let before = self.length;
         let received = poll_some(&mut self.stream, context, most, |bytes| {
             let length = before + bytes.len();
-            let is_first = length <= FREE || matches!(at, At::Head { .. });
-            let cost = pieces.cost(bytes.len(), is_first);
+            let cost = pieces.cost(bytes.len());
             if length <= FREE {
                 share.add(cost);
             } else if !share.try_add(cost) {
@@ -309,114 +313,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let At::Body(begun) = at {
                 begun.follow(bytes, before);
             }
-            pieces.append(bytes, is_first);
+            pieces.append(bytes);
             Some(length)
         });
-        let verdict = match ready!(received) {
+        Poll::Ready(match ready!(received) {
             Ok(Some(Some(length))) => {
                 self.length = length;
+                if before == 0 {
+                    self.wait_anew();
+                }
                 None
             }
-            Ok(Some(None)) => Some(Verdict::Refused(Unread::Overloaded)),
-            Ok(None) if matches!(self.at, At::Body(_)) => Some(Verdict::Refused(Unread::BrokenOff)),
-            Ok(None) | Err(_) => Some(Verdict::Closed),
-        };
-        Poll::Ready(verdict)
+            Ok(Some(None)) => Some(Arrived::Refused(Unread::Overloaded)),
+            Ok(None) if matches!(self.at, At::Body(_)) => Some(Arrived::Refused(Unread::BrokenOff)),
+            Ok(None) | Err(_) => Some(Arrived::Nothing),
+        })
     }
 
-    /// Refuses a request that takes too long.
-    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
-        // The server has its own limit between two requests.
-        if self.length == 0 && self.room.is_some() {
-            return Poll::Pending;
-        }
+    /// Gives up what takes too long.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Arrived> {
         loop {
-            let wait = match &self.at {
-                At::Head { .. } => HEAD_TIMEOUT,
-                At::Body(_) => SCARCE_TIMEOUT,
-            };
             let timer = self
                 .timer
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(SCARCE_TIMEOUT)));
             ready!(timer.as_mut().poll(context));
-            match &self.at {
-                At::Head { .. } if self.length == 0 => return Poll::Ready(Verdict::Closed),
-                At::Body(begun)
-                    if begun.since.elapsed() < BODY_TIMEOUT
-                        && !(self.length > FREE && self.door.budget.is_scarce()) =>
-                {
-                    self.timer = None;
-                }
-                _ => return Poll::Ready(Verdict::Refused(Unread::TooSlow)),
+            self.timer = None;
+            if self.since.elapsed() >= self.patience() {
+                return Poll::Ready(match self.length {
+                    0 => Arrived::Nothing,
+                    _ => Arrived::Refused(Unread::TooSlow),
+                });
             }
         }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.complete == 0 {
-            this.taken = 0;
-            if this.has_ended {
-                return Poll::Ready(Ok(()));
-            }
-            match ready!(this.poll_collect(context)) {
-                Verdict::Complete => {}
-                verdict => {
-                    this.end(context, &verdict);
-                    return Poll::Ready(Ok(()));
-                }
-            }
+    fn patience(&self) -> Duration {
+        let is_scarce = || self.door.budget.is_scarce();
+        match &self.at {
+            At::Head { .. } if self.length > 0 || !self.is_kept => HEAD_TIMEOUT,
+            At::Head { .. } if !is_scarce() => KEEP_ALIVE,
+            At::Body(_) if self.length <= FREE || !is_scarce() => BODY_TIMEOUT,
+            _ => SCARCE_TIMEOUT,
         }
-        if this.taken >= PIECE {
-            // Let the handler take it: the server's buffer grows as long as there is something to read.
-            this.taken = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let size = this.pieces.take(this.complete.min(PIECE), buffer);
-        this.length -= size;
-        this.complete -= size;
-        this.taken += size;
-        if this.complete == 0 {
-            this.pieces.join();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.unanswered.clear();
-        this.is_flushed = false;
-        Pin::new(&mut this.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
-        this.is_flushed = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-        // Until the server's own limit.
-        while this.discards {
-            let received = poll_some(&mut this.stream, context, PIECE, |_| ());
-            this.discards = ready!(received)?.is_some();
-        }
-        Poll::Ready(Ok(()))
     }
 }

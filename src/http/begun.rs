@@ -1,18 +1,16 @@
 //! Follows a request whose head has arrived to its end.
 
+use std::ops::Range;
 use std::pin::Pin;
-
-use tokio::time::Instant;
 
 use super::framing::{Body, Followed, Head};
 
 /// A request whose head has arrived.
 pub(super) struct Begun {
     pub(super) head: Head,
-    pub(super) head_length: usize,
+    head_length: usize,
     /// Where the request ends, if that is known.
     pub(super) end: Option<usize>,
-    pub(super) since: Instant,
     pub(super) is_checked: bool,
     /// Whether the key of a long body opens a webhook.
     pub(super) asking: Option<Pin<Box<dyn Future<Output = bool>>>>,
@@ -30,7 +28,6 @@ impl Begun {
             },
             head,
             head_length,
-            since: Instant::now(),
             is_checked: false,
             asking: None,
         };
@@ -43,13 +40,29 @@ impl Begun {
         if let Body::Chunked(chunks) = &mut self.head.body
             && self.end.is_none()
         {
-            self.end = match chunks.follow(bytes) {
-                Followed::Unfinished => None,
-                Followed::Ended(after) => Some(before + after),
-                // The server will say so.
-                Followed::Broken => Some(before + bytes.len()),
-            };
+            match chunks.follow(bytes) {
+                Followed::Unfinished => {}
+                Followed::Ended(after) => self.end = Some(before + after),
+                Followed::Broken => {
+                    // The server will say so.
+                    self.end = Some(before + bytes.len());
+                    self.head.body = Body::Unclear;
+                }
+            }
         }
+    }
+
+    /// Whether the server may not find the end of the request where it is.
+    pub(super) fn is_unclear(&self) -> bool {
+        matches!(self.head.body, Body::Unclear)
+    }
+
+    /// Takes the header by which the caller asks whether to send the body out of the head: its place.
+    pub(super) fn take_expects(&mut self) -> Option<Range<usize>> {
+        let expects = self.head.expects.take()?;
+        self.head_length -= expects.len();
+        self.end = self.end.map(|end| end - expects.len());
+        Some(expects)
     }
 
     pub(super) fn is_longer_than(&self, longest: usize, length: usize) -> bool {

@@ -1,19 +1,43 @@
 //! Bounds the memory that requests occupy from their first byte until they are answered, of all connections together.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The size of a large piece of memory, in bytes.
+pub(super) const PIECE: usize = 32 << 10;
 
 /// The bytes of all requests that have arrived and are not answered yet.
 pub(super) struct Budget {
     limit: usize,
     held: AtomicUsize,
+    /// Pieces that were given back. Freed memory stays with the thread that had it: the next crowd may come to another one.
+    pieces: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Budget {
     /// At most this many bytes, apart from what is free for each request.
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        let held = AtomicUsize::default();
-        Arc::new(Self { limit, held })
+        Arc::new(Self {
+            limit,
+            held: AtomicUsize::default(),
+            pieces: Mutex::default(),
+        })
+    }
+
+    /// An empty piece.
+    pub(super) fn piece(&self) -> Vec<u8> {
+        let piece = self.pieces().pop();
+        piece.unwrap_or_else(|| Vec::with_capacity(PIECE))
+    }
+
+    /// Keeps a piece for whoever needs one next.
+    pub(super) fn give_back(&self, mut piece: Vec<u8>) {
+        piece.clear();
+        self.pieces().push(piece);
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether most of it is in use.
@@ -56,25 +80,17 @@ impl Share {
         added.is_ok()
     }
 
-    /// Takes everything over from another one.
-    pub(super) fn take(&mut self, from: &mut Self) {
-        self.bytes += std::mem::take(&mut from.bytes);
-    }
-
-    pub(super) fn is_none(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// Gives everything back.
-    pub(super) fn clear(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
+    /// Holds so many bytes instead, even if they exceed the limit.
+    pub(super) fn set(&mut self, bytes: usize) {
+        let before = std::mem::take(&mut self.bytes);
+        self.budget.held.fetch_sub(before, Ordering::Relaxed);
+        self.add(bytes);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.clear();
+        self.set(0);
     }
 }
 
@@ -91,13 +107,9 @@ mod tests {
         // What is free counts, too.
         other.add(90);
         assert!(!one.try_add(1));
-        let mut third = Share::none(&budget);
-        third.take(&mut other);
-        drop(other);
-        assert!(!one.try_add(1));
-        third.clear();
+        other.set(0);
         assert!(!budget.is_scarce() && one.try_add(40));
         drop(one);
-        assert!(third.try_add(100));
+        assert!(other.try_add(100));
     }
 }

@@ -55,11 +55,6 @@ pub(super) async fn read_form(
     Ok(Form { fields, raw })
 }
 
-/// Discards the body, so that the next request can follow.
-pub(super) async fn skip_body(mut payload: web::Payload) {
-    while let Some(Ok(_)) = payload.next().await {}
-}
-
 async fn read_body(
     mut payload: web::Payload,
     limit: usize,

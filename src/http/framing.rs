@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use super::request_id::{RequestId, X_REQUEST_ID};
+
 /// The most headers that the server reads.
 const MOST_HEADERS: usize = 96;
 
@@ -11,6 +13,10 @@ const MOST_HEADERS: usize = 96;
 pub(super) struct Head {
     pub(super) is_post: bool,
     pub(super) query: Box<str>,
+    /// Whether another request may follow on the connection.
+    pub(super) is_kept: bool,
+    /// The id that a proxy may have given to it.
+    pub(super) request_id: Option<RequestId>,
     /// The header by which the caller asks whether to send the body: its place among the bytes.
     pub(super) expects: Option<Range<usize>>,
     pub(super) body: Body,
@@ -21,7 +27,7 @@ pub(super) enum Body {
     /// By its length in bytes.
     Length(usize),
     Chunked(Chunks),
-    /// Not at all, or in two ways.
+    /// Not at all, in two ways, or by the end of the connection.
     Unclear,
 }
 
@@ -44,12 +50,24 @@ impl Head {
         let mut request = httparse::Request::new(&mut headers);
         request.parse(bytes).ok()?.is_complete().then_some(())?;
         let (mut lengths, mut encodings, mut expects) = (Vec::new(), Vec::new(), None);
+        let mut ids = Vec::new();
+        let mut is_kept = request.version == Some(1);
+        // What follows such a head has no end, whatever its length says.
+        let mut is_tunnel = request.method == Some("CONNECT");
         for header in &*request.headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
                 lengths.push(header.value);
             } else if is("transfer-encoding") {
                 encodings.push(header.value);
+            } else if is(X_REQUEST_ID.as_str()) {
+                ids.push(header.value);
+            } else if is("connection") {
+                let mut options = header.value.split(|&byte| byte == b',');
+                is_kept &=
+                    !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+            } else if is("upgrade") {
+                is_tunnel |= header.value.trim_ascii().eq_ignore_ascii_case(b"websocket");
             } else if is("expect") {
                 let begin = header.name.as_ptr() as usize - bytes.as_ptr() as usize;
                 let line = bytes[begin..].iter().position(|&byte| byte == b'\n')?;
@@ -58,6 +76,7 @@ impl Head {
         }
         let number = |text: &[u8]| std::str::from_utf8(text).ok()?.trim().parse().ok();
         let body = match (&*lengths, &*encodings) {
+            _ if is_tunnel => Body::Unclear,
             ([], []) => Body::Length(0),
             ([length], []) => number(length).map_or(Body::Unclear, Body::Length),
             ([], [chunked]) if chunked.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
@@ -69,6 +88,11 @@ impl Head {
         Some(Self {
             is_post: request.method == Some("POST"),
             query: query.into(),
+            is_kept,
+            request_id: match &*ids {
+                [id] => RequestId::parse(id),
+                _ => None,
+            },
             expects,
             body,
         })
@@ -92,10 +116,11 @@ enum At {
     Extension,
     Data,
     EndOfData,
-    /// In the last lines; whether the current one is empty so far.
-    Trailer {
-        is_empty: bool,
-    },
+    /// At the beginning of one of the last lines.
+    LastLine,
+    Trailer,
+    EndOfTrailer,
+    End,
 }
 
 /// Where a chunked body stands after some bytes.
@@ -114,9 +139,7 @@ impl Chunks {
         while let Some(&byte) = bytes.get(index) {
             index += 1;
             self.at = match (self.at, byte) {
-                (At::Size | At::Extension, b'\n') if self.left == 0 => {
-                    At::Trailer { is_empty: true }
-                }
+                (At::Size | At::Extension, b'\n') if self.left == 0 => At::LastLine,
                 (At::Size | At::Extension, b'\n') => At::Data,
                 (At::Size, _) => match char::from(byte).to_digit(16) {
                     Some(digit) if self.left < 1 << 40 => {
@@ -140,12 +163,13 @@ impl Chunks {
                 }
                 (At::EndOfData, b'\r') => At::EndOfData,
                 (At::EndOfData, b'\n') => At::Size,
-                (At::EndOfData, _) => return Followed::Broken,
-                (At::Trailer { is_empty: true }, b'\n') => return Followed::Ended(index),
-                (At::Trailer { is_empty }, b'\r') => At::Trailer { is_empty },
-                (At::Trailer { .. }, byte) => At::Trailer {
-                    is_empty: byte == b'\n',
-                },
+                (At::LastLine, b'\r') => At::End,
+                (At::Trailer, b'\r') => At::EndOfTrailer,
+                // The server takes no other end of a line here.
+                (At::LastLine | At::Trailer, _) => At::Trailer,
+                (At::EndOfTrailer, b'\n') => At::LastLine,
+                (At::End, b'\n') => return Followed::Ended(index),
+                (At::EndOfData | At::EndOfTrailer | At::End, _) => return Followed::Broken,
             };
         }
         Followed::Unfinished
@@ -185,6 +209,8 @@ mod tests {
             ("Content-Length: 1\r\nContent-Length: 1\r\n", None),
             ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", None),
             ("Transfer-Encoding: gzip, chunked\r\n", None),
+            ("Content-Length: 1\r\nUpgrade: WebSocket\r\n", None),
+            ("Content-Length: 1\r\nUpgrade: h2c\r\n", Some(1)),
         ] {
             let bytes = format!("POST /a?b=c HTTP/1.1\r\n{headers}\r\n");
             let head = Head::parse(bytes.as_bytes()).unwrap();
@@ -199,9 +225,15 @@ mod tests {
         let bytes =
             b"PUT / HTTP/1.1\r\nA: b\r\nExpect: 100-continue\r\nTransfer-Encoding: Chunked\r\n\r\n";
         let head = Head::parse(bytes).unwrap();
-        assert!(!head.is_post && matches!(head.body, Body::Chunked(_)));
+        assert!(!head.is_post && head.is_kept && matches!(head.body, Body::Chunked(_)));
         assert_eq!(&bytes[head.expects.unwrap()], b"Expect: 100-continue\r\n");
         assert!(Head::parse(b"nonsense\r\n\r\n").is_none());
+        for ends in [
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n",
+        ] {
+            assert!(!Head::parse(ends.as_bytes()).unwrap().is_kept, "{ends}");
+        }
     }
 
     #[test]
@@ -223,7 +255,15 @@ mod tests {
             }
             assert_eq!((seen, chunks.total), (end, 16), "{size}");
         }
-        for broken in ["1\r\nab", "fffffffffffffff\r\n"] {
+        // The server waits for another end.
+        let unfinished = b"0\r\nX: y\n\n";
+        assert_eq!(Chunks::default().follow(unfinished), Followed::Unfinished);
+        for broken in [
+            "1\r\nab",
+            "fffffffffffffff\r\n",
+            "0\r\n\r\r\n",
+            "0\r\nX: y\r\r\n",
+        ] {
             assert_eq!(
                 Chunks::default().follow(broken.as_bytes()),
                 Followed::Broken

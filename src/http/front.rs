@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{CallerRules, KnownKeys, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::outcome::Outcome;
-use crate::provision::{Calls, Refusals};
+use crate::provision::{Calls, Refusals, WebhookKey};
 use crate::site::{Cause, Site};
 use crate::telemetry::Metrics;
 
@@ -27,6 +27,8 @@ pub struct Front {
     pub calls: Arc<Calls>,
     /// Slots for calls in flight; a call that finds none free gets 503.
     pub places: Arc<Semaphore>,
+    /// Those that calls with keys of which nothing is known may have.
+    pub guesses: Arc<Semaphore>,
     /// The number of slots.
     pub max_places: usize,
     /// The main runtime, which owns the database connections.
@@ -39,10 +41,8 @@ pub struct Front {
     pub hands_over: bool,
     /// The keys of all webhooks, for clients that guess.
     pub known_keys: KnownKeys,
-    /// The public listener's connections that the server may have at once.
+    /// The public listener's requests that the server may have at once.
     pub rooms: Arc<Semaphore>,
-    /// The number of these connections; others wait for one to end.
-    pub max_rooms: usize,
     /// Requests in progress.
     pub requests: TaskTracker,
     /// Limits the log to one refusal for overload a second.
@@ -60,11 +60,31 @@ pub struct Front {
 /// Why there is no slot.
 pub(super) const OVERLOADED: &str = "Too many calls at once, nothing was changed";
 
+/// A slot for a call. A key that is not known to open a webhook has one of a few slots, too: guesses cannot take those of
+/// good calls.
+pub(super) struct Place {
+    _slot: OwnedSemaphorePermit,
+    _guess: Option<OwnedSemaphorePermit>,
+}
+
 impl Front {
     /// Reserves a slot for a call, or returns why there is none: as an outcome and as a message.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, (Outcome, &'static str)> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| (Outcome::Overloaded, OVERLOADED))?;
+    pub(super) async fn place(&self, key: &WebhookKey) -> Result<Place, (Outcome, &'static str)> {
+        let take = |slots: &Arc<Semaphore>| Arc::clone(slots).try_acquire_owned().ok();
+        let full = (Outcome::Overloaded, OVERLOADED);
+        let guess = if self.known_keys.has_seen(key) {
+            None
+        } else {
+            let guess = take(&self.guesses);
+            if guess.is_none() && !self.known_keys.contains_by_now(key).await {
+                return Err(full);
+            }
+            guess
+        };
+        let place = Place {
+            _slot: take(&self.places).ok_or(full)?,
+            _guess: guess,
+        };
         match self.site.readiness.refuses_calls().await {
             None => Ok(place),
             Some(Cause::Away) => {
@@ -76,11 +96,6 @@ impl Front {
                 Err((Outcome::NotReady, message))
             }
         }
-    }
-
-    /// Whether so many connections are open that none should be kept for a next request.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.rooms.available_permits() < self.max_rooms - self.max_rooms / 4
     }
 
     /// Runs database work to completion, even if the client disconnects, on the main runtime, which owns the

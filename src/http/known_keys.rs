@@ -48,6 +48,11 @@ impl KnownKeys {
         }
     }
 
+    /// Whether the key opened a webhook when keys were last read. Says no at first, and to a webhook that is new.
+    pub(super) fn has_seen(&self, key: &WebhookKey) -> bool {
+        self.last().hashes.contains(&key.hash())
+    }
+
     /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
     /// said last holds.
     pub(super) async fn contains(&self, key: &WebhookKey) -> bool {
@@ -61,6 +66,15 @@ impl KnownKeys {
             }
         }
         last.hashes.contains(&key.hash())
+    }
+
+    /// The same; but while others ask the database, only those wait who come before its first answer. The rest goes by its
+    /// last one.
+    pub(super) async fn contains_by_now(&self, key: &WebhookKey) -> bool {
+        if self.last().began.is_some() && self.reading.try_lock().is_err() {
+            return self.has_seen(key);
+        }
+        self.contains(key).await
     }
 
     /// Whether the key opens a webhook, or may open one: a key that is not known is asked for again, so that a webhook

@@ -46,7 +46,7 @@ impl Question {
         client: Client,
         replies: Replies,
     ) -> Refused {
-        let place = match front.place().await {
+        let place = match front.place(&key).await {
             Ok(place) => place,
             Err((outcome, message)) => return replies.unavailable(outcome, message),
         };

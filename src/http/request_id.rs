@@ -13,7 +13,7 @@ use tracing::field::Empty;
 
 use super::{Front, trace};
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The width of the run record's column.
 const LONGEST: usize = 64;
 
@@ -23,14 +23,14 @@ pub(super) struct RequestId(pub(super) Arc<str>);
 
 impl RequestId {
     /// Accepts a well-formed id only.
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         let is_well_formed = (1..=LONGEST).contains(&text.len()) && text.iter().all(is_plain);
         let text = is_well_formed.then(|| std::str::from_utf8(text).ok())??;
         Some(Self(text.into()))
     }
 
-    fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         Self(format!("{:032x}", rand::random::<u128>()).into())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, boxed, fn_service, map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, boxed, fn_factory, fn_service,
+    map_config,
 };
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server};
@@ -19,10 +21,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 
-use super::arrival::{Connection, Door};
 use super::budget::Budget;
+use super::door::Door;
 use super::inherited::Socket;
+use super::lent::Lent;
 use super::request_id::name_request;
+use super::serving::serve;
 use super::{Front, Inherited, LocalUser, admin, webhook};
 use crate::config::{Limits, Listen, Server as Listeners};
 use crate::listen::{self, ListenError};
@@ -35,11 +39,9 @@ pub struct Bound {
     pub admin: Server,
 }
 
-/// How long the public listener keeps a connection for a next request. The other one keeps none.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a caller may take to receive a response while it still sends.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// The admin listener's connections that its server may have at once.
+/// The requests that the admin listener's server may have at once.
 const ADMIN_ROOMS: usize = 256;
 /// The memory for requests on the admin listener, in bytes.
 const ADMIN_BUDGET: usize = 4 << 20;
@@ -72,7 +74,8 @@ pub fn bind(
     let builder = builder(listeners, workers)
         .max_concurrent_connections(limits.max_connections.div_ceil(workers));
     let stopping = builder.graceful_shutdown_signal();
-    let keep_alive = KeepAlive::Timeout(KEEP_ALIVE);
+    // The server does not wait for a next request itself.
+    let keep_alive = KeepAlive::Os;
     let tcp = (door.clone(), stopping.clone(), app.clone());
     let public = open(
         builder,
@@ -163,10 +166,6 @@ where
 }
 
 /// Serves complete requests of the connections that come through this door.
-#[expect(
-    clippy::borrowed_box,
-    reason = "the server names the type of its connections, which are boxed"
-)]
 fn service<S, I, A, B>(
     door: Arc<Door>,
     stopping: GracefulShutdownSignal,
@@ -192,8 +191,8 @@ where
             async move { stops.notified().await }
         })
         .keep_alive(keep_alive)
-        .on_connect_ext(move |connection: &Box<Connection<S>>, data| {
-            if let Some(user) = peer(connection.stream()).user {
+        .on_connect_ext(move |lent: &Lent<S>, data| {
+            if let Some(user) = peer(lent.stream()).user {
                 data.insert(LocalUser(user));
             }
         })
@@ -203,19 +202,25 @@ where
     let app = app
         .into_factory()
         .map_err(|error| error.into().error_response());
-    let http = http.finish(map_config(app, |()| AppConfig::default()));
-    let arrivals = fn_service(move |stream: S| {
+    // Boxed, so that a connection that waits does not have room for the server's state.
+    let http = boxed::factory(http.finish(map_config(app, |()| AppConfig::default())));
+    fn_factory(move || {
+        let starting = http.new_service(());
         let (door, stopping) = (Arc::clone(&door), stopping.clone());
         async move {
-            let peer = peer(&stream).address;
-            let received =
-                Connection::receive(stream, door, async move { stopping.notified().await });
-            let connection = received.await.ok_or(DispatchError::DisconnectTimeout)?;
-            Ok((connection, Protocol::Http1, peer))
+            let http = Rc::new(starting.await?);
+            Ok::<_, ()>(fn_service(move |stream: S| {
+                let (http, door, stopping) =
+                    (Rc::clone(&http), Arc::clone(&door), stopping.clone());
+                async move {
+                    let peer = peer(&stream).address;
+                    let answer = |lent| http.call((lent, Protocol::Http1, peer));
+                    serve(stream, peer, door, stopping, answer).await;
+                    Ok::<_, DispatchError>(())
+                }
+            }))
         }
-    });
-    // Boxed, so that a connection that waits does not have room for the server's state.
-    arrivals.and_then(boxed::factory(http))
+    })
 }
 
 /// Who is at the other end of a connection, if the system says so.

@@ -1,5 +1,8 @@
 //! Answers requests that are refused before they are read, outside of the server.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
@@ -8,7 +11,9 @@ use super::Front;
 use super::admin;
 use super::fields::query_first_scalar;
 use super::framing::Head;
+use super::front::OVERLOADED;
 use super::reply::{Refused, Replies};
+use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{Asker, ProvisionError, RefusedCall, WebhookKey};
 
@@ -17,7 +22,7 @@ use crate::provision::{Asker, ProvisionError, RefusedCall, WebhookKey};
 pub(super) enum Unread {
     /// The caller ended the connection before the request.
     BrokenOff,
-    /// Other requests have all memory that there is for them.
+    /// Other requests have all places, or all memory, that there is for them.
     Overloaded,
     LongHead,
     TooLarge,
@@ -32,23 +37,45 @@ pub(super) fn key_of(head: &Head) -> Option<WebhookKey> {
     key.as_deref().and_then(WebhookKey::parse)
 }
 
-/// The answer as bytes; on the public listener it is counted, and noted if the request may be a webhook's.
-pub(super) fn answer(front: &Front, is_public: bool, head: Option<&Head>, why: Unread) -> Vec<u8> {
+/// The answer as bytes; on the public listener it is counted, and noted if the request may be a webhook's. If nothing
+/// `follows` it, the caller is told so.
+pub(super) fn answer(
+    front: &Front,
+    is_public: bool,
+    peer: Option<IpAddr>,
+    head: Option<&Head>,
+    why: Unread,
+    follows: bool,
+) -> Vec<u8> {
     let replies = Replies {
         version: front.site.version.known(),
     };
     let Refused { outcome, response } = refusal(replies, why);
+    let is_trusted = front.rules.borrow().trust(peer);
+    let named = head.filter(|_| is_trusted);
+    let named = named.and_then(|head| head.request_id.clone());
+    let id = named.unwrap_or_else(RequestId::generate);
     if front.refusals.is_due() {
-        tracing::info!(
-            status = response.status().as_u16(),
-            outcome = outcome.word(),
-            "request refused unread: {}; more of these in this second are only counted",
-            outcome.word()
-        );
+        let (status, word) = (response.status().as_u16(), outcome.word());
+        if is_public && why == Unread::Overloaded {
+            tracing::warn!(
+                status,
+                outcome = word,
+                request.id = %id.0,
+                "call refused: {OVERLOADED}; more of these in this second are only counted"
+            );
+        } else {
+            tracing::info!(
+                status,
+                outcome = word,
+                request.id = %id.0,
+                "request refused unread: {word}; more of these in this second are only counted"
+            );
+        }
     }
     if !is_public {
         let refused = admin::unread(response.status());
-        return bytes(refused);
+        return bytes(refused, &id, follows);
     }
     front
         .metrics
@@ -62,21 +89,18 @@ pub(super) fn answer(front: &Front, is_public: bool, head: Option<&Head>, why: U
                 at: front.site.clock.now(),
                 outcome,
                 status: response.status().as_u16(),
-                request_id: None,
+                request_id: Some(Arc::clone(&id.0)),
             })
         });
     }
-    bytes(response)
+    bytes(response, &id, follows)
 }
 
 fn refusal(replies: Replies, why: Unread) -> Refused {
     let invalid = |status, message| replies.refuse(Outcome::InvalidRequest, status, message);
     match why {
         Unread::BrokenOff => invalid(StatusCode::BAD_REQUEST, "The body broke off"),
-        Unread::Overloaded => {
-            let message = "Too many requests at once, nothing was changed";
-            replies.unavailable(Outcome::Overloaded, message)
-        }
+        Unread::Overloaded => replies.unavailable(Outcome::Overloaded, OVERLOADED),
         Unread::LongHead => invalid(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "The request's headers are too long",
@@ -88,8 +112,8 @@ fn refusal(replies: Replies, why: Unread) -> Refused {
     }
 }
 
-/// A response as the server would write it before it closes the connection.
-fn bytes(response: HttpResponse) -> Vec<u8> {
+/// A response as the server would write it.
+fn bytes(response: HttpResponse, id: &RequestId, follows: bool) -> Vec<u8> {
     let status = response.status();
     let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
     for (name, value) in response.headers() {
@@ -99,10 +123,9 @@ fn bytes(response: HttpResponse) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     }
     let body = response.into_body().try_into_bytes().unwrap_or_default();
-    let rest = format!(
-        "content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
+    let (name, id, length) = (X_REQUEST_ID, &id.0, body.len());
+    let last = if follows { "" } else { "connection: close\r\n" };
+    let rest = format!("{name}: {id}\r\ncontent-length: {length}\r\n{last}\r\n");
     bytes.extend_from_slice(rest.as_bytes());
     bytes.extend_from_slice(&body);
     bytes

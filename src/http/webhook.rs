@@ -12,8 +12,8 @@ use tracing::Instrument;
 use super::action::is_webhook_action;
 use super::client::Client;
 use super::fields::{Fields, query_first_scalar};
-use super::form::{Form, read_form, skip_body};
-use super::front::{Front, OVERLOADED};
+use super::form::{Form, read_form};
+use super::front::Front;
 use super::question::Question;
 use super::reply::{Refused, Replies};
 use super::request_id::RequestId;
@@ -47,20 +47,11 @@ pub(super) async fn handle(
     let _under_way = front.requests.token();
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
-    let wanted = if request.method() == Method::POST && front.places.available_permits() == 0 {
-        // Refuse before looking at the request: when many have to be refused, each must be cheap.
-        skip_body(payload).await;
-        None
-    } else {
-        Some(receive(&request, payload, &front, &rules, replies).await)
-    };
-    let asker = wanted
-        .as_ref()
-        .and_then(|call| Some(Asker::of(call.as_ref().ok()?)));
+    let wanted = receive(&request, payload, &front, &rules, replies).await;
+    let asker = wanted.as_ref().ok().map(Asker::of);
     let (mut response, outcome, lane) = match wanted {
-        None => turn_away(&front, replies, Outcome::Overloaded, OVERLOADED),
-        Some(Ok(call)) => execute(&front, &rules, call, replies, started).await,
-        Some(Err(refused)) => {
+        Ok(call) => execute(&front, &rules, call, replies, started).await,
+        Err(refused) => {
             let (status, outcome) = (refused.response.status().as_u16(), refused.outcome.word());
             let ended = match refused.outcome {
                 Outcome::Asked => "answered",
@@ -82,7 +73,7 @@ pub(super) async fn handle(
     }
     front.metrics.call_ended(outcome, lane, started.elapsed());
     tracing::Span::current().record("call.outcome", outcome.word());
-    if front.draining.is_cancelled() || front.is_crowded() {
+    if front.draining.is_cancelled() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
@@ -259,7 +250,7 @@ async fn execute(
     replies: Replies,
     started: Instant,
 ) -> Answer {
-    let place = match front.place().await {
+    let place = match front.place(&call.key).await {
         Ok(place) => place,
         Err((outcome, message)) => return turn_away(front, replies, outcome, message),
     };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use backon::Retryable;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -28,7 +27,7 @@ use crate::telemetry::phase;
 pub async fn provision(
     calls: Arc<Calls>,
     call: WebhookCall,
-    place: OwnedSemaphorePermit,
+    place: impl Send + 'static,
 ) -> Result<Executed, ProvisionError> {
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {

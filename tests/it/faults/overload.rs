@@ -102,15 +102,32 @@ async fn more_calls_than_there_are_places_are_refused_and_their_connections_go_o
     let mut refused = connect(&sidecar).await;
     // The second is longer than one read; both are read from the connection.
     let long = call(&format!("late@example.com&filler={}", "x".repeat(500_000)));
-    for request in [call("late@example.com"), long] {
+    let named = call("late@example.com").replacen("Host", "X-Request-Id: late-1\r\nHost", 1);
+    for request in [&named, &long] {
         refused.write_all(request.as_bytes()).await.unwrap();
-        let answer = read_answers(&mut refused, 1).await;
-        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        assert!(answer.contains("Too many calls at once"), "{answer}");
-        assert!(
-            answer.to_ascii_lowercase().contains("retry-after: "),
-            "{answer}"
-        );
+        let answer = read_answers(&mut refused, 1).await.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 503"), "{answer}");
+        assert!(answer.contains("too many calls at once"), "{answer}");
+        assert!(answer.contains("\r\nretry-after: "), "{answer}");
+        assert!(answer.contains("\r\nx-request-id: "), "{answer}");
+        assert_eq!(answer.contains(": late-1\r\n"), *request == named);
+    }
+    // More than the server has room for keep their connections, too.
+    let mut crowd = Vec::new();
+    for _ in 0..600 {
+        let mut caller = connect(&sidecar).await;
+        caller.write_all(named.as_bytes()).await.unwrap();
+        crowd.push(caller);
+    }
+    for is_last in [false, true] {
+        for caller in &mut crowd {
+            let answer = read_answers(caller, 1).await.to_ascii_lowercase();
+            assert!(answer.starts_with("http/1.1 503"), "{answer}");
+            assert!(!answer.contains("connection: close"), "{answer}");
+            if !is_last {
+                caller.write_all(named.as_bytes()).await.unwrap();
+            }
+        }
     }
     assert_eq!(site.number("SELECT COUNT(*) FROM wp_users").await, before);
 

@@ -11,6 +11,7 @@ use crate::harness::client::FORM;
 use crate::harness::crowd::Crowd;
 use crate::harness::eventually::eventually;
 use crate::harness::invariants;
+use crate::harness::management::PATH;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, target};
 use crate::harness::watched::Watched;
@@ -60,6 +61,12 @@ fn chunked(key: &str) -> Vec<u8> {
     request
 }
 
+/// A request that never ends for a server that reads it as this protocol's, and is complete for one that does not.
+fn endless(header: &str, body: &str) -> Vec<u8> {
+    let headers = format!("Content-Type: {FORM}\r\n{header}\r\n");
+    (head(GUESS, &headers) + body).into_bytes()
+}
+
 /// A complete short call before the long one on the same connection.
 fn second(key: &str) -> Vec<u8> {
     let headers = format!("Content-Type: {FORM}\r\nContent-Length: 0\r\n");
@@ -74,9 +81,6 @@ fn attacks() -> Vec<(&'static str, Vec<u8>)> {
     long_head.truncate(30_000);
     let mut other_method = form(PLAIN_HOOK);
     other_method.splice(..4, *b"PUT");
-    let head = format!("POST /webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: {LONG}\r\n\r\n");
-    let mut management = head.into_bytes();
-    management.resize(LONG, b'x');
     vec![
         ("nothing", Vec::new()),
         ("half a head", b"POST /portal/?fcom_act".to_vec()),
@@ -90,7 +94,34 @@ fn attacks() -> Vec<(&'static str, Vec<u8>)> {
         ("chunks", chunked(PLAIN_HOOK)),
         ("a second request", second(GUESS)),
         ("a request and then nothing", second(GUESS)[..300].to_vec()),
-        ("management", management),
+        (
+            "a tunnel",
+            endless("Content-Length: 0\r\nUpgrade: websocket", ""),
+        ),
+        (
+            "odd ends of lines",
+            endless("Transfer-Encoding: chunked", "0\r\nX: y\n\n"),
+        ),
+    ]
+}
+
+/// Attacks on the other listener.
+fn attacks_on_management() -> Vec<(&'static str, Vec<u8>)> {
+    let long =
+        format!("POST /webhooks HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LONG}\r\n\r\n");
+    let mut long = long.into_bytes();
+    long.resize(LONG, b'x');
+    let ask = |what: &str, header: &str| {
+        format!("GET {what} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n").into_bytes()
+    };
+    vec![
+        ("management", long),
+        ("metrics", ask("/metrics", "")),
+        (
+            "passwords",
+            ask(PATH, "Authorization: Basic YWRtaW46eA==\r\n"),
+        ),
+        ("half a question", b"GET /heal".to_vec()),
     ]
 }
 
@@ -129,14 +160,20 @@ async fn withstand(crowd_size: usize) {
         "this machine allows {allowed} open files only"
     );
     let site = Site::new("71").await;
-    for (name, bytes) in attacks() {
-        let sidecar = Watched::start(&site).await;
-        let (public, admin) = (sidecar.client.public, sidecar.client.admin);
-        let to = if name == "management" { admin } else { public };
+    let passwords = ("FCOM_SIDECAR__ADMIN__APPLICATION_PASSWORDS", "on");
+    let sidecar = Watched::start_with(&site, &[passwords]).await;
+    let on = |to, attacks: Vec<_>| attacks.into_iter().map(move |attack| (to, attack));
+    let on_public = on(sidecar.client.public, attacks());
+    let on_admin = on(sidecar.client.admin, attacks_on_management());
+    for (to, (name, bytes)) in on_public.chain(on_admin) {
         let mut crowd = Crowd::gather(to, crowd_size, bytes).await;
         good_calls(&sidecar, name).await;
-        if to == public {
-            assert_eq!(sidecar.client.admin_status("/readyz").await, 200);
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(
+                sidecar.client.admin_status(path).await,
+                200,
+                "{name}: {path}"
+            );
         }
         eprintln!("    {:?}", crowd.answers());
         let peak = sidecar.peak_memory();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::client::FORM;
-use crate::harness::eventually::eventually;
+use crate::harness::eventually::{eventually, until};
 use crate::harness::http::Response;
+use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, server_options, target};
 use crate::harness::watched::Watched;
@@ -211,4 +212,45 @@ async fn a_wrong_key_costs_what_a_right_one_costs_before_it_is_refused() {
     for (wrong, right) in [(0, 2), (1, 3)] {
         assert_eq!(statements[wrong], statements[right]);
     }
+}
+
+/// Guesses that wait for the database leave slots for good keys.
+#[tokio::test]
+async fn guesses_do_not_take_the_slots_of_good_calls() {
+    let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
+    let site = Site::on(server, "71").await;
+    let few = [("FCOM_SIDECAR__LIMITS__MAX_CALLS_IN_FLIGHT", "8")];
+    let sidecar = Watched::start_with(&site, &few).await;
+    // A long body has the keys read.
+    let long = "x".repeat(5_000);
+    let fields = [("email", "member@example.com"), ("filler", &long)];
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+
+    let mut locked = site.pool().acquire().await.unwrap();
+    let locks = sqlx::raw_sql("LOCK TABLES wp_users WRITE");
+    locks.execute(&mut *locked).await.unwrap();
+    let call = |key: &'static str| {
+        let client = sidecar.client.clone();
+        tokio::spawn(async move {
+            let fields = [("email", "member@example.com")];
+            client.call(key, &fields).await
+        })
+    };
+    let guesses: Vec<_> = (0..20).map(|_| call(GUESS)).collect();
+    let refused = async || guesses.iter().filter(|guess| guess.is_finished()).count() == 18;
+    until("more than a quarter of the slots is for guesses", refused).await;
+    let good: Vec<_> = (0..6).map(|_| call(PLAIN_HOOK)).collect();
+    let all = |slots: f64| slots >= 8.0;
+    metrics::wait_for(&sidecar.client, "fcom_sidecar_calls_in_flight", all).await;
+    let unlocks = sqlx::raw_sql("UNLOCK TABLES");
+    unlocks.execute(&mut *locked).await.unwrap();
+    for call in good {
+        assert_eq!(call.await.unwrap().status, 200);
+    }
+    let mut statuses = Vec::new();
+    for guess in guesses {
+        statuses.push(guess.await.unwrap().status);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[404; 2].as_slice(), &[503; 18]].concat());
 }
