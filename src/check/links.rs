@@ -17,12 +17,17 @@ const REMEDY: &str = "set wordpress.home and wordpress.site_url to the site's pu
 
 /// The options that a mail is made from.
 pub(super) async fn options(
+    config: &Config,
     connection: &mut Connection,
     tables: &TableNames,
 ) -> Result<MailOptions, DatabaseError> {
     // All statements are too large for a future.
     let statements = Box::new(Statements::render(tables));
-    MailOptions::load(connection, &statements, tables.prefix()).await
+    let mut options = MailOptions::load(connection, &statements, tables.prefix()).await?;
+    if let Ok(sender) = Sender::new(&config.mail, &config.wordpress) {
+        sender.overlay(&mut options);
+    }
+    Ok(options)
 }
 
 /// `mail` are the options that a mail is made from, `portal` the portal's address.
@@ -38,7 +43,7 @@ pub(super) fn check(
             .map(|name| Finding::ok(name, why))
             .into();
     }
-    let Ok(mut mail) = mail else {
+    let Ok(mail) = mail else {
         return [MAIL_LINKS, LOGIN_PAGE].map(super::options::skipped).into();
     };
     let Ok(sender) = Sender::new(&config.mail, &config.wordpress) else {
@@ -47,7 +52,6 @@ pub(super) fn check(
             .map(|name| Finding::skipped(name, why))
             .into();
     };
-    sender.overlay(&mut mail);
     let pages = Pages::new(&mail, sender.https_links);
     let is_given = config.mail.login_url.is_some() || config.wordpress.has_given_site_url;
     vec![

@@ -5,12 +5,13 @@ use url::{Host, Url};
 
 use super::report::Finding;
 use crate::config::{Config, Transport};
-use crate::mail::Smtp;
+use crate::mail::{Hello, Smtp};
+use crate::operations::trial_mail;
 use crate::telemetry;
 
 pub(super) const MAIL_SERVER: &str = "mail-server";
 
-pub(super) async fn check(config: &Config) -> Finding {
+pub(super) async fn check(config: &Config, hello: &Hello) -> Finding {
     let url = match &config.smtp.url {
         Some(url) if config.mail.transport == Transport::Smtp => url,
         _ => return Finding::skipped(MAIL_SERVER, "no mail is sent through smtp.url"),
@@ -22,7 +23,7 @@ pub(super) async fn check(config: &Config) -> Finding {
             return Finding::failed(MAIL_SERVER, found, "correct smtp.url or smtp.ca_file");
         }
     };
-    match smtp.greet().await {
+    match smtp.greet(hello).await {
         Ok(true) => Finding::ok(
             MAIL_SERVER,
             "answers, its certificate is valid, and it takes the login if there is one",
@@ -39,7 +40,7 @@ pub(super) async fn check(config: &Config) -> Finding {
         Err(failure) => Finding::warning(
             MAIL_SERVER,
             format!("{}; until then mails wait in the outbox", failure.words),
-            "correct smtp.url (or smtp.ca_file for a certificate of your own), then: fcom-sidecar mail test --to …",
+            format!("{}; then: fcom-sidecar mail test --to …", trial_mail::remedy(&failure)),
         ),
     }
 }

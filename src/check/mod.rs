@@ -39,6 +39,7 @@ pub use self::web_server::FORM_WANTED;
 use crate::config::{Config, ConfigError, Sources};
 use crate::db::{Connection, TableNames};
 use crate::fluentcommunity::webhooks::Portal;
+use crate::mail::Hello;
 use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
@@ -103,9 +104,12 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
             return findings;
         }
     };
+    let mut hello = Hello::default();
     match connection::open(&config.database).await {
         Ok(mut connection) => {
-            findings.extend(check_site(config, &tables, &mut connection).await);
+            let (found, site) = check_site(config, &tables, &mut connection).await;
+            findings.extend(found);
+            hello = site;
             // The account may be limited to few connections. One that is already broken cannot say goodbye.
             let _ = connection.close().await;
         }
@@ -119,18 +123,19 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     }
     findings.push(readiness::check(config).await);
     findings.extend(readiness::daemon(config, &tables).await);
-    findings.push(mail_server::check(config).await);
+    findings.push(mail_server::check(config, &hello).await);
     findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);
     findings.push(local::object_cache(config));
     findings
 }
 
+/// Also returns how the site greets mail servers.
 async fn check_site(
     config: &Config,
     tables: &TableNames,
     connection: &mut Connection,
-) -> Vec<Finding> {
+) -> (Vec<Finding>, Hello) {
     let server = DatabaseServer::read(connection, tables).await;
     let mut findings = match &server {
         Ok(server) => server.findings(&config.database),
@@ -168,7 +173,8 @@ async fn check_site(
         schema.as_ref().ok(),
     ));
     let portal = portal.and_then(|portal| portal.url().ok());
-    let mail = links::options(connection, tables).await;
+    let mail = links::options(config, connection, tables).await;
+    let hello = mail.as_ref().map(Hello::of_site).unwrap_or_default();
     findings.extend(links::check(config, mail, portal.as_ref(), options.ok()));
     findings.push(guard::check(config, tables, connection, portal.as_ref()).await);
     findings.push(match portal {
@@ -182,7 +188,7 @@ async fn check_site(
     ));
     findings.push(relay::events(connection, tables).await);
     findings.push(local::welcome_mail(config, schema.as_ref().ok()));
-    findings
+    (findings, hello)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod wordpress;
 mod wp_config;
 mod wp_version;
 
+pub use address::host_name;
 pub use admin::{Admin, LONGEST_OLD_KEY_HOURS};
 pub use content::Content;
 pub use database::{Database, Target};

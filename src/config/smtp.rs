@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Host, Url};
 
-use super::problem::{Problem, Reported};
+use super::address;
+use super::problem::{Flaw, Problem, Reported};
 use super::settings::Settings;
 
 pub(super) const KEYS: &[&str] = &[
     "smtp.url",
     "smtp.url_file",
     "smtp.ca_file",
+    "smtp.hello_name",
     "smtp.timeout_seconds",
 ];
 
@@ -23,6 +25,8 @@ pub struct Smtp {
     pub url: Option<SecretString>,
     /// PEM file of a certificate authority to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
+    /// What EHLO says; `None` for the host of the site's address.
+    pub hello_name: Option<Host>,
     /// How long the server may take to accept a mail.
     pub timeout: Duration,
 }
@@ -45,6 +49,13 @@ fn flaw(url: &str) -> Option<String> {
     None
 }
 
+fn hello_name(text: &str) -> Result<Host, Flaw> {
+    address::host_name(text).ok_or_else(|| {
+        let remedy = "write a full host name, e.g. \"www.example.org\", or an IP address";
+        Flaw::new("is not the name of a host", remedy)
+    })
+}
+
 impl Smtp {
     /// The password in the URL, decoded.
     pub fn password(&self) -> Option<SecretString> {
@@ -55,6 +66,7 @@ impl Smtp {
 
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let ca_file = settings.optional("smtp.ca_file");
+        let hello_name = settings.optional_parsed("smtp.hello_name", hello_name);
         let timeout = settings.number("smtp.timeout_seconds", 1..=200);
         let url = settings.secret("smtp.url")?;
         if let Some(what) = url.as_ref().and_then(|url| flaw(url.expose_secret())) {
@@ -63,6 +75,7 @@ impl Smtp {
         Ok(Self {
             url,
             ca_file: ca_file?.map(PathBuf::from),
+            hello_name: hello_name?,
             timeout: Duration::from_secs(timeout?),
         })
     }

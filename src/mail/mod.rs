@@ -2,6 +2,7 @@
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
 mod compose;
+mod hello;
 mod login_page;
 mod message;
 pub mod outbox;
@@ -15,6 +16,7 @@ mod tls;
 mod worker;
 
 pub use compose::compose;
+pub use hello::Hello;
 pub use message::Header;
 pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};

@@ -82,14 +82,18 @@ impl MailOptions {
         self.site.locale()
     }
 
-    /// The login page's address, if it is not `wp-login.php`.
-    pub(super) fn login_page(&self) -> Option<String> {
-        let home = if self.home.is_empty() {
+    /// The site's address: `home`, or `siteurl` if that is empty.
+    pub(super) fn address(&self) -> &str {
+        if self.home.is_empty() {
             &self.site_url
         } else {
             &self.home
-        };
-        let moved = || self.login.page(home);
+        }
+    }
+
+    /// The login page's address, if it is not `wp-login.php`.
+    pub(super) fn login_page(&self) -> Option<String> {
+        let moved = || self.login.page(self.address());
         self.login_url.clone().or_else(moved)
     }
 
@@ -97,8 +101,7 @@ impl MailOptions {
     pub(super) fn home(&self) -> Cow<'_, str> {
         match &self.network {
             Some(Network { domain, path, .. }) => format!("http://{domain}{path}").into(),
-            None if self.home.is_empty() => (&*self.site_url).into(),
-            None => (&*self.home).into(),
+            None => self.address().into(),
         }
     }
 }

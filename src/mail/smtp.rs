@@ -8,12 +8,12 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::Starttls;
-use lettre::transport::smtp::extension::ClientId;
 use rustls::pki_types::pem;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::hello::Hello;
 use super::message::{Header, message};
 use super::peer::{Measured, Wire};
 use super::text::Text;
@@ -33,7 +33,8 @@ pub struct Smtp {
     encryption: Encryption,
     tls: Tls,
     credentials: Option<Credentials>,
-    hello: ClientId,
+    /// Instead of the name that a line gives.
+    hello: Option<Hello>,
     timeout: Duration,
 }
 
@@ -97,6 +98,7 @@ const LONGEST_GREETING: Duration = Duration::from_secs(15);
 /// One sender's connection, opened for the first mail and reused for later ones.
 pub struct Line<'a> {
     smtp: &'a Smtp,
+    hello: Hello,
     open: Option<(AsyncSmtpConnection, Instant)>,
 }
 
@@ -149,7 +151,7 @@ impl Smtp {
             tls,
             credentials: (!url.username().is_empty())
                 .then(|| Credentials::new(decoded(url.username()), password())),
-            hello: ClientId::default(),
+            hello: smtp.hello_name.as_ref().map(Hello::new),
             timeout: smtp.timeout,
         })
     }
@@ -158,17 +160,18 @@ impl Smtp {
     pub fn line(&self) -> Line<'_> {
         Line {
             smtp: self,
+            hello: Hello::default(),
             open: None,
         }
     }
 
-    /// Connects, logs in and quits; returns whether the connection was encrypted.
+    /// Connects with this name, logs in and quits; returns whether the connection was encrypted.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn greet(&self) -> Result<bool, Failure> {
+    pub async fn greet(&self, hello: &Hello) -> Result<bool, Failure> {
         let meeting = async {
-            let (mut connection, encrypted) = self.connect().await?;
+            let (mut connection, encrypted) = self.connect(hello).await?;
             let _ = connection.quit().await;
             Ok::<_, ConnectError>(encrypted)
         };
@@ -184,29 +187,30 @@ impl Smtp {
     }
 
     /// Connects and logs in; also returns whether the connection is encrypted. Has no time limit.
-    async fn connect(&self) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
-        let (mut connection, encrypted) = self.open().await?;
+    async fn connect(&self, hello: &Hello) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
+        let hello = self.hello.as_ref().unwrap_or(hello);
+        let (mut connection, encrypted) = self.open(hello).await?;
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
         Ok((connection, encrypted))
     }
 
-    async fn open(&self) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
+    async fn open(&self, hello: &Hello) -> Result<(AsyncSmtpConnection, bool), ConnectError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
         let wire = Wire::new(stream.map_err(ConnectError::Network)?);
         let encrypted = self.tls.encrypt(wire.clone(), &self.host);
         if self.encryption == Encryption::AtOnce {
             let stream = Measured::new(encrypted.await.map_err(ConnectError::Tls)?);
-            return Ok((self.meet(stream).await?, true));
+            return Ok((meet(stream, hello).await?, true));
         }
-        let mut plain = self.meet(Measured::new(wire)).await?;
+        let mut plain = meet(Measured::new(wire), hello).await?;
         if plain.can_starttls() {
             plain.command(Starttls).await?;
             // With what came behind the reply, which nobody has signed.
             drop(plain);
             let stream = Measured::greeted(encrypted.await.map_err(ConnectError::Tls)?);
-            return Ok((self.meet(stream).await?, true));
+            return Ok((meet(stream, hello).await?, true));
         }
         if self.encryption == Encryption::Required {
             let _ = plain.quit().await;
@@ -214,17 +218,23 @@ impl Smtp {
         }
         Ok((plain, false))
     }
+}
 
-    /// Reads the greeting and the server's extensions.
-    async fn meet(
-        &self,
-        stream: impl AsyncTokioStream + 'static,
-    ) -> Result<AsyncSmtpConnection, Error> {
-        AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
-    }
+/// Reads the greeting and the server's extensions.
+async fn meet(
+    stream: impl AsyncTokioStream + 'static,
+    hello: &Hello,
+) -> Result<AsyncSmtpConnection, ConnectError> {
+    let met = AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello.id()).await;
+    Ok(met?)
 }
 
 impl Line<'_> {
+    /// Connects with this name from now on, unless `smtp.hello_name` says another.
+    pub fn says(&mut self, hello: Hello) {
+        self.hello = hello;
+    }
+
     /// Sends one mail; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
     /// `longest`.
     ///
@@ -269,7 +279,7 @@ impl Line<'_> {
             return Ok(connection);
         }
         // The failure came before the server saw this mail, so it counts as temporary.
-        let connected = self.smtp.connect().await;
+        let connected = self.smtp.connect(&self.hello).await;
         let (connection, _) = connected.map_err(|error| Failure {
             words: crate::telemetry::chain(&error),
             is_permanent: false,
@@ -307,8 +317,9 @@ fn answered(error: &Error) -> Failure {
 pub(crate) fn converse_with(said: &[u8]) {
     let server = tokio::io::join(io::Cursor::new(said.to_vec()), tokio::io::sink());
     let conversation = async {
-        let (stream, hello) = (Box::new(Measured::new(server)), ClientId::default());
-        let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await?;
+        let (stream, hello) = (Box::new(Measured::new(server)), Hello::default());
+        let mut connection =
+            AsyncSmtpConnection::connect_with_transport(stream, hello.id()).await?;
         let login = Credentials::new("user".to_owned(), "password".to_owned());
         let _ = connection.auth(DEFAULT_MECHANISMS, &login).await;
         let address = lettre::Address::new("user", "example.com").expect("an address");

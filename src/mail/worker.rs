@@ -12,7 +12,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::outbox::{self, AttemptEnd, Leased};
-use super::{Header, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
+use super::{Header, Hello, Line, MailOptions, Sender, Smtp, Templates, Welcome, compose};
 use crate::db::DatabaseError;
 use crate::events::note_changed_user;
 use crate::rate::Rate;
@@ -242,6 +242,7 @@ impl Worker {
             .pace
             .longest_attempt()
             .saturating_sub(started.elapsed());
+        line.says(Hello::of_site(&options));
         let sent = line.send(&header, &text, longest);
         Ok(match sent.instrument(phase!("client", "SMTP")).await {
             Ok(()) => AttemptEnd::Sent,

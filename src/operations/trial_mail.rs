@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::config::Config;
 use crate::db::{Connection, DatabaseError};
 use crate::mail::{
-    Failure, Header, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates, TemplatesError,
+    Failure, Header, Hello, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates, TemplatesError,
     Text, Welcome, compose,
 };
 use crate::site::{self, Site};
@@ -82,7 +82,9 @@ pub async fn send(
         message_id: &format!("test.{}@{domain}", site.clock.now().timestamp()),
     };
     let smtp = Smtp::new(url, &config.smtp)?;
-    let sent = smtp.line().send(&header, &text, config.smtp.timeout).await;
+    let mut line = smtp.line();
+    line.says(Hello::of_site(&options));
+    let sent = line.send(&header, &text, config.smtp.timeout).await;
     sent.map_err(TrialError::Refused)?;
     Ok(from)
 }
@@ -114,7 +116,9 @@ fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
 pub fn remedy(failure: &Failure) -> &'static str {
     let words = failure.words.to_lowercase();
     let has = |text: &str| words.contains(text);
-    if failure.is_permanent {
+    if has("helo") || has("504") {
+        "set smtp.hello_name to a full host name that the server accepts in EHLO"
+    } else if failure.is_permanent {
         "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
     } else if has("no mail server") {
         "let host and port in smtp.url be those of a mail server; port 465 wants smtps://, 587 smtp+starttls://"

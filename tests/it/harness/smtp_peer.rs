@@ -42,6 +42,8 @@ pub(crate) struct Rules {
     pub(crate) tls: Option<(TlsAcceptor, Tls)>,
     /// User and password; only this login may send.
     pub(crate) login: Option<(&'static str, &'static str)>,
+    /// Whether EHLO must say a name with a dot.
+    pub(crate) full_names: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub(crate) enum Tls {
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) mails: Vec<Received>,
+    /// What EHLO said, each time.
+    pub(crate) hellos: Vec<String>,
     /// Connections so far.
     pub(crate) connections: usize,
     /// Most connections at once.
@@ -196,11 +200,18 @@ impl SmtpPeer {
             if let Some(Play::EndlessReply(words)) = flooding {
                 return flood(&mut stream, words).await;
             }
+            if verb == "EHLO" {
+                let name = rest.trim().to_owned();
+                self.change(|state| state.seen.hellos.push(name));
+            }
             match verb {
                 "EHLO" | "MAIL" if self.next(|play| play == Play::Stall).is_some() => {
                     // Until the client gives up.
                     stream.read_to_end(&mut Vec::new()).await?;
                     return Ok(());
+                }
+                "EHLO" if self.rules.full_names && !rest.contains('.') => {
+                    "504 5.5.2 need fully-qualified hostname".clone_into(&mut words);
                 }
                 "EHLO" if self.rules.login.is_some() => {
                     "250-peer.invalid\r\n250 AUTH PLAIN".clone_into(&mut words);

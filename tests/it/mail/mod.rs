@@ -1,5 +1,6 @@
 //! Welcome mails: the promise that commits with the call, and delivery to the SMTP server.
 
+mod hello;
 mod line_ends;
 mod promise;
 mod smtp_server;

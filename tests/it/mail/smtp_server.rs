@@ -38,7 +38,7 @@ async fn a_certificate_is_believed_for_its_host_and_from_a_known_authority_only(
             let (acceptor, authority) = certificate(name, folder.path());
             let url = format!("{scheme}://{}", closed.address());
             let tls = Some((acceptor, tls));
-            let peer = closed.open_with(Rules { tls, login: None });
+            let peer = closed.open_with(Rules { tls, ..Rules::default() });
             let mut environment = PACE.to_vec();
             environment.push((URL, &url));
             if known {
@@ -69,7 +69,7 @@ async fn a_refused_login_keeps_the_mails_until_the_password_is_right() {
     let (site, closed) = (Site::new("71").await, Closed::new());
     let address = closed.address();
     let login = Some(("keeper", "p@ss/word#1"));
-    let peer = closed.open_with(Rules { tls: None, login });
+    let peer = closed.open_with(Rules { login, ..Rules::default() });
     let wrong = start(&site, &format!("smtp://keeper:wrong-password@{address}")).await;
     wrong.client.record(&["wrong-password".to_owned()]);
     create(&wrong, "login@example.com").await;
