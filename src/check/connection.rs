@@ -158,13 +158,16 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
             "run check as the user that runs serve, and give that user access to the socket"
                 .to_owned(),
         ),
-        ErrorKind::InvalidData => (
-            format!("no TLS with {server}: {text}"),
-            format!(
-                "let the server use a certificate that ssl-mode accepts, name its authority's file with ssl-ca in {source}, \
-                 or correct ssl-mode there"
-            ),
-        ),
+        ErrorKind::InvalidData => {
+            let accept = || {
+                format!(
+                    "let the server use a certificate that ssl-mode accepts, name its authority's file with ssl-ca in {source}, \
+                     or correct ssl-mode there"
+                )
+            };
+            let remedy = db::mend_own_authority(&text).map_or_else(accept, ToOwned::to_owned);
+            (format!("no TLS with {server}: {text}"), remedy)
+        }
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => (
             format!("{server} closed the connection: {text}"),
             "check that this is a MySQL or MariaDB server which admits this machine; its log tells more"
@@ -281,6 +284,14 @@ mod tests {
                 io(ErrorKind::InvalidData, "invalid peer certificate"),
                 "no TLS with db.example:3306: invalid peer certificate",
                 "ssl-mode",
+            ),
+            (
+                io(
+                    ErrorKind::InvalidData,
+                    "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+                ),
+                "CaUsedAsEndEntity",
+                "not its own authority",
             ),
             (
                 io(ErrorKind::NotFound, "No such file or directory"),

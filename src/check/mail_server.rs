@@ -1,11 +1,8 @@
 //! Checks whether the mail server is reachable, has a trusted certificate and accepts our login. No mail is sent.
 
-use secrecy::ExposeSecret;
-use url::{Host, Url};
-
 use super::report::Finding;
 use crate::config::{Config, Transport};
-use crate::mail::{Hello, Smtp};
+use crate::mail::{Hello, Privacy, Smtp};
 use crate::operations::trial_mail;
 use crate::telemetry;
 
@@ -23,63 +20,37 @@ pub(super) async fn check(config: &Config, hello: &Hello) -> Finding {
             return Finding::failed(MAIL_SERVER, found, "correct smtp.url or smtp.ca_file");
         }
     };
-    match smtp.greet(hello).await {
-        Ok(true) => Finding::ok(
+    match (smtp.greet(hello).await, smtp.is_here()) {
+        (Ok(Privacy::Verified), _) => Finding::ok(
             MAIL_SERVER,
             "answers, its certificate is valid, and it takes the login if there is one",
         ),
-        Ok(false) if is_elsewhere(url.expose_secret()) => Finding::warning(
+        (Ok(Privacy::Unverified), true) => Finding::ok(
             MAIL_SERVER,
-            "answers in the clear: whoever can listen on the way learns the login, and the links that set passwords",
-            "use smtp+starttls:// or smtps:// in smtp.url, or a mail server on this machine",
+            "answers encrypted, on this machine, where its certificate is not checked, and takes the login if there is one",
         ),
-        Ok(false) => Finding::ok(
+        (Ok(Privacy::Clear), true) => Finding::ok(
             MAIL_SERVER,
             "answers in the clear, on this machine, and takes the login if there is one",
         ),
-        Err(failure) => Finding::warning(
+        (Ok(Privacy::Unverified), false) => Finding::warning(
+            MAIL_SERVER,
+            "answers, but smtp.tls = \"unverified\" takes any certificate: whoever can answer in its place learns the login, and \
+             the links that set passwords",
+            "name its authority's certificate, or its own, in smtp.ca_file, and remove smtp.tls",
+        ),
+        (Ok(Privacy::Clear), false) => Finding::warning(
+            MAIL_SERVER,
+            "answers in the clear: whoever can listen on the way learns the login, and the links that set passwords",
+            "use smtp+starttls:// or smtps:// in smtp.url, without smtp.tls = \"none\", or a mail server on this machine",
+        ),
+        (Err(failure), _) => Finding::warning(
             MAIL_SERVER,
             format!("{}; until then mails wait in the outbox", failure.words),
-            format!("{}; then: fcom-sidecar mail test --to …", trial_mail::remedy(&failure)),
+            format!(
+                "{}; then: fcom-sidecar mail test --to …",
+                trial_mail::remedy(&failure)
+            ),
         ),
-    }
-}
-
-/// Whether the way to the server leaves this machine.
-fn is_elsewhere(url: &str) -> bool {
-    let url = Url::parse(url).ok();
-    // The scheme is not one of the web's, so addresses are not parsed as such.
-    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    !match Host::parse(host) {
-        Ok(Host::Ipv4(address)) => address.is_loopback(),
-        Ok(Host::Ipv6(address)) => address.is_loopback(),
-        Ok(Host::Domain(name)) => name == "localhost",
-        Err(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_elsewhere;
-
-    #[test]
-    fn only_this_machine_is_not_elsewhere() {
-        for host in [
-            "127.0.0.1",
-            "127.8.9.1:25",
-            "[::1]:25",
-            "localhost",
-            "LOCALHOST:25",
-        ] {
-            assert!(!is_elsewhere(&format!("smtp://u:p@{host}")), "{host}");
-        }
-        for host in [
-            "192.0.2.1",
-            "[2001:db8::1]",
-            "mail.example.org",
-            "localhost.example.org",
-        ] {
-            assert!(is_elsewhere(&format!("smtp://u:p@{host}")), "{host}");
-        }
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn of_page(text: &str) -> Result<String, Flaw> {
 /// A host name of letters, digits and hyphens, or an IP address, with or without brackets. An international name becomes ASCII.
 #[must_use]
 pub fn host_name(text: &str) -> Option<Host> {
-    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let literal = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let address = literal.map(|literal| literal.strip_prefix("IPv6:").unwrap_or(literal));
     match address.unwrap_or(text).parse() {
         Ok(IpAddr::V4(address)) => return Some(Host::Ipv4(address)),
@@ -37,7 +39,9 @@ pub fn host_name(text: &str) -> Option<Host> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
+            && label
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
     };
     match Host::parse(text.strip_suffix('.').unwrap_or(text)).ok()? {
         Host::Domain(name) if name.len() > 253 || !name.split('.').all(is_proper) => None,
@@ -95,12 +99,25 @@ mod tests {
             ("[IPv6:2001:db8::7]", "[2001:db8::7]"),
             ("2001:db8::7", "[2001:db8::7]"),
         ] {
-            assert_eq!(host_name(text).map(|host| host.to_string()), Some(host.to_owned()));
+            assert_eq!(
+                host_name(text).map(|host| host.to_string()),
+                Some(host.to_owned())
+            );
         }
         let long = "a".repeat(64) + ".example";
         for text in [
-            "", ".", "a b.example", "a_b.example", "-a.example", "a..example", "a.example:25", "a.example\r\nRSET", "999.0.0.0",
-            "[a.example", "[a.example]", &long,
+            "",
+            ".",
+            "a b.example",
+            "a_b.example",
+            "-a.example",
+            "a..example",
+            "a.example:25",
+            "a.example\r\nRSET",
+            "999.0.0.0",
+            "[a.example",
+            "[a.example]",
+            &long,
         ] {
             assert!(host_name(text).is_none(), "{text}");
         }

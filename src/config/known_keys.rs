@@ -41,7 +41,7 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
         return Some(elsewhere);
     }
     all()
-        .map(|known| (strsim::levenshtein(key, known), known))
+        .map(|known| (strsim::osa_distance(key, known), known))
         .filter(|(distance, _)| *distance <= FARTHEST)
         .min()
         .map(|(_, known)| known)

@@ -47,7 +47,7 @@ pub use refused::Refused;
 pub use relay::{Relay, Wake};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};
-pub use smtp::Smtp;
+pub use smtp::{Smtp, SmtpTls};
 pub use wordpress::{Blog, NetworkAddress, PasswordHash, WordPress};
 #[cfg(any(test, fuzzing))]
 pub(crate) use wp_config::read_php;

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 const ENABLE: &str = "let the server offer TLS, and use it: ssl-mode=REQUIRED in database.url";
 const ACCEPT: &str = "let the server offer TLS with a certificate that ssl-mode in database.url accepts, or correct \
                       ssl-mode and ssl-ca there";
+const SIGN: &str = "let the server use a certificate that is not its own authority: sign one with it and name the \
+                    authority with ssl-ca, or use ssl-mode=REQUIRED, which encrypts and checks no certificate";
 
 /// The server asks for the password itself, which the driver sends through TLS only. `MySQL` does so for
 /// `caching_sha2_password` unless it has the password in its cache.
@@ -19,6 +21,12 @@ pub(super) fn cause(error: &sqlx::Error) -> Option<&'static str> {
     )
 }
 
+/// The remedy where a server's certificate is its own authority: the driver's TLS library takes no authority's certificate for
+/// a server's, as `OpenSSL` does, and the driver lets nobody else look at it.
+pub fn mend_own_authority(error: &str) -> Option<&'static str> {
+    error.contains("CaUsedAsEndEntity").then_some(SIGN)
+}
+
 /// What the operator has to do about encryption.
 pub(super) fn remedy(error: &sqlx::Error, number: Option<u16>) -> Option<&'static str> {
     const INSECURE_TRANSPORT: u16 = 3159;
@@ -30,5 +38,5 @@ pub(super) fn remedy(error: &sqlx::Error, number: Option<u16>) -> Option<&'stati
         sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
         _ => false,
     };
-    no_tls.then_some(ACCEPT)
+    no_tls.then(|| mend_own_authority(&error.to_string()).unwrap_or(ACCEPT))
 }

@@ -31,6 +31,7 @@ pub use error::{DatabaseError, Doing, ErrorKind, found};
 pub use group::Member;
 pub use insist::{RETRY_FOR, insist, pauses};
 pub use literal::Literal;
+pub use login::mend_own_authority;
 pub use migrations::{OwnTables, migrate, missing_migrations, own_tables};
 pub use no_writes::NoWrites;
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};

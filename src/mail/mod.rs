@@ -22,7 +22,7 @@ pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};
 #[cfg(any(test, fuzzing))]
 pub(crate) use smtp::converse_with;
-pub use smtp::{Failure, Line, Smtp, SmtpError};
+pub use smtp::{Failure, Line, Privacy, Smtp, SmtpError};
 pub use templates::{Templates, TemplatesError};
 pub use text::{Pages, Text, Welcome};
 pub use worker::{Pace, Worker};

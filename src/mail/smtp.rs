@@ -11,14 +11,14 @@ use lettre::transport::smtp::commands::Starttls;
 use rustls::pki_types::pem;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Host, Url};
 
 use super::hello::Hello;
 use super::message::{Header, message};
 use super::peer::{Measured, Wire};
 use super::text::Text;
 use super::tls::{self, Tls};
-use crate::config;
+use crate::config::{self, SmtpTls};
 
 /// Shorter than mail servers keep idle connections, so that we never use one that the server has just closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,8 +32,9 @@ pub struct Smtp {
     port: u16,
     encryption: Encryption,
     tls: Tls,
+    is_verified: bool,
     credentials: Option<Credentials>,
-    /// Instead of the name that a line gives.
+    /// `smtp.hello_name`, which overrules the site's.
     hello: Option<Hello>,
     timeout: Duration,
 }
@@ -47,6 +48,19 @@ enum Encryption {
     Required,
     /// After STARTTLS, if the server offers it.
     IfOffered,
+    /// Never.
+    Never,
+}
+
+/// Who can read what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// The server that `smtp.url` names.
+    Verified,
+    /// Whoever answers at its address.
+    Unverified,
+    /// Everybody on the way.
+    Clear,
 }
 
 /// Why the connection to the mail server cannot be prepared.
@@ -98,7 +112,6 @@ const LONGEST_GREETING: Duration = Duration::from_secs(15);
 /// One sender's connection, opened for the first mail and reused for later ones.
 pub struct Line<'a> {
     smtp: &'a Smtp,
-    hello: Hello,
     open: Option<(AsyncSmtpConnection, Instant)>,
 }
 
@@ -132,11 +145,29 @@ impl Smtp {
                 Err(source) => return Err(SmtpError::Unreadable { path, source }),
             },
         };
-        let tls = Tls::new(authorities).map_err(SmtpError::Tls)?;
-        let (encryption, port) = match url.scheme() {
+        let is_verified = match smtp.tls {
+            SmtpTls::Auto => smtp.ca_file.is_some() || !is_this_machine(&host),
+            SmtpTls::Required => true,
+            SmtpTls::Unverified | SmtpTls::None => false,
+        };
+        let tls = if is_verified {
+            Tls::verified(authorities)
+        } else {
+            Tls::unverified()
+        };
+        let tls = tls.map_err(SmtpError::Tls)?;
+        let has_login = !url.username().is_empty();
+        let (at_most, port) = match url.scheme() {
             "smtps" => (Encryption::AtOnce, 465),
             "smtp+starttls" => (Encryption::Required, 587),
             _ => (Encryption::IfOffered, 25),
+        };
+        let encryption = match (at_most, smtp.tls) {
+            (_, SmtpTls::None) => Encryption::Never,
+            // Whoever can drop the offer of STARTTLS must not get the login for it.
+            (Encryption::IfOffered, SmtpTls::Auto) if !has_login => Encryption::IfOffered,
+            (Encryption::IfOffered, _) => Encryption::Required,
+            (at_most, _) => at_most,
         };
         let decoded = |text: &str| {
             percent_encoding::percent_decode_str(text)
@@ -149,34 +180,40 @@ impl Smtp {
             port: url.port().unwrap_or(port),
             encryption,
             tls,
-            credentials: (!url.username().is_empty())
-                .then(|| Credentials::new(decoded(url.username()), password())),
+            is_verified,
+            credentials: has_login.then(|| Credentials::new(decoded(url.username()), password())),
             hello: smtp.hello_name.as_ref().map(Hello::new),
             timeout: smtp.timeout,
         })
+    }
+
+    /// Whether the way to the server does not leave this machine.
+    pub fn is_here(&self) -> bool {
+        is_this_machine(&self.host)
     }
 
     /// A connection for one sender, not opened yet.
     pub fn line(&self) -> Line<'_> {
         Line {
             smtp: self,
-            hello: Hello::default(),
             open: None,
         }
     }
 
-    /// Connects with this name, logs in and quits; returns whether the connection was encrypted.
+    /// Connects with this name, logs in and quits; returns who could read along.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn greet(&self, hello: &Hello) -> Result<bool, Failure> {
+    pub async fn greet(&self, hello: &Hello) -> Result<Privacy, Failure> {
         let meeting = async {
             let (mut connection, encrypted) = self.connect(hello).await?;
             let _ = connection.quit().await;
             Ok::<_, ConnectError>(encrypted)
         };
         let words = match tokio::time::timeout(self.timeout.min(LONGEST_GREETING), meeting).await {
-            Ok(Ok(encrypted)) => return Ok(encrypted),
+            Ok(Ok(true)) if self.is_verified => return Ok(Privacy::Verified),
+            Ok(Ok(true)) => return Ok(Privacy::Unverified),
+            Ok(Ok(false)) => return Ok(Privacy::Clear),
             Ok(Err(error)) => crate::telemetry::chain(&error),
             Err(_) => "timed out: no answer in time".to_owned(),
         };
@@ -205,7 +242,7 @@ impl Smtp {
             return Ok((meet(stream, hello).await?, true));
         }
         let mut plain = meet(Measured::new(wire), hello).await?;
-        if plain.can_starttls() {
+        if self.encryption != Encryption::Never && plain.can_starttls() {
             plain.command(Starttls).await?;
             // With what came behind the reply, which nobody has signed.
             drop(plain);
@@ -220,6 +257,16 @@ impl Smtp {
     }
 }
 
+/// Whether a host is this machine, by its name only.
+fn is_this_machine(host: &str) -> bool {
+    match config::host_name(host) {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Reads the greeting and the server's extensions.
 async fn meet(
     stream: impl AsyncTokioStream + 'static,
@@ -230,18 +277,14 @@ async fn meet(
 }
 
 impl Line<'_> {
-    /// Connects with this name from now on, unless `smtp.hello_name` says another.
-    pub fn says(&mut self, hello: Hello) {
-        self.hello = hello;
-    }
-
-    /// Sends one mail; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
+    /// Sends one mail, on a connection that began with this name; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
     /// `longest`.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed then.
     pub async fn send(
         &mut self,
+        hello: &Hello,
         header: &Header<'_>,
         text: &Text,
         longest: Duration,
@@ -252,7 +295,7 @@ impl Line<'_> {
         })?;
         let longest = longest.min(self.smtp.timeout);
         let sending = async {
-            let mut connection = self.connection().await?;
+            let mut connection = self.connection(hello).await?;
             let sent = connection
                 .send(message.envelope(), &message.formatted())
                 .await;
@@ -271,7 +314,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    async fn connection(&mut self) -> Result<AsyncSmtpConnection, Failure> {
+    async fn connection(&mut self, hello: &Hello) -> Result<AsyncSmtpConnection, Failure> {
         if let Some((mut connection, used)) = self.open.take()
             && used.elapsed() < IDLE_TIMEOUT
             && connection.test_connected().await
@@ -279,7 +322,7 @@ impl Line<'_> {
             return Ok(connection);
         }
         // The failure came before the server saw this mail, so it counts as temporary.
-        let connected = self.smtp.connect(&self.hello).await;
+        let connected = self.smtp.connect(hello).await;
         let (connection, _) = connected.map_err(|error| Failure {
             words: crate::telemetry::chain(&error),
             is_permanent: false,
@@ -330,5 +373,25 @@ pub(crate) fn converse_with(said: &[u8]) {
     let ended = futures_util::FutureExt::now_or_never(conversation);
     if let Err(error) = ended.expect("nobody else is waited for") {
         assert!(answered(&error).words.len() < 1 << 16);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for host in ["127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in [
+            "192.0.2.1",
+            "2001:db8::1",
+            "mail.example.org",
+            "localhost.example.org",
+        ] {
+            assert!(!is_this_machine(host), "{host}");
+        }
     }
 }

@@ -1,12 +1,17 @@
-//! TLS with the mail server: the system's authorities, and the operator's own.
+//! TLS with the mail server: the system's authorities and the operator's own, or any certificate.
 
 use std::io;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::crypto::ring;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,13 +26,39 @@ impl Tls {
     ///
     /// # Errors
     /// The system has no trusted certificates, or an authority is not a certificate.
-    pub(super) fn new(authorities: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+    pub(super) fn verified(authorities: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = Verifier::new_with_extra_roots(authorities, provider.clone())?;
+        let mut roots = RootCertStore::empty();
+        for authority in &authorities {
+            roots.add(authority.clone())?;
+        }
+        let named = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
+        let known = Known {
+            system: Verifier::new_with_extra_roots(authorities.clone(), provider.clone())?,
+            // Cannot be built from nothing.
+            named: named.build().ok(),
+            authorities,
+        };
+        Self::new(provider, Arc::new(known))
+    }
+
+    /// Trusts whoever answers.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub(super) fn unverified() -> Result<Self, Error> {
+        let provider = Arc::new(ring::default_provider());
+        Self::new(provider.clone(), Arc::new(Anyone(provider)))
+    }
+
+    fn new(
+        provider: Arc<CryptoProvider>,
+        verifier: Arc<dyn ServerCertVerifier>,
+    ) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
@@ -39,6 +70,124 @@ impl Tls {
     pub(super) async fn encrypt(&self, wire: Wire, host: &str) -> io::Result<TlsStream<Wire>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         self.0.connect(name, wire).await
+    }
+}
+
+/// Believes known authorities, and the very certificates that the operator named.
+#[derive(Debug)]
+struct Known {
+    system: Verifier,
+    named: Option<Arc<WebPkiServerVerifier>>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+/// Accepts what the library has against a certificate that the operator named, and OpenSSL has not: it is an authority's, as
+/// those of `openssl req -x509`, or has the host's name in a field that is no longer read. The library looks at the dates before.
+fn excuse(
+    error: Error,
+    certificate: &CertificateDer<'_>,
+    host: &ServerName<'_>,
+) -> Result<(), Error> {
+    let is_authority = matches!(&error, Error::InvalidCertificate(CertificateError::Other(other))
+        if other.to_string() == "CaUsedAsEndEntity");
+    let verified = if is_authority {
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, host)
+    } else {
+        Err(error)
+    };
+    match verified {
+        Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented,
+            ..
+        })) if presented.is_empty() => Ok(()),
+        verified => verified,
+    }
+}
+
+impl ServerCertVerifier for Known {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match &self.named {
+            Some(named) if self.authorities.iter().any(|one| one == certificate) => {
+                let verified = named.verify_server_cert(certificate, chain, host, ocsp, now);
+                verified.or_else(|error| {
+                    excuse(error, certificate, host)?;
+                    Ok(ServerCertVerified::assertion())
+                })
+            }
+            _ => self
+                .system
+                .verify_server_cert(certificate, chain, host, ocsp, now),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.system
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.system
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.system.supported_verify_schemes()
+    }
+}
+
+/// Believes everybody.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -242,8 +242,8 @@ impl Worker {
             .pace
             .longest_attempt()
             .saturating_sub(started.elapsed());
-        line.says(Hello::of_site(&options));
-        let sent = line.send(&header, &text, longest);
+        let hello = Hello::of_site(&options);
+        let sent = line.send(&hello, &header, &text, longest);
         Ok(match sent.instrument(phase!("client", "SMTP")).await {
             Ok(()) => AttemptEnd::Sent,
             Err(failure) if failure.is_permanent => AttemptEnd::Dead(failure.words),

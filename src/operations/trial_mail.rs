@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use crate::config::Config;
 use crate::db::{Connection, DatabaseError};
 use crate::mail::{
-    Failure, Header, Hello, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates, TemplatesError,
-    Text, Welcome, compose,
+    Failure, Header, Hello, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates,
+    TemplatesError, Text, Welcome, compose,
 };
 use crate::site::{self, Site};
 use crate::wordpress::version::Version;
@@ -82,9 +82,9 @@ pub async fn send(
         message_id: &format!("test.{}@{domain}", site.clock.now().timestamp()),
     };
     let smtp = Smtp::new(url, &config.smtp)?;
-    let mut line = smtp.line();
-    line.says(Hello::of_site(&options));
-    let sent = line.send(&header, &text, config.smtp.timeout).await;
+    let (mut line, hello) = (smtp.line(), Hello::of_site(&options));
+    let sent = line.send(&hello, &header, &text, config.smtp.timeout);
+    let sent = sent.await;
     sent.map_err(TrialError::Refused)?;
     Ok(from)
 }
@@ -116,15 +116,17 @@ fn sample(config: &Config, options: &MailOptions) -> Result<Text, TrialError> {
 pub fn remedy(failure: &Failure) -> &'static str {
     let words = failure.words.to_lowercase();
     let has = |text: &str| words.contains(text);
-    if has("helo") || has("504") {
+    if has("helo") || has("(504)") {
         "set smtp.hello_name to a full host name that the server accepts in EHLO"
     } else if failure.is_permanent {
         "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
     } else if has("no mail server") {
         "let host and port in smtp.url be those of a mail server; port 465 wants smtps://, 587 smtp+starttls://"
+    } else if has("offers no starttls") {
+        "let the server offer STARTTLS, or set smtp.tls to \"none\", which sends everything in the clear, the login, too"
     } else if has("certificate") || has("tls") {
-        "let smtp.url name the host that the certificate is for, or smtp.ca_file the authority that signed it; \
-         smtp:// works without TLS where the server offers none"
+        "let smtp.url name the host that the certificate is for, and smtp.ca_file the authority that signed it, or the \
+         server's own certificate; smtp.tls = \"unverified\" takes any"
     } else if has("refused") || has("resolve") || has("lookup") || has("unreachable") {
         "check host and port in smtp.url, and that this machine may connect there"
     } else if has("timed out") || has("timeout") {

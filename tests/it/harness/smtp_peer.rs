@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fcom_sidecar::sample::mailbox::{Received, address, read_message};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -56,13 +56,21 @@ pub(crate) enum Tls {
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) mails: Vec<Received>,
-    /// What EHLO said, each time.
-    pub(crate) hellos: Vec<String>,
+    /// Every command, in order.
+    pub(crate) commands: Vec<String>,
     /// Connections so far.
     pub(crate) connections: usize,
     /// Most connections at once.
     pub(crate) most_at_once: usize,
     open: usize,
+}
+
+impl Seen {
+    /// The names in EHLO.
+    pub(crate) fn hellos(&self) -> Vec<&str> {
+        let said = self.commands.iter();
+        said.filter_map(|line| line.strip_prefix("EHLO ")).collect()
+    }
 }
 
 #[derive(Default)]
@@ -200,10 +208,7 @@ impl SmtpPeer {
             if let Some(Play::EndlessReply(words)) = flooding {
                 return flood(&mut stream, words).await;
             }
-            if verb == "EHLO" {
-                let name = rest.trim().to_owned();
-                self.change(|state| state.seen.hellos.push(name));
-            }
+            self.change(|state| state.seen.commands.push(line.clone()));
             match verb {
                 "EHLO" | "MAIL" if self.next(|play| play == Play::Stall).is_some() => {
                     // Until the client gives up.
@@ -289,11 +294,16 @@ async fn flood<S: AsyncWrite + AsyncRead + Unpin>(
 
 /// A self-signed certificate for this name; its PEM text goes into `folder`.
 pub(crate) fn certificate(name: &str, folder: &Path) -> (TlsAcceptor, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed([name.to_owned()]).unwrap();
+    certified(&CertificateParams::new([name.to_owned()]).unwrap(), folder)
+}
+
+/// A self-signed certificate; its PEM text goes into `folder`.
+pub(crate) fn certified(params: &CertificateParams, folder: &Path) -> (TlsAcceptor, String) {
+    let key = KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
     let file = folder.join("authority.pem");
     std::fs::write(&file, cert.pem()).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)

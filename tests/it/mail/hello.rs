@@ -31,19 +31,23 @@ async fn it_is_the_sites_host_whatever_the_machine_is_called() {
     let sidecar = start(&site, &url).await;
     create(&sidecar, "hello@example.com").await;
     becomes(&site, LAST_STATE, "sent").await;
-    assert_eq!(peer.seen().hellos, ["www.club.example"]);
+    assert_eq!(peer.seen().hellos(), ["www.club.example"]);
     for (address, name) in [
-        ("http://b\u{fc}cher.example:8080/wp", "xn--bcher-kva.example"),
+        (
+            "http://b\u{fc}cher.example:8080/wp",
+            "xn--bcher-kva.example",
+        ),
         ("http://192.0.2.7:8080", "[192.0.2.7]"),
         ("http://localhost:8080", "localhost.localdomain"),
     ] {
         move_to(&site, address).await;
         sidecar.run(&["check"]);
         sidecar.run(&["mail", "test", "--to", "operator@example.com"]);
-        let hellos = peer.seen().hellos;
+        let seen = peer.seen();
+        let hellos = seen.hellos();
         let last = &hellos[hellos.len() - 2..];
         // Without a host for the sender's address, there is no test mail.
-        let tested = last.iter().filter(|hello| *hello == name).count();
+        let tested = last.iter().filter(|hello| **hello == name).count();
         assert!(tested > 0, "{address}: {hellos:?}");
     }
 }
@@ -58,7 +62,7 @@ async fn the_operator_says_another() {
     let sidecar = Sidecar::start_with(&site, &environment).await;
     create(&sidecar, "hello@example.com").await;
     becomes(&site, LAST_STATE, "sent").await;
-    assert_eq!(peer.seen().hellos, ["relay.club.example"]);
+    assert_eq!(peer.seen().hellos(), ["relay.club.example"]);
 
     // A name that the server refuses comes back with a remedy.
     let short = [(URL, url.as_str()), (HELLO_NAME, "relay")];
@@ -72,5 +76,8 @@ async fn the_operator_says_another() {
     wrong.spawn();
     assert_eq!(wrong.ends().await.code(), Some(78));
     let told = wrong.log();
-    assert!(told.contains("smtp.hello_name") && told.contains("full host name"), "{told}");
+    assert!(
+        told.contains("smtp.hello_name") && told.contains("full host name"),
+        "{told}"
+    );
 }

@@ -4,3 +4,4 @@ mod hello;
 mod line_ends;
 mod promise;
 mod smtp_server;
+mod tls;

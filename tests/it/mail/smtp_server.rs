@@ -8,6 +8,7 @@ use crate::harness::site::{PLAIN_HOOK, Site};
 use crate::harness::smtp_peer::{Closed, Play, Rules, SmtpPeer, Tls, certificate};
 
 const URL: &str = "FCOM_SIDECAR__SMTP__URL";
+const TLS: &str = "FCOM_SIDECAR__SMTP__TLS";
 const CA_FILE: &str = "FCOM_SIDECAR__SMTP__CA_FILE";
 
 /// Runs a command and returns whether it succeeded, and its output.
@@ -38,9 +39,12 @@ async fn a_certificate_is_believed_for_its_host_and_from_a_known_authority_only(
             let (acceptor, authority) = certificate(name, folder.path());
             let url = format!("{scheme}://{}", closed.address());
             let tls = Some((acceptor, tls));
-            let peer = closed.open_with(Rules { tls, ..Rules::default() });
+            let peer = closed.open_with(Rules {
+                tls,
+                ..Rules::default()
+            });
             let mut environment = PACE.to_vec();
-            environment.push((URL, &url));
+            environment.extend([(URL, &*url), (TLS, "required")]);
             if known {
                 environment.push((CA_FILE, &authority));
             }
@@ -69,8 +73,13 @@ async fn a_refused_login_keeps_the_mails_until_the_password_is_right() {
     let (site, closed) = (Site::new("71").await, Closed::new());
     let address = closed.address();
     let login = Some(("keeper", "p@ss/word#1"));
-    let peer = closed.open_with(Rules { login, ..Rules::default() });
-    let wrong = start(&site, &format!("smtp://keeper:wrong-password@{address}")).await;
+    let peer = closed.open_with(Rules {
+        login,
+        ..Rules::default()
+    });
+    let url = format!("smtp://keeper:wrong-password@{address}");
+    let in_the_clear = |url| [&PACE[..], &[(URL, url), (TLS, "none")]].concat();
+    let wrong = Sidecar::start_with(&site, &in_the_clear(&url)).await;
     wrong.client.record(&["wrong-password".to_owned()]);
     create(&wrong, "login@example.com").await;
     waits_because(&site, "535%who are you").await;
@@ -82,7 +91,7 @@ async fn a_refused_login_keeps_the_mails_until_the_password_is_right() {
     drop(wrong);
 
     let url = format!("smtp://keeper:p%40ss%2Fword%231@{address}");
-    let right = start(&site, &url).await;
+    let right = Sidecar::start_with(&site, &in_the_clear(&url)).await;
     right
         .client
         .record(&["p@ss/word#1".to_owned(), "p%40ss".to_owned()]);

@@ -43,7 +43,10 @@ async fn a_mail_server_without_end_costs_nothing_and_loses_no_mail() {
         let (acceptor, authority) = certificate("127.0.0.1", folder.path());
         let url = format!("{scheme}://{}", closed.address());
         let tls = tls.map(|tls| (acceptor, tls));
-        let peer = closed.open_with(Rules { tls, ..Rules::default() });
+        let peer = closed.open_with(Rules {
+            tls,
+            ..Rules::default()
+        });
         let mut environment = PACE.to_vec();
         environment.extend([
             ("FCOM_SIDECAR__SMTP__URL", &*url),
