@@ -9,6 +9,7 @@ use lettre::message::{Body, Mailbox};
 use lettre::{Address, Message};
 
 use super::text::Text;
+use crate::wordpress::sanitize::email::is_email;
 
 /// Maximum bytes per line of a mail, without the line end (RFC 5322).
 const LONGEST_LINE: usize = 998;
@@ -55,18 +56,27 @@ fn one_line(text: &str) -> String {
     text[..text.floor_char_boundary(LONGEST_NAME)].to_owned()
 }
 
+/// An address as it leaves. What WordPress takes for one is not judged again: `PHPMailer` asks `is_email`, too, which has no
+/// rule for the dots in front of the `@` and for lengths, unlike the library. Only the line feed that `is_email` lets through
+/// is refused; `PHPMailer::sendCommand` does so.
+fn address(text: &str) -> Result<Address, AddressError> {
+    match text.split_once('@') {
+        Some((user, domain)) if is_email(text.as_bytes()) && !text.contains('\n') => {
+            Ok(Address::new_dangerous(user, domain))
+        }
+        _ => text.parse(),
+    }
+}
+
 /// Builds a mail and its envelope.
 pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, MessageError> {
-    let mailbox = |address: &str, name: Option<&str>| -> Result<Mailbox, AddressError> {
-        Ok(Mailbox::new(
-            name.map(one_line),
-            address.parse::<Address>()?,
-        ))
+    let mailbox = |text: &str, name: Option<&str>| -> Result<Mailbox, AddressError> {
+        Ok(Mailbox::new(name.map(one_line), address(text)?))
     };
     let (from, name) = header.from;
     let envelope = Envelope::new(
-        Some(header.envelope_from.parse()?),
-        vec![header.to.parse()?],
+        Some(address(header.envelope_from)?),
+        vec![address(header.to)?],
     )?;
     let mut builder = Message::builder()
         .from(mailbox(from, Some(name))?)
@@ -76,7 +86,7 @@ pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, Messa
         .date_now()
         .envelope(envelope);
     if let Some(reply_to) = header.reply_to {
-        builder = builder.reply_to(reply_to.parse()?);
+        builder = builder.reply_to(mailbox(reply_to, None)?);
     }
     // As WordPress does: plain ASCII is not encoded; for the rest lettre chooses the encoding.
     let body = whole_lines(&text.body);
@@ -95,6 +105,19 @@ pub(super) fn message(header: &Header<'_>, text: &Text) -> Result<Message, Messa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_one_line() {
+        for text in ["a..b@x.co", ".ab@x.co", "ab.@x.co", "a@b.example.123"] {
+            assert_eq!(
+                address(text).map(|address| address.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        for text in ["ab\n@x.co", "ab@x.co\n", "ab\r\nDATA@x.co", "ab"] {
+            assert!(address(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn only_cr_lf_ends_a_line() {

@@ -1,6 +1,7 @@
 //! Checks against WordPress itself: Debian's package, installed into a database of its own and served by PHP's built-in
 //! server. The daemon gets `wordpress.root` and discovers the rest.
 
+mod addresses;
 mod afterlife;
 mod browser;
 mod guard;
