@@ -1,8 +1,8 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix docs torture relay-run fuzz bench bench-scale openapi lint \
-	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-fuzz tools-bench tools-openapi tools-lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run fuzz bench bench-scale openapi lint \
+	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-mail-servers tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
 # For development: everything, so that all targets share one build.
@@ -48,6 +48,11 @@ DATABASE_TESTS = calls:: admin:: database:: exactly_once:: faults:: incidents:: 
 
 matrix: tools-matrix ## The database's tests on other releases of MariaDB and on MySQL
 	DATABASE_TESTS="$(if $(ONLY),--exact $(ONLY),$(DATABASE_TESTS))" tests/releases/servers test target/servers $(SERVERS)
+
+# Debian 13's Postfix, Exim and OpenSMTPD, each in a layer over the directory above. Needs root or sudo, too, and overlayfs.
+mail-servers: tools-mail-servers ## Mails to real mail servers
+	FCOM_MAIL_RELEASE=$(DEBIAN13) FCOM_MAIL_SERVERS=$(CURDIR)/target/mail-servers \
+		cargo test --locked $(FEATURES) --test it -- --ignored real_servers
 
 demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
@@ -147,6 +152,9 @@ tools-judges:
 tools-matrix: tools-test
 	@deploy/install-tools /usr/share/doc/debian-archive-keyring
 	@tests/releases/servers make target/servers $(SERVERS)
+
+tools-mail-servers: tools-test tools-debian13
+	@tests/releases/mail-servers make $(DEBIAN13) target/mail-servers postfix exim opensmtpd
 
 tools-openapi: tools-demo
 	@deploy/install-tools python3 /usr/share/doc/python3-venv

@@ -3,5 +3,6 @@
 mod hello;
 mod line_ends;
 mod promise;
+mod real_servers;
 mod smtp_server;
 mod tls;
