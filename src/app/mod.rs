@@ -39,8 +39,8 @@ use crate::provision::{
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
-/// The requests that the public listener's server has room for at least.
-const LEAST_ROOMS: usize = 512;
+/// The requests without a slot that the public listener's server has room for: they are about to be refused.
+const MORE_ROOMS: usize = 64;
 
 /// A daemon whose listeners are bound; run it with [`crate::lifecycle::serve`].
 pub struct App {
@@ -81,7 +81,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let (refusals, recording) = Refusals::new(Arc::clone(&site), config.refused.are_kept());
     // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
-    let rooms = LEAST_ROOMS.max(2 * limits.max_calls_in_flight);
+    let rooms = limits.max_calls_in_flight + MORE_ROOMS;
     let front = web::Data::new(Front {
         site: Arc::clone(&site),
         calls: Arc::clone(&calls),

@@ -11,7 +11,7 @@ pub(super) struct Budget {
     limit: usize,
     held: AtomicUsize,
     /// Pieces that were given back. Freed memory stays with the thread that had it: the next crowd may come to another one.
-    pieces: Mutex<Vec<Vec<u8>>>,
+    pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Budget {
@@ -20,7 +20,16 @@ impl Budget {
         Arc::new(Self {
             limit,
             held: AtomicUsize::default(),
-            pieces: Mutex::default(),
+            pieces: Arc::default(),
+        })
+    }
+
+    /// Another budget, with the same pieces.
+    pub(super) fn beside(&self, limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            held: AtomicUsize::default(),
+            pieces: Arc::clone(&self.pieces),
         })
     }
 

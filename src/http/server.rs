@@ -64,8 +64,10 @@ pub fn bind(
             .wrap(from_fn(name_request))
             .default_service(web::to(webhook::handle))
     };
+    let budget = Budget::new(limits.max_body_bytes_in_flight);
+    let admin_budget = budget.beside(ADMIN_BUDGET);
     let door = Arc::new(Door {
-        budget: Budget::new(limits.max_body_bytes_in_flight),
+        budget,
         rooms: Arc::clone(&front.rooms),
         front: front.clone(),
         is_public: true,
@@ -100,7 +102,7 @@ pub fn bind(
             .default_service(web::to(admin::not_found))
     };
     let door = Arc::new(Door {
-        budget: Budget::new(ADMIN_BUDGET),
+        budget: admin_budget,
         rooms: Arc::new(Semaphore::new(ADMIN_ROOMS)),
         front,
         is_public: false,
