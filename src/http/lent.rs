@@ -28,6 +28,8 @@ pub(super) struct Lent<S> {
     /// What the server has taken since it last waited, in bytes.
     taken: usize,
     answer: Answer,
+    /// The answer says that no other request may follow.
+    is_last: bool,
     timer: Option<Pin<Box<Sleep>>>,
     _room: OwnedSemaphorePermit,
 }
@@ -56,6 +58,7 @@ impl<S> Lent<S> {
             back: Rc::clone(&back),
             taken: 0,
             answer: Answer::None,
+            is_last: false,
             timer: None,
             _room: room,
         };
@@ -101,8 +104,8 @@ impl<S: Unpin> AsyncRead for Lent<S> {
                 ready!(this.timer.get_or_insert_with(wait).as_mut().poll(context));
             }
             Answer::Begun => return Poll::Pending,
-            // The server would wait for the next request.
-            Answer::PassedOn => connection.is_kept = true,
+            // The server would wait for the next request, or for the rest of one that it has refused.
+            Answer::PassedOn => connection.is_kept = !this.is_last,
         }
         Poll::Ready(Ok(()))
     }
@@ -119,6 +122,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
         if this.answer == Answer::None {
             connection.settle();
             this.timer = None;
+            this.is_last = says_close(bytes);
         }
         this.answer = Answer::Begun;
         let written = Pin::new(&mut connection.stream).poll_write(context, bytes);
@@ -146,5 +150,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
     /// Who lent the connection decides how it goes on.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether the head of an answer says that the connection ends with it.
+fn says_close(answer: &[u8]) -> bool {
+    let lines = answer.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut head = lines.take_while(|line| !line.is_empty());
+    head.any(|line| line.eq_ignore_ascii_case(b"connection: close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_an_answer_says_whether_the_connection_ends() {
+        for (answer, ends) in [
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", true),
+            (
+                "HTTP/1.1 413 X\r\na: b\r\nconnection: close\r\nc: d\r\n\r\n",
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\nconnection: close\r\n", false),
+        ] {
+            assert_eq!(says_close(answer.as_bytes()), ends, "{answer}");
+        }
     }
 }
