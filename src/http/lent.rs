@@ -87,7 +87,8 @@ impl<S: Unpin> AsyncRead for Lent<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let connection = this.connection.as_mut().expect(LENT);
-        if connection.has_complete() {
+        let is_over = this.is_last && this.answer == Answer::PassedOn;
+        if connection.has_complete() && !is_over {
             if this.taken < READ {
                 this.taken += connection.take(buffer);
                 return Poll::Ready(Ok(()));
