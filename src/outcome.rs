@@ -95,10 +95,27 @@ words! {
 impl Outcome {
     /// Whether a request that ended this way may have had a webhook's key.
     pub fn may_be_a_webhooks(self) -> bool {
-        !matches!(
-            self,
-            Self::Asked | Self::NotACall | Self::UnknownWebhook | Self::WrongMethod
-        )
+        !matches!(self, Self::Asked | Self::NotACall | Self::UnknownWebhook)
+    }
+}
+
+words! {
+    /// What a form had as its e-mail address.
+    EmailSent {
+        /// No field `email`.
+        Missing = "missing",
+        /// A field `email[]` or `email[…]`.
+        List = "list",
+        /// Nothing, or `0`, which PHP takes for nothing.
+        Empty = "empty",
+        /// An address with blanks or invisible characters around it.
+        Padded = "padded",
+        /// No address that WordPress accepts.
+        Malformed = "malformed",
+        /// An address that WordPress has no room for.
+        TooLong = "too_long",
+        /// An address that WordPress accepts.
+        Valid = "valid",
     }
 }
 
@@ -148,6 +165,8 @@ mod tests {
         assert_tell_apart(&outcomes);
         let lanes: Vec<_> = Lane::ALL.iter().map(|lane| lane.word()).collect();
         assert_tell_apart(&lanes);
+        let emails: Vec<_> = EmailSent::ALL.iter().map(|sent| sent.word()).collect();
+        assert_tell_apart(&emails);
         let attempts: Vec<_> = MailAttempt::ALL.iter().map(|end| end.word()).collect();
         assert_tell_apart(&attempts);
     }

@@ -79,7 +79,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let hands_over = inherited.has_calls();
     let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
-    let (refusals, recording) = Refusals::new(Arc::clone(&site), config.refused.are_kept());
+    let (refusals, recording) = Refusals::new(
+        Arc::clone(&site),
+        config.refused.are_kept(),
+        Arc::clone(&metrics),
+    );
     // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
     let rooms = limits.max_calls_in_flight + MORE_ROOMS;
     let front = web::Data::new(Front {

@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use super::database::with_database;
+use super::refused;
 use super::runs::{changes, user, webhook};
 use super::terminal::answer;
 use crate::config::Config;
-use crate::operations::find::{self, Found, LoggedRefusal, Sought, Verdict};
+use crate::operations::find::{self, Found, Sought, Verdict};
 use crate::operations::mails::OutboxMail;
+use crate::operations::refused::LoggedRefusal;
 use crate::operations::runs::LoggedRun;
 
 /// The exit status if a call was refused and none was executed.
@@ -32,7 +34,7 @@ pub(super) fn run(sought: &str, json: bool, config: &Config) -> anyhow::Result<E
 fn text(found: &Found, sought: &Sought, days: (u32, u32)) -> Vec<String> {
     let mut lines: Vec<String> = found.runs.iter().map(executed).collect();
     lines.extend(found.mails.iter().map(mail));
-    lines.extend(found.refused.iter().map(refused));
+    lines.extend(found.refused.iter().map(refused_call));
     if found.not_kept > 0 {
         lines.push(format!(
             "not kept:  {} requests were refused around that time, too many to be recorded one by one",
@@ -72,52 +74,21 @@ fn mail(mail: &OutboxMail) -> String {
     )
 }
 
-fn refused(refusal: &LoggedRefusal) -> String {
-    let webhook = refusal.webhook_id.map_or_else(String::new, |id| {
-        let title = refusal.webhook_title.as_deref().unwrap_or("(deleted)");
-        format!(" through webhook {id} {title}")
-    });
+fn refused_call(refusal: &LoggedRefusal) -> String {
+    let webhook = refused::webhook(refusal);
+    let webhook = webhook.map_or_else(String::new, |webhook| format!(" through webhook {webhook}"));
     format!(
         "refused:   {} UTC, {} {}{webhook}: {}{}",
         refusal.refused_at.format("%Y-%m-%d %H:%M:%S"),
         refusal.status,
         refusal.outcome,
-        why(&refusal.outcome),
+        refused::why(refusal),
         request(refusal.request_id.as_deref()),
     )
 }
 
 fn request(id: Option<&str>) -> String {
     id.map_or_else(String::new, |id| format!("; request {id}"))
-}
-
-/// The reason, for people; the words are those of the log and the metrics.
-fn why(outcome: &str) -> &'static str {
-    match outcome {
-        "address_not_allowed" => "the webhook's protection does not allow the caller's address",
-        "busy" | "lock_conflict" | "raced" => "other work on the same rows took too long",
-        "commit_unknown" => {
-            "the database did not say whether it committed; the call may have been executed"
-        }
-        "database_unavailable" => "the database was away, full or not usable",
-        "idempotency_conflict" => {
-            "its Idempotency-Key or webhook-id was used for a call with other fields"
-        }
-        "invalid_email" => "the e-mail address is missing, invalid or too long",
-        "invalid_request" => "the body is malformed, or not form data",
-        "no_free_name" => "every name that was tried is taken",
-        "no_such_site" | "site_closed" => "WordPress does not serve this site of the network",
-        "not_ready" => "the sidecar was not ready; its log says what it waited for",
-        "not_signed" => "the webhook requires a signature, and it was missing or wrong",
-        "overloaded" => "there were more calls than there is room for",
-        "rate_limited" => "the client or the webhook exceeded its limit",
-        "shutting_down" => "the sidecar was shutting down",
-        "too_large" => "the body was too large",
-        "unknown_version" => "the WordPress version was unknown",
-        "unreadable_webhook" => "the webhook's record is corrupt",
-        "unstorable" => "a name is too long, or has characters that the site cannot store",
-        _ => "the log says more",
-    }
 }
 
 fn nothing(found: &Found, sought: &Sought, (run_days, refused_days): (u32, u32)) -> [String; 2] {

@@ -9,6 +9,7 @@ mod mail;
 mod mend;
 mod migrate;
 mod outbox;
+mod refused;
 mod relay;
 mod runs;
 mod runtime;
@@ -74,6 +75,9 @@ enum Command {
     /// Shows which calls were executed, when, for whom and what they changed
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// Shows which calls were refused, why, and the names of the fields that came
+    #[command(subcommand)]
+    Refused(refused::Refused),
     /// Tells what became of a call: executed (exit status 0), refused (3), or none that reached the sidecar (4)
     Find {
         /// An e-mail address, a request id, a user's id or login, or a minute such as 2026-11-26T14:48 (UTC)
@@ -143,6 +147,7 @@ impl Cli {
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,
+            Command::Refused(ref command) => refused::run(command, &self.config(environment)?)?,
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?)?,
             Command::Serve => {
                 let names = environment

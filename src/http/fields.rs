@@ -13,6 +13,7 @@ use std::fmt;
 use percent_encoding::percent_decode;
 
 pub(in crate::http) use self::name::Name;
+use crate::provision::FieldNames;
 
 /// The value of one form field.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub struct Fields {
     by_name: BTreeMap<Vec<u8>, Field>,
     pushed: usize,
     limit: usize,
+    names: FieldNames,
 }
 
 /// Prints the number of fields only: a body that is not a form at all ends up as a single field name.
@@ -78,6 +80,7 @@ impl Fields {
             by_name: BTreeMap::new(),
             pushed: 0,
             limit: max_fields,
+            names: FieldNames::default(),
         }
     }
 
@@ -97,11 +100,14 @@ impl Fields {
             return Ok(fields);
         }
         for pair in body.split(|&byte| byte == b'&') {
-            let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
-                Some(at) => (&pair[..at], &pair[at + 1..]),
-                None => (pair, &[][..]),
-            };
-            fields.push(&decode(name), decode(value))?;
+            match pair.iter().position(|&byte| byte == b'=') {
+                Some(at) => fields.push(&decode(&pair[..at]), decode(&pair[at + 1..]))?,
+                None => {
+                    // Perhaps a piece of a value that was not encoded.
+                    fields.names.note(b"");
+                    fields.register(&decode(pair), Vec::new())?;
+                }
+            }
         }
         Ok(fields)
     }
@@ -114,6 +120,11 @@ impl Fields {
     ///
     /// [`FormError::TooMany`] on the first pair over the limit.
     pub fn push(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), FormError> {
+        self.names.note(name);
+        self.register(name, value)
+    }
+
+    fn register(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), FormError> {
         if self.pushed == self.limit {
             return Err(FormError::TooMany { limit: self.limit });
         }
@@ -131,6 +142,11 @@ impl Fields {
             }
         }
         Ok(())
+    }
+
+    /// The names as they were sent.
+    pub(super) fn take_names(&mut self) -> FieldNames {
+        std::mem::take(&mut self.names)
     }
 
     /// The field with this name, spelled as PHP stores it (`first_name`, not `first.name`).

@@ -1,5 +1,7 @@
 //! Reads the body of a call: checks its type and limits and parses its fields.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
@@ -49,7 +51,7 @@ pub(super) async fn read_form(
     let body = read_body(payload, rules.max_body_bytes, replies).await?;
     let fields = kind
         .read(&body, rules.max_fields)
-        .map_err(|error| invalid(replies, StatusCode::BAD_REQUEST, &error.to_string()))?;
+        .map_err(|error| invalid(replies, StatusCode::BAD_REQUEST, error.to_string()))?;
     let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
     let raw = keep.then_some(body);
     Ok(Form { fields, raw })
@@ -72,6 +74,6 @@ async fn read_body(
     Ok(body)
 }
 
-fn invalid(replies: Replies, status: StatusCode, message: &str) -> Refused {
+fn invalid(replies: Replies, status: StatusCode, message: impl Into<Cow<'static, str>>) -> Refused {
     replies.refuse(Outcome::InvalidRequest, status, message)
 }

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::refusal;
 use super::request_id::{RequestId, X_REQUEST_ID};
 
 /// The most headers that the server reads.
@@ -17,6 +18,8 @@ pub(super) struct Head {
     pub(super) is_kept: bool,
     /// The id that a proxy may have given to it.
     pub(super) request_id: Option<RequestId>,
+    /// The beginning of what the body is said to be.
+    pub(super) content_type: Option<Box<str>>,
     /// The header by which the caller asks whether to send the body: its place among the bytes.
     pub(super) expects: Option<Range<usize>>,
     pub(super) body: Body,
@@ -54,6 +57,7 @@ impl Head {
         let mut is_kept = request.version == Some(1);
         // What follows such a head has no end, whatever its length says.
         let mut is_tunnel = request.method == Some("CONNECT");
+        let mut content_type = None;
         for header in &*request.headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
@@ -68,6 +72,8 @@ impl Head {
                     !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
             } else if is("upgrade") {
                 is_tunnel |= header.value.trim_ascii().eq_ignore_ascii_case(b"websocket");
+            } else if is("content-type") {
+                content_type = Some(refusal::content_type(header.value).into());
             } else if is("expect") {
                 let begin = header.name.as_ptr() as usize - bytes.as_ptr() as usize;
                 let line = bytes[begin..].iter().position(|&byte| byte == b'\n')?;
@@ -93,6 +99,7 @@ impl Head {
                 [id] => RequestId::parse(id),
                 _ => None,
             },
+            content_type,
             expects,
             body,
         })

@@ -3,7 +3,7 @@
 //! Beyond the limit of unknown keys, a key is looked up here instead of in the database. So guesses cost next to nothing,
 //! and a key that opens a webhook is never refused for the guesses of others.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub struct KnownKeys {
 
 #[derive(Clone, Default)]
 struct Reading {
-    hashes: Arc<HashSet<[u8; 32]>>,
+    hashes: Arc<HashMap<[u8; 32], u64>>,
     /// When it began.
     began: Option<Instant>,
     failed: bool,
@@ -50,7 +50,7 @@ impl KnownKeys {
 
     /// Whether the key opened a webhook when keys were last read. Says no at first, and to a webhook that is new.
     pub(super) fn has_seen(&self, key: &WebhookKey) -> bool {
-        self.last().hashes.contains(&key.hash())
+        self.last().hashes.contains_key(&key.hash())
     }
 
     /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
@@ -65,7 +65,7 @@ impl KnownKeys {
                 last = self.read().await;
             }
         }
-        last.hashes.contains(&key.hash())
+        last.hashes.contains_key(&key.hash())
     }
 
     /// The same; but while others ask the database, only those wait who come before its first answer. The rest goes by its
@@ -84,7 +84,7 @@ impl KnownKeys {
     /// Whoever guesses learns nothing here that the answer to a short call would not tell.
     pub(super) async fn may_open(&self, key: &WebhookKey) -> bool {
         let (hash, since) = (key.hash(), Instant::now());
-        if self.last().hashes.contains(&hash) {
+        if self.last().hashes.contains_key(&hash) {
             return true;
         }
         let _reading = self.reading.lock().await;
@@ -94,7 +94,7 @@ impl KnownKeys {
             tokio::time::sleep(wait.unwrap_or_default()).await;
             last = self.read().await;
         }
-        last.failed || last.hashes.contains(&hash)
+        last.failed || last.hashes.contains_key(&hash)
     }
 
     fn last(&self) -> Reading {

@@ -21,6 +21,7 @@ mod multipart;
 mod occasionally;
 mod pieces;
 mod question;
+mod refusal;
 mod reply;
 mod request_id;
 mod rules;

@@ -1,6 +1,7 @@
 //! Writes responses to calls. Mirrors `wp_send_json` and `nocache_headers`: keys in PHP's order, `/` as `\/`, non-ASCII
 //! as `\uXXXX`.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(super) struct Replies {
 pub(super) struct Refused {
     pub(super) outcome: Outcome,
     pub(super) response: HttpResponse,
+    /// What the response says.
+    pub(super) message: Cow<'static, str>,
 }
 
 impl Replies {
@@ -70,14 +73,21 @@ impl Replies {
     }
 
     /// An error in FluentCommunity's shape.
-    pub(super) fn refuse(self, outcome: Outcome, status: StatusCode, message: &str) -> Refused {
+    pub(super) fn refuse(
+        self,
+        outcome: Outcome,
+        status: StatusCode,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Refused {
+        let message = message.into();
         let body = Failure {
             status: "error",
-            message,
+            message: &message,
         };
         Refused {
             outcome,
             response: self.json(status, &body),
+            message,
         }
     }
 
@@ -93,7 +103,7 @@ impl Replies {
         )
     }
 
-    fn only_by_post(self, message: &str) -> Refused {
+    fn only_by_post(self, message: &'static str) -> Refused {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         let mut refused = self.refuse(Outcome::WrongMethod, status, message);
         let headers = refused.response.headers_mut();
@@ -106,6 +116,7 @@ impl Replies {
         Refused {
             outcome: Outcome::Asked,
             response: self.begin(StatusCode::OK).finish(),
+            message: Cow::default(),
         }
     }
 
@@ -116,6 +127,7 @@ impl Replies {
         Refused {
             outcome: Outcome::Asked,
             response: response.finish(),
+            message: Cow::default(),
         }
     }
 
@@ -136,7 +148,7 @@ impl Replies {
     }
 
     /// 429.
-    pub(super) fn too_many(self, message: &str, wait: Duration) -> Refused {
+    pub(super) fn too_many(self, message: &'static str, wait: Duration) -> Refused {
         let status = StatusCode::TOO_MANY_REQUESTS;
         self.later(Outcome::RateLimited, status, message, wait)
     }
@@ -152,13 +164,19 @@ impl Replies {
     }
 
     /// 503: nothing was written, and a retry may succeed soon.
-    pub(super) fn unavailable(self, outcome: Outcome, message: &str) -> Refused {
+    pub(super) fn unavailable(self, outcome: Outcome, message: &'static str) -> Refused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         self.later(outcome, status, message, RETRY_LATER)
     }
 
     /// Adds the time to wait, in whole seconds and at least one.
-    fn later(self, outcome: Outcome, status: StatusCode, message: &str, wait: Duration) -> Refused {
+    fn later(
+        self,
+        outcome: Outcome,
+        status: StatusCode,
+        message: &'static str,
+        wait: Duration,
+    ) -> Refused {
         let mut refused = self.refuse(outcome, status, message);
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         let seconds = seconds.to_string();
@@ -179,14 +197,15 @@ impl Replies {
     /// Status and message for a call that was not executed. Internal error messages never reach a client.
     pub(super) fn refusal(self, error: &ProvisionError) -> Refused {
         let outcome = error.outcome();
-        let refuse = |status, message| self.refuse(outcome, status, message);
+        let refuse = |status, message: &'static str| self.refuse(outcome, status, message);
         let locked = |message| refuse(StatusCode::LOCKED, message);
         let unavailable = |message| self.unavailable(outcome, message);
         match error {
             ProvisionError::UnknownWebhook => refuse(StatusCode::NOT_FOUND, "Webhook not found"),
-            ProvisionError::IdempotencyConflict { header } => refuse(
+            ProvisionError::IdempotencyConflict { header } => self.refuse(
+                outcome,
                 StatusCode::UNPROCESSABLE_ENTITY,
-                &format!("This {header} was used for a call with other fields"),
+                format!("This {header} was used for a call with other fields"),
             ),
             ProvisionError::AddressNotAllowed { .. } => refuse(
                 StatusCode::FORBIDDEN,

@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use super::Front;
 use super::admin;
 use super::fields::query_first_scalar;
-use super::framing::Head;
+use super::framing::{Body, Head};
 use super::front::OVERLOADED;
 use super::reply::{Refused, Replies};
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -50,7 +50,11 @@ pub(super) fn answer(
     let replies = Replies {
         version: front.site.version.known(),
     };
-    let Refused { outcome, response } = refusal(replies, why);
+    let Refused {
+        outcome,
+        response,
+        message,
+    } = refusal(replies, why);
     let is_trusted = front.rules.borrow().trust(peer);
     let named = head.filter(|_| is_trusted);
     let named = named.and_then(|head| head.request_id.clone());
@@ -80,16 +84,24 @@ pub(super) fn answer(
     front
         .metrics
         .call_ended(outcome, Lane::None, std::time::Duration::ZERO);
-    if let Some(key) = head.and_then(key_of)
-        && outcome.may_be_a_webhooks()
+    if outcome.may_be_a_webhooks()
+        && let Some(head) = head
     {
         front.refused.note(|| {
             Some(RefusedCall {
-                asker: Asker::unread(key),
+                asker: Asker::unread(&key_of(head)?),
                 at: front.site.clock.now(),
                 outcome,
                 status: response.status().as_u16(),
+                message,
                 request_id: Some(Arc::clone(&id.0)),
+                client: None,
+                content_type: head.content_type.as_deref().map(str::to_owned),
+                content_length: match head.body {
+                    Body::Length(length) => Some(length as u64),
+                    Body::Chunked(_) | Body::Unclear => None,
+                },
+                form: None,
             })
         });
     }
@@ -97,7 +109,8 @@ pub(super) fn answer(
 }
 
 fn refusal(replies: Replies, why: Unread) -> Refused {
-    let invalid = |status, message| replies.refuse(Outcome::InvalidRequest, status, message);
+    let invalid =
+        |status, message: &'static str| replies.refuse(Outcome::InvalidRequest, status, message);
     match why {
         Unread::BrokenOff => invalid(StatusCode::BAD_REQUEST, "The body broke off"),
         Unread::Overloaded => replies.unavailable(Outcome::Overloaded, OVERLOADED),

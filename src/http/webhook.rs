@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::{ConnectionType, Method, StatusCode};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretSlice;
 use tracing::Instrument;
 
@@ -15,13 +15,13 @@ use super::fields::{Fields, query_first_scalar};
 use super::form::{Form, read_form};
 use super::front::Front;
 use super::question::Question;
+use super::refusal::{Asked, form_seen, request_id};
 use super::reply::{Refused, Replies};
-use super::request_id::RequestId;
 use super::rules::CallerRules;
 use super::signed::signed;
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{
-    self, Asker, Caller, Email, Idempotency, InvalidKey, ProvisionError, RefusedCall, WebhookCall,
+    self, Asker, Caller, Email, FormSeen, Idempotency, InvalidKey, ProvisionError, WebhookCall,
     WebhookKey,
 };
 use crate::site::Cause;
@@ -47,9 +47,10 @@ pub(super) async fn handle(
     let _under_way = front.requests.token();
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
-    let wanted = receive(&request, payload, &front, &rules, replies).await;
+    let mut form = None;
+    let wanted = receive(&request, payload, &front, &rules, replies, &mut form).await;
     let asker = wanted.as_ref().ok().map(Asker::of);
-    let (mut response, outcome, lane) = match wanted {
+    let answered = match wanted {
         Ok(call) => execute(&front, &rules, call, replies, started).await,
         Err(refused) => {
             let (status, outcome) = (refused.response.status().as_u16(), refused.outcome.word());
@@ -63,14 +64,24 @@ pub(super) async fn handle(
                 duration_ms = started.elapsed().as_millis(),
                 "request {ended} with {status}: {outcome}"
             );
-            refused.into()
+            Err(refused)
         }
     };
-    if lane == Lane::None && outcome.may_be_a_webhooks() {
-        front
-            .refused
-            .note(|| refused(&request, asker, outcome, &response, &front));
-    }
+    let (mut response, outcome, lane) = match answered {
+        Ok(executed) => executed,
+        Err(refused) => {
+            let asked = Asked {
+                request: &request,
+                asker,
+                form,
+            };
+            if refused.outcome.may_be_a_webhooks() {
+                let refused = || asked.refused(&front, &rules, &refused);
+                front.refused.note(refused);
+            }
+            (refused.response, refused.outcome, Lane::None)
+        }
+    };
     front.metrics.call_ended(outcome, lane, started.elapsed());
     tracing::Span::current().record("call.outcome", outcome.word());
     if front.draining.is_cancelled() {
@@ -81,48 +92,18 @@ pub(super) async fn handle(
     response
 }
 
-/// What is recorded of a refused request, if it has a key.
-fn refused(
-    request: &HttpRequest,
-    asker: Option<Asker>,
-    outcome: Outcome,
-    response: &HttpResponse,
-    front: &Front,
-) -> Option<RefusedCall> {
-    let unread = || {
-        let key = query_first_scalar(request.query_string(), "webhook");
-        key.as_deref().and_then(WebhookKey::parse)
-    };
-    Some(RefusedCall {
-        asker: asker.or_else(|| unread().map(Asker::unread))?,
-        at: front.site.clock.now(),
-        outcome,
-        status: response.status().as_u16(),
-        request_id: request_id(request),
-    })
-}
-
-fn request_id(request: &HttpRequest) -> Option<Arc<str>> {
-    let extensions = request.extensions();
-    extensions.get().map(|RequestId(id)| Arc::clone(id))
-}
-
-/// The response to a request, and its outcome for the metrics.
+/// The response to an executed call, and its outcome for the metrics.
 type Answer = (HttpResponse, Outcome, Lane);
 
-impl From<Refused> for Answer {
-    fn from(refused: Refused) -> Self {
-        (refused.response, refused.outcome, Lane::None)
-    }
-}
-
-/// Reads the call and makes every check that does not need the database; answers who only asks about the address.
+/// Reads the call and makes every check that does not need the database; answers who only asks about the address. `form`
+/// becomes what is remembered of the form if the call is refused.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     front: &Front,
     rules: &CallerRules,
     replies: Replies,
+    form: &mut Option<FormSeen>,
 ) -> Result<WebhookCall, Refused> {
     if front.draining.is_cancelled() && !front.hands_over {
         return Err(replies.unavailable(Outcome::ShuttingDown, "The server is shutting down"));
@@ -165,7 +146,12 @@ async fn receive(
         let key = key.ok_or_else(no_key)?;
         return Err(question.answer(key, front, rules, client, replies).await);
     }
-    let Form { fields: body, raw } = read_form(request, payload, rules, replies).await?;
+    let read = read_form(request, payload, rules, replies).await?;
+    let Form {
+        fields: mut body,
+        raw,
+    } = read;
+    *form = Some(form_seen(&mut body));
     if !is_webhook_action(query, &body) {
         return Err(replies.refuse(
             Outcome::NotACall,
@@ -196,7 +182,7 @@ async fn receive(
         let idempotency = keys.next().map_or(key, |_| Err(InvalidKey));
         let refused = |error: InvalidKey| {
             let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
-            replies.refuse(outcome, status, &error.to_string())
+            replies.refuse(outcome, status, error.to_string())
         };
         call.idempotency = Some(idempotency.map_err(refused)?);
     }
@@ -249,10 +235,10 @@ async fn execute(
     call: WebhookCall,
     replies: Replies,
     started: Instant,
-) -> Answer {
+) -> Result<Answer, Refused> {
     let place = match front.place(&call.key).await {
         Ok(place) => place,
-        Err((outcome, message)) => return turn_away(front, replies, outcome, message),
+        Err((outcome, message)) => return Err(turn_away(front, replies, outcome, message)),
     };
     let address = call.caller.address;
     let is_address_recorded = call.caller.is_address_recorded;
@@ -270,7 +256,7 @@ async fn execute(
                 "a call for user {} ended while a dump was being restored: nobody can say whether it stands",
                 executed.user_id
             );
-            replies.unknown().into()
+            Err(replies.unknown())
         }
         Ok(executed) => {
             let (user, webhook) = (executed.user_id, executed.webhook_id);
@@ -287,7 +273,7 @@ async fn execute(
                 duration_ms,
                 "{done} user {user} through webhook {webhook} in {duration_ms} ms"
             );
-            (replies.success(&executed), outcome, executed.lane())
+            Ok((replies.success(&executed), outcome, executed.lane()))
         }
         Err(error) => {
             if matches!(error, ProvisionError::UnknownWebhook) {
@@ -322,13 +308,13 @@ async fn execute(
                 let whom = whom.map_or_else(String::new, |address| format!(" to {address}"));
                 tracing::info!(status, outcome, duration_ms, "call refused{whom}: {reason}");
             }
-            refused.into()
+            Err(refused)
         }
     }
 }
 
 /// Refuses a call that has no slot.
-fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -> Answer {
+fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &'static str) -> Refused {
     let status = StatusCode::SERVICE_UNAVAILABLE.as_u16();
     let is_overload = outcome == Outcome::Overloaded;
     if !is_overload {
@@ -352,5 +338,5 @@ fn turn_away(front: &Front, replies: Replies, outcome: Outcome, message: &str) -
             );
         }
     }
-    replies.unavailable(outcome, message).into()
+    replies.unavailable(outcome, message)
 }

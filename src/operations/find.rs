@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::mails::OutboxMail;
+use super::refused::{LoggedRefusal, RefusedRow};
 use super::runs::{self, LoggedRun, RunLogError};
 use crate::db::{self, Connection, DatabaseError, Doing};
-use crate::fluentcommunity::webhook::Webhook;
 use crate::provision::Email;
 use crate::site::Site;
 
@@ -15,8 +14,6 @@ use crate::site::Site;
 const MOST: u32 = 100;
 /// Runs that one statement looks through for a request id.
 const PART: u64 = 50_000;
-/// The outcome of a row that stands for several requests.
-const NOT_KEPT: &str = "not_kept";
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,54 +92,6 @@ pub struct Found {
     pub mails: Vec<OutboxMail>,
 }
 
-/// One refused call.
-#[derive(Debug, Serialize)]
-pub struct LoggedRefusal {
-    /// Row id.
-    pub id: u64,
-    /// When it was refused.
-    pub refused_at: DateTime<Utc>,
-    /// Row id in `fcom_meta`.
-    pub webhook_id: Option<u64>,
-    /// Its title today; `None` if it was deleted or cannot be read.
-    pub webhook_title: Option<String>,
-    /// The word that the log and the metrics use.
-    pub outcome: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// The name of the request.
-    pub request_id: Option<String>,
-}
-
-#[derive(FromRow)]
-struct RefusedRow {
-    id: u64,
-    created_at: NaiveDateTime,
-    webhook_id: Option<u64>,
-    webhook: Option<Vec<u8>>,
-    outcome: String,
-    status: u16,
-    calls: u32,
-    request_id: Option<String>,
-}
-
-impl From<RefusedRow> for LoggedRefusal {
-    fn from(row: RefusedRow) -> Self {
-        let record = row.webhook.unwrap_or_default();
-        let webhook = Webhook::read(row.webhook_id.unwrap_or_default(), &record).ok();
-        Self {
-            id: row.id,
-            refused_at: row.created_at.and_utc(),
-            webhook_id: row.webhook_id,
-            webhook_title: webhook
-                .map(|webhook| String::from_utf8_lossy(&webhook.title).into_owned()),
-            outcome: row.outcome,
-            status: row.status,
-            request_id: row.request_id,
-        }
-    }
-}
-
 const DOING: &str = "look for refused calls";
 
 /// Looks for it.
@@ -155,7 +104,7 @@ pub async fn find(
     sought: &Sought,
 ) -> Result<Found, DatabaseError> {
     let statements = &site.statements;
-    let (mut user_id, mut refused) = (None, Vec::new());
+    let (mut user_id, mut refused) = (None, Vec::<RefusedRow>::new());
     let mut ids = Vec::new();
     match sought {
         Sought::Minute(from) => {
@@ -219,9 +168,8 @@ pub async fn find(
             .doing("look for mails")?;
     }
     let runs = runs::read(connection, statements, &ids).await?;
-    let (kept, many): (Vec<_>, Vec<_>) = refused
-        .into_iter()
-        .partition(|row: &RefusedRow| row.outcome != NOT_KEPT);
+    let refused = refused.into_iter().map(LoggedRefusal::from);
+    let (many, kept): (Vec<_>, Vec<_>) = refused.partition(LoggedRefusal::is_summary);
     Ok(Found {
         verdict: match (runs.is_empty(), kept.is_empty()) {
             (false, _) => Verdict::Executed,
@@ -230,7 +178,7 @@ pub async fn find(
         },
         user_id,
         runs,
-        refused: kept.into_iter().map(LoggedRefusal::from).collect(),
+        refused: kept,
         not_kept: many.iter().map(|row| u64::from(row.calls)).sum(),
         mails,
     })

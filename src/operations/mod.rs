@@ -6,6 +6,7 @@ pub mod find;
 pub mod guard;
 pub mod hooks;
 pub mod mails;
+pub mod refused;
 pub mod runs;
 pub mod trial_mail;
 pub mod webhooks;

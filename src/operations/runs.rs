@@ -213,7 +213,7 @@ pub(super) async fn user_id(
     found.map(|(_, id)| *id).ok_or(RunLogError::UnknownUser)
 }
 
-async fn webhook_id(
+pub(super) async fn webhook_id(
     connection: &mut Connection,
     statements: &Statements,
     webhook: &str,

@@ -6,9 +6,11 @@ use secrecy::SecretSlice;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::field_names::is_unseen;
 use super::{Caller, Idempotency, ProvisionError};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::old_keys;
+use crate::outcome::EmailSent;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
 
@@ -103,11 +105,6 @@ impl WebhookKey {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
-    /// The key as received.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// The hash under which a replaced key is stored.
     pub fn hash(&self) -> [u8; 32] {
         old_keys::hash(&self.0)
@@ -157,6 +154,22 @@ impl Email {
             return Err(ProvisionError::EmailTooLong);
         }
         Ok(Self { given, stored })
+    }
+
+    /// What this text is as an address; not empty.
+    pub fn sent(text: &[u8]) -> EmailSent {
+        match Self::parse(text) {
+            Ok(_) => EmailSent::Valid,
+            Err(ProvisionError::EmailTooLong) => EmailSent::TooLong,
+            Err(_) => {
+                let text = String::from_utf8_lossy(text);
+                let bare = text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c));
+                match Self::parse(bare.as_bytes()) {
+                    Ok(_) => EmailSent::Padded,
+                    Err(_) => EmailSent::Malformed,
+                }
+            }
+        }
     }
 
     /// As given; a login is derived from its local part.
@@ -260,6 +273,24 @@ mod tests {
             Email::parse(b"x@localhost"),
             Err(ProvisionError::EmailRequired)
         ));
+    }
+
+    #[test]
+    fn what_came_as_an_address_has_a_word() {
+        let long = format!("{}@example.com", "a".repeat(100));
+        for (text, sent) in [
+            ("ann@example.com", EmailSent::Valid),
+            (" ann@example.com", EmailSent::Padded),
+            ("\u{feff}ann@example.com\u{a0}", EmailSent::Padded),
+            ("ann@example.com\t\n", EmailSent::Padded),
+            ("Ann <ann@example.com>", EmailSent::Malformed),
+            ("ann@example.com, bob@example.com", EmailSent::Malformed),
+            ("ann", EmailSent::Malformed),
+            (" ", EmailSent::Malformed),
+            (&long, EmailSent::TooLong),
+        ] {
+            assert_eq!(Email::sent(text.as_bytes()), sent, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! Records refused calls with a valid key, so that an operator can tell what became of a call.
+//! Records refused calls with a valid key, so that an operator can tell what became of a call, and why.
 //!
 //! A refusal must not wait for the database, which may be what is missing, and must not cost what it is to save. So
-//! refusals are queued and written by one task, at a limited rate; what exceeds it is only counted.
+//! refusals are queued and written by one task, many at once. Strangers, whose keys open nothing, cost one look at all
+//! keys for many of theirs and leave no row. Each webhook's rows have a limited rate; what exceeds it is only counted.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,16 +16,23 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{WebhookCall, WebhookKey};
-use crate::db::{self, Connection, DatabaseError, Doing};
-use crate::outcome::Outcome;
+use super::{FieldNames, WebhookCall, WebhookKey};
+use crate::db::{Connection, DatabaseError, Doing};
+use crate::fluentcommunity::webhooks::old_keys;
+use crate::outcome::{EmailSent, Outcome};
 use crate::rate::Rate;
 use crate::site::Site;
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 
 /// Refusals that wait to be written; those of an outage of some minutes.
 const QUEUE: usize = 2_000;
-/// Written at most, so that refusing stays cheaper than executing.
+/// Taken from the queue at once.
+const TAKEN: usize = 500;
+/// Rows of one statement.
+const ROWS: usize = 100;
+/// Between two times that the database is asked for keys and given rows.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Written of one webhook at most, so that refusing stays cheaper than executing.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).expect("600 is not 0");
 /// Delay between attempts while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,13 +43,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The most rows that are kept; older ones are deleted whatever their age.
 const MOST_ROWS: u64 = 100_000;
 
-const DOING: &str = "record a refused call";
+const DOING: &str = "record refused calls";
 
 /// Who called, as far as a refusal is recorded with it.
 #[derive(Clone)]
 pub struct Asker {
-    /// The key, which may be unknown.
-    key: WebhookKey,
+    /// The hash of the key, which may be unknown.
+    key: [u8; 32],
     /// The address in the form that WordPress would store.
     address: Option<String>,
 }
@@ -48,15 +59,26 @@ impl Asker {
     pub fn of(call: &WebhookCall) -> Self {
         let address = call.email.as_ref().ok();
         Self {
-            key: call.key.clone(),
+            key: call.key.hash(),
             address: address.map(|email| email.stored().to_owned()),
         }
     }
 
     /// Of a request whose form was not read.
-    pub fn unread(key: WebhookKey) -> Self {
-        Self { key, address: None }
+    pub fn unread(key: &WebhookKey) -> Self {
+        Self {
+            key: key.hash(),
+            address: None,
+        }
     }
+}
+
+/// What is remembered of a form: no value.
+pub struct FormSeen {
+    /// What came as address.
+    pub email: EmailSent,
+    /// The names of the fields.
+    pub names: FieldNames,
 }
 
 /// A request that was refused.
@@ -69,38 +91,76 @@ pub struct RefusedCall {
     pub outcome: Outcome,
     /// The status of the answer.
     pub status: u16,
+    /// What the answer said.
+    pub message: Cow<'static, str>,
     /// The name of the request.
     pub request_id: Option<Arc<str>>,
+    /// Where it came from, if that is recorded.
+    pub client: Option<IpAddr>,
+    /// The declared type of the body, at most 100 ASCII characters.
+    pub content_type: Option<String>,
+    /// The declared length of the body, in bytes.
+    pub content_length: Option<u64>,
+    /// `None` if it was not read.
+    pub form: Option<FormSeen>,
 }
 
 /// Where refusals are handed in.
 #[derive(Clone)]
 pub struct Refusals {
     queue: mpsc::Sender<RefusedCall>,
-    not_kept: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     is_wanted: Arc<AtomicBool>,
+}
+
+/// Counts what is not recorded.
+struct Losses {
+    /// Since the last row that says so.
+    unsaid: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+impl Losses {
+    fn add(&self, calls: usize) {
+        self.unsaid.fetch_add(calls as u64, Ordering::Relaxed);
+        self.metrics.refusals_lost(calls as u64);
+    }
 }
 
 /// Writes them; see [`RefusalTask::run`].
 pub struct RefusalTask {
     site: Arc<Site>,
     queue: mpsc::Receiver<RefusedCall>,
-    not_kept: Arc<AtomicU64>,
+    losses: Arc<Losses>,
+    rate: Rate<u64>,
+    /// Taken from the queue; whose they are is not known yet.
+    arrived: Vec<RefusedCall>,
+    /// To be written, with the webhook's id.
+    known: Vec<(u64, RefusedCall)>,
+    /// Why writing failed last.
+    said: String,
 }
 
 impl Refusals {
     /// The queue and its task. `is_wanted`: whether refused calls are recorded.
-    pub fn new(site: Arc<Site>, is_wanted: bool) -> (Self, RefusalTask) {
+    pub fn new(site: Arc<Site>, is_wanted: bool, metrics: Arc<Metrics>) -> (Self, RefusalTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
-        let not_kept = Arc::<AtomicU64>::default();
+        let losses = Arc::new(Losses {
+            unsaid: AtomicU64::default(),
+            metrics,
+        });
         let task = RefusalTask {
             site,
             queue,
-            not_kept: Arc::clone(&not_kept),
+            losses: Arc::clone(&losses),
+            rate: Rate::new(PER_MINUTE, Duration::from_mins(1)),
+            arrived: Vec::new(),
+            known: Vec::new(),
+            said: String::new(),
         };
         let refusals = Self {
             queue: sender,
-            not_kept,
+            losses,
             is_wanted: Arc::new(AtomicBool::new(is_wanted)),
         };
         (refusals, task)
@@ -117,7 +177,7 @@ impl Refusals {
             return;
         }
         let Ok(place) = self.queue.try_reserve() else {
-            self.not_kept.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(1);
             return;
         };
         if let Some(refused) = refused() {
@@ -129,18 +189,18 @@ impl Refusals {
 impl RefusalTask {
     /// Writes until `stop` is cancelled, then what is queued, if the database takes it.
     pub async fn run(mut self, stop: CancellationToken) {
-        let rate = Rate::new(PER_MINUTE, Duration::from_mins(1));
         let mut summary = tokio::time::interval(SUMMARY);
-        let mut said = String::new();
         loop {
             tokio::select! {
-                refused = self.queue.recv() => {
-                    let Some(refused) = refused else { return };
-                    if rate.take((), Instant::now()).is_err() {
-                        self.not_kept.fetch_add(1, Ordering::Relaxed);
-                        continue;
+                taken = self.queue.recv_many(&mut self.arrived, TAKEN) => {
+                    if taken == 0 {
+                        break;
                     }
-                    self.write(&refused, &stop, &mut said).await;
+                    self.write(&stop).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = stop.cancelled() => break,
+                    }
                 }
                 _ = summary.tick() => self.sum_up().await,
                 () = stop.cancelled() => break,
@@ -148,67 +208,82 @@ impl RefusalTask {
         }
         self.queue.close();
         let rest = async {
-            while let Some(refused) = self.queue.recv().await {
-                if rate.take((), Instant::now()).is_err() {
-                    self.not_kept.fetch_add(1, Ordering::Relaxed);
-                } else if self.insert(&refused).await.is_err() {
+            loop {
+                self.record().await?;
+                if self.queue.recv_many(&mut self.arrived, TAKEN).await == 0 {
                     break;
                 }
             }
             self.sum_up().await;
+            Ok::<_, DatabaseError>(())
         };
         let _ = tokio::time::timeout(FAREWELL, rest).await;
     }
 
     /// Waits for a database that is away. Another error is not the caller's business, and would come again.
-    async fn write(&self, refused: &RefusedCall, stop: &CancellationToken, said: &mut String) {
-        while let Err(error) = self.insert(refused).await {
+    async fn write(&mut self, stop: &CancellationToken) {
+        while let Err(error) = self.record().await {
             if error.is_unavailable() && error.remedy().is_none() {
                 tokio::select! {
                     () = tokio::time::sleep(RETRY) => continue,
                     () = stop.cancelled() => return,
                 }
             }
-            self.not_kept.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(self.arrived.len() + self.known.len());
+            self.arrived.clear();
+            self.known.clear();
             let reason = telemetry::chain(&error);
-            if *said != reason {
+            if self.said != reason {
                 tracing::warn!("refused calls are not recorded: {reason}");
-                *said = reason;
+                self.said = reason;
             }
             return;
         }
-        said.clear();
+        self.said.clear();
     }
 
-    async fn insert(&self, refused: &RefusedCall) -> Result<(), DatabaseError> {
-        let site = &self.site;
-        let Asker { key, address } = &refused.asker;
-        let hash = address
-            .as_ref()
-            .map(|address| site.address_hashes.of(address));
-        let now = site.clock.now().naive_utc();
-        let inserted = site.pool.work(async |connection| {
-            let inserted = sqlx::query(site.statements.insert_refused.sql())
-                .bind(refused.at.naive_utc())
-                .bind(refused.outcome.word())
-                .bind(refused.status)
-                .bind(hash.as_ref().map(|hash| &hash[..]))
-                .bind(refused.request_id.as_deref())
-                .bind(key.for_lookup())
-                .bind(key.bytes())
-                .bind(key.old_key_hash())
-                .bind(now)
-                .execute(connection)
-                .await;
-            // A key that the column cannot hold is no webhook's.
-            db::found(inserted.map(drop).doing(DOING))
-        });
-        inserted.await
+    /// Writes what was taken from the queue; what it has not written when it fails is left.
+    async fn record(&mut self) -> Result<(), DatabaseError> {
+        let site = Arc::clone(&self.site);
+        if !self.arrived.is_empty() {
+            let keys = site.pool.work(async |connection| {
+                let now = site.clock.now();
+                old_keys::all_valid(connection, &site.statements, now).await
+            });
+            self.sort_out(&keys.await?);
+        }
+        while !self.known.is_empty() {
+            let rows = &self.known[..ROWS.min(self.known.len())];
+            site.pool
+                .work(async |connection| insert(connection, &site, rows).await)
+                .await?;
+            self.losses.metrics.refusals_recorded(rows.len() as u64);
+            let written = rows.len();
+            self.known.drain(..written);
+        }
+        Ok(())
+    }
+
+    /// Drops what strangers sent, and what is beyond a webhook's rate.
+    fn sort_out(&mut self, keys: &HashMap<[u8; 32], u64>) {
+        let mut lost = 0;
+        for refused in self.arrived.drain(..) {
+            let Some(&id) = keys.get(&refused.asker.key) else {
+                continue;
+            };
+            match self.rate.take(id, Instant::now()) {
+                Ok(()) => self.known.push((id, refused)),
+                Err(_) => lost += 1,
+            }
+        }
+        if lost > 0 {
+            self.losses.add(lost);
+        }
     }
 
     /// One row for those that were not kept.
     async fn sum_up(&self) {
-        let calls = self.not_kept.swap(0, Ordering::Relaxed);
+        let calls = self.losses.unsaid.swap(0, Ordering::Relaxed);
         if calls == 0 {
             return;
         }
@@ -223,9 +298,39 @@ impl RefusalTask {
                 .doing(DOING)
         });
         if inserted.await.is_err() {
-            self.not_kept.fetch_add(calls, Ordering::Relaxed);
+            self.losses.unsaid.fetch_add(calls, Ordering::Relaxed);
         }
     }
+}
+
+async fn insert(
+    connection: &mut Connection,
+    site: &Site,
+    rows: &[(u64, RefusedCall)],
+) -> Result<(), DatabaseError> {
+    let mut query = sqlx::query(site.statements.insert_refused.repeated(rows.len()));
+    for (webhook_id, refused) in rows {
+        let address = refused.asker.address.as_deref();
+        let hash = address.map(|address| site.address_hashes.of(address));
+        let form = refused.form.as_ref();
+        let names = form.map(|form| serde_json::json!(form.names.kept()).to_string());
+        query = query
+            .bind(refused.at.naive_utc())
+            .bind(webhook_id)
+            .bind(refused.outcome.word())
+            .bind(refused.status)
+            .bind(hash.map(|hash| hash.to_vec()))
+            .bind(refused.request_id.as_deref())
+            .bind(refused.client.map(|client| client.to_string()))
+            .bind(&*refused.message)
+            .bind(refused.content_type.as_deref())
+            .bind(refused.content_length)
+            .bind(form.map(|form| form.email.word()))
+            .bind(names)
+            .bind(form.map(|form| form.names.more()));
+    }
+    query.execute(connection).await.doing(DOING)?;
+    Ok(())
 }
 
 /// Deletes some of those recorded before `before`, or beyond the number that is kept at most; returns how many.

@@ -1,6 +1,6 @@
 //! Keeps replaced keys while they are still valid. Has no counterpart in PHP: the plugin does not know these keys.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -17,9 +17,10 @@ pub fn hash(key: &[u8]) -> [u8; 32] {
 struct KeyRow {
     is_hash: bool,
     secret: Vec<u8>,
+    webhook_id: u64,
 }
 
-/// The hashes of all keys that open a webhook: replaced ones that are still valid, and current ones.
+/// The hashes of all keys that open a webhook, with its id: replaced ones that are still valid, and current ones.
 ///
 /// # Errors
 /// The statement failed.
@@ -27,15 +28,16 @@ pub async fn all_valid(
     connection: &mut Connection,
     statements: &Statements,
     now: DateTime<Utc>,
-) -> Result<HashSet<[u8; 32]>, DatabaseError> {
+) -> Result<HashMap<[u8; 32], u64>, DatabaseError> {
     let rows = sqlx::query_as(statements.webhook_keys.sql()).bind(now.naive_utc());
     let rows: Vec<KeyRow> = rows.fetch_all(connection).await.doing("read all keys")?;
     let of_row = |row: KeyRow| {
-        if row.is_hash {
+        let hash = if row.is_hash {
             row.secret.try_into().ok()
         } else {
             Some(hash(&row.secret))
-        }
+        };
+        Some((hash?, row.webhook_id))
     };
     Ok(rows.into_iter().filter_map(of_row).collect())
 }

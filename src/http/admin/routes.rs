@@ -4,7 +4,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 
-use super::{access, health, metrics, openapi, runs, webhooks};
+use super::{access, health, metrics, openapi, refused, runs, webhooks};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -37,6 +37,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         open("/metrics", web::get().to(metrics::metrics)),
         guarded("GET", runs::PATH.to_owned(), web::get().to(runs::list)),
         guarded("GET", of_runs("/{id}"), web::get().to(runs::show)),
+        guarded(
+            "GET",
+            refused::PATH.to_owned(),
+            web::get().to(refused::list),
+        ),
+        guarded(
+            "GET",
+            format!("{}/{{id}}", refused::PATH),
+            web::get().to(refused::show),
+        ),
         guarded("GET", of_webhooks(""), web::get().to(webhooks::list)),
         guarded("POST", of_webhooks(""), web::post().to(webhooks::save)),
         guarded(
@@ -111,12 +121,14 @@ mod tests {
     #[test]
     fn described_limits_are_those_that_hold() {
         let document = serde_json::to_value(openapi::describe()).unwrap();
-        let parameters = document["paths"]["/runs"]["get"]["parameters"].as_array();
-        let limit = parameters
-            .unwrap()
-            .iter()
-            .find(|one| one["name"] == "limit");
-        assert_eq!(limit.unwrap()["schema"]["maximum"], LONGEST_PAGE);
+        for path in ["/runs", "/refused"] {
+            let parameters = document["paths"][path]["get"]["parameters"].as_array();
+            let limit = parameters
+                .unwrap()
+                .iter()
+                .find(|one| one["name"] == "limit");
+            assert_eq!(limit.unwrap()["schema"]["maximum"], LONGEST_PAGE);
+        }
         let rotate = &document["components"]["schemas"]["Rotate"]["properties"]["grace_hours"];
         assert_eq!(rotate["maximum"], LONGEST_OLD_KEY_HOURS);
     }

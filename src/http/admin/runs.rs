@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::draft::LARGEST;
 use super::reply::{self, Problem};
 use crate::http::Front;
 use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunLogError, RunPage, RunQuery};
 
-const USUAL_PAGE: u32 = 50;
+pub(super) const USUAL_PAGE: u32 = 50;
 
 /// Path of the run log.
 pub(super) const PATH: &str = "/runs";
@@ -45,14 +45,8 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
             return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &error.to_string());
         }
     };
-    if parameters
-        .limit
-        .is_some_and(|limit| !(1..=LONGEST_PAGE).contains(&limit))
-        || parameters.before.is_some_and(|before| before > LARGEST)
-    {
-        let message =
-            format!("limit must be a whole number from 1 to {LONGEST_PAGE}, and before an id");
-        return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &message);
+    if let Some(response) = bad_page(parameters.limit, parameters.before) {
+        return response;
     }
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let query = RunQuery {
@@ -75,9 +69,23 @@ pub(super) async fn list(request: HttpRequest, front: web::Data<Front>) -> HttpR
             .await
             .unwrap_or_else(|error| Err(error.into()))
     });
-    let Some(page) = page.await else {
-        return reply::aborted();
-    };
+    match page.await {
+        Some(page) => answer(page),
+        None => reply::aborted(),
+    }
+}
+
+/// The response to a page that there cannot be.
+pub(super) fn bad_page(limit: Option<u32>, before: Option<u64>) -> Option<HttpResponse> {
+    let is_bad = limit.is_some_and(|limit| !(1..=LONGEST_PAGE).contains(&limit))
+        || before.is_some_and(|before| before > LARGEST);
+    let message =
+        || format!("limit must be a whole number from 1 to {LONGEST_PAGE}, and before an id");
+    is_bad.then(|| reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &message()))
+}
+
+/// The response with a page, or why there is none.
+pub(super) fn answer(page: Result<impl Serialize, RunLogError>) -> HttpResponse {
     match page {
         Ok(page) => reply::ok(&page),
         Err(RunLogError::Database(error)) => reply::database(&error),

@@ -30,6 +30,10 @@ const CALL_SECONDS: [f64; 14] = [
 const MAIL_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
 const BATCH_RUNS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
 
+/// The record of a refused call.
+const RECORDED: &str = "recorded";
+const LOST: &str = "lost";
+
 /// How a request to the public listener ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
@@ -91,6 +95,7 @@ pub struct Metrics {
     pending_age: Seconds,
     backlog_read: Seconds,
     reloads: Family<StateLabel, Counter>,
+    refusals: Family<StateLabel, Counter>,
     relay: RelayMetrics,
 }
 
@@ -139,6 +144,7 @@ impl Metrics {
             pending_age: Gauge::default(),
             backlog_read: Gauge::default(),
             reloads: Family::default(),
+            refusals: Family::default(),
             relay: RelayMetrics::default(),
         };
         metrics.begin_at_zero(database_errors, retries);
@@ -169,6 +175,9 @@ impl Metrics {
         }
         for state in ["pending", "dead"] {
             let _ = self.mails.get_or_create(&StateLabel { state });
+        }
+        for state in [RECORDED, LOST] {
+            let _ = self.refusals.get_or_create(&StateLabel { state });
         }
         for state in ["applied", "refused"] {
             let _ = self.reloads.get_or_create(&StateLabel { state });
@@ -208,6 +217,22 @@ impl Metrics {
     pub fn reloaded(&self, applied: bool) {
         let state = if applied { "applied" } else { "refused" };
         self.reloads.get_or_create(&StateLabel { state }).inc();
+    }
+
+    /// Counts refused calls that were recorded.
+    pub fn refusals_recorded(&self, calls: u64) {
+        let state = RECORDED;
+        self.refusals
+            .get_or_create(&StateLabel { state })
+            .inc_by(calls);
+    }
+
+    /// Counts refused requests that were not recorded.
+    pub fn refusals_lost(&self, requests: u64) {
+        let state = LOST;
+        self.refusals
+            .get_or_create(&StateLabel { state })
+            .inc_by(requests);
     }
 
     /// Sets whether the database answers and takes writes.

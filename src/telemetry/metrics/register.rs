@@ -52,6 +52,11 @@ impl Metrics {
             self.calls_in_flight_limit.clone(),
         );
         registry.register(
+            "refusals",
+            "Refused calls by whether they were recorded; those lost may include requests with unknown keys",
+            self.refusals.clone(),
+        );
+        registry.register(
             "call_retries",
             "Calls that were tried again as a whole",
             self.retries.clone(),

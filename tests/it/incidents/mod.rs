@@ -5,4 +5,5 @@ mod find;
 mod leftovers;
 mod moved;
 mod own_tables;
+mod refused;
 mod restore;

@@ -1,0 +1,7 @@
+SELECT r.id, r.created_at, r.webhook_id, CAST(m.value AS BINARY) AS webhook, r.outcome, r.status, r.calls, r.request_id,
+    r.client_address, r.message, r.content_type, r.content_length, r.email, r.fields, r.more_fields
+FROM {prefix}fcom_sidecar_refused r FORCE INDEX (webhook_id)
+LEFT JOIN {prefix}fcom_meta m ON m.id = r.webhook_id AND m.object_type = 'webhook'
+WHERE r.webhook_id = ? AND r.id < ?
+ORDER BY r.id DESC
+LIMIT ?

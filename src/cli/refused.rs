@@ -1,0 +1,224 @@
+//! `fcom-sidecar refused`: lists refused calls, with what they were refused for.
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::database::with_database;
+use super::terminal::answer;
+use crate::config::Config;
+use crate::operations::refused::{self, LoggedRefusal, RefusedPage, RefusedQuery};
+use crate::operations::runs::LONGEST_PAGE;
+
+/// What to show of the record of refused calls.
+#[derive(Debug, Subcommand)]
+pub(super) enum Refused {
+    /// Lists refused calls with a valid key, the newest first
+    List {
+        /// Only of this webhook: id or title
+        #[arg(long)]
+        webhook: Option<String>,
+        /// Only older than the one with this number
+        #[arg(long)]
+        before: Option<u64>,
+        /// At most this many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_PAGE)))]
+        limit: u32,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one refused call: why, and the names of the fields that came
+    Show {
+        /// Its number
+        id: u64,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(command: &Refused, config: &Config) -> anyhow::Result<()> {
+    with_database(config, async |database| {
+        let (connection, statements) = (&mut database.connection, &database.site.statements);
+        match command {
+            Refused::List {
+                webhook,
+                before,
+                limit,
+                json,
+            } => {
+                let query = RefusedQuery {
+                    webhook: webhook.clone(),
+                    before: *before,
+                    limit: *limit,
+                };
+                let page = refused::list(connection, statements, &query).await?;
+                answer(*json, &page, table)
+            }
+            Refused::Show { id, json } => {
+                let refusal = refused::show(connection, statements, *id).await?;
+                let refusal = refusal.with_context(|| {
+                    format!(
+                        "there is no refused call {id}: they are kept for refused.retention_days"
+                    )
+                })?;
+                answer(*json, &refusal, card)
+            }
+        }
+    })
+}
+
+pub(super) fn webhook(refusal: &LoggedRefusal) -> Option<String> {
+    let title = refusal.webhook_title.as_deref().unwrap_or("(deleted)");
+    refusal.webhook_id.map(|id| format!("{id} {title}"))
+}
+
+fn table(page: &RefusedPage) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:>10}  {:<19}  {:>6} {:<20} {:<24} {}",
+        "call", "refused (UTC)", "status", "outcome", "webhook", "fields"
+    )];
+    lines.extend(page.refused.iter().map(|refusal| {
+        let fields = if refusal.is_summary() {
+            format!(
+                "{} requests, too many to be recorded one by one",
+                refusal.calls
+            )
+        } else {
+            short(refusal)
+        };
+        format!(
+            "{:>10}  {:<19}  {:>6} {:<20} {:<24} {fields}",
+            refusal.id,
+            refusal.refused_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            refusal.status,
+            refusal.outcome,
+            webhook(refusal).unwrap_or_default(),
+        )
+    }));
+    if let Some(before) = page.next_before {
+        lines.push(format!("Older ones: --before {before}"));
+    }
+    lines
+}
+
+fn short(refusal: &LoggedRefusal) -> String {
+    let names = fields(refusal).unwrap_or_else(|| "(not read)".to_owned());
+    match refusal.email.as_deref() {
+        None | Some("valid") => names,
+        Some(email) => format!("{names}; e-mail {}", email.replace('_', " ")),
+    }
+}
+
+/// The names, in quotation marks where a blank would make several of one.
+fn fields(refusal: &LoggedRefusal) -> Option<String> {
+    let quoted = |name: &String| {
+        if name.contains(char::is_whitespace) {
+            format!("\"{name}\"")
+        } else {
+            name.clone()
+        }
+    };
+    let mut parts: Vec<String> = refusal.fields.as_ref()?.iter().map(quoted).collect();
+    match refusal.more_fields {
+        Some(more @ 1..) => parts.push(format!("and {more} more that are not shown")),
+        _ if parts.is_empty() => parts.push("none".to_owned()),
+        _ => {}
+    }
+    Some(parts.join(", "))
+}
+
+fn card(refusal: &LoggedRefusal) -> Vec<String> {
+    let recorded =
+        |text: &Option<String>| text.clone().unwrap_or_else(|| "not recorded".to_owned());
+    let length = refusal.content_length;
+    let length = length.map_or_else(String::new, |length| format!(", {length} bytes"));
+    let body = refusal
+        .content_type
+        .as_deref()
+        .unwrap_or("no type declared");
+    let mut lines = vec![
+        format!("call:      {}", refusal.id),
+        format!(
+            "refused:   {}",
+            refusal.refused_at.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+        format!(
+            "webhook:   {}",
+            webhook(refusal).unwrap_or_else(|| "not known".to_owned())
+        ),
+        format!("outcome:   {} {}", refusal.status, refusal.outcome),
+        format!("why:       {}", why(refusal)),
+        format!("told:      {}", recorded(&refusal.message)),
+        format!(
+            "fields:    {}",
+            fields(refusal).unwrap_or_else(|| "not read".to_owned())
+        ),
+        format!("body:      {body}{length}"),
+        format!("from:      {}", recorded(&refusal.client_address)),
+        format!("request:   {}", recorded(&refusal.request_id)),
+    ];
+    if refusal.calls > 1 {
+        lines.push(format!("requests:  {}", refusal.calls));
+    }
+    lines
+}
+
+/// The reason, for people.
+pub(super) fn why(refusal: &LoggedRefusal) -> String {
+    if refusal.outcome != "invalid_email" {
+        return reason(&refusal.outcome).to_owned();
+    }
+    let email = refusal.email.as_deref().and_then(email);
+    let why = email.unwrap_or_else(|| reason(&refusal.outcome)).to_owned();
+    let is_missing = refusal.email.as_deref() == Some("missing");
+    let mut names = refusal.fields.iter().flatten().filter(|_| is_missing);
+    match names.find(|name| name.to_lowercase().contains("mail")) {
+        Some(name) => format!("{why}; a field {name} came, but only email is read"),
+        None => why,
+    }
+}
+
+/// What came as address, for people; the words are those of the record.
+fn email(sent: &str) -> Option<&'static str> {
+    Some(match sent {
+        "missing" => "there was no field email",
+        "list" => "email was sent as a list, email[…]",
+        "empty" => "the field email was empty",
+        "padded" => "there were blanks or invisible characters around the e-mail address",
+        "malformed" => "the field email held no address that WordPress accepts",
+        "too_long" => "the e-mail address was longer than 100 characters",
+        _ => return None,
+    })
+}
+
+/// The words are those of the log and the metrics.
+fn reason(outcome: &str) -> &'static str {
+    match outcome {
+        "address_not_allowed" => "the webhook's protection does not allow the caller's address",
+        "busy" | "lock_conflict" | "raced" => "other work on the same rows took too long",
+        "commit_unknown" => {
+            "the database did not say whether it committed; the call may have been executed"
+        }
+        "database_unavailable" => "the database was away, full or not usable",
+        "idempotency_conflict" => {
+            "its Idempotency-Key or webhook-id was used for a call with other fields"
+        }
+        "invalid_email" => "the e-mail address is missing, invalid or too long",
+        "invalid_request" => "the body is malformed, or not form data",
+        "no_free_name" => "every name that was tried is taken",
+        "no_such_site" | "site_closed" => "WordPress does not serve this site of the network",
+        "not_kept" => "these were too many to be recorded one by one",
+        "not_ready" => "the sidecar was not ready; its log says what it waited for",
+        "not_signed" => "the webhook requires a signature, and it was missing or wrong",
+        "overloaded" => "there were more calls than there is room for",
+        "rate_limited" => "the client or the webhook exceeded its limit",
+        "shutting_down" => "the sidecar was shutting down",
+        "too_large" => "the body was too large",
+        "unknown_version" => "the WordPress version was unknown",
+        "unreadable_webhook" => "the webhook's record is corrupt",
+        "unstorable" => "a name is too long, or has characters that the site cannot store",
+        "wrong_method" => "it was no POST request",
+        _ => "the log says more",
+    }
+}
