@@ -9,6 +9,7 @@ GRANT CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE ON `wordpress`.* TO 'fcom_sid
 -- Part 2, after it, because a privilege can be granted only on an existing table. This account goes into database.url.
 CREATE USER IF NOT EXISTS 'fcom_sidecar'@'localhost' IDENTIFIED BY 'another password';
 GRANT SELECT (ID, user_login, user_nicename, user_email, user_url, user_registered, display_name), INSERT (user_login, user_pass, user_nicename, user_email, user_url, user_registered, user_activation_key, display_name), UPDATE (user_activation_key) ON `wordpress`.`wp_users` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT (user_pass, user_activation_key) ON `wordpress`.`wp_users` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT (umeta_id, user_id, meta_key, meta_value), INSERT (user_id, meta_key, meta_value), UPDATE (meta_value) ON `wordpress`.`wp_usermeta` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT (option_id, option_name, option_value), INSERT (option_name, option_value, autoload), UPDATE (option_name, option_value, autoload) ON `wordpress`.`wp_options` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT (id, object_type, object_id, meta_key, value, created_at, updated_at), INSERT (object_type, meta_key, value, updated_at, created_at), UPDATE (meta_key, value, updated_at), DELETE ON `wordpress`.`wp_fcom_meta` TO 'fcom_sidecar'@'localhost';
@@ -26,5 +27,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_old_keys` T
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_signed` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_refused` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_guard` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_instances` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_mail` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_events` TO 'fcom_sidecar'@'localhost';

@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_mail (
     next_attempt_at datetime NOT NULL,
     tried_since datetime NOT NULL,
     last_error text NULL,
+    key_hash binary(32) NULL,
+    password_hash binary(32) NULL,
     created_at datetime NOT NULL,
     finished_at datetime NULL,
     PRIMARY KEY (id),

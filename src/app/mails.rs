@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Transport};
-use crate::mail::{Pace, Sender, Smtp, Templates, Worker};
+use crate::mail::{Delivery, Pace, Sender, Smtp, Templates, Worker};
 use crate::provision::Bells;
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -21,6 +21,7 @@ pub(super) struct Senders {
 /// Runs the latest senders. Replaced senders finish the mail they are working on.
 pub(super) async fn send_mails(
     mut latest: mpsc::UnboundedReceiver<Option<Senders>>,
+    delivery: watch::Sender<Delivery>,
     draining: CancellationToken,
 ) {
     let mut running = JoinSet::new();
@@ -31,8 +32,11 @@ pub(super) async fn send_mails(
                 let Some(senders) = senders else { break };
                 stop.cancel();
                 stop = draining.child_token();
-                if let Some(Senders { worker, connections }) = senders {
-                    running.spawn(worker.run(connections, stop.clone()));
+                match senders {
+                    Some(Senders { worker, connections }) => {
+                        running.spawn(worker.run(connections, stop.clone()));
+                    }
+                    None => _ = delivery.send_replace(Delivery::Off),
                 }
             }
             Some(ended) = running.join_next() => ended.expect("senders do not panic"),
@@ -49,6 +53,7 @@ pub(super) struct MailRoom {
     pub(super) site: Arc<Site>,
     pub(super) bells: Bells,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) delivery: watch::Sender<Delivery>,
 }
 
 impl MailRoom {
@@ -86,6 +91,7 @@ impl MailRoom {
             metrics: Arc::clone(&self.metrics),
             relay_bell: self.bells.relay.clone(),
             bell: Arc::clone(&self.bells.mail),
+            delivery: self.delivery.clone(),
         };
         Ok(Some(Senders {
             worker,

@@ -1,6 +1,7 @@
 //! The composition root: builds the running daemon from the configuration.
 
 mod guard;
+mod instance;
 mod load;
 mod mails;
 mod measures;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::guard::Guard;
+use self::instance::confirm_instance;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
@@ -30,6 +32,7 @@ use crate::config::{Config, ConfigError, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
+use crate::operations::agreement::Settings;
 use crate::operations::trial_mail;
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
@@ -105,10 +108,12 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         rules,
         metrics: Arc::clone(&metrics),
     });
+    let delivery = watch::Sender::default();
     let mail_room = MailRoom {
         site: Arc::clone(&site),
         bells: calls.bells.clone(),
         metrics: Arc::clone(&metrics),
+        delivery: delivery.clone(),
     };
     let (senders_sender, senders) = mpsc::unbounded_channel();
     let senders_of_mails = mail_room
@@ -118,11 +123,15 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let _ = senders_sender.send(senders_of_mails);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
     let (refused_sender, refused) = watch::channel(config.refused);
+    let (settings_sender, settings) = watch::channel(Settings::of(config));
+    let (mails_sender, mails) = watch::channel(config.mail.retention_days);
     let (guard, door) = Guard::new(config, &site);
     let reloadable = Arc::new(Reloadable {
         rules: rules_sender,
         runs: runs_sender,
         refused: refused_sender,
+        mails: mails_sender,
+        settings: settings_sender,
         refusals,
         senders: senders_sender,
         protections: door.protections,
@@ -147,7 +156,13 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     }
     background.spawn(Arc::clone(&calls).look_ahead(stop_tally.clone()));
     background.spawn(guard.run(draining.clone()));
-    background.spawn(send_mails(senders, draining.clone()));
+    background.spawn(confirm_instance(
+        Arc::clone(&site),
+        settings,
+        delivery.subscribe(),
+        draining.clone(),
+    ));
+    background.spawn(send_mails(senders, delivery, draining.clone()));
     background.spawn(watch_backlog(
         Arc::clone(&site),
         metrics,
@@ -159,7 +174,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     }
     background.spawn(keep_house(
         Arc::clone(&site),
-        Retention { runs, refused },
+        Retention {
+            runs,
+            refused,
+            mails,
+        },
         config.relay.clone(),
         draining.clone(),
     ));

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::mails::{MailRoom, Senders};
 use crate::config::{Config, ConfigError, Protection, Refused, Runs};
 use crate::http::CallerRules;
+use crate::operations::agreement::Settings;
 use crate::operations::guard::{self, Seen};
 use crate::provision::Refusals;
 use crate::telemetry::Metrics;
@@ -16,8 +17,12 @@ pub struct Reloadable {
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) runs: watch::Sender<Runs>,
     pub(super) refused: watch::Sender<Refused>,
+    /// Days for which mails are kept.
+    pub(super) mails: watch::Sender<u32>,
     pub(super) refusals: Refusals,
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
+    /// What other instances should have, too.
+    pub(super) settings: watch::Sender<Settings>,
     pub(super) protections: watch::Sender<Arc<[Protection]>>,
     /// What the must-use plugin said last; changes without a reload.
     pub(super) guard_seen: watch::Receiver<Option<Seen>>,
@@ -31,6 +36,8 @@ pub struct Replacement {
     rules: Arc<CallerRules>,
     runs: Runs,
     refused: Refused,
+    mails: u32,
+    settings: Settings,
     protections: Arc<[Protection]>,
     senders: Option<Senders>,
 }
@@ -53,6 +60,8 @@ impl Reloadable {
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             runs: config.runs.clone(),
             refused: config.refused,
+            mails: config.mail.retention_days,
+            settings: Settings::of(config),
             protections: config.protections.clone().into(),
         })
     }
@@ -63,6 +72,8 @@ impl Reloadable {
         self.runs.send_replace(replacement.runs);
         self.refusals.set_wanted(replacement.refused.are_kept());
         self.refused.send_replace(replacement.refused);
+        self.mails.send_replace(replacement.mails);
+        self.settings.send_replace(replacement.settings);
         self.protections.send_replace(replacement.protections);
         // Fails only when the process ends: the receivers live that long.
         let _ = self.senders.send(replacement.senders);

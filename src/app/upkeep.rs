@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::fluentcommunity::webhooks::old_keys;
-use crate::operations::backlog;
+use crate::operations::{backlog, mails};
 use crate::provision::{self, Chore};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -62,9 +62,11 @@ pub(super) async fn watch_backlog(
 pub(super) struct Retention {
     pub(super) runs: watch::Receiver<config::Runs>,
     pub(super) refused: watch::Receiver<config::Refused>,
+    /// Days.
+    pub(super) mails: watch::Receiver<u32>,
 }
 
-/// Deletes runs, refused calls and events past their retention, and expired keys. Gives up events that waited for too long.
+/// Deletes runs, mails, refused calls and events past their retention, and expired keys. Gives up events that waited for too long.
 pub(super) async fn keep_house(
     site: Arc<Site>,
     retention: Retention,
@@ -93,6 +95,8 @@ pub(super) async fn keep_house(
             tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
         }
         forget_events(&site, now - TimeDelta::days(relay.retention_days.into())).await;
+        let days = TimeDelta::days((*retention.mails.borrow()).into());
+        forget_mails(&site, now - days).await;
         forget_old_keys(&site, now).await;
         let days = TimeDelta::days(refused.retention_days.into());
         forget_refused(&site, now - days).await;
@@ -158,6 +162,25 @@ async fn forget_events(site: &Site, before: DateTime<Utc>) {
         match forget().await {
             Ok(0) => return,
             Ok(events) => tracing::debug!("forgot {events} events"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
+    }
+}
+
+/// Works in batches until nothing is left.
+async fn forget_mails(site: &Site, before: DateTime<Utc>) {
+    let forget = async || {
+        site.pool
+            .work(async |connection| mails::prune(connection, &site.statements, before).await)
+            .await
+    };
+    loop {
+        match forget().await {
+            Ok(0) => return,
+            Ok(mails) => tracing::debug!("forgot {mails} mails"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

@@ -2,7 +2,7 @@
 
 use super::report::Finding;
 use crate::config::{Config, Transport};
-use crate::mail::{Hello, Privacy, Smtp};
+use crate::mail::{FailureKind, Hello, Privacy, Smtp};
 use crate::operations::trial_mail;
 use crate::telemetry;
 
@@ -44,13 +44,20 @@ pub(super) async fn check(config: &Config, hello: &Hello) -> Finding {
             "answers in the clear: whoever can listen on the way learns the login, and the links that set passwords",
             "use smtp+starttls:// or smtps:// in smtp.url, without smtp.tls = \"none\", or a mail server on this machine",
         ),
-        (Err(failure), _) => Finding::warning(
-            MAIL_SERVER,
-            format!("{}; until then mails wait in the outbox", failure.words),
-            format!(
-                "{}; then: fcom-sidecar mail test --to …",
-                trial_mail::remedy(&failure)
-            ),
-        ),
+        (Err(failure), _) => {
+            let lasts = match failure.kind {
+                FailureKind::Refused(_) => ", and that does not change by itself",
+                _ => "",
+            };
+            let words = &failure.words;
+            Finding::warning(
+                MAIL_SERVER,
+                format!("{words}{lasts}; until then mails wait in the outbox"),
+                format!(
+                    "{}; then: fcom-sidecar mail test --to …",
+                    trial_mail::remedy(&failure)
+                ),
+            )
+        }
     }
 }

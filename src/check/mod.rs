@@ -44,7 +44,7 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 37] = [
+const ASKING_THE_DATABASE: [&str; 38] = [
     server::ENCRYPTION,
     server::SESSION,
     server::CONNECTIONS,
@@ -61,6 +61,7 @@ const ASKING_THE_DATABASE: [&str; 37] = [
     own_tables::OWN_TABLES,
     own_tables::OWN_ROWS,
     own_tables::MAILS,
+    own_tables::INSTANCES,
     privileges::PRIVILEGES,
     privileges::OPTIONAL_PRIVILEGES,
     privileges::MIGRATE,

@@ -8,6 +8,7 @@ use super::mend;
 use super::terminal::answer;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::operations::instances::{self, Running};
 use crate::operations::mails::{self, OutboxMail};
 
 /// What to do with the outbox.
@@ -55,12 +56,18 @@ pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<()> {
             Outbox::List { state, limit, json } => {
                 let state = state.and_then(|state| state.to_possible_value());
                 let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
-                let mails = mails::list(connection, statements, state, limit).await?;
-                answer(json, &mails[..], table)
+                let mut mails = mails::list(connection, statements, state, limit).await?;
+                let running = instances::running(connection, statements).await?;
+                for mail in &mut mails {
+                    mail.waits_for(&running);
+                }
+                answer(json, &mails[..], |mails| table(mails, &running))
             }
             Outbox::Show { id, json } => {
                 let mail = mails::show(connection, statements, id).await?;
-                answer(json, &mail.with_context(|| no_mail(id))?, card)
+                let mut mail = mail.with_context(|| no_mail(id))?;
+                mail.waits_for(&instances::running(connection, statements).await?);
+                answer(json, &mail, card)
             }
             Outbox::Retry(retry) => {
                 let which = retry.which();
@@ -83,7 +90,7 @@ fn login(mail: &OutboxMail) -> &str {
     mail.user_login.as_deref().unwrap_or("(deleted)")
 }
 
-fn table(mails: &[OutboxMail]) -> Vec<String> {
+fn table(mails: &[OutboxMail], running: &[Running]) -> Vec<String> {
     let mut lines = vec![format!(
         "{:>8}  {:<8} {:>8}  {:<20} {:<20} {}",
         "mail", "state", "attempts", "promised (UTC)", "next or finished", "user"
@@ -100,6 +107,8 @@ fn table(mails: &[OutboxMail]) -> Vec<String> {
             login(mail),
         )
     }));
+    let stuck = running.iter().filter_map(Running::stuck);
+    lines.extend(stuck.map(|stuck| stuck.to_string()));
     lines
 }
 

@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "mail.first_retry_seconds",
     "mail.longest_retry_seconds",
     "mail.give_up_hours",
+    "mail.retention_days",
     "mail.lease_seconds",
 ];
 
@@ -54,6 +55,8 @@ pub struct Mail {
     pub longest_retry: Duration,
     /// The age at which an undelivered mail is given up.
     pub give_up: Duration,
+    /// How long the record of a mail is kept once it was sent, skipped or given up.
+    pub retention_days: u32,
     /// How long a sender holds its lease on a mail; at least 2 seconds.
     pub lease: Duration,
 }
@@ -89,6 +92,7 @@ impl Mail {
         let first_retry = settings.number("mail.first_retry_seconds", 1..=86_400);
         let longest_retry = settings.number("mail.longest_retry_seconds", 1..=86_400);
         let give_up = settings.number("mail.give_up_hours", 1..=24 * 30);
+        let retention_days = settings.number("mail.retention_days", 1..=36_500);
         let lease = settings.number("mail.lease_seconds", 2..=3600);
         Ok(Self {
             transport: transport?,
@@ -104,6 +108,7 @@ impl Mail {
             first_retry: Duration::from_secs(first_retry?),
             longest_retry: Duration::from_secs(longest_retry?),
             give_up: Duration::from_hours(give_up?),
+            retention_days: retention_days?,
             lease: Duration::from_secs(lease?),
         })
     }

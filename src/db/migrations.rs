@@ -315,7 +315,11 @@ const RESTORE: &str = "UPDATE {prefix}fcom_sidecar_schema SET checksum = ? \
 const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
 
 /// Lines that the file of a version got later.
-const ADDED: [(i64, &str); 4] = [
+const ADDED: [(i64, &str); 5] = [
+    (
+        3,
+        "    key_hash binary(32) NULL,\n    password_hash binary(32) NULL,\n",
+    ),
     (4, "    KEY heads (state, user_id, id),\n"),
     (
         6,
@@ -385,6 +389,10 @@ mod tests {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let migrator = migrator(&tables, "utf8mb4_unicode_520_ci");
         for (version, checksum) in [
+            (
+                3,
+                "1db137d1816829bf42ebed429b14da60b1db51fdaea0cf2c9dfc9bd5b461ccf0",
+            ),
             (
                 4,
                 "f8108b2cf8c902091d30d756038cda73c32dd7e7bf6e9853bd4ef42a21baff70",

@@ -41,6 +41,13 @@ pub const SITE_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "users",
+        purpose: Purpose::ResetLinks,
+        id: "ID",
+        reads: &["user_pass", "user_activation_key"],
+        ..UNUSED
+    },
+    SiteTable {
         name: "usermeta",
         id: "umeta_id",
         reads: &["umeta_id", "user_id", "meta_key", "meta_value"],
@@ -255,6 +262,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         name: "fcom_sidecar_guard",
         reads: &["subject", "seen_at"],
         inserts: &["subject", "seen_at"],
+        updates: &["seen_at"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
+        name: "fcom_sidecar_instances",
+        reads: &["id"],
+        inserts: &["id"],
         updates: &["seen_at"],
         deletes: true,
         ..UNUSED

@@ -1,6 +1,6 @@
 //! The event rows: one event per hook.
 
-use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::db::{Batch, Literal, Statements};
 use crate::wordpress::php::loose;
 
 /// Who added or removed the member, as FluentCommunity's hooks name it. Webhooks always pass this value.
@@ -136,21 +136,13 @@ impl Event<'_> {
     }
 }
 
-/// Makes WordPress drop its cached copies of a user whose row was changed outside of any call.
-///
-/// # Errors
-/// The statement failed.
-pub async fn note_changed_user(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-) -> Result<(), DatabaseError> {
-    sqlx::query(statements.insert_cache_event.sql())
-        .bind(user_id)
-        .execute(connection)
-        .await
-        .doing("note that a user has changed")?;
-    Ok(())
+/// Adds the statement that makes WordPress drop its cached copies of a user whose row was changed outside of any call.
+pub fn note_changed_user_in(batch: &mut Batch, statements: &Statements, user_id: u64) {
+    batch.add(
+        &statements.insert_cache_event,
+        "note that a user has changed",
+        &[user_id.into()],
+    );
 }
 
 #[cfg(test)]

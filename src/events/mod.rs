@@ -8,6 +8,6 @@ pub mod queue;
 mod signature;
 mod wordpress;
 
-pub use event::{Event, note_changed_user};
+pub use event::{Event, note_changed_user_in};
 pub use poke::Poker;
 pub use wordpress::{Installed, Listener, WordPress, WordPressError};

@@ -1,7 +1,10 @@
 //! Sends welcome mails. A call records the promise of a mail in its own transaction; a worker sends it, with retries.
 //! Mirrors `wp_new_user_notification` for the user, WordPress 5.9 to 7.1.
 
+mod attempt;
 mod compose;
+mod failure;
+mod gate;
 mod hello;
 mod login_page;
 mod message;
@@ -13,16 +16,19 @@ mod smtp;
 mod templates;
 mod text;
 mod tls;
+mod turns;
 mod worker;
 
 pub use compose::compose;
+pub use failure::{Failure, FailureKind, Refusal};
+pub use gate::{Delivery, Trouble};
 pub use hello::Hello;
 pub use message::Header;
 pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};
 #[cfg(any(test, fuzzing))]
 pub(crate) use smtp::converse_with;
-pub use smtp::{Failure, Line, Privacy, Smtp, SmtpError};
+pub use smtp::{Line, Privacy, Smtp, SmtpError};
 pub use templates::{Templates, TemplatesError};
 pub use text::{Pages, Text, Welcome};
 pub use worker::{Pace, Worker};

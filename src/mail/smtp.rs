@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
+use super::failure::{Failure, FailureKind, Refusal};
 use super::hello::Hello;
 use super::message::{Header, message};
 use super::peer::{Measured, Wire};
@@ -102,8 +103,48 @@ enum ConnectError {
     Tls(#[source] io::Error),
     #[error("the mail server offers no STARTTLS")]
     NoStartTls,
+    #[error("the mail server refuses the login")]
+    Login(#[source] Error),
     #[error(transparent)]
     Dialogue(#[from] Error),
+    #[error("timed out: no answer within {} s", .0.as_secs_f32())]
+    Silence(Duration),
+}
+
+impl ConnectError {
+    fn kind(&self) -> FailureKind {
+        let refused = |error: &Error, refusal| {
+            // Also what the server says in a way that the library does not understand, or where it offers no login.
+            let passes = error.is_transient() || error.status().is_none() && !error.is_client();
+            if passes {
+                FailureKind::Unavailable
+            } else {
+                FailureKind::Refused(refusal)
+            }
+        };
+        match self {
+            Self::Network(_) | Self::Silence(_) => FailureKind::Unavailable,
+            // What the certificate or the host's name is worth; other errors are the connection's.
+            Self::Tls(error) => match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+                    FailureKind::Refused(Refusal::Tls)
+                }
+                _ => FailureKind::Unavailable,
+            },
+            Self::NoStartTls => FailureKind::Refused(Refusal::NoTls),
+            Self::Login(error) => refused(error, Refusal::Login),
+            Self::Dialogue(error) => refused(error, Refusal::Hello),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self {
+            words: crate::telemetry::chain(&error),
+            kind: error.kind(),
+        }
+    }
 }
 
 /// Timeout for an interactive command when the server may be down.
@@ -113,15 +154,6 @@ const LONGEST_GREETING: Duration = Duration::from_secs(15);
 pub struct Line<'a> {
     smtp: &'a Smtp,
     open: Option<(AsyncSmtpConnection, Instant)>,
-}
-
-/// Why a mail was not sent.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The server's reply, or the error on the way.
-    pub words: String,
-    /// Whether a retry of the same mail would fail again.
-    pub is_permanent: bool,
 }
 
 impl Smtp {
@@ -210,16 +242,11 @@ impl Smtp {
             let _ = connection.quit().await;
             Ok::<_, ConnectError>(encrypted)
         };
-        let words = match tokio::time::timeout(self.timeout.min(LONGEST_GREETING), meeting).await {
-            Ok(Ok(true)) if self.is_verified => return Ok(Privacy::Verified),
-            Ok(Ok(true)) => return Ok(Privacy::Unverified),
-            Ok(Ok(false)) => return Ok(Privacy::Clear),
-            Ok(Err(error)) => crate::telemetry::chain(&error),
-            Err(_) => "timed out: no answer in time".to_owned(),
-        };
-        Err(Failure {
-            words,
-            is_permanent: false,
+        let met = in_time(self.timeout.min(LONGEST_GREETING), meeting).await;
+        Ok(match met? {
+            true if self.is_verified => Privacy::Verified,
+            true => Privacy::Unverified,
+            false => Privacy::Clear,
         })
     }
 
@@ -228,7 +255,8 @@ impl Smtp {
         let hello = self.hello.as_ref().unwrap_or(hello);
         let (mut connection, encrypted) = self.open(hello).await?;
         if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+            let login = connection.auth(DEFAULT_MECHANISMS, credentials).await;
+            login.map_err(ConnectError::Login)?;
         }
         Ok((connection, encrypted))
     }
@@ -276,7 +304,31 @@ async fn meet(
     Ok(met?)
 }
 
+/// `work`, if it takes no longer than this. Dropping it closes what is open; the library's own timeout covers connecting only.
+async fn in_time<T>(
+    longest: Duration,
+    work: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let done = tokio::time::timeout(longest, work).await;
+    done.unwrap_or(Err(ConnectError::Silence(longest)))
+}
+
 impl Line<'_> {
+    /// Whether there is a connection.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Sees to it that there is a connection, which began with this name, on which a mail can be sent. Takes at most `smtp.timeout_seconds`.
+    ///
+    /// # Errors
+    /// The server's failure, never a mail's.
+    pub async fn ready(&mut self, hello: &Hello) -> Result<(), Failure> {
+        let connected = in_time(self.smtp.timeout, self.connection(hello)).await?;
+        self.open = Some((connected, Instant::now()));
+        Ok(())
+    }
+
     /// Sends one mail, on a connection that began with this name; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
     /// `longest`.
     ///
@@ -291,42 +343,40 @@ impl Line<'_> {
     ) -> Result<(), Failure> {
         let message = message(header, text).map_err(|error| Failure {
             words: format!("the mail cannot be written: {error}"),
-            is_permanent: true,
+            kind: FailureKind::Never,
         })?;
         let longest = longest.min(self.smtp.timeout);
         let sending = async {
-            let mut connection = self.connection(hello).await?;
+            let mut connection = match self.open.take() {
+                Some((connection, _)) => connection,
+                None => self.connection(hello).await?,
+            };
             let sent = connection
                 .send(message.envelope(), &message.formatted())
                 .await;
             sent.map_err(|error| answered(&error))?;
             Ok(connection)
         };
-        // The library's own timeout covers connecting only. Dropping the future closes what is open.
         let in_time = tokio::time::timeout(longest, sending).await;
         let connection = in_time.unwrap_or_else(|_| {
             Err(Failure {
-                words: format!("timed out: no answer within {} s", longest.as_secs_f32()),
-                is_permanent: false,
+                words: ConnectError::Silence(longest).to_string(),
+                kind: FailureKind::Lost,
             })
         })?;
         self.open = Some((connection, Instant::now()));
         Ok(())
     }
 
-    async fn connection(&mut self, hello: &Hello) -> Result<AsyncSmtpConnection, Failure> {
+    /// The open connection, if the server still answers there, or a new one. Has no time limit.
+    async fn connection(&mut self, hello: &Hello) -> Result<AsyncSmtpConnection, ConnectError> {
         if let Some((mut connection, used)) = self.open.take()
             && used.elapsed() < IDLE_TIMEOUT
             && connection.test_connected().await
         {
             return Ok(connection);
         }
-        // The failure came before the server saw this mail, so it counts as temporary.
-        let connected = self.smtp.connect(hello).await;
-        let (connection, _) = connected.map_err(|error| Failure {
-            words: crate::telemetry::chain(&error),
-            is_permanent: false,
-        })?;
+        let (connection, _) = self.smtp.connect(hello).await?;
         Ok(connection)
     }
 
@@ -345,13 +395,21 @@ impl Line<'_> {
 /// Replies to a login: the operator's mistake, not the recipient's, so the mail is kept.
 const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 
+/// The server closes the connection.
+const CLOSING: u16 = 421;
+
 /// Replies to the sender, recipient or message.
 fn answered(error: &Error) -> Failure {
-    let code = error.status().map(u16::from);
+    let kind = match error.status().map(u16::from) {
+        Some(CLOSING) => FailureKind::Busy,
+        Some(code) if LOGIN_REFUSED.contains(&code) => FailureKind::Refused(Refusal::Login),
+        Some(_) if error.is_permanent() => FailureKind::Never,
+        Some(_) => FailureKind::NotNow,
+        None => FailureKind::Lost,
+    };
     Failure {
         words: crate::telemetry::chain(error),
-        is_permanent: error.is_permanent()
-            && code.is_none_or(|code| !LOGIN_REFUSED.contains(&code)),
+        kind,
     }
 }
 

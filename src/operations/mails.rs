@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::FromRow;
 
 use super::Retried;
+use super::instances::{self, Running};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// A mail as operators see it. Times are UTC.
@@ -23,12 +24,23 @@ pub struct OutboxMail {
     pub attempts: u32,
     /// When it is due; for a mail that a worker has leased, when the lease ends.
     pub next_attempt_at: NaiveDateTime,
-    /// The mail server's reply, or why it was skipped.
+    /// The mail server's reply, why it was skipped, or what keeps all mails from leaving.
     pub last_error: Option<String>,
     /// When it was promised.
     pub created_at: NaiveDateTime,
     /// When it was sent, skipped or given up.
     pub finished_at: Option<NaiveDateTime>,
+}
+
+impl OutboxMail {
+    /// A mail that nobody can send waits for that, whatever became of it before.
+    pub fn waits_for(&mut self, running: &[Running]) {
+        if self.state == "pending"
+            && let Some(why) = instances::why_mails_wait(running)
+        {
+            self.last_error = Some(why.to_owned());
+        }
+    }
 }
 
 /// The newest mails, optionally only those in one state.
@@ -106,4 +118,21 @@ pub async fn remove(
         .await
         .doing("drop a mail")?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Deletes some mails that were sent, skipped or given up before this. Returns how many.
+///
+/// # Errors
+/// The statement failed.
+pub async fn prune(
+    connection: &mut Connection,
+    statements: &Statements,
+    before: DateTime<Utc>,
+) -> Result<u64, DatabaseError> {
+    let done = sqlx::query(statements.prune_mail.sql())
+        .bind(before.naive_utc())
+        .execute(connection)
+        .await
+        .doing("forget old mails")?;
+    Ok(done.rows_affected())
 }

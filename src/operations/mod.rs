@@ -1,10 +1,12 @@
 //! The operator's functions, shared by the command line and the HTTP API: the run log, what became of a call, and mails and hooks that are
 //! pending or were given up. Executing a call needs none of this.
 
+pub mod agreement;
 pub mod backlog;
 pub mod find;
 pub mod guard;
 pub mod hooks;
+pub mod instances;
 pub mod mails;
 pub mod refused;
 pub mod runs;

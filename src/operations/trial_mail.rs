@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use crate::config::Config;
 use crate::db::{Connection, DatabaseError};
 use crate::mail::{
-    Failure, Header, Hello, MailOptions, NotAddresses, Sender, Smtp, SmtpError, Templates,
-    TemplatesError, Text, Welcome, compose,
+    Failure, FailureKind, Header, Hello, MailOptions, NotAddresses, Sender, Smtp, SmtpError,
+    Templates, TemplatesError, Text, Welcome, compose,
 };
 use crate::site::{self, Site};
 use crate::wordpress::version::Version;
@@ -118,21 +118,16 @@ pub fn remedy(failure: &Failure) -> &'static str {
     let has = |text: &str| words.contains(text);
     if has("helo") || has("(504)") {
         "set smtp.hello_name to a full host name that the server accepts in EHLO"
-    } else if failure.is_permanent {
+    } else if failure.kind == FailureKind::Never {
         "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
+    } else if let FailureKind::Refused(refusal) = failure.kind {
+        refusal.remedy()
     } else if has("no mail server") {
         "let host and port in smtp.url be those of a mail server; port 465 wants smtps://, 587 smtp+starttls://"
-    } else if has("offers no starttls") {
-        "let the server offer STARTTLS, or set smtp.tls to \"none\", which sends everything in the clear, the login, too"
-    } else if has("certificate") || has("tls") {
-        "let smtp.url name the host that the certificate is for, and smtp.ca_file the authority that signed it, or the \
-         server's own certificate; smtp.tls = \"unverified\" takes any"
     } else if has("refused") || has("resolve") || has("lookup") || has("unreachable") {
         "check host and port in smtp.url, and that this machine may connect there"
     } else if has("timed out") || has("timeout") {
         "the server does not answer: check port and firewall; port 465 wants smtps://, 587 smtp+starttls://"
-    } else if has("535") || has("534") || has("530") || has("authentication") {
-        "check user and password in smtp.url; reserved characters must be percent-encoded"
     } else {
         "the server cannot take it now: see its words; welcome mails are tried again by themselves"
     }

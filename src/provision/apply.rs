@@ -44,6 +44,7 @@ impl Transaction<'_> {
                 user_id,
                 webhook_id: plan.webhook_id,
                 https: self.execution.call.https,
+                password: self.execution.hashed_password().unwrap_or_default(),
             };
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }

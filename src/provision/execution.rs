@@ -86,6 +86,11 @@ impl Execution<'_> {
         result
     }
 
+    /// The hash of the new user's password, once it has been made.
+    pub(super) fn hashed_password(&self) -> Option<&str> {
+        self.password_hash.get().map(String::as_str)
+    }
+
     /// The hash of the supplied password as wp-login.php will check it (slashed), or of a random password that is
     /// discarded.
     pub(super) async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {

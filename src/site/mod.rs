@@ -4,6 +4,7 @@
 mod address_hashes;
 mod examination;
 mod readiness;
+mod skew;
 mod version;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 pub use self::address_hashes::AddressHashes;
 pub use self::examination::{Examination, Examiner, Verdict};
 pub use self::readiness::{Cause, Readiness, Reason};
+pub use self::skew::Skew;
 pub use self::version::VersionSource;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -31,6 +33,8 @@ pub struct Site {
     pub tables: TableNames,
     /// Time of day.
     pub clock: Clock,
+    /// How far that is from the database's.
+    pub skew: Skew,
     /// Where the WordPress version comes from.
     pub version: VersionSource,
     /// Translations, used to format names and write mails.
@@ -73,6 +77,7 @@ impl Site {
             fingerprint: fingerprint(config, &tables),
             tables,
             clock: Clock,
+            skew: Skew::default(),
             version: VersionSource::new(wordpress)?,
             catalogues: catalogues(wordpress),
             address_hashes: AddressHashes::new(config.database.target.password()),

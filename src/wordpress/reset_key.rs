@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::password::{self, HashError, Scheme};
 use super::version::Version;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Batch, Statements};
 
 /// Length of a key in characters.
 const LENGTH: usize = 20;
@@ -41,23 +41,13 @@ pub fn stored(
     Ok(format!("{}:{hash}", now.timestamp()))
 }
 
-/// Gives the user a reset key: `stored` becomes the user's `user_activation_key`.
-///
-/// # Errors
-/// The statement failed.
-pub async fn store(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-    stored: &str,
-) -> Result<(), DatabaseError> {
-    sqlx::query(statements.set_activation_key.sql())
-        .bind(stored)
-        .bind(user_id)
-        .execute(connection)
-        .await
-        .doing("store the reset key's hash")?;
-    Ok(())
+/// Adds the statement that gives the user a reset key: `stored` becomes the user's `user_activation_key`.
+pub fn store_in(batch: &mut Batch, statements: &Statements, user_id: u64, stored: &str) {
+    batch.add(
+        &statements.set_activation_key,
+        "store the reset key's hash",
+        &[stored.into(), user_id.into()],
+    );
 }
 
 /// `$generic$` and 40 characters; WordPress 6.8 and later use it for all random secrets.

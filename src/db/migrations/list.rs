@@ -45,6 +45,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "guard",
         include_str!("../../../sql/migrations/0008_guard.sql"),
     ),
+    (
+        9,
+        "instances",
+        include_str!("../../../sql/migrations/0009_instances.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

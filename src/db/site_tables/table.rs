@@ -11,6 +11,8 @@ pub enum Purpose {
     StructuredCourses,
     /// For structured courses, and for welcome mails that WordPress sends.
     Jobs,
+    /// For welcome mails: whether the user has got another link or password since.
+    ResetLinks,
 }
 
 /// A table and how it is used.

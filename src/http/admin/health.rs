@@ -19,6 +19,9 @@ pub(super) struct Health {
     /// What the operator has to do, unless the state passes by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+    /// What is wrong with this machine's clock (`/readyz` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
     /// Tells this daemon's site from others (`/readyz` only).
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
@@ -27,14 +30,17 @@ pub(super) struct Health {
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
 pub(super) async fn healthz() -> HttpResponse {
-    health(StatusCode::OK, "ok", None, None)
+    health(StatusCode::OK, "ok", None, About::default())
 }
 
 /// Calls can be carried out. Answered from memory: see the examination of the database in `ARCHITECTURE.md`.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn readyz(front: web::Data<Front>) -> HttpResponse {
-    let site = front.site.fingerprint.clone();
+    let site = About {
+        clock: front.site.skew.complaint(),
+        site: front.site.fingerprint.clone(),
+    };
     match not_ready(&front) {
         None => health(StatusCode::OK, "ready", None, site),
         Some(reason) => {
@@ -53,7 +59,7 @@ pub(in crate::http) async fn not_found() -> HttpResponse {
 /// 405, with the allowed methods.
 pub(super) fn wrong_method(allowed: &str) -> HttpResponse {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = health(status, "method not allowed", None, None);
+    let mut response = health(status, "method not allowed", None, About::default());
     if let Ok(allowed) = HeaderValue::from_str(allowed) {
         response.headers_mut().insert(ALLOW, allowed);
     }
@@ -67,11 +73,18 @@ fn not_ready(front: &Front) -> Option<Reason> {
     front.site.readiness.reason()
 }
 
+/// What only `/readyz` tells.
+#[derive(Default)]
+struct About {
+    clock: Option<String>,
+    site: Option<String>,
+}
+
 fn health(
     status: StatusCode,
     text: &'static str,
     reason: Option<Reason>,
-    site: Option<String>,
+    About { clock, site }: About,
 ) -> HttpResponse {
     let (reason, remedy) = reason.map_or((None, None), |reason| (Some(reason.what), reason.remedy));
     HttpResponse::build(status)
@@ -80,6 +93,7 @@ fn health(
             status: text,
             reason,
             remedy,
+            clock,
             site,
         })
 }

@@ -2,11 +2,12 @@
 //! reply. None is lost, and none is sent twice unless the server accepted it without confirming.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use tokio::task::JoinSet;
 
 use crate::harness::outbox::{
-    LAST_STATE, LAST_WORDS, PACE, STATES, becomes, create, header, start,
+    LAST_STATE, LAST_WORDS, PACE, STATES, becomes, create, header, start, waits_because,
 };
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
@@ -29,22 +30,21 @@ async fn with_peer() -> (Site, SmtpPeer, Sidecar) {
 #[tokio::test]
 async fn what_goes_wrong_once_or_twice_only_delays_a_mail() {
     let (site, peer, sidecar) = with_peer().await;
-    let cases: [(&[Play], &str); 4] = [
-        (&[BUSY], "busy"),
-        (&[Play::Recipient("450 4.2.0 greylisted"); 2], "grey"),
-        (&[Play::Stall], "stall"),
-        (&[Play::Recipient("452 4.3.1 full"), BUSY], "both"),
+    // How many attempts count. A server that turns everybody away is not one mail's failure; whether the mail was under way when it
+    // fell silent depends on whether the connection was still open.
+    let cases: [(&[Play], &str, RangeInclusive<u64>); 4] = [
+        (&[BUSY], "busy", 1..=1),
+        (&[Play::Recipient("450 4.2.0 greylisted"); 2], "grey", 3..=3),
+        (&[Play::Stall], "stall", 1..=2),
+        (&[Play::Recipient("452 4.3.1 full"), BUSY], "both", 2..=2),
     ];
-    for (script, name) in cases {
+    for (script, name, counted) in cases.clone() {
         peer.play(script);
         create(&sidecar, &format!("{name}@example.com")).await;
         becomes(&site, LAST_STATE, "sent").await;
         let attempts = "SELECT attempts FROM wp_fcom_sidecar_mail ORDER BY id DESC LIMIT 1";
-        assert_eq!(
-            site.number(attempts).await,
-            script.len() as u64 + 1,
-            "{name}"
-        );
+        let attempts = site.number(attempts).await;
+        assert!(counted.contains(&attempts), "{name}: {attempts}");
     }
     let messages = peer.messages();
     assert_eq!(messages.len(), cases.len());
@@ -119,9 +119,7 @@ async fn a_server_without_the_required_tls_gets_no_mail() {
     let peer = closed.open();
     let sidecar = start(&site, &url).await;
     create(&sidecar, "tls@example.com").await;
-    let waits = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 1 \
-                 AND last_error LIKE '%STARTTLS%'";
-    becomes(&site, waits, "1").await;
+    waits_because(&site, "STARTTLS").await;
     assert_eq!(peer.messages(), [""; 0]);
 }
 

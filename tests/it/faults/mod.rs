@@ -9,3 +9,4 @@ mod mail_server_misbehaves;
 mod needs_operator;
 mod overload;
 mod passes_by_itself;
+mod wrong_clock;

@@ -50,11 +50,11 @@ pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
         .unwrap()
 }
 
-/// Asserts that the last mail is still pending, and for this reason.
+/// Waits until a mail is pending for this reason: its own, or that of all mails.
 pub(crate) async fn waits_because(site: &Site, words: &str) {
     let waits = format!(
-        "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending' AND attempts > 0 \
-         AND last_error LIKE '%{words}%'"
+        "SELECT COUNT(*) FROM wp_fcom_sidecar_mail m WHERE m.state = 'pending' AND (m.last_error LIKE '%{words}%' \
+         OR EXISTS (SELECT 1 FROM wp_fcom_sidecar_instances i WHERE i.mail_words LIKE '%{words}%'))"
     );
     becomes(site, &waits, "1").await;
 }

@@ -62,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) connections: usize,
     /// Most connections at once.
     pub(crate) most_at_once: usize,
+    /// Attempts to log in.
+    pub(crate) logins: usize,
     open: usize,
 }
 
@@ -76,6 +78,10 @@ impl Seen {
 #[derive(Default)]
 struct State {
     script: VecDeque<Play>,
+    /// Nobody may log in.
+    is_revoked: bool,
+    /// How many more mails are taken, and what the recipients of others get.
+    quota: Option<(usize, &'static str)>,
     seen: Seen,
 }
 
@@ -135,6 +141,21 @@ impl SmtpPeer {
     /// Adds to the script.
     pub(crate) fn play(&self, plays: &[Play]) {
         self.change(|state| state.script.extend(plays));
+    }
+
+    /// Plays nothing more.
+    pub(crate) fn behave(&self) {
+        self.change(|state| state.script.clear());
+    }
+
+    /// Refuses every login, or no longer.
+    pub(crate) fn revoke(&self, is_revoked: bool) {
+        self.change(|state| state.is_revoked = is_revoked);
+    }
+
+    /// Takes only so many more mails, and answers the recipients of others with this line; or takes all again.
+    pub(crate) fn throttle(&self, quota: Option<(usize, &'static str)>) {
+        self.change(|state| state.quota = quota);
     }
 
     /// What has happened so far.
@@ -222,7 +243,8 @@ impl SmtpPeer {
                     "250-peer.invalid\r\n250 AUTH PLAIN".clone_into(&mut words);
                 }
                 "AUTH" => {
-                    may_send = self.knows(rest);
+                    may_send = self.knows(rest) && !self.change(|state| state.is_revoked);
+                    self.change(|state| state.seen.logins += 1);
                     words = if may_send {
                         "235 welcome".to_owned()
                     } else {
@@ -236,12 +258,20 @@ impl SmtpPeer {
                     if let Some(Play::Recipient(line)) = play {
                         line.clone_into(&mut words);
                     }
+                    if let Some((0, line)) = self.change(|state| state.quota) {
+                        line.clone_into(&mut words);
+                    }
                     mail.to = vec![address(rest)];
                 }
                 "DATA" => {
                     answer(&mut stream, "354 go on").await?;
                     mail.message = read_message(&mut stream).await?;
-                    self.change(|state| state.seen.mails.push(mail.clone()));
+                    self.change(|state| {
+                        state.seen.mails.push(mail.clone());
+                        if let Some((left, _)) = &mut state.quota {
+                            *left = left.saturating_sub(1);
+                        }
+                    });
                     if self.next(|play| play == Play::DropAfterData).is_some() {
                         return Ok(());
                     }

@@ -1,8 +1,11 @@
 //! Welcome mails: the promise that commits with the call, and delivery to the SMTP server.
 
 mod hello;
+mod late_mails;
 mod line_ends;
 mod promise;
 mod real_servers;
+mod retention;
+mod servers_failures;
 mod smtp_server;
 mod tls;

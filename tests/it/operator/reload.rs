@@ -74,7 +74,7 @@ async fn mails_that_wait_leave_through_a_server_that_is_configured_later() {
         .client
         .execute(PLAIN_HOOK, &[("email", "ann@example.com")])
         .await;
-    sidecar.says("waits until").await;
+    sidecar.says("no mail leaves for now").await;
     let closed = Closed::new();
     sidecar.set_mail_server(&format!("smtp://{}", closed.address()));
     let peer = closed.open();

@@ -38,6 +38,8 @@ async fn fill(site: &Site, user: u64) {
          UPDATE {PREFIX}fcom_sidecar_runs SET outcome = {short}, request_id = {short}, client_address = NULL; \
          UPDATE {PREFIX}fcom_sidecar_refused SET outcome = {short}, request_id = {short}; \
          UPDATE {PREFIX}fcom_sidecar_mail SET last_error = {words}, state = {short}; \
+         INSERT INTO {PREFIX}fcom_sidecar_instances (id, name, seen_at, mail_state, mail_since, mail_words) \
+             VALUES ('other', {short}, UTC_TIMESTAMP() + INTERVAL 1 HOUR, 'refused', NOW(), {words}); \
          INSERT INTO {PREFIX}fcom_sidecar_events (user_id, kind, state, attempts, due_at, last_error, created_at, finished_at) \
              VALUES ({user}, {short}, 'dead', 3, NOW(), {words}, NOW(), NOW()), \
                     ({user}, {short}, 'done', 1, NOW(), NULL, NOW(), NOW())"

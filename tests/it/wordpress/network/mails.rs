@@ -11,6 +11,7 @@ use super::super::welcome_mail::same_mail;
 use super::{BLOG_ID, MAIN, PREFIX, TWO, network};
 use crate::harness::outbox::becomes;
 use crate::harness::site::PLAIN_HOOK;
+use crate::harness::smtp_peer::Closed;
 
 #[tokio::test]
 async fn wordpress_sends_the_same_mail_on_either_site() {
@@ -44,11 +45,9 @@ async fn wordpress_sends_the_same_mail_on_either_site() {
 #[tokio::test]
 async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
     let real = network().await;
-    let environment = [
-        (BLOG_ID, TWO.id),
-        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
-    ];
-    // The daemon's mail server is not listening.
+    let closed = Closed::new();
+    let url = format!("smtp://{}", closed.address());
+    let environment = [(BLOG_ID, TWO.id), ("FCOM_SIDECAR__SMTP__URL", &url)];
     let sidecar = real.sidecar_with(&environment).await;
     let fields = [("email", "ann@example.com")];
     let id = sidecar.client.execute(PLAIN_HOOK, &fields).await;
@@ -59,6 +58,8 @@ async fn who_is_marked_as_spam_before_the_mail_has_left_gets_none() {
     let input = json!({ "id": id, "key": "unused", "path": TWO.path });
     assert_eq!(real.php("notify", input).await, Value::Null);
     assert!(!sent_mail(real.installation.root()).exists());
+    let peer = closed.open();
     let state = "SELECT CONCAT(state, ': ', last_error) FROM wpx_2_fcom_sidecar_mail";
     becomes(&real.site, state, "skipped: the user is marked as spam").await;
+    assert_eq!(peer.messages(), [""; 0]);
 }

@@ -1,0 +1,1 @@
+DELETE FROM {prefix}fcom_sidecar_instances WHERE id = ?

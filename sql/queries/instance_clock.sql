@@ -1,0 +1,1 @@
+SELECT UTC_TIMESTAMP() FROM {prefix}fcom_sidecar_instances WHERE id = ?

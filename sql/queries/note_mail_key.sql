@@ -1,0 +1,1 @@
+UPDATE {prefix}fcom_sidecar_mail SET key_hash = ? WHERE id = ? AND lease = ?

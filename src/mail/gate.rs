@@ -1,0 +1,382 @@
+//! The pauses of all senders of a process. A failure that is not one mail's pauses them together: one of them tries again after a
+//! growing pause, without a mail being counted for it, and when it succeeds all go on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use super::failure::{Failure, FailureKind};
+
+/// The first pause; it doubles after each further try, so that nobody waits for longer than the trouble has lasted.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause where the trouble may pass by itself.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The longest pause where it will not: for repeated logins, servers lock accounts.
+const LONGEST_PAUSE_IF_REFUSED: Duration = Duration::from_mins(5);
+/// A server that throttles does so again and again; the log says it this often at most.
+const BUSY_AGAIN: Duration = Duration::from_mins(15);
+
+/// Why no mail leaves at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// What the latest try met.
+    pub failure: Failure,
+}
+
+/// Whether mails leave through this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// It sends none.
+    #[default]
+    Off,
+    /// As far as is known.
+    On,
+    /// They wait.
+    Stuck(Trouble),
+}
+
+/// Lets senders have their turns.
+pub(super) struct Gate {
+    longest_pause: Duration,
+    state: Mutex<State>,
+    /// Changes when a pause ends early.
+    opened: watch::Sender<()>,
+    delivery: watch::Sender<Delivery>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Senders with a connection.
+    connected: HashSet<u32>,
+    /// Senders who get no connection while others have one, as where a server allows few: their tries, and the next.
+    alone: HashMap<u32, (u32, Instant)>,
+    /// Of all senders.
+    pause: Option<Pause>,
+    /// What the server has put off since it last took a mail.
+    put_off: PutOff,
+    /// When the log last said that the server throttles.
+    told_busy: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum PutOff {
+    #[default]
+    Nothing,
+    /// This mail, which may be at fault.
+    One(u64),
+    /// Several mails, so it throttles.
+    Several,
+}
+
+struct Pause {
+    began: Instant,
+    kind: FailureKind,
+    tries: u32,
+    until: Instant,
+    /// The sender who is trying.
+    trying: Option<u32>,
+    /// What the log has said.
+    told: Option<FailureKind>,
+}
+
+/// What became of a sender's turn.
+pub(super) enum Turn {
+    /// Nothing was tried.
+    Idle,
+    /// The server was there for it.
+    Served,
+    /// A failure that concerns every mail.
+    Failed(Failure),
+}
+
+impl Gate {
+    /// `longest_pause` limits all pauses; `delivery` hears whether mails leave.
+    pub(super) fn new(longest_pause: Duration, delivery: watch::Sender<Delivery>) -> Self {
+        delivery.send_replace(Delivery::On);
+        Self {
+            longest_pause,
+            state: Mutex::default(),
+            opened: watch::Sender::new(()),
+            delivery,
+        }
+    }
+
+    /// Hears when a pause ends early. To be asked for before [`admit`](Self::admit).
+    pub(super) fn opened(&self) -> watch::Receiver<()> {
+        self.opened.subscribe()
+    }
+
+    /// Lets a sender have a turn, which has to be [ended](Self::end).
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub(super) fn admit(&self, sender: u32, now: Instant) -> Result<(), Duration> {
+        let mut state = self.lock();
+        let until = state.alone.get(&sender).map_or(now, |&(_, until)| until);
+        if now < until {
+            return Err(until - now);
+        }
+        let Some(pause) = &mut state.pause else {
+            return Ok(());
+        };
+        if now < pause.until {
+            return Err(pause.until - now);
+        }
+        if pause.trying.is_some() {
+            return Err(FIRST_PAUSE);
+        }
+        pause.trying = Some(sender);
+        Ok(())
+    }
+
+    /// Ends a sender's turn. Returns for how long no mail could leave.
+    pub(super) fn end(
+        &self,
+        sender: u32,
+        turn: Turn,
+        now: Instant,
+        today: DateTime<Utc>,
+    ) -> Duration {
+        let mut state = self.lock();
+        let trying = state.pause.as_mut().map(|pause| &mut pause.trying);
+        let is_try = trying.is_some_and(|trying| trying.take_if(|it| *it == sender).is_some());
+        match turn {
+            Turn::Idle => {}
+            Turn::Served => {
+                state.connected.insert(sender);
+                state.alone.remove(&sender);
+                // One mail that a server took before it began to throttle proves nothing.
+                let is_over = |pause: &mut Pause| is_try || pause.kind != FailureKind::Busy;
+                if let Some(pause) = state.pause.take_if(is_over) {
+                    state.alone.clear();
+                    self.opened.send_replace(());
+                    tell_end(&pause, now);
+                }
+                if state.pause.is_none() {
+                    self.deliver(Delivery::On);
+                }
+            }
+            Turn::Failed(failure) => {
+                state.connected.remove(&sender);
+                let is_of_all = matches!(failure.kind, FailureKind::Busy)
+                    || is_try
+                    || state.connected.is_empty();
+                if is_of_all {
+                    self.shut(&mut state, is_try, failure, now, today);
+                } else {
+                    let (tries, until) = state.alone.entry(sender).or_insert((0, now));
+                    *tries += 1;
+                    *until = now + self.pause(*tries, failure.kind);
+                }
+            }
+        }
+        let pause = state.pause.as_ref();
+        pause.map_or(Duration::ZERO, |pause| now - pause.began)
+    }
+
+    /// A sender has closed its connection.
+    pub(super) fn disconnected(&self, sender: u32) {
+        self.lock().connected.remove(&sender);
+    }
+
+    /// The server took a mail, or refused it for good.
+    pub(super) fn settled(&self) {
+        self.lock().put_off = PutOff::Nothing;
+    }
+
+    /// Whether a server that puts this mail off does so with others as well.
+    pub(super) fn is_throttled(&self, mail: u64) -> bool {
+        match self.lock().put_off {
+            PutOff::Nothing => false,
+            PutOff::One(other) => other != mail,
+            PutOff::Several => true,
+        }
+    }
+
+    /// The server put this mail off, and that is on record. Returns the mail before it that was not at fault, as it now shows.
+    pub(super) fn put_off(&self, mail: u64) -> Option<u64> {
+        let put_off = &mut self.lock().put_off;
+        match *put_off {
+            PutOff::Nothing => *put_off = PutOff::One(mail),
+            PutOff::One(other) if other != mail => {
+                *put_off = PutOff::Several;
+                return Some(other);
+            }
+            PutOff::One(_) | PutOff::Several => {}
+        }
+        None
+    }
+
+    fn shut(
+        &self,
+        state: &mut State,
+        is_try: bool,
+        failure: Failure,
+        now: Instant,
+        today: DateTime<Utc>,
+    ) {
+        let pause = match &mut state.pause {
+            // Begun before the pause, by another sender.
+            Some(_) if !is_try => return,
+            Some(pause) => pause,
+            none => none.insert(Pause {
+                began: now,
+                kind: failure.kind,
+                tries: 0,
+                until: now,
+                trying: None,
+                told: None,
+            }),
+        };
+        pause.kind = failure.kind;
+        pause.tries += 1;
+        pause.until = now + self.pause(pause.tries, failure.kind);
+        tell(pause, &mut state.told_busy, now);
+        let since = match &*self.delivery.borrow() {
+            Delivery::Stuck(trouble) => trouble.since,
+            _ => today,
+        };
+        self.deliver(Delivery::Stuck(Trouble { since, failure }));
+    }
+
+    fn deliver(&self, delivery: Delivery) {
+        self.delivery.send_if_modified(|told| {
+            let is_new = *told != delivery;
+            *told = delivery;
+            is_new
+        });
+    }
+
+    fn pause(&self, tries: u32, kind: FailureKind) -> Duration {
+        let longest = match kind {
+            FailureKind::Refused(_) => LONGEST_PAUSE_IF_REFUSED,
+            _ => LONGEST_PAUSE,
+        };
+        let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(20));
+        doubled.min(longest).min(self.longest_pause)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line for a trouble that does not end at once. Without the server's words, which belong into no log.
+fn tell(pause: &mut Pause, told_busy: &mut Option<Instant>, now: Instant) {
+    let kind = pause.kind;
+    if pause.told == Some(kind) {
+        return;
+    }
+    match kind {
+        FailureKind::Refused(refusal) => tracing::error!(
+            "no mail leaves: {kind}, and that does not change by itself; \"fcom-sidecar outbox list\" has the words. Remedy: {}",
+            refusal.remedy()
+        ),
+        _ if pause.tries < 2 => return,
+        FailureKind::Busy if told_busy.is_some_and(|told| now - told < BUSY_AGAIN) => return,
+        _ => tracing::warn!(
+            "no mail leaves for now: {kind}; \"fcom-sidecar outbox list\" has the words. Mails wait, and leave when a try succeeds"
+        ),
+    }
+    if kind == FailureKind::Busy {
+        *told_busy = Some(now);
+    }
+    pause.told = Some(kind);
+}
+
+fn tell_end(pause: &Pause, now: Instant) {
+    if pause.told.is_some() {
+        let (seconds, tries) = ((now - pause.began).as_secs(), pause.tries);
+        tracing::info!("mails leave again, after {seconds} s and {tries} tries");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::failure::Refusal;
+    use super::*;
+
+    fn failed(kind: FailureKind) -> Turn {
+        let words = "words".to_owned();
+        Turn::Failed(Failure { words, kind })
+    }
+
+    fn gate() -> (Gate, watch::Receiver<Delivery>) {
+        let (sender, receiver) = watch::channel(Delivery::Off);
+        (Gate::new(Duration::from_mins(30), sender), receiver)
+    }
+
+    #[test]
+    fn one_sender_tries_for_all_after_growing_pauses() {
+        let (gate, delivery) = gate();
+        let (mut now, today) = (Instant::now(), Utc::now());
+        let end = |sender, turn, now| gate.end(sender, turn, now, today);
+        assert_eq!((gate.admit(1, now), gate.admit(2, now)), (Ok(()), Ok(())));
+        end(1, failed(FailureKind::Unavailable), now);
+        // Began before, and changes nothing.
+        end(2, failed(FailureKind::Unavailable), now);
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(gate.admit(2, now), Err(pause));
+            now += pause;
+            assert_eq!(gate.admit(2, now), Ok(()));
+            assert!(gate.admit(1, now).is_err());
+            end(2, failed(FailureKind::Unavailable), now);
+        }
+        assert!(matches!(&*delivery.borrow(), Delivery::Stuck(trouble) if trouble.since == today));
+        now += LONGEST_PAUSE;
+        let opened = gate.opened();
+        assert_eq!(gate.admit(1, now), Ok(()));
+        // Nothing to try with: the next one may.
+        let lasted = end(1, Turn::Idle, now);
+        assert_eq!(lasted, Duration::from_secs(243));
+        assert_eq!(gate.admit(1, now), Ok(()));
+        assert_eq!(end(1, Turn::Served, now), Duration::ZERO);
+        assert!(opened.has_changed().unwrap());
+        assert_eq!(*delivery.borrow(), Delivery::On);
+        assert_eq!((gate.admit(1, now), gate.admit(2, now)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_refusal_pauses_longer() {
+        let (gate, _delivery) = gate();
+        let login = FailureKind::Refused(Refusal::Login);
+        assert_eq!(gate.pause(9, login), Duration::from_secs(256));
+        assert_eq!(gate.pause(40, login), LONGEST_PAUSE_IF_REFUSED);
+    }
+
+    #[test]
+    fn a_sender_without_a_connection_pauses_alone_while_others_have_one() {
+        let (gate, delivery) = gate();
+        let (now, today) = (Instant::now(), Utc::now());
+        gate.end(1, Turn::Served, now, today);
+        for seconds in [1, 2, 4] {
+            gate.end(2, failed(FailureKind::Unavailable), now, today);
+            assert_eq!(gate.admit(2, now), Err(Duration::from_secs(seconds)));
+            assert_eq!(gate.admit(1, now), Ok(()));
+        }
+        assert_eq!(*delivery.borrow(), Delivery::On);
+        gate.disconnected(1);
+        gate.end(2, failed(FailureKind::Unavailable), now, today);
+        assert!(gate.admit(1, now).is_err());
+    }
+
+    #[test]
+    fn only_two_mails_put_off_in_a_row_are_the_servers_matter() {
+        let (gate, _delivery) = gate();
+        assert_eq!(gate.put_off(1), None);
+        assert!(!gate.is_throttled(1) && gate.is_throttled(2));
+        assert_eq!(gate.put_off(1), None);
+        assert_eq!(gate.put_off(2), Some(1));
+        assert!(gate.is_throttled(2));
+        assert_eq!(gate.put_off(3), None);
+        gate.settled();
+        assert!(!gate.is_throttled(3));
+        assert_eq!(gate.put_off(3), None);
+    }
+}

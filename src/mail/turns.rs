@@ -1,0 +1,248 @@
+//! One sender's turns: a mail is taken only when there is a connection on which it can leave, so that an instance that cannot send
+//! leaves mails to others.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use super::Line;
+use super::attempt::Stationery;
+use super::failure::{Failure, FailureKind};
+use super::gate::{Gate, Turn};
+use super::outbox::{self, AttemptEnd, Leased};
+use super::worker::{Worker, report};
+use crate::db::DatabaseError;
+use crate::outcome::MailAttempt;
+use crate::rate::Rate;
+use crate::site::Cause;
+use crate::telemetry::{self, fail, phase};
+
+/// How often the outbox is polled when no calls come in: for other instances' mails, and for retries.
+const POLL: Duration = Duration::from_secs(2);
+
+/// One sender.
+struct Turns<'a> {
+    number: u32,
+    worker: &'a Worker,
+    gate: &'a Gate,
+    rate: Option<&'a Rate<()>>,
+    line: Line<'a>,
+}
+
+impl Worker {
+    /// Runs `tasks` senders until `stop` is cancelled; each finishes the mail it is working on.
+    pub async fn run(self, tasks: u32, stop: CancellationToken) {
+        let per_second = self.pace.per_second;
+        let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
+        let gate = Gate::new(self.pace.longest_retry, self.delivery.clone());
+        let shared = Arc::new((self, gate, rate));
+        let senders = tokio_util::task::TaskTracker::new();
+        for number in 0..tasks {
+            let (shared, stop) = (Arc::clone(&shared), stop.clone());
+            senders.spawn(async move {
+                let (worker, gate, rate) = &*shared;
+                let turns = Turns {
+                    number,
+                    worker,
+                    gate,
+                    rate: rate.as_ref(),
+                    line: worker.smtp.line(),
+                };
+                turns.take_all(&stop).await;
+            });
+        }
+        senders.close();
+        senders.wait().await;
+    }
+}
+
+impl Turns<'_> {
+    async fn take_all(mut self, stop: &CancellationToken) {
+        let worker = self.worker;
+        while !stop.is_cancelled() {
+            // The users who are promised mails may be about to vanish.
+            if worker.site.readiness.has(Cause::Restored) {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
+                continue;
+            }
+            if let Some(Err(wait)) = self.rate.map(|rate| rate.check(&(), Instant::now())) {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                continue;
+            }
+            let mut opened = self.gate.opened();
+            if let Err(wait) = self.gate.admit(self.number, Instant::now()) {
+                tokio::select! {
+                    // Cannot fail: the gate outlives its senders.
+                    _ = opened.changed() => {}
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => break,
+                }
+                continue;
+            }
+            let turn = self.turn().await;
+            let turn = turn.unwrap_or_else(|error| {
+                tracing::debug!("no mail for now: {}", telemetry::chain(&error));
+                Turn::Idle
+            });
+            let is_idle = matches!(turn, Turn::Idle);
+            self.end(turn).await;
+            if !is_idle {
+                continue;
+            }
+            tokio::select! {
+                () = worker.bell.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                // Skip QUIT: a silent mail server would delay the shutdown.
+                () = stop.cancelled() => break,
+            }
+            self.line.close_when_idle().await;
+            if !self.line.is_open() {
+                self.gate.disconnected(self.number);
+            }
+        }
+    }
+
+    async fn end(&mut self, turn: Turn) {
+        let (worker, now) = (self.worker, Instant::now());
+        let failure = match &turn {
+            Turn::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        };
+        let today = worker.site.clock.now();
+        let lasted = self.gate.end(self.number, turn, now, today);
+        if let Some(failure) = failure.filter(|_| lasted >= worker.pace.longest_retry)
+            && let Err(error) = worker.give_up(&failure).await
+        {
+            tracing::debug!("nothing is given up for now: {}", telemetry::chain(&error));
+        }
+    }
+
+    /// Makes one attempt at the mail that has been due for longest, if there is one and a connection for it.
+    async fn turn(&mut self) -> Result<Turn, DatabaseError> {
+        let worker = self.worker;
+        let site = &worker.site;
+        let (statements, now) = (&site.statements, site.clock.now());
+        let due = site
+            .pool
+            .work(async |connection| outbox::is_due(connection, statements, now).await);
+        if !due.await? {
+            return Ok(Turn::Idle);
+        }
+        let stationery = match worker.stationery().await? {
+            Ok(stationery) => stationery,
+            Err(failure) => return Ok(Turn::Failed(failure)),
+        };
+        let started = Instant::now();
+        if let Err(failure) = self.line.ready(&stationery.hello).await {
+            let took = started.elapsed();
+            worker.metrics.mail_attempted(MailAttempt::Later, took);
+            return Ok(Turn::Failed(failure));
+        }
+        if self
+            .rate
+            .is_some_and(|rate| rate.take((), Instant::now()).is_err())
+        {
+            // Another sender was faster.
+            return Ok(Turn::Served);
+        }
+        let (started, now) = (Instant::now(), site.clock.now());
+        let until = now + worker.pace.lease;
+        let leased = site
+            .pool
+            .work(async |connection| outbox::lease(connection, statements, now, until).await);
+        let leased = leased.await;
+        if let (Some(rate), Ok(None) | Err(_)) = (self.rate, &leased) {
+            rate.give_back(());
+        }
+        let Some(mail) = leased? else {
+            return Ok(Turn::Idle);
+        };
+        let span = phase!(
+            "internal",
+            "welcome mail",
+            "mail.id" = mail.id,
+            "user.id" = mail.user_id,
+            "mail.outcome" = Empty
+        );
+        let attempt = self.attempt(&mail, &stationery, started);
+        let (ended, failure) = attempt.instrument(span.clone()).await;
+        span.record("mail.outcome", ended.kind().word());
+        if matches!(
+            ended,
+            AttemptEnd::Later(..) | AttemptEnd::Back(_) | AttemptEnd::Dead(_)
+        ) {
+            fail(&span, ended.kind().word());
+        }
+        report(&mail, &ended);
+        let took = started.elapsed();
+        worker.metrics.mail_attempted(ended.kind(), took);
+        worker.record(&mail, &ended).await?;
+        if matches!(ended, AttemptEnd::Sent | AttemptEnd::Dead(_)) {
+            self.gate.settled();
+        }
+        match failure {
+            Some(failure) => self.conclude(&mail, failure).await,
+            None => Ok(Turn::Served),
+        }
+    }
+
+    /// Also returns the server's failure, whoever is at fault.
+    async fn attempt(
+        &mut self,
+        mail: &Leased,
+        stationery: &Stationery,
+        started: Instant,
+    ) -> (AttemptEnd, Option<Failure>) {
+        let worker = self.worker;
+        let attempt = worker.attempt(mail, stationery, &mut self.line, started);
+        let mut failure = match attempt.await {
+            Ok(Ok(ended)) => return (ended, None),
+            Ok(Err(failure)) => failure,
+            Err(error) => return (worker.later(mail, telemetry::chain(&error)), None),
+        };
+        if failure.kind == FailureKind::NotNow && self.gate.is_throttled(mail.id) {
+            failure.kind = FailureKind::Busy;
+        }
+        let words = failure.words.clone();
+        let ended = match failure.kind {
+            FailureKind::Never => AttemptEnd::Dead(words),
+            FailureKind::NotNow | FailureKind::Lost => worker.later(mail, words),
+            _ => worker.back(mail, words),
+        };
+        (ended, Some(failure))
+    }
+
+    /// What a failed attempt, which is on record, means for the sender.
+    async fn conclude(
+        &mut self,
+        mail: &Leased,
+        mut failure: Failure,
+    ) -> Result<Turn, DatabaseError> {
+        if let FailureKind::NotNow | FailureKind::Busy = failure.kind
+            && let Some(other) = self.gate.put_off(mail.id)
+        {
+            // Two mails in a row are the server's matter. Neither attempt counts.
+            let site = &self.worker.site;
+            let statements = &site.statements;
+            let mut forgiven = vec![other];
+            if failure.kind == FailureKind::NotNow {
+                forgiven.push(mail.id);
+            }
+            failure.kind = FailureKind::Busy;
+            for id in forgiven {
+                let now = site.clock.now();
+                site.pool
+                    .work(async |connection| outbox::forgive(connection, statements, id, now).await)
+                    .await?;
+            }
+        }
+        Ok(if failure.kind.is_servers() {
+            Turn::Failed(failure)
+        } else {
+            Turn::Served
+        })
+    }
+}

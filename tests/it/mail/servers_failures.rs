@@ -1,0 +1,160 @@
+//! Failures of the mail server are not those of mails: they pause the senders, count against no mail, and when they are over
+//! everything leaves at once.
+
+use crate::harness::outbox::{LAST_WORDS, PACE, STATES, becomes, create};
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::Site;
+use crate::harness::smtp_peer::{Closed, Rules};
+
+const URL: &str = "FCOM_SIDECAR__SMTP__URL";
+const ATTEMPTS: &str = "SELECT COALESCE(MAX(attempts), 0) FROM wp_fcom_sidecar_mail";
+
+/// Mails whose own retries would take longer than any test.
+fn patient(url: &str) -> [(&str, &str); 2] {
+    [
+        (URL, url),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "900"),
+    ]
+}
+
+async fn users(sidecar: &Sidecar, users: usize) {
+    for user in 0..users {
+        create(sidecar, &format!("user{user}@example.com")).await;
+    }
+}
+
+fn said(sidecar: &Sidecar, arguments: &[&str]) -> String {
+    let (_, said, complained) = sidecar.outcome(arguments);
+    said + &complained
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoked_credentials_pause_the_senders_with_one_line_and_then_all_leaves() {
+    const USERS: usize = 30;
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://keeper:revoked-password@{}", closed.address());
+    let login = Some(("keeper", "revoked-password"));
+    let peer = closed.open_with(Rules {
+        login,
+        ..Rules::default()
+    });
+    peer.revoke(true);
+    let mut environment = patient(&url).to_vec();
+    environment.push(("FCOM_SIDECAR__SMTP__TLS", "none"));
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    sidecar.client.record(&["revoked-password".to_owned()]);
+    users(&sidecar, USERS).await;
+    waits_anywhere(&site, "535").await;
+
+    assert_eq!(site.number(ATTEMPTS).await, 0);
+    let lines = sidecar.log().matches("no mail leaves").count();
+    assert_eq!(lines, 1, "{}", sidecar.log());
+    assert!(!sidecar.log().contains("waits until"));
+    for command in [
+        &["outbox", "list"][..],
+        &["outbox", "show", "1"],
+        &["check"],
+    ] {
+        let told = said(&sidecar, command);
+        for words in [
+            "the mail server refuses the login",
+            "5.7.8 who are you",
+            "does not change by itself",
+            "check user and password in smtp.url",
+        ] {
+            assert!(told.contains(words), "{command:?}: {told}");
+        }
+    }
+
+    peer.revoke(false);
+    becomes(&site, STATES, "sent").await;
+    assert_eq!(peer.messages().len(), USERS);
+    assert_eq!(site.number(ATTEMPTS).await, 1);
+    sidecar.says("mails leave again").await;
+    let told = said(&sidecar, &["outbox", "list"]);
+    assert!(!told.contains("no mail leaves"), "{told}");
+    // Not one for each mail.
+    assert!(peer.seen().logins < USERS, "{}", peer.seen().logins);
+}
+
+/// Waits until an instance says that no mail leaves, for this reason.
+async fn waits_anywhere(site: &Site, words: &str) {
+    let waits =
+        format!("SELECT COUNT(*) FROM wp_fcom_sidecar_instances WHERE mail_words LIKE '%{words}%'");
+    becomes(site, &waits, "1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_throttles_slows_the_sender_and_no_mail() {
+    const USERS: usize = 25;
+    for line in ["450 4.7.1 slow down", "421 4.7.0 come back later"] {
+        let (site, closed) = (Site::new("71").await, Closed::new());
+        let url = format!("smtp://{}", closed.address());
+        let peer = closed.open();
+        peer.throttle(Some((10, line)));
+        let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
+        users(&sidecar, USERS).await;
+        waits_anywhere(&site, &line[4..]).await;
+        // Two may be under way when the last one is taken.
+        assert!((10..=11).contains(&peer.messages().len()));
+        peer.throttle(None);
+        becomes(&site, STATES, "sent").await;
+        assert_eq!(peer.messages().len(), USERS);
+        assert_eq!(site.number(ATTEMPTS).await, 1, "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_cannot_send_leaves_the_mails_to_the_other() {
+    const USERS: usize = 20;
+    let (site, nobody, closed) = (Site::new("71").await, Closed::new(), Closed::new());
+    let stale = format!("smtp://{}", nobody.address());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    let stale = Sidecar::start_with(&site, &patient(&stale)).await;
+    users(&stale, 1).await;
+    stale.says("no mail leaves for now").await;
+    let other = Sidecar::start_with(&site, &patient(&url)).await;
+    for user in 1..USERS {
+        create(&stale, &format!("user{user}@example.com")).await;
+    }
+    becomes(&site, STATES, "sent").await;
+    assert_eq!(peer.messages().len(), USERS);
+    assert_eq!(site.number(ATTEMPTS).await, 1);
+    assert!(!stale.log().contains("the welcome mail of user"));
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_the_server_for_too_long_is_given_up() {
+    let (site, nobody) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", nobody.address());
+    let mut environment = PACE.to_vec();
+    environment.extend([
+        (URL, url.as_str()),
+        ("FCOM_SIDECAR__MAIL__GIVE_UP_HOURS", "1"),
+    ]);
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    users(&sidecar, 2).await;
+    waits_anywhere(&site, "refused").await;
+    site.execute(
+        "UPDATE wp_fcom_sidecar_mail SET tried_since = tried_since - INTERVAL 2 HOUR WHERE id = 1",
+    )
+    .await;
+    becomes(
+        &site,
+        "SELECT state FROM wp_fcom_sidecar_mail WHERE id = 1",
+        "dead",
+    )
+    .await;
+    sidecar.says("1 welcome mails that waited").await;
+    let words = site.text("SELECT last_error FROM wp_fcom_sidecar_mail WHERE id = 1");
+    assert!(words.await.unwrap().contains("refused"));
+    assert_eq!(site.text(LAST_WORDS).await, None);
+    becomes(
+        &site,
+        "SELECT state FROM wp_fcom_sidecar_mail WHERE id = 2",
+        "pending",
+    )
+    .await;
+}
