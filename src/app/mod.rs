@@ -145,17 +145,11 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let mut background = JoinSet::new();
     background.spawn(tally.run(stop_tally.clone()));
     background.spawn(recording.run(stop_tally.clone()));
-    background.spawn(watch_database(
-        Arc::clone(&site),
-        wordpress.root.is_some(),
-        stop_tally.clone(),
-    ));
-    if !config.database.restore_pause.is_zero() {
-        let (site, pause) = (Arc::clone(&site), config.database.restore_pause);
-        background.spawn(watch_for_restore(site, pause, stop_tally.clone()));
-    }
     background.spawn(Arc::clone(&calls).look_ahead(stop_tally.clone()));
     background.spawn(guard.run(draining.clone()));
+    if let Some(poker) = poker(config, &calls)? {
+        background.spawn(poker.run(draining.clone()));
+    }
     background.spawn(confirm_instance(
         Arc::clone(&site),
         settings,
@@ -163,25 +157,13 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         draining.clone(),
     ));
     background.spawn(send_mails(senders, delivery, draining.clone()));
-    background.spawn(watch_backlog(
-        Arc::clone(&site),
-        metrics,
-        config.relay.enabled,
-        draining.clone(),
-    ));
-    if let Some(poker) = poker(config, &calls)? {
-        background.spawn(poker.run(draining.clone()));
-    }
-    background.spawn(keep_house(
-        Arc::clone(&site),
-        Retention {
-            runs,
-            refused,
-            mails,
-        },
-        config.relay.clone(),
-        draining.clone(),
-    ));
+    watch(&mut background, config, &site, &stop_tally);
+    let kept = Retention {
+        runs,
+        refused,
+        mails,
+    };
+    keep(&mut background, config, &site, metrics, kept, &draining);
     Ok(App {
         servers,
         site,
@@ -194,6 +176,47 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         unguarded: Some(door.unguarded),
         background,
     })
+}
+
+/// Spawns what tells whether calls can be carried out.
+fn watch(
+    background: &mut JoinSet<()>,
+    config: &Config,
+    site: &Arc<Site>,
+    stop: &CancellationToken,
+) {
+    background.spawn(watch_database(
+        Arc::clone(site),
+        config.wordpress.root.is_some(),
+        stop.clone(),
+    ));
+    let pause = config.database.restore_pause;
+    if !pause.is_zero() {
+        background.spawn(watch_for_restore(Arc::clone(site), pause, stop.clone()));
+    }
+}
+
+/// Spawns what counts the rows of our tables, and deletes those that have had their time.
+fn keep(
+    background: &mut JoinSet<()>,
+    config: &Config,
+    site: &Arc<Site>,
+    metrics: Arc<Metrics>,
+    retention: Retention,
+    stop: &CancellationToken,
+) {
+    background.spawn(watch_backlog(
+        Arc::clone(site),
+        metrics,
+        config.relay.enabled,
+        stop.clone(),
+    ));
+    background.spawn(keep_house(
+        Arc::clone(site),
+        retention,
+        config.relay.clone(),
+        stop.clone(),
+    ));
 }
 
 /// All metrics of a daemon with this configuration, at zero.

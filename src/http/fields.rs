@@ -100,13 +100,12 @@ impl Fields {
             return Ok(fields);
         }
         for pair in body.split(|&byte| byte == b'&') {
-            match pair.iter().position(|&byte| byte == b'=') {
-                Some(at) => fields.push(&decode(&pair[..at]), decode(&pair[at + 1..]))?,
-                None => {
-                    // Perhaps a piece of a value that was not encoded.
-                    fields.names.note(b"");
-                    fields.register(&decode(pair), Vec::new())?;
-                }
+            if let Some(at) = pair.iter().position(|&byte| byte == b'=') {
+                fields.push(&decode(&pair[..at]), decode(&pair[at + 1..]))?;
+            } else {
+                // Perhaps a piece of a value that was not encoded.
+                fields.names.note(b"");
+                fields.register(&decode(pair), Vec::new())?;
             }
         }
         Ok(fields)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::client::Client;
@@ -36,7 +36,7 @@ impl Asked<'_> {
     ) -> Option<RefusedCall> {
         let request = self.request;
         let client = || Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
-        let header = |name| request.headers().get(name).map(|value| value.as_bytes());
+        let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
         let length = header(CONTENT_LENGTH).and_then(|value| std::str::from_utf8(value).ok());
         Some(RefusedCall {
             asker: self.asker.or_else(|| unread(request))?,

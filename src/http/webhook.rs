@@ -70,13 +70,13 @@ pub(super) async fn handle(
     let (mut response, outcome, lane) = match answered {
         Ok(executed) => executed,
         Err(refused) => {
-            let asked = Asked {
+            let received = Asked {
                 request: &request,
                 asker,
                 form,
             };
             if refused.outcome.may_be_a_webhooks() {
-                let refused = || asked.refused(&front, &rules, &refused);
+                let refused = || received.refused(&front, &rules, &refused);
                 front.refused.note(refused);
             }
             (refused.response, refused.outcome, Lane::None)

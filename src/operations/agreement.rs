@@ -26,7 +26,7 @@ impl Settings {
         let url = config.smtp.url.as_ref();
         let mails = (
             mail.transport,
-            url.map(|url| url.expose_secret()),
+            url.map(ExposeSecret::expose_secret),
             (
                 &mail.from,
                 &mail.from_name,

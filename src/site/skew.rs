@@ -23,7 +23,7 @@ impl Skew {
         match (too_large(before), too_large(ahead)) {
             (false, true) => tracing::warn!("the clock is wrong: {}", complaint(ahead)),
             (true, false) => {
-                tracing::info!("this machine's clock agrees with the database's again")
+                tracing::info!("this machine's clock agrees with the database's again");
             }
             _ => {}
         }

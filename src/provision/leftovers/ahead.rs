@@ -16,8 +16,9 @@ use crate::site::Site;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many ids are looked at together: more than the database can give out until the next look.
 const STRETCH: u64 = 10_000;
-/// How long ids count as free. Nothing says when somebody else writes rows for a user who does not exist.
-const FRESH: Duration = Duration::from_mins(10);
+/// How long ids count as free: as many times as long as the look took. Nothing says when somebody else writes rows for a
+/// user who does not exist, so they are looked at again with every pause, unless a site's tables are slow to look at.
+const TIMES: u32 = 100;
 
 /// Ids that no row had a moment ago.
 #[derive(Default)]
@@ -87,13 +88,16 @@ struct Stretch {
     newest: u64,
     last: u64,
     looked: Instant,
+    /// How long that took.
+    took: Duration,
 }
 
 impl Stretch {
     /// The same ids without those of users who have been created since. `None` if a new look is due.
     fn from(self, newest: u64) -> Option<Self> {
         let lasts = newest == self.newest || newest.saturating_add(STRETCH / 2) <= self.last;
-        let holds = newest >= self.newest && lasts && self.looked.elapsed() < FRESH;
+        let is_fresh = self.looked.elapsed() < self.took * TIMES;
+        let holds = newest >= self.newest && lasts && is_fresh;
         holds.then_some(Self { newest, ..self })
     }
 }
@@ -113,11 +117,14 @@ async fn look(
     // Users who were created meanwhile have rows, too.
     let newest = newest_user(connection, statements).await?;
     let last = if taken <= newest { last } else { newest };
-    tracing::debug!("new users can have the ids up to {last}: no rows of others have them");
+    if known.is_none_or(|known| known.last != last) {
+        tracing::debug!("new users can have the ids up to {last}: no rows of others have them");
+    }
     Ok(Stretch {
         newest,
         last,
         looked,
+        took: looked.elapsed(),
     })
 }
 
@@ -130,6 +137,7 @@ mod tests {
             newest,
             last,
             looked: Instant::now(),
+            took: Duration::from_mins(1),
         }
     }
 
@@ -157,6 +165,14 @@ mod tests {
         assert!(known.from(5_101).is_none());
         let later = free(known.from(5_100).unwrap(), 0);
         assert!(!later.has(5_100) && later.has(5_101) && later.has(10_100));
+    }
+
+    #[test]
+    fn a_quick_look_is_taken_again_and_a_slow_one_seldom() {
+        let mut known = stretch(100, 10_100);
+        assert!(known.from(100).is_some());
+        known.took = Duration::ZERO;
+        assert!(known.from(100).is_none());
     }
 
     #[test]

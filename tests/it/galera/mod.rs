@@ -94,6 +94,10 @@ async fn every_node_passes_leftover_ids_and_mends_own_tables() {
         ))
         .await;
     cluster.catch_up().await;
+    // The daemons have seen that no further id is free.
+    for sidecar in &sidecars {
+        sidecar.says(&format!("the ids up to {last}:")).await;
+    }
     let calls = (0..30).map(|n| {
         let client = &sidecars[n % 3].client;
         async move {
