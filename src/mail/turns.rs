@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::Line;
 use super::attempt::Stationery;
@@ -136,7 +136,14 @@ impl Turns<'_> {
             Err(failure) => return Ok(Turn::Failed(failure)),
         };
         let started = Instant::now();
-        if let Err(failure) = self.line.ready(&stationery.hello).await {
+        let span = if self.line.is_open() {
+            Span::none()
+        } else {
+            phase!("client", "SMTP")
+        };
+        let ready = self.line.ready(&stationery.hello);
+        if let Err(failure) = ready.instrument(span.clone()).await {
+            fail(&span, MailAttempt::Later.word());
             let took = started.elapsed();
             worker.metrics.mail_attempted(MailAttempt::Later, took);
             return Ok(Turn::Failed(failure));

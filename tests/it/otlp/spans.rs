@@ -9,6 +9,7 @@ use super::{ENDPOINT, PARENT, TRACE, TRUSTED_PROXIES, call_in_trace, line_about}
 use crate::harness::http;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, Site};
+use crate::harness::smtp_peer::{self, Play, Rules};
 
 const CALL: [&str; 6] = [
     "POST",
@@ -106,7 +107,12 @@ async fn a_call_is_a_tree_of_its_phases() {
 #[tokio::test]
 async fn mails_and_wake_ups_are_traces_of_their_own() {
     let site = Site::new("71").await;
-    let (sidecar, collector) = traced(&site, &RELAY).await;
+    let mail_server = smtp_peer::Closed::new();
+    let url = format!("smtp://{}", mail_server.address());
+    let mail_server = mail_server.open_with(Rules::default());
+    mail_server.play(&[Play::Recipient("450 4.2.0 later")]);
+    let settings = [&[("FCOM_SIDECAR__SMTP__URL", &*url)], &RELAY[..]].concat();
+    let (sidecar, collector) = traced(&site, &settings).await;
     sidecar.client.execute(PLAIN_HOOK, &NEW).await;
     let names = ["POST", "welcome mail", "SMTP", "wake WordPress"];
     let spans = collector.wait_for(&names).await;
@@ -137,8 +143,11 @@ async fn the_collector_learns_who_we_are_and_no_secret() {
         .client
         .record(&["t0ken-of-the-collector".to_owned()]);
     sidecar.client.execute(PLAIN_HOOK, &NEW).await;
-    let later = ["welcome mail", "wake WordPress"];
-    collector.wait_for(&[&CALL[..], &later].concat()).await;
+    // No mail server is there.
+    let later = ["SMTP", "wake WordPress"];
+    let spans = collector.wait_for(&[&CALL[..], &later].concat()).await;
+    let connecting = spans.iter().find(|span| span.name == "SMTP").unwrap();
+    assert!(failed(connecting) && connecting.parent_span_id.is_empty());
 
     for (head, request) in collector.taken() {
         let head = head.to_ascii_lowercase();
