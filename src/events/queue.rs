@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::site::Site;
@@ -40,11 +40,12 @@ pub(super) async fn waited(
 /// # Errors
 /// A statement failed.
 pub async fn give_up(site: &Site, days: u32) -> Result<(), DatabaseError> {
+    let before = site.clock.now() - TimeDelta::days(days.into());
     let mut given_up = 0;
     loop {
         let batch = site.pool.work(async |connection| {
             let done = sqlx::query(site.statements.give_up_events.sql())
-                .bind(days)
+                .bind(before.naive_utc())
                 .execute(connection)
                 .await
                 .doing("give up old events")?;

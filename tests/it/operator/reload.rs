@@ -82,6 +82,7 @@ async fn mails_that_wait_leave_through_a_server_that_is_configured_later() {
     sidecar
         .says("configuration reloaded; changed: smtp.url")
         .await;
-    assert!(sidecar.run(&["outbox", "retry", "1"]).success());
+    // The new sender tries at once; there may be nothing to retry any more.
+    sidecar.run(&["outbox", "retry", "1"]);
     until("no mail comes", async || !peer.seen().mails.is_empty()).await;
 }

@@ -62,7 +62,7 @@ async fn deadlock(site: &Site, mut other: Transaction<'_, MySql>) {
     );
     // InnoDB caches its answer, so a reader that polls faster gets the same one again.
     eventually_every(Duration::from_millis(150), async || {
-        let waits = site.number(&waiting).await > 0;
+        let waits = site.count_of_sessions(&waiting).await > 0;
         waits.then_some(()).ok_or("no change waits")
     })
     .await;
