@@ -1,26 +1,17 @@
--- Everything that a call has to know before it decides, in one round trip, read outside any transaction. Values are cast to
--- bytes, so that tables of different collations can share one result and invalid text is not an error.
-SELECT 'webhook' AS kind, id, CAST(meta_key AS BINARY) AS name, CAST(value AS BINARY) AS value
+-- Everything that a call has to know before it decides, in one round trip, read outside any transaction. Each SELECT costs as much
+-- as several rows, so there are few of them. Values are cast to bytes, so that tables of different collations can share one result
+-- and invalid text is not an error.
+SELECT IF(object_type = 'webhook', 'webhook', IF(object_type = 'option' AND meta_key = 'fluent_community_features', 'features', ''))
+        AS kind,
+    id, CAST(meta_key AS BINARY) AS name, CAST(value AS BINARY) AS value
 FROM {prefix}fcom_meta
-WHERE object_type = 'webhook' AND meta_key = ?
+WHERE meta_key IN (?, 'fluent_community_features')
 UNION ALL
--- By the hash of a replaced key, while it is still valid.
-SELECT 'webhook of old key', m.id, '', CAST(m.value AS BINARY)
-FROM {prefix}fcom_sidecar_old_keys k
-JOIN {prefix}fcom_meta m ON m.id = k.webhook_id AND m.object_type = 'webhook'
-WHERE k.key_hash = UNHEX(?) AND k.valid_until > ?
-UNION ALL
-SELECT 'features', id, '', CAST(value AS BINARY)
-FROM {prefix}fcom_meta
-WHERE object_type = 'option' AND meta_key = 'fluent_community_features'
-UNION ALL
-SELECT 'option', option_id, CAST(option_name AS BINARY), CAST(option_value AS BINARY)
+SELECT 'option', option_id, CAST(option_name AS BINARY),
+    CAST(IF(option_name = '_transient_wp_core_block_css_files', LEFT(option_value, 64), option_value) AS BINARY)
 FROM {prefix}options
-WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles')
-UNION ALL
-SELECT 'option', option_id, CAST(option_name AS BINARY), CAST(LEFT(option_value, 64) AS BINARY)
-FROM {prefix}options
-WHERE option_name = '_transient_wp_core_block_css_files'
+WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles',
+    '_transient_wp_core_block_css_files')
 {network:
 UNION ALL
 SELECT 'option', CAST(n.meta_id AS UNSIGNED), CAST(CONCAT('network/', n.meta_key) AS BINARY), CAST(n.meta_value AS BINARY)
@@ -36,17 +27,3 @@ UNION ALL
 SELECT 'user', ID, CAST(user_email AS BINARY), ''
 FROM {users}
 WHERE user_email IN (?, ?, ?)
-UNION ALL
--- One row for each webhook that was called with this Idempotency-Key.
-SELECT 'run', user_id, fields_hash, CAST(CONCAT_WS('|', webhook_id, outcome, created_at) AS BINARY)
-FROM {prefix}fcom_sidecar_runs
-WHERE idempotency_key = ?
-UNION ALL
--- As names_taken, as a list, for the names that a new user would probably get; costs nothing for an existing user.
-SELECT 'taken', CAST(0 AS UNSIGNED), '', CONCAT_WS(',', {each: CAST(
-    EXISTS (SELECT 1 FROM {users} WHERE user_login = ?)
-    + 2 * EXISTS (SELECT 1 FROM {users} WHERE user_nicename = ?)
-    + 4 * EXISTS (SELECT 1 FROM {prefix}fcom_xprofile WHERE username = ?)
-    + 8 * EXISTS (SELECT 1 FROM {users} WHERE user_email = ?) AS CHAR)})
-FROM DUAL
-WHERE NOT EXISTS (SELECT 1 FROM {users} WHERE user_email IN (?, ?, ?))

@@ -1,6 +1,5 @@
 -- Calls for the same user never interleave: the second one waits here. The profile is read without a lock.
-SELECT ID AS id, user_login, user_nicename, user_url, CAST(user_registered AS CHAR) AS user_registered, display_name,
-    EXISTS (SELECT 1 FROM {prefix}fcom_xprofile x WHERE x.user_id = u.ID) AS has_profile
+SELECT EXISTS (SELECT 1 FROM {prefix}fcom_xprofile x WHERE x.user_id = u.ID) AS has_profile
 FROM {users} u
 WHERE ID = ?
 FOR UPDATE

@@ -89,6 +89,12 @@ impl Statement {
         safe(expand(&text, count))
     }
 
+    /// One statement with the rows of both, which have the same columns.
+    pub fn with(&self, other: &Self) -> SqlStr {
+        let (one, other) = (self.sql(), other.sql());
+        safe(format!("{}\nUNION ALL\n{}", one.as_str(), other.as_str()))
+    }
+
     /// The statement with literals instead of its parameters, and `{each: …}` repeated to match them.
     pub(super) fn filled(&self, literals: &[Literal<'_>]) -> String {
         let text = self.text();
@@ -230,6 +236,7 @@ statements! {
     drop_mail,
     due_event,
     due_first_event,
+    earlier_runs,
     events_by_state,
     facts,
     finish_mail,
@@ -328,9 +335,11 @@ statements! {
     update_user_count,
     update_usermeta,
     update_webhook,
+    user_without_profile,
     users_by_name,
     webhook_environment,
     webhook_keys,
+    webhook_of_old_key,
     webhook_records,
     webhook_targets,
     webhooks_of_key,

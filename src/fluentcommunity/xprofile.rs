@@ -3,7 +3,7 @@
 
 use sqlx::FromRow;
 
-use crate::db::{Batch, Connection, DatabaseError, Doing, Literal, Statements};
+use crate::db::{Answer, Batch, DatabaseError, Doing, Literal, Statements};
 use crate::wordpress::php::{self, Array, Value, loose};
 use crate::wordpress::sanitize::meta_value::looks_serialized;
 use crate::wordpress::version::Version;
@@ -115,20 +115,20 @@ struct MetaRow {
     meta_value: Option<Vec<u8>>,
 }
 
-/// Reads the user meta for the profile of an existing user; names and texts only. Does not render the description.
+/// Adds the query for the user meta of which an existing user's profile is made; [`facts_from_usermeta`] reads its answer.
+pub fn ask_usermeta_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
+    batch.add(&statements.profile_usermeta, READ_META, &[user_id.into()])
+}
+
+const READ_META: &str = "read the user's names and description";
+
+/// The names and texts; does not render the description.
 ///
 /// # Errors
-/// The statement failed.
-pub async fn facts_from_usermeta(
-    connection: &mut Connection,
-    statements: &Statements,
-    user_id: u64,
-) -> Result<ProfileFacts, DatabaseError> {
-    let rows: Vec<MetaRow> = sqlx::query_as(statements.profile_usermeta.sql())
-        .bind(user_id)
-        .fetch_all(connection)
-        .await
-        .doing("read the user's names and description")?;
+/// A row does not have the expected columns.
+pub fn facts_from_usermeta(answer: &Answer) -> Result<ProfileFacts, DatabaseError> {
+    let rows: Result<Vec<MetaRow>, _> = answer.rows.iter().map(MetaRow::from_row).collect();
+    let rows = rows.doing(READ_META)?;
     let text = |key: &str| {
         let row = rows.iter().find(|row| row.meta_key == key);
         row.and_then(|row| row.meta_value.as_deref())

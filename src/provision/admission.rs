@@ -63,7 +63,6 @@ mod tests {
 
     use super::super::Idempotency;
     use super::super::call::sample_call;
-    use super::super::names::Taken;
     use super::super::runs::EarlierRun;
     use super::*;
     use crate::fluentcommunity::webhook::Webhook;
@@ -77,7 +76,6 @@ mod tests {
             options: SiteOptions::default(),
             blog: None,
             user_id,
-            taken: Taken::default(),
             earlier: None,
             earlier_signed: None,
         }

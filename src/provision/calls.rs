@@ -1,6 +1,6 @@
 //! State shared by all calls of this process, in addition to the site.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -12,7 +12,6 @@ use super::{NewUserLimits, Tally, TallyTask, WaitingRoom};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::wordpress::password;
-use crate::wordpress::sanitize::Rules;
 use crate::wordpress::version::Version;
 
 /// Each may occupy a processor for a sixth of a second.
@@ -24,8 +23,6 @@ pub struct Calls {
     pub site: Arc<Site>,
     /// How new users are created.
     pub(super) new_users: NewUserPolicy,
-    /// Locale and version of the last new user.
-    pub(super) last_rules: LastRules,
     /// Queues calls for the same user, and for new users who want the same name.
     pub(super) waiting_room: WaitingRoom,
     /// Limits on what calls that create users may use at once.
@@ -61,7 +58,6 @@ impl Calls {
         let calls = Self {
             site,
             new_users,
-            last_rules: LastRules::default(),
             waiting_room: WaitingRoom::default(),
             new_user_limits,
             rendering: Semaphore::new(RENDERED_AT_ONCE),
@@ -97,40 +93,6 @@ pub struct Bells {
     pub mail: Arc<Notify>,
     /// Events were committed; `None` while the relay is off, when no events are written.
     pub relay: Option<Arc<Notify>>,
-}
-
-/// How names were last sanitised. Only good enough for guesses: every call reads the site's settings.
-#[derive(Default)]
-pub(super) struct LastRules(RwLock<Option<(String, Version, bool)>>);
-
-impl LastRules {
-    pub(super) fn remember(&self, rules: Rules<'_>) {
-        let Rules {
-            locale,
-            version,
-            multisite,
-        } = rules;
-        let is_known = |known: &(String, Version, bool)| known.0 == locale && known.1 == version;
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if !known.as_ref().is_some_and(is_known) {
-            drop(known);
-            let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            *last = Some((locale.to_owned(), version, multisite));
-        }
-    }
-
-    /// Empty until the first new user.
-    pub(super) fn with<T: Default>(&self, ask: impl FnOnce(Rules<'_>) -> T) -> T {
-        let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref()
-            .map_or_else(T::default, |&(ref locale, version, multisite)| {
-                ask(Rules {
-                    locale,
-                    version,
-                    multisite,
-                })
-            })
-    }
 }
 
 /// Which hash new passwords use.

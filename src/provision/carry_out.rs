@@ -165,10 +165,9 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
 /// password must not hold one.
 async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
     let (site, call) = (execution.site(), execution.call);
-    let names = new_user::likely_names(execution);
     let facts = site
         .pool
-        .work(async |connection| Facts::load(connection, site, call, &names).await);
+        .work(async |connection| Facts::load(connection, site, call).await);
     let read = phase!("client", "read", "db.system.name" = "mysql");
     facts.instrument(read).await
 }

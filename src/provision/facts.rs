@@ -2,7 +2,6 @@
 
 use sqlx::FromRow;
 
-use super::names::Taken;
 use super::runs::EarlierRun;
 use super::signed_calls;
 use super::{Email, ProvisionError, WebhookCall, WebhookKey};
@@ -26,13 +25,14 @@ pub(super) struct Facts {
     pub(super) blog: Option<Blog>,
     /// The user with this address.
     pub(super) user_id: Option<u64>,
-    /// What is known about a new user's possible names.
-    pub(super) taken: Taken,
     /// The run of an earlier call of this webhook with the same idempotency key.
     pub(super) earlier: Option<EarlierRun>,
     /// An earlier signed call of this webhook with the same `webhook-id`.
     pub(super) earlier_signed: Option<EarlierRun>,
 }
+
+const WEBHOOK: &str = "webhook";
+const WEBHOOK_OF_OLD_KEY: &str = "webhook of old key";
 
 #[derive(FromRow)]
 struct FactRow {
@@ -42,16 +42,29 @@ struct FactRow {
     value: Option<Vec<u8>>,
 }
 
+impl FactRow {
+    fn name(&self) -> &[u8] {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
 impl Facts {
-    /// Loads everything in one round trip, or two for a signed call. Without an address, only the webhook matters. `names`
-    /// are those that a new user would probably get.
+    /// Loads everything in one round trip; one more for a signed call, and for a key that was replaced or is none.
+    /// Without an address, only the webhook matters.
     pub(super) async fn load(
         connection: &mut Connection,
         site: &Site,
         call: &WebhookCall,
-        names: &[String],
     ) -> Result<Self, ProvisionError> {
-        let mut facts = Self::load_unsigned(connection, site, call, names).await?;
+        let forms = call.email.as_ref().ok();
+        let forms = forms.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
+        // A key that the column cannot hold is no webhook's.
+        let mut rows = db::found(ask(connection, site, call, &forms).await)?;
+        let is_found = |row: &FactRow| row.kind == WEBHOOK && call.key.matches(row.name());
+        if !rows.iter().any(is_found) {
+            rows.extend(by_old_key(connection, site, call).await?);
+        }
+        let mut facts = Self::read(rows, &site.tables, &call.key, &forms)?;
         if let Some(signed) = call.signed_for(&facts.webhook) {
             let id = facts.webhook.id;
             let earlier = signed_calls::earlier(connection, &site.statements, signed, id);
@@ -60,35 +73,12 @@ impl Facts {
         Ok(facts)
     }
 
-    async fn load_unsigned(
-        connection: &mut Connection,
-        site: &Site,
-        call: &WebhookCall,
-        names: &[String],
-    ) -> Result<Self, ProvisionError> {
-        let forms = call.email.as_ref().ok();
-        let forms = forms.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
-        let read = |rows, names| Self::read(rows, &site.tables, &call.key, &forms, names);
-        match ask(connection, site, call, &forms, names).await {
-            Ok(rows) => read(rows, names),
-            Err(error) if error.is_unstorable() => {
-                // It is the key, which then no webhook has, or one of the names.
-                let rows = ask(connection, site, call, &forms, &[]).await;
-                read(db::found(rows)?, &[])?;
-                Err(error.into())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn read(
         rows: Vec<FactRow>,
         tables: &TableNames,
         key: &WebhookKey,
         forms: &[String],
-        names: &[String],
     ) -> Result<Self, ProvisionError> {
-        let mut taken = Taken::default();
         let (mut webhook, mut features, mut users) = (None, None, Vec::new());
         let (mut webhook_of_old_key, mut blog, mut earlier) = (None, None, Vec::new());
         let mut options = SiteOptions::default();
@@ -101,12 +91,11 @@ impl Facts {
         {
             let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
             match kind.as_str() {
-                "webhook" if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
-                "webhook of old key" => webhook_of_old_key = Some((id, value)),
+                WEBHOOK if webhook.is_none() && key.matches(&name) => webhook = Some((id, value)),
+                WEBHOOK_OF_OLD_KEY => webhook_of_old_key = Some((id, value)),
                 "features" if features.is_none() => features = Some(value),
                 "option" => options.take(tables.prefix(), &name, value),
                 "blog" => blog = Some(Blog::read(&name, &value)),
-                "taken" => taken = Taken::read(names, &String::from_utf8_lossy(&value)),
                 "run" => earlier.extend(EarlierRun::read(id, name, &value)),
                 "user" => users.push((id, name)),
                 _ => {}
@@ -121,7 +110,6 @@ impl Facts {
             options,
             blog,
             user_id: user_of(&users, forms),
-            taken,
             earlier: earlier
                 .into_iter()
                 .find(|run| run.executed.webhook_id == id),
@@ -135,35 +123,46 @@ async fn ask(
     site: &Site,
     call: &WebhookCall,
     forms: &[String],
-    names: &[String],
 ) -> Result<Vec<FactRow>, DatabaseError> {
+    let statements = &site.statements;
     let last = forms.last().into_iter().cycle();
-    let three_forms: Vec<&String> = forms.iter().chain(last).take(3).collect();
-    // There is always a name to look up, so that the statement has one shape.
-    let unnamed = [String::new()];
-    let asked = if names.is_empty() { &unnamed } else { names };
-    let mut query = sqlx::query_as(site.statements.facts.repeated(asked.len()));
-    query = query.bind(call.key.for_lookup());
-    query = query.bind(call.key.old_key_hash());
-    query = query.bind(site.clock.now().naive_utc());
-    query = three_forms
-        .iter()
-        .fold(query, |query, form| query.bind(*form));
+    let three_forms = forms.iter().chain(last).take(3);
     let idempotency = call.idempotency.as_ref();
-    query = query.bind(idempotency.map(|idempotency| &idempotency.key[..]));
-    for name in asked {
-        query = query.bind(name).bind(name).bind(name).bind(name);
-    }
-    query = three_forms
-        .iter()
-        .fold(query, |query, form| query.bind(*form));
-    let mut rows: Vec<FactRow> = query
-        .fetch_all(connection)
-        .await
-        .doing("read the webhook, the options and the user")?;
+    let sql = match idempotency {
+        Some(_) => statements.facts.with(&statements.earlier_runs),
+        None => statements.facts.sql(),
+    };
+    let query = sqlx::query_as(sql).bind(call.key.for_lookup());
+    let query = three_forms.fold(query, |query, form| query.bind(form.as_str()));
+    let query = match idempotency {
+        Some(idempotency) => query.bind(&idempotency.key[..]),
+        None => query,
+    };
+    let rows = query.fetch_all(connection).await;
+    let mut rows: Vec<FactRow> = rows.doing("read the webhook, the options and the user")?;
     // PHP takes the first row it gets, in practice the one with the lowest id.
     rows.sort_by_key(|row| row.id);
     Ok(rows)
+}
+
+async fn by_old_key(
+    connection: &mut Connection,
+    site: &Site,
+    call: &WebhookCall,
+) -> Result<Option<FactRow>, DatabaseError> {
+    let found: Option<(u64, Option<Vec<u8>>)> =
+        sqlx::query_as(site.statements.webhook_of_old_key.sql())
+            .bind(call.key.old_key_hash())
+            .bind(site.clock.now().naive_utc())
+            .fetch_optional(connection)
+            .await
+            .doing("look for the webhook of a replaced key")?;
+    Ok(found.map(|(id, value)| FactRow {
+        kind: WEBHOOK_OF_OLD_KEY.to_owned(),
+        id,
+        name: None,
+        value,
+    }))
 }
 
 impl Facts {

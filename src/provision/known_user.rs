@@ -14,7 +14,7 @@ use crate::wordpress::blog::{NewSiteMember, SiteMembership};
 use crate::wordpress::roles;
 use crate::wordpress::time::{format, parse_mysql};
 use crate::wordpress::usermeta::MetaRows;
-use crate::wordpress::users::{self, LockedUser};
+use crate::wordpress::users::{self, LockedUser, UserRow};
 
 /// Locks the user's row, then reads the user's data behind the lock.
 ///
@@ -50,7 +50,7 @@ pub(super) async fn lock<'a>(
     let profile = if user.has_profile {
         None
     } else {
-        Some(profile(transaction, &user).await?)
+        Some(profile(transaction, user_id).await?)
     };
     Ok(Member {
         user_id,
@@ -81,12 +81,16 @@ fn joining_site(transaction: &Transaction<'_>, membership: &SiteMembership) -> M
 
 async fn profile(
     transaction: &mut Transaction<'_>,
-    user: &LockedUser,
+    user_id: u64,
 ) -> Result<NewProfile, ProvisionError> {
     let (site, statements) = (transaction.site(), transaction.statements());
     let rules = transaction.facts.rules(site)?;
-    let facts = xprofile::facts_from_usermeta(transaction.connection, statements, user.id);
-    let mut facts = facts.await?;
+    let mut batch = Batch::of(statements);
+    let user = UserRow::ask_in(&mut batch, statements, user_id);
+    let usermeta = xprofile::ask_usermeta_in(&mut batch, statements, user_id);
+    let answers = batch.run(transaction.connection).await?;
+    let user = UserRow::read(&answers[user])?.ok_or(ProvisionError::Raced)?;
+    let mut facts = xprofile::facts_from_usermeta(&answers[usermeta])?;
     facts.display_name.clone_from(&user.display_name);
     facts.website.clone_from(&user.user_url);
     let mut login = user.user_login.clone();
@@ -98,7 +102,7 @@ async fn profile(
     let biography = &transaction.execution.biography;
     facts.description_rendered = biography.html(&facts.description)?;
     let source = UsernameSource {
-        user_id: user.id,
+        user_id,
         login: &login,
         fallbacks: [
             &user.user_nicename,

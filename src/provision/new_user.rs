@@ -1,8 +1,8 @@
 //! Executes a call for an address that no user has: creates a WordPress user as `wp_insert_user` does, and a community
 //! profile.
 //!
-//! Names are guessed before the transaction, claimed when it begins, and confirmed behind the claims. Then the row is
-//! inserted, because everything else needs its id.
+//! Most names are free, so they are claimed without a look when the transaction begins, and looked up behind the claims.
+//! Then the row is inserted, because everything else needs its id.
 
 use super::execution::Execution;
 use super::facts::Facts;
@@ -18,23 +18,12 @@ use crate::wordpress::sanitize::Rules;
 use crate::wordpress::usermeta::{MetaRows, NewUserMeta};
 use crate::wordpress::users;
 
-/// The names that the call's user would probably get, if the user is new and the site has not changed.
-pub(super) fn likely_names(execution: &Execution<'_>) -> Vec<String> {
-    let Ok(email) = &execution.call.email else {
-        return Vec::new();
-    };
-    execution
-        .calls
-        .last_rules
-        .with(|rules| name_fields(execution, email, rules).first_questions())
-}
-
 /// A new user, as far as known before anything is locked.
 pub(super) struct PreparedUser<'a> {
     fields: NameFields<'a>,
     rules: Rules<'a>,
     receives_mail: bool,
-    /// Others may have taken them before they are claimed.
+    /// Others may have them.
     guess: Names,
     password_hash: &'a str,
 }
@@ -46,21 +35,20 @@ impl PreparedUser<'_> {
     }
 }
 
-/// Guesses the names and hashes the password, both outside any transaction.
+/// Chooses names as if all were free, and hashes the password, both outside any transaction.
 pub(super) async fn prepare<'a>(
     execution: &'a Execution<'a>,
     facts: &'a Facts,
     email: &'a Email,
 ) -> Result<PreparedUser<'a>, ProvisionError> {
-    let (calls, site) = (execution.calls, execution.site());
-    let rules = facts.rules(site)?;
-    calls.last_rules.remember(rules);
+    let calls = execution.calls;
+    let rules = facts.rules(execution.site())?;
     let mut fields = name_fields(execution, email, rules);
     if facts.webhook.welcome_email && calls.new_users.welcome_mail != WelcomeMail::Off {
         fields.write_back();
     }
-    let taken = facts.taken.clone();
-    let guess = fields.guess(&site.pool, &site.statements, taken).await?;
+    let guess = fields.if_all_were_free();
+    let guess = guess.ok_or(ProvisionError::NoFreeName)?;
     Ok(PreparedUser {
         fields,
         rules,

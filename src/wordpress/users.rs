@@ -43,18 +43,6 @@ impl NewUser<'_> {
 /// An existing user, locked for the rest of the transaction.
 #[derive(Clone, Debug, FromRow)]
 pub struct LockedUser {
-    /// `ID`.
-    pub id: u64,
-    /// `user_login`.
-    pub user_login: String,
-    /// `user_nicename`.
-    pub user_nicename: String,
-    /// `user_url`.
-    pub user_url: String,
-    /// `user_registered`, a UTC literal; may be the zero date.
-    pub user_registered: String,
-    /// `display_name`.
-    pub display_name: String,
     /// Whether there is a community profile.
     pub has_profile: bool,
 }
@@ -74,5 +62,38 @@ impl LockedUser {
     pub fn read(answer: &Answer) -> Result<Option<Self>, DatabaseError> {
         let row = answer.rows.first();
         row.map(Self::from_row).transpose().doing(LOCK)
+    }
+}
+
+/// A user's row, as far as a profile is made of it.
+#[derive(Clone, Debug, FromRow)]
+pub struct UserRow {
+    /// `user_login`.
+    pub user_login: String,
+    /// `user_nicename`.
+    pub user_nicename: String,
+    /// `user_url`.
+    pub user_url: String,
+    /// `user_registered`, a UTC literal; may be the zero date.
+    pub user_registered: String,
+    /// `display_name`.
+    pub display_name: String,
+}
+
+const READ: &str = "read the user";
+
+impl UserRow {
+    /// Adds the statement that reads a user's row; [`UserRow::read`] reads its answer.
+    pub fn ask_in(batch: &mut Batch, statements: &Statements, user_id: u64) -> usize {
+        batch.add(&statements.user_without_profile, READ, &[user_id.into()])
+    }
+
+    /// `None` if there is no such user.
+    ///
+    /// # Errors
+    /// The row does not have the expected columns.
+    pub fn read(answer: &Answer) -> Result<Option<Self>, DatabaseError> {
+        let row = answer.rows.first();
+        row.map(Self::from_row).transpose().doing(READ)
     }
 }

@@ -40,7 +40,12 @@ const ASK: &str = "read spaces and memberships";
 pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
     let rows = answer.map_or(&[][..], |answer| &answer.rows);
     let rows: Result<Vec<SpaceRow>, _> = rows.iter().map(SpaceRow::from_row).collect();
-    let rows = rows.doing(ASK)?;
+    Ok(grouped(rows.doing(ASK)?))
+}
+
+/// Sorted here: with settings among the columns, the server would sort by way of a table on disk.
+fn grouped(mut rows: Vec<SpaceRow>) -> Vec<Space> {
+    rows.sort_unstable_by_key(|row| (row.space_id, row.membership_id));
     let mut spaces: Vec<Space> = Vec::new();
     for row in rows {
         if spaces.last().is_none_or(|space| space.id != row.space_id) {
@@ -61,7 +66,7 @@ pub fn spaces(answer: Option<&Answer>) -> Result<Vec<Space>, DatabaseError> {
             });
         }
     }
-    Ok(spaces)
+    spaces
 }
 
 impl MembershipPlan {
@@ -93,5 +98,33 @@ impl MembershipPlan {
                 &literals,
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(space_id: u64, membership_id: Option<u64>) -> SpaceRow {
+        SpaceRow {
+            space_id,
+            is_course: false,
+            settings: None,
+            membership_id,
+            status: None,
+            is_active: false,
+            role: None,
+            created_at: None,
+        }
+    }
+
+    #[test]
+    fn rows_in_any_order_make_spaces_with_their_oldest_membership_first() {
+        let rows = [(9, None), (4, Some(12)), (2, Some(7)), (4, Some(3))];
+        let rows = rows.map(|(space_id, membership_id)| row(space_id, membership_id));
+        let spaces = grouped(rows.into());
+        let ids = |space: &Space| space.memberships.iter().filter_map(|row| row.id).collect();
+        let spaces: Vec<(u64, Vec<u64>)> = spaces.iter().map(|one| (one.id, ids(one))).collect();
+        assert_eq!(spaces, [(2, vec![7]), (4, vec![3, 12]), (9, vec![])]);
     }
 }

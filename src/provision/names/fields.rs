@@ -5,7 +5,7 @@ use super::super::claims::{self, Claim, Claims};
 use super::super::{Email, ProvisionError, WebhookCall};
 use super::profile_username;
 use super::taken::{As, MOST_ROUNDS, Taken, settle};
-use crate::db::{Connection, Pool, Statements};
+use crate::db::{Connection, Statements};
 use crate::fluentcommunity::username;
 use crate::wordpress::catalogue::Catalogue;
 use crate::wordpress::php::loose;
@@ -14,8 +14,6 @@ use crate::wordpress::sanitize::{Rules, name, nicename};
 
 /// `user_login` holds 60 characters.
 const LOGIN_LENGTH: usize = 60;
-/// How many names are looked up before anything else is known.
-const ASKED_BEFOREHAND: usize = 4;
 
 /// The fields from which a new user's names are made, as PHP sees and stores them.
 pub struct NameFields<'a> {
@@ -192,33 +190,6 @@ impl<'a> NameFields<'a> {
         claims
     }
 
-    /// The names to look up first, as far as they can be predicted.
-    pub(in super::super) fn first_questions(&self) -> Vec<String> {
-        let mut taken = Taken::default();
-        self.decide(&mut taken);
-        let questions = taken.unknown().iter().take(ASKED_BEFOREHAND);
-        questions.cloned().collect()
-    }
-
-    /// The names that would be chosen now, without claiming them. `taken` holds what is already known, which is often
-    /// enough.
-    pub(in super::super) async fn guess(
-        &self,
-        pool: &Pool,
-        statements: &Statements,
-        mut taken: Taken,
-    ) -> Result<Names, ProvisionError> {
-        let decided = self.decide(&mut taken);
-        if taken.unknown().is_empty() {
-            return decided.ok_or(ProvisionError::NoFreeName);
-        }
-        pool.work(async |connection| {
-            settle(taken, connection, statements, 0, |taken| self.decide(taken)).await
-        })
-        .await
-        .map(|(names, _)| names)
-    }
-
     /// Looks up the claimed names in the transaction, claims others if necessary, and returns those that are ours.
     ///
     /// Returns [`ProvisionError::Raced`] if the address got a user in the meantime.
@@ -230,12 +201,13 @@ impl<'a> NameFields<'a> {
         claims: &mut Claims,
     ) -> Result<Names, ProvisionError> {
         let forms = self.email.forms();
+        let mut taken = Taken::default();
         for _ in 0..MOST_ROUNDS {
-            let mut taken = Taken::default();
             for form in &forms {
                 taken.is(form, As::Email);
             }
-            let (confirmed, mut taken) =
+            let confirmed;
+            (confirmed, taken) =
                 settle(taken, connection, statements, 0, |taken| self.decide(taken)).await?;
             if forms.iter().any(|form| taken.is(form, As::Email)) {
                 return Err(ProvisionError::Raced);
@@ -246,6 +218,8 @@ impl<'a> NameFields<'a> {
             names = confirmed;
             let wanted = self.claims(&names);
             claims.take(connection, statements, wanted).await?;
+            // What was free has to be looked up again behind the claims.
+            taken.forget_free(&forms);
         }
         Err(ProvisionError::NoFreeName)
     }
@@ -288,7 +262,7 @@ mod tests {
         let fields = NameFields::of(&call, email, &Catalogue::default(), rules);
         let wished = fields.if_all_were_free().unwrap();
         assert_eq!((&*wished.login, &*wished.nicename), ("ann", "ann"));
-        let mut taken = Taken::read(&["ann".to_owned()], "1");
+        let mut taken = Taken::with("ann", As::Login);
         let names = fields.decide(&mut taken).unwrap();
         assert_eq!(names.login, "ann2");
     }

@@ -9,4 +9,3 @@ mod taken;
 
 pub use self::fields::{NameFields, Names};
 pub(super) use self::profile_username::UsernameSource;
-pub(super) use self::taken::Taken;

@@ -33,11 +33,18 @@ pub(in super::super) struct Taken {
 }
 
 impl Taken {
-    /// Parses the answer to `NameFields::first_questions`: a list of numbers, as in `names_taken.sql`.
-    pub(in super::super) fn read(questions: &[String], answers: &str) -> Self {
-        let bits = answers.split(',').filter_map(|bits| bits.parse().ok());
+    /// Forgets everything but the names that others have; these `forms` of an address, too.
+    pub(super) fn forget_free(&mut self, forms: &[String]) {
+        let known = &mut self.known;
+        known.retain(|name, bits| *bits != 0 && !forms.contains(name));
+        self.rounds = 0;
+    }
+
+    /// Knows that one name is taken.
+    #[cfg(test)]
+    pub(super) fn with(name: &str, kind: As) -> Self {
         Self {
-            known: questions.iter().cloned().zip(bits).collect(),
+            known: HashMap::from([(name.to_owned(), kind as u8)]),
             ..Self::default()
         }
     }
@@ -51,11 +58,6 @@ impl Taken {
             self.unknown.push(name.to_owned());
         }
         false
-    }
-
-    /// The names that the decisions so far depend on but that have not been looked up.
-    pub(super) fn unknown(&self) -> &[String] {
-        &self.unknown
     }
 
     /// The first free candidate. If that is a guess, some of the next candidates are noted as well, more in each round,

@@ -1,7 +1,7 @@
 use chrono::DateTime;
 
 use super::super::call::sample_call;
-use super::super::names::{NameFields, Taken};
+use super::super::names::NameFields;
 use super::*;
 use crate::fluentcommunity::memberships::Space;
 use crate::fluentcommunity::webhook::Webhook;
@@ -26,7 +26,6 @@ fn facts() -> Facts {
         options: SiteOptions::default(),
         blog: None,
         user_id: None,
-        taken: Taken::default(),
         earlier: None,
         earlier_signed: None,
     }
