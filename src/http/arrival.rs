@@ -18,10 +18,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::begun::Begun;
 use super::budget::{PIECE, Share};
+use super::client::Client;
 use super::door::Door;
 use super::framing::{Head, end_of_head};
 use super::pieces::{Pieces, READ, SHORT, poll_some};
-use super::unread::{self, Unread, key_of};
+use super::unread::{self, Asked, Unread, key_of};
 
 /// What each request may hold in any case, in bytes.
 const FREE: usize = SHORT;
@@ -139,11 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Refuses a request that is not complete, and ends the connection.
     pub(super) async fn refuse(mut self: Box<Self>, why: Unread) {
-        let head = match std::mem::replace(&mut self.at, At::Head { searched: 0 }) {
-            At::Head { .. } => None,
-            At::Body(begun) => Some(begun.head),
+        let (head, client) = match std::mem::replace(&mut self.at, At::Head { searched: 0 }) {
+            At::Head { .. } => (None, None),
+            At::Body(begun) => (Some(begun.head), begun.client),
         };
-        let bytes = self.refusal(head.as_ref(), why, false);
+        let bytes = self.refusal(head.as_ref(), client, why, false);
         self.say(&bytes, true).await;
     }
 
@@ -158,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let front = &self.door.front;
         let may_follow = |head: &Head| head.is_post && head.is_kept;
         self.is_kept = !front.draining.is_cancelled() && head.is_some_and(may_follow);
-        let bytes = self.refusal(head, Unread::Overloaded, self.is_kept);
+        let bytes = self.refusal(head, None, Unread::Overloaded, self.is_kept);
         self.pieces.skip(self.complete);
         self.forget(self.complete);
         self.settle();
@@ -166,9 +167,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.is_kept &= matches!(answered.await, Ok(Ok(())));
     }
 
-    fn refusal(&self, head: Option<&Head>, why: Unread, follows: bool) -> Vec<u8> {
+    fn refusal(
+        &self,
+        head: Option<&Head>,
+        client: Option<Client>,
+        why: Unread,
+        follows: bool,
+    ) -> Vec<u8> {
         let (door, peer) = (&self.door, self.peer.map(|peer| peer.ip()));
-        unread::answer(&door.front, door.is_public, peer, head, why, follows)
+        let asked = Asked { peer, head, client };
+        unread::answer(&door.front, door.is_public, &asked, why, follows)
     }
 
     /// Says the last words and closes. If the caller may still send, discards that for a moment: otherwise the answer may
@@ -207,8 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             {
                 match asking.as_mut().poll(context) {
                     Poll::Pending => return self.poll_timer(context),
-                    Poll::Ready(true) => begun.asking = None,
-                    Poll::Ready(false) => return Poll::Ready(Arrived::Refused(Unread::UnknownKey)),
+                    Poll::Ready(Ok(())) => begun.asking = None,
+                    Poll::Ready(Err(why)) => return Poll::Ready(Arrived::Refused(why)),
                 }
             }
             if let Some(arrived) = self.judge(context) {
@@ -254,20 +262,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let is_complete = begun.end.is_some_and(|end| end <= self.length);
         if !is_complete
             && self.door.is_public
-            && !begun.is_checked
-            && begun.end.unwrap_or(self.length) > FREE
+            && begun.client.is_none()
+            && begun.body_length(self.length) > FREE
         {
-            begun.is_checked = true;
             if !begun.head.is_post {
                 return Some(Arrived::Refused(Unread::WrongMethod));
             }
-            let Some(key) = key_of(&begun.head) else {
-                return Some(Arrived::Refused(Unread::UnknownKey));
-            };
-            let front = self.door.front.clone();
-            begun.asking = Some(Box::pin(
-                async move { front.known_keys.may_open(&key).await },
-            ));
+            let head = &self.pieces.first()[..begun.head_length];
+            let (peer, front) = (self.peer.map(|peer| peer.ip()), self.door.front.clone());
+            let client = unread::client(&front, peer, head);
+            begun.client = Some(client);
+            begun.asking = Some(Box::pin(unread::ask(front, key_of(&begun.head), client)));
             return None;
         }
         let longest = self.door.front.rules.borrow().max_body_bytes;

@@ -3,18 +3,24 @@
 use std::ops::Range;
 use std::pin::Pin;
 
+use super::client::Client;
 use super::framing::{Body, Followed, Head};
+use super::unread::Unread;
 
 /// A request whose head has arrived.
 pub(super) struct Begun {
     pub(super) head: Head,
-    head_length: usize,
+    pub(super) head_length: usize,
     /// Where the request ends, if that is known.
     pub(super) end: Option<usize>,
-    pub(super) is_checked: bool,
+    /// Who sends a long body, once its key is looked at.
+    pub(super) client: Option<Client>,
     /// Whether the key of a long body opens a webhook.
-    pub(super) asking: Option<Pin<Box<dyn Future<Output = bool>>>>,
+    pub(super) asking: Option<Asking>,
 }
+
+/// Ends with why a body is not read, if it is not.
+pub(super) type Asking = Pin<Box<dyn Future<Output = Result<(), Unread>>>>;
 
 impl Begun {
     /// `None` if the server will not understand the head.
@@ -28,7 +34,7 @@ impl Begun {
             },
             head,
             head_length,
-            is_checked: false,
+            client: None,
             asking: None,
         };
         begun.follow(&bytes[head_length..], head_length);
@@ -65,6 +71,11 @@ impl Begun {
         Some(expects)
     }
 
+    /// The length of the body as far as it is known, with what there is around chunks. `length` is what has been received.
+    pub(super) fn body_length(&self, length: usize) -> usize {
+        self.end.unwrap_or(length).saturating_sub(self.head_length)
+    }
+
     pub(super) fn is_longer_than(&self, longest: usize, length: usize) -> bool {
         let body = match &self.head.body {
             // The sizes of small chunks are longer than they.
@@ -72,7 +83,7 @@ impl Begun {
                 let with_sizes = length.saturating_sub(self.head_length) / 8;
                 chunks.total.max(with_sizes)
             }
-            _ => self.end.unwrap_or(length).saturating_sub(self.head_length),
+            _ => self.body_length(length),
         };
         body > longest
     }

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
 use ipnet::IpNet;
 
 use crate::config::ForwardingHeader;
@@ -23,7 +24,18 @@ impl Client {
     /// Reads the header that the proxies write, if the peer is trusted. A peer on the Unix socket is: the socket's
     /// permissions control who can connect.
     pub(super) fn of(request: &HttpRequest, trusted: &[IpNet], written: ForwardingHeader) -> Self {
-        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        Self::told(peer, |name| header(request, name), trusted, written)
+    }
+
+    /// The same, with what `header` joins of all lines of a header.
+    pub(super) fn told(
+        peer: Option<IpAddr>,
+        header: impl Fn(&str) -> String,
+        trusted: &[IpNet],
+        written: ForwardingHeader,
+    ) -> Self {
+        let peer = peer.map(|peer| peer.to_canonical());
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         if peer.is_some_and(|peer| !is_trusted(peer)) {
             return Self {
@@ -37,10 +49,10 @@ impl Client {
         };
         let hops = match written {
             ForwardingHeader::XForwardedFor => {
-                client.https = last_protocol(&header(request, "x-forwarded-proto"));
-                addresses(&header(request, "x-forwarded-for"))
+                client.https = last_protocol(&header("x-forwarded-proto"));
+                addresses(&header("x-forwarded-for"))
             }
-            ForwardingHeader::Forwarded => elements(&header(request, "forwarded")),
+            ForwardingHeader::Forwarded => elements(&header("forwarded")),
         };
         // Each proxy appends the peer it saw, so the last address that is not one of our proxies is the client.
         for hop in hops {
@@ -61,13 +73,15 @@ struct Hop {
     https: Option<bool>,
 }
 
-/// Joins all lines of a header. Bytes that are not text must not make a line disappear: the client may have sent them,
-/// and the proxy appended to that line.
 fn header(request: &HttpRequest, name: &str) -> String {
     let lines = request.headers().get_all(name);
-    let lines: Vec<_> = lines
-        .map(|line| String::from_utf8_lossy(line.as_bytes()))
-        .collect();
+    joined(lines.map(HeaderValue::as_bytes))
+}
+
+/// Joins the lines of a header. Bytes that are not text must not make a line disappear: the client may have sent them,
+/// and the proxy appended to that line.
+pub(super) fn joined<'a>(lines: impl Iterator<Item = &'a [u8]>) -> String {
+    let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
     lines.join(",")
 }
 

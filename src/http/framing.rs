@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::client;
 use super::refusal;
 use super::request_id::{RequestId, X_REQUEST_ID};
 
@@ -44,6 +45,16 @@ pub(super) fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
         [b'\n', b'\r', b'\n', ..] => Some(at + 3),
         _ => None,
     })
+}
+
+/// The lines of a header in a head that the server will understand, joined.
+pub(super) fn header(head: &[u8], name: &str) -> String {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let _ = request.parse(head);
+    let lines = request.headers.iter();
+    let lines = lines.filter(|header| header.name.eq_ignore_ascii_case(name));
+    client::joined(lines.map(|header| header.value))
 }
 
 impl Head {

@@ -38,6 +38,11 @@ const REPLAYED: (HeaderName, &str) = (HeaderName::from_static("idempotent-replay
 /// When a caller should retry after a 503.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
+/// Messages with 429, for the whole client.
+pub(super) const TOO_MANY_CALLS: &str = "Too many calls from this client";
+/// See [`TOO_MANY_CALLS`].
+pub(super) const TOO_MANY_KEYS: &str = "Too many wrong keys from this client";
+
 /// Builds responses as one WordPress version does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replies {
@@ -145,6 +150,14 @@ impl Replies {
             status,
             "The body did not arrive in time",
         )
+    }
+
+    /// 404 for a request without a key: it does not count as a call, but gets the same response as with a wrong key.
+    pub(super) fn no_key(self) -> Refused {
+        Refused {
+            outcome: Outcome::NotACall,
+            ..self.refusal(&ProvisionError::UnknownWebhook)
+        }
     }
 
     /// 429.

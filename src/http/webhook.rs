@@ -16,7 +16,7 @@ use super::form::{Form, read_form};
 use super::front::Front;
 use super::question::Question;
 use super::refusal::{Asked, form_seen, request_id};
-use super::reply::{Refused, Replies};
+use super::reply::{Refused, Replies, TOO_MANY_CALLS, TOO_MANY_KEYS};
 use super::rules::CallerRules;
 use super::signed::signed;
 use crate::outcome::{Lane, Outcome};
@@ -118,7 +118,7 @@ async fn receive(
     rules
         .limiter
         .check_client(client.address)
-        .map_err(|wait| replies.too_many("Too many calls from this client", wait))?;
+        .map_err(|wait| replies.too_many(TOO_MANY_CALLS, wait))?;
     let query = request.query_string();
     let key = query_first_scalar(query, "webhook")
         .as_deref()
@@ -129,18 +129,14 @@ async fn receive(
             None => false,
         };
         if !is_good {
-            return Err(replies.too_many("Too many wrong keys from this client", wait));
+            return Err(replies.too_many(TOO_MANY_KEYS, wait));
         }
     }
     let no_key = || {
         rules
             .limiter
             .note_unknown_key(rules.stranger(client.address));
-        // Without a key the request does not count as a call, but gets the same response as with a wrong key.
-        Refused {
-            outcome: Outcome::NotACall,
-            ..replies.refusal(&ProvisionError::UnknownWebhook)
-        }
+        replies.no_key()
     };
     if let Some(question) = question {
         let key = key.ok_or_else(no_key)?;

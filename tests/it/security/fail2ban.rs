@@ -39,10 +39,15 @@ async fn start(site: &Site, format: &str, addresses: &str) -> Sidecar {
 }
 
 async fn call(sidecar: &Sidecar, key: &str) -> u16 {
+    call_with(sidecar, key, 0).await
+}
+
+async fn call_with(sidecar: &Sidecar, key: &str, filler: usize) -> u16 {
     let headers = [("Content-Type", FORM), ("X-Forwarded-For", STRANGER)];
-    let body = b"email=ann%40example.com";
+    let body = format!("email=ann%40example.com&filler={}", "x".repeat(filler));
     let target = target(key);
-    let called = sidecar.client.request("POST", &target, &headers, body);
+    let client = &sidecar.client;
+    let called = client.request("POST", &target, &headers, body.as_bytes());
     called.await.status
 }
 
@@ -54,6 +59,7 @@ async fn the_documented_filter_finds_who_guesses_and_nobody_else() {
         assert_eq!(call(&sidecar, PLAIN_HOOK).await, 200);
         assert!(!sidecar.log().contains(STRANGER));
         assert_eq!(call(&sidecar, GUESS).await, 404);
+        assert_eq!(call_with(&sidecar, GUESS, 50_000).await, 404);
         let wrong = [("Authorization", "Bearer guess")];
         let managed = http::request(sidecar.client.admin, "GET", PATH, &wrong, b"").await;
         assert_eq!(managed.unwrap().status, 401);
@@ -66,7 +72,7 @@ async fn the_documented_filter_finds_who_guesses_and_nobody_else() {
             })
             .map(|(address, _)| address)
             .collect();
-        assert_eq!(found, [STRANGER, "127.0.0.1"], "{log}");
+        assert_eq!(found, [STRANGER, STRANGER, "127.0.0.1"], "{log}");
     }
 }
 

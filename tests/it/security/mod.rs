@@ -5,6 +5,7 @@ mod crowds;
 mod fail2ban;
 mod guessed_keys;
 mod injection;
+mod long_requests;
 mod peers;
 mod protection;
 mod secrets;
