@@ -4,6 +4,7 @@
 mod biographies;
 mod event_queue;
 mod own_tables;
+mod plans;
 mod private_server;
 mod round_trips;
 mod statements;
