@@ -36,7 +36,7 @@ use crate::operations::agreement::Settings;
 use crate::operations::trial_mail;
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
-    Bells, Calls, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
+    Bells, Calls, Hashing, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
     TallyTask, WelcomeMail,
 };
 use crate::site::Site;
@@ -248,14 +248,14 @@ fn calls(config: &Config, site: &Arc<Site>, metrics: &Arc<Metrics>) -> (Arc<Call
     let limits = NewUserLimits::new(
         config.limits.max_calls_in_flight,
         usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
-        config.limits.hash_threads,
     );
+    let hashing = Hashing::new(config.limits.hash_threads);
     let bells = Bells {
         mail: Arc::default(),
         relay: config.relay.enabled.then(Arc::default),
     };
     let (site, metrics) = (Arc::clone(site), Arc::clone(metrics));
-    let (calls, tally) = Calls::new(site, new_users, limits, bells, metrics);
+    let (calls, tally) = Calls::new(site, new_users, limits, hashing, bells, metrics);
     (Arc::new(calls), tally)
 }
 

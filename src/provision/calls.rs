@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::leftovers::Leftovers;
-use super::{NewUserLimits, Tally, TallyTask, WaitingRoom};
+use super::{Hashing, NewUserLimits, Tally, TallyTask, WaitingRoom};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::wordpress::password;
@@ -27,6 +27,8 @@ pub struct Calls {
     pub(super) waiting_room: WaitingRoom,
     /// Limits on what calls that create users may use at once.
     pub(super) new_user_limits: NewUserLimits,
+    /// Hashes new users' passwords.
+    pub(super) hashing: Hashing,
     /// Places to render biographies in.
     pub(super) rendering: Semaphore,
     /// Ids that new users cannot have.
@@ -49,6 +51,7 @@ impl Calls {
         site: Arc<Site>,
         new_users: NewUserPolicy,
         new_user_limits: NewUserLimits,
+        hashing: Hashing,
         bells: Bells,
         metrics: Arc<Metrics>,
     ) -> (Self, TallyTask) {
@@ -60,6 +63,7 @@ impl Calls {
             new_users,
             waiting_room: WaitingRoom::default(),
             new_user_limits,
+            hashing,
             rendering: Semaphore::new(RENDERED_AT_ONCE),
             leftovers: Leftovers::default(),
             tally,

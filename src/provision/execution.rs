@@ -1,6 +1,5 @@
 //! Executes one call in one or more attempts: when another transaction interferes, the whole call is retried.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -105,22 +104,12 @@ impl Execution<'_> {
                 let Some(plain) = usable else {
                     return Ok(password::unmatched_hash(scheme));
                 };
-                let metrics = Arc::clone(&self.calls.metrics);
-                let hash = async {
-                    metrics.waiting_for_hash.inc();
-                    let _slot = self.calls.new_user_limits.hash().await;
-                    metrics.waiting_for_hash.dec();
-                    let hash = tokio::task::spawn_blocking(move || {
-                        let started = Instant::now();
-                        let hash = password::hash(&plain, scheme);
-                        let took = started.elapsed().as_secs_f64();
-                        metrics.hash_seconds.observe(took);
-                        hash
-                    });
-                    hash.await
-                };
+                let Calls {
+                    hashing, metrics, ..
+                } = self.calls;
+                let hash = hashing.hash(plain.into(), scheme, metrics);
                 let span = phase!("internal", "password hash");
-                Ok::<_, ProvisionError>(hash.instrument(span).await??)
+                Ok::<_, ProvisionError>(hash.instrument(span).await?)
             })
             .await?;
         Ok(hash)

@@ -15,17 +15,15 @@ pub struct NewUserLimits {
     connections: Semaphore,
     /// Permits of the above.
     most_connections: usize,
-    hashing: Semaphore,
 }
 
 impl NewUserLimits {
-    /// Derives the limits from the numbers of calls in flight, database connections and concurrent password hashes.
-    pub fn new(calls: usize, connections: usize, hashes: usize) -> Self {
+    /// Derives the limits from the numbers of calls in flight and of database connections.
+    pub fn new(calls: usize, connections: usize) -> Self {
         Self {
             places: Semaphore::new(share(calls)),
             connections: Semaphore::new(share(connections)),
             most_connections: share(connections),
-            hashing: Semaphore::new(hashes),
         }
     }
 
@@ -42,24 +40,15 @@ impl NewUserLimits {
     /// takes the share of several.
     pub(super) async fn connection(&self, allowed: usize) -> SemaphorePermit<'_> {
         let shares = self.most_connections.div_ceil(share(allowed));
-        turns(&self.connections, shares).await
-    }
-
-    /// Waits until a password may be hashed.
-    pub(super) async fn hash(&self) -> SemaphorePermit<'_> {
-        turns(&self.hashing, 1).await
+        let shares = u32::try_from(shares).unwrap_or(u32::MAX);
+        let connection = self.connections.acquire_many(shares).await;
+        connection.expect("nobody closes it")
     }
 }
 
 /// What is left of the whole for calls that create a user.
 fn share(whole: usize) -> usize {
     whole.saturating_sub(whole / KEPT).max(1)
-}
-
-async fn turns(semaphore: &Semaphore, count: usize) -> SemaphorePermit<'_> {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    let turns = semaphore.acquire_many(count).await;
-    turns.expect("nobody closes it")
 }
 
 #[cfg(test)]
@@ -71,7 +60,7 @@ mod tests {
     #[test]
     fn the_last_places_are_not_for_new_users() {
         for (calls, new) in [(256, 192), (4, 3), (3, 3), (1, 1)] {
-            let limits = NewUserLimits::new(calls, 1, 1);
+            let limits = NewUserLimits::new(calls, 1);
             let taken: Vec<_> = (0..new).map(|_| limits.place()).collect();
             assert!(taken.iter().all(Result::is_ok), "{calls}");
             assert!(matches!(limits.place(), Err(ProvisionError::Crowded)));
@@ -83,7 +72,7 @@ mod tests {
         for (configured, allowed, new) in
             [(16, 16, 12), (16, 9, 6), (16, 2, 2), (16, 1, 1), (1, 1, 1)]
         {
-            let limits = NewUserLimits::new(1, configured, 1);
+            let limits = NewUserLimits::new(1, configured);
             let take = || limits.connection(allowed).now_or_never();
             let taken: Vec<_> = std::iter::from_fn(take).collect();
             assert_eq!(taken.len(), new, "{allowed} of {configured}");

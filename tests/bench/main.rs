@@ -15,6 +15,7 @@
 )]
 
 mod delay;
+mod hashes;
 mod http;
 mod lab;
 mod load;
@@ -55,6 +56,9 @@ pub(crate) struct Options {
     /// Their sizes.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     sizes: Vec<u64>,
+    /// Measures password hashes instead.
+    #[arg(long)]
+    hashes: bool,
     /// What cargo adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,7 +74,10 @@ impl Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    if options.scale {
+    if options.hashes {
+        hashes::run(&options);
+        Ok(())
+    } else if options.scale {
         scale::run(&options).await
     } else {
         lab::run(&options).await

@@ -63,7 +63,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "password_hash_duration",
-            "One password hash, without the wait for it",
+            "The time in which a password was hashed, without the wait for it; several that wait are hashed at once",
             Unit::Seconds,
             self.hash_seconds.clone(),
         );

@@ -37,6 +37,9 @@ pub enum HashError {
     /// The operating system provides no salt.
     #[error("could not make a bcrypt hash")]
     Bcrypt(#[source] BcryptError),
+    /// The thread that was to hash it has panicked.
+    #[error("the thread that hashes passwords has panicked")]
+    Panicked,
 }
 
 /// Hashes a password that is already slashed, as `wp_hash_password` does.

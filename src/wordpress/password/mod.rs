@@ -7,10 +7,13 @@
 
 mod generate;
 mod hash;
+mod lanes;
+mod together;
 mod unmatched;
 mod verify;
 
 pub use generate::generate;
 pub use hash::{HashError, MAX_LENGTH, Scheme, hash};
+pub use together::{TOGETHER, company, hash_together};
 pub use unmatched::unmatched_hash;
 pub use verify::verify;

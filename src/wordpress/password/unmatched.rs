@@ -35,7 +35,7 @@ pub fn unmatched_hash(scheme: Scheme) -> String {
     }
 }
 
-fn random<const BYTES: usize>() -> [u8; BYTES] {
+pub(super) fn random<const BYTES: usize>() -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     SysRng
         .try_fill_bytes(&mut bytes)
