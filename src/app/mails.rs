@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Transport};
 use crate::mail::{Delivery, Pace, Sender, Smtp, Templates, Worker};
-use crate::provision::Bells;
+use crate::provision::{Bells, Calls};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 
@@ -50,13 +50,26 @@ pub(super) async fn send_mails(
 
 /// The parts of a worker that do not depend on the configuration.
 pub(super) struct MailRoom {
-    pub(super) site: Arc<Site>,
-    pub(super) bells: Bells,
-    pub(super) metrics: Arc<Metrics>,
+    site: Arc<Site>,
+    bells: Bells,
+    metrics: Arc<Metrics>,
+    /// Whether mails leave.
     pub(super) delivery: watch::Sender<Delivery>,
+    /// Changes when an operator asks for a try at once.
+    pub(super) asked: watch::Sender<u32>,
 }
 
 impl MailRoom {
+    pub(super) fn new(calls: &Calls) -> Self {
+        Self {
+            site: Arc::clone(&calls.site),
+            bells: calls.bells.clone(),
+            metrics: Arc::clone(&calls.metrics),
+            delivery: watch::Sender::default(),
+            asked: watch::Sender::default(),
+        }
+    }
+
     /// The senders of promised mails. `None` if WordPress sends the mails, if mail is off, or if no server is
     /// configured; in the last case mails wait in the outbox.
     ///
@@ -92,6 +105,7 @@ impl MailRoom {
             relay_bell: self.bells.relay.clone(),
             bell: Arc::clone(&self.bells.mail),
             delivery: self.delivery.clone(),
+            asked: self.asked.subscribe(),
         };
         Ok(Some(Senders {
             worker,

@@ -108,13 +108,8 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         rules,
         metrics: Arc::clone(&metrics),
     });
-    let delivery = watch::Sender::default();
-    let mail_room = MailRoom {
-        site: Arc::clone(&site),
-        bells: calls.bells.clone(),
-        metrics: Arc::clone(&metrics),
-        delivery: delivery.clone(),
-    };
+    let mail_room = MailRoom::new(&calls);
+    let (delivery, asked) = (mail_room.delivery.clone(), mail_room.asked.clone());
     let (senders_sender, senders) = mpsc::unbounded_channel();
     let senders_of_mails = mail_room
         .senders(config)
@@ -154,6 +149,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         Arc::clone(&site),
         settings,
         delivery.subscribe(),
+        asked,
         draining.clone(),
     ));
     background.spawn(send_mails(senders, delivery, draining.clone()));

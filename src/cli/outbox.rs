@@ -72,6 +72,7 @@ pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<()> {
             Outbox::Retry(retry) => {
                 let which = retry.which();
                 let due = mails::retry(connection, statements, which, Clock.now()).await?;
+                instances::ask_for_tries(connection, statements).await?;
                 retry.tell("mail", "sent", due)
             }
             Outbox::Drop(drop) => {

@@ -314,8 +314,10 @@ const RESTORE: &str = "UPDATE {prefix}fcom_sidecar_schema SET checksum = ? \
 
 const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
 
-/// Lines that the file of a version got later.
-const ADDED: [(i64, &str); 5] = [
+/// Lines that the file of a version got later: a column or an index is added where the file describes its table, not by a
+/// version of its own. A version may run twice, if a process dies before it is recorded, and `MySQL` cannot add a column only
+/// where it is missing; the comparison with what is there can, for a new column as for one that was lost.
+const ADDED: [(i64, &str); 7] = [
     (
         3,
         "    key_hash binary(32) NULL,\n    password_hash binary(32) NULL,\n",
@@ -339,6 +341,11 @@ const ADDED: [(i64, &str); 5] = [
         ),
     ),
     (6, "    KEY webhook_id (webhook_id, id),\n"),
+    (
+        9,
+        "-- `tries_asked` grows when an operator asks for a try at once.\n",
+    ),
+    (9, "    tries_asked int unsigned NOT NULL DEFAULT 0,\n"),
 ];
 
 fn migrator(tables: &TableNames, collation: &str) -> Migrator {
@@ -400,6 +407,10 @@ mod tests {
             (
                 6,
                 "20ebd772c83703d2d6a5ea7407ca7ce97ff8ab5ec357625e5985e84f9a67ff9a",
+            ),
+            (
+                9,
+                "37416611f129cc97eb13fbd75c65aed7c72bc6fc2e482117573e8538ee0e798e",
             ),
         ] {
             let file = migrator.iter().find(|one| one.version == version).unwrap();

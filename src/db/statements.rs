@@ -221,6 +221,7 @@ macro_rules! statements {
 
 statements! {
     application_passwords,
+    ask_instances,
     backlog,
     blog_membership,
     cancel_scheduled_action,
@@ -267,7 +268,7 @@ statements! {
     insert_usermeta,
     insert_webhook,
     insert_xprofile,
-    instance_clock,
+    instance_told,
     instances,
     interrupted_events,
     last_done_event,

@@ -25,8 +25,16 @@ pub enum FailureKind {
     NotNow,
     /// The connection ended with a mail on it, which may have arrived.
     Lost,
-    /// The server will never take this mail.
-    Never,
+    /// The server will never take this mail, and what it replied; nothing if the mail cannot be written.
+    Never(Option<Reply>),
+}
+
+/// A permanent reply, as far as it is the same for several recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    /// Subject and detail of the enhanced status, RFC 3463.
+    status: Option<(u16, u16)>,
 }
 
 /// What will be the same until somebody changes something.
@@ -40,8 +48,31 @@ pub enum Refusal {
     Tls,
     /// The server refuses the login.
     Login,
+    /// The server refuses STARTTLS.
+    StartTls,
+    /// The server refuses one recipient after another in the same way.
+    Everybody,
     /// The settings allow no mail to be written.
     Settings,
+}
+
+impl Reply {
+    /// `text` is what follows the code.
+    pub(super) fn new(code: u16, text: &str) -> Self {
+        let status = text.split_ascii_whitespace().next();
+        let status = status.and_then(|status| {
+            let (subject, detail) = status.strip_prefix("5.")?.split_once('.')?;
+            Some((subject.parse().ok()?, detail.parse().ok()?))
+        });
+        Self { code, status }
+    }
+
+    /// Whether the server says that it is for the recipient's address or mailbox (RFC 3463, 3.2 and 3.3; 7 and 8 are the
+    /// sender's address).
+    pub(super) fn is_of_recipient(self) -> bool {
+        matches!(self.status, Some((1, detail)) if !matches!(detail, 7 | 8))
+            || matches!(self.status, Some((2, _)))
+    }
 }
 
 impl Failure {
@@ -81,11 +112,15 @@ impl fmt::Display for FailureKind {
                 "there is no TLS with the mail server that can be trusted"
             }
             Self::Refused(Refusal::Login) => "the mail server refuses the login",
+            Self::Refused(Refusal::StartTls) => "the mail server refuses STARTTLS, which it offers",
+            Self::Refused(Refusal::Everybody) => {
+                "the mail server refuses one recipient after another"
+            }
             Self::Refused(Refusal::Settings) => "no mail can be written with these settings",
             Self::Busy => "the mail server takes no more mails at the moment",
             Self::NotNow => "the mail server does not take this mail now",
             Self::Lost => "the connection to the mail server ended with a mail on it",
-            Self::Never => "the mail server does not take this mail",
+            Self::Never(_) => "the mail server does not take this mail",
         })
     }
 }
@@ -106,6 +141,14 @@ impl Refusal {
             }
             Self::Login => {
                 "check user and password in smtp.url; reserved characters must be percent-encoded"
+            }
+            Self::StartTls => {
+                "the server's log says why, often a missing certificate; until that is mended, smtp.tls = \"none\" sends everything in \
+                 the clear, the login, too"
+            }
+            Self::Everybody => {
+                "let smtp.url be a server that relays for this machine or for its login, and mail.from, or mail.envelope_from, a \
+                 sender that it accepts"
             }
             Self::Settings => "set mail.from, and wordpress.version or wordpress.root",
         }
@@ -135,10 +178,31 @@ mod tests {
         ] {
             let mut failure = Failure {
                 words: words.to_owned(),
-                kind: FailureKind::Never,
+                kind: FailureKind::Never(None),
             };
             failure.hide_addresses(&["club@shop.example"]);
             assert_eq!(failure.words, hidden);
         }
+    }
+
+    #[test]
+    fn a_reply_says_whether_it_is_for_the_recipients_sake() {
+        for (text, is_of_recipient) in [
+            ("5.1.1 <a@b.example>: no such user", true),
+            ("5.1.10 null MX", true),
+            ("5.2.1 mailbox disabled", true),
+            ("5.7.1 Relaying denied", false),
+            ("5.1.8 the sender's domain does not exist", false),
+            ("relay not permitted", false),
+            ("5.1 x", false),
+            ("", false),
+        ] {
+            let reply = Reply::new(550, text);
+            assert_eq!(reply.is_of_recipient(), is_of_recipient, "{text}");
+        }
+        assert_eq!(
+            Reply::new(554, "5.7.1 <a@b>"),
+            Reply::new(554, "5.7.1 <c@d>")
+        );
     }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use super::failure::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind, Refusal};
+use super::in_a_row::InARow;
 
 /// The first pause; it doubles after each further try, so that nobody waits for longer than the trouble has lasted.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -57,20 +58,9 @@ struct State {
     alone: HashMap<u32, (u32, Instant)>,
     /// Of all senders.
     pause: Option<Pause>,
-    /// What the server has put off since it last took a mail.
-    put_off: PutOff,
+    in_a_row: InARow,
     /// When the log last said that the server throttles.
     told_busy: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Default)]
-enum PutOff {
-    #[default]
-    Nothing,
-    /// This mail, which may be at fault.
-    One(u64),
-    /// Several mails, so it throttles.
-    Several,
 }
 
 struct Pause {
@@ -150,8 +140,8 @@ impl Gate {
             Turn::Served => {
                 state.connected.insert(sender);
                 state.alone.remove(&sender);
-                // One mail that a server took before it began to throttle proves nothing.
-                let is_over = |pause: &mut Pause| is_try || pause.kind != FailureKind::Busy;
+                // One mail that a server took before it began to throttle, or to refuse everybody, proves nothing.
+                let is_over = |pause: &mut Pause| is_try || !is_seen_with_mails(pause.kind);
                 if let Some(pause) = state.pause.take_if(is_over) {
                     state.alone.clear();
                     self.opened.send_replace(());
@@ -163,9 +153,8 @@ impl Gate {
             }
             Turn::Failed(failure) => {
                 state.connected.remove(&sender);
-                let is_of_all = matches!(failure.kind, FailureKind::Busy)
-                    || is_try
-                    || state.connected.is_empty();
+                let is_of_all =
+                    is_seen_with_mails(failure.kind) || is_try || state.connected.is_empty();
                 if is_of_all {
                     self.shut(&mut state, is_try, failure, now, today);
                 } else {
@@ -184,32 +173,19 @@ impl Gate {
         self.lock().connected.remove(&sender);
     }
 
-    /// The server took a mail, or refused it for good.
-    pub(super) fn settled(&self) {
-        self.lock().put_off = PutOff::Nothing;
+    /// What the server has said of one mail after another.
+    pub(super) fn in_a_row<T>(&self, look: impl FnOnce(&mut InARow) -> T) -> T {
+        look(&mut self.lock().in_a_row)
     }
 
-    /// Whether a server that puts this mail off does so with others as well.
-    pub(super) fn is_throttled(&self, mail: u64) -> bool {
-        match self.lock().put_off {
-            PutOff::Nothing => false,
-            PutOff::One(other) => other != mail,
-            PutOff::Several => true,
+    /// Ends all pauses: an operator has asked for a try.
+    pub(super) fn try_now(&self, now: Instant) {
+        let mut state = self.lock();
+        state.alone.clear();
+        if let Some(pause) = &mut state.pause {
+            pause.until = now;
         }
-    }
-
-    /// The server put this mail off, and that is on record. Returns the mail before it that was not at fault, as it now shows.
-    pub(super) fn put_off(&self, mail: u64) -> Option<u64> {
-        let put_off = &mut self.lock().put_off;
-        match *put_off {
-            PutOff::Nothing => *put_off = PutOff::One(mail),
-            PutOff::One(other) if other != mail => {
-                *put_off = PutOff::Several;
-                return Some(other);
-            }
-            PutOff::One(_) | PutOff::Several => {}
-        }
-        None
+        self.opened.send_replace(());
     }
 
     fn shut(
@@ -254,6 +230,8 @@ impl Gate {
 
     fn pause(&self, tries: u32, kind: FailureKind) -> Duration {
         let longest = match kind {
+            // Each try is with another mail.
+            FailureKind::Refused(Refusal::Everybody) => LONGEST_PAUSE,
             FailureKind::Refused(_) => LONGEST_PAUSE_IF_REFUSED,
             _ => LONGEST_PAUSE,
         };
@@ -264,6 +242,14 @@ impl Gate {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a connection alone does not show that it is over.
+fn is_seen_with_mails(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Busy | FailureKind::Refused(Refusal::Everybody)
+    )
 }
 
 /// One line for a trouble that does not end at once. Without the server's words, which belong into no log.
@@ -298,7 +284,6 @@ fn tell_end(pause: &Pause, now: Instant) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::failure::Refusal;
     use super::*;
 
     fn failed(kind: FailureKind) -> Turn {
@@ -367,16 +352,35 @@ mod tests {
     }
 
     #[test]
-    fn only_two_mails_put_off_in_a_row_are_the_servers_matter() {
+    fn an_operator_ends_a_pause() {
         let (gate, _delivery) = gate();
-        assert_eq!(gate.put_off(1), None);
-        assert!(!gate.is_throttled(1) && gate.is_throttled(2));
-        assert_eq!(gate.put_off(1), None);
-        assert_eq!(gate.put_off(2), Some(1));
-        assert!(gate.is_throttled(2));
-        assert_eq!(gate.put_off(3), None);
-        gate.settled();
-        assert!(!gate.is_throttled(3));
-        assert_eq!(gate.put_off(3), None);
+        let (now, today) = (Instant::now(), DateTime::UNIX_EPOCH);
+        gate.end(1, failed(FailureKind::Unavailable), now, today);
+        let opened = gate.opened();
+        assert!(gate.admit(1, now).is_err());
+        gate.try_now(now);
+        assert!(opened.has_changed().unwrap());
+        assert_eq!(gate.admit(1, now), Ok(()));
+        // One sender tries, and the next pause is longer.
+        assert!(gate.admit(2, now).is_err());
+        gate.end(1, failed(FailureKind::Unavailable), now, today);
+        assert_eq!(gate.admit(1, now), Err(2 * FIRST_PAUSE));
+    }
+
+    #[test]
+    fn a_server_that_refuses_everybody_is_there_only_once_it_takes_a_mail() {
+        let (gate, delivery) = gate();
+        let (mut now, today) = (Instant::now(), DateTime::UNIX_EPOCH);
+        let everybody = FailureKind::Refused(Refusal::Everybody);
+        // Whoever else has a connection.
+        gate.end(2, Turn::Served, now, today);
+        gate.end(1, failed(everybody), now, today);
+        gate.end(2, Turn::Served, now, today);
+        assert!(matches!(&*delivery.borrow(), Delivery::Stuck(_)));
+        now += FIRST_PAUSE;
+        assert_eq!(gate.admit(2, now), Ok(()));
+        gate.end(2, Turn::Served, now, today);
+        assert_eq!(*delivery.borrow(), Delivery::On);
+        assert_eq!(gate.pause(40, everybody), LONGEST_PAUSE);
     }
 }

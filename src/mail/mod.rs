@@ -3,9 +3,12 @@
 
 mod attempt;
 mod compose;
+mod connect;
 mod failure;
 mod gate;
 mod hello;
+mod in_a_row;
+mod line;
 mod login_page;
 mod message;
 pub mod outbox;
@@ -20,15 +23,17 @@ mod turns;
 mod worker;
 
 pub use compose::compose;
-pub use failure::{Failure, FailureKind, Refusal};
+pub use connect::Privacy;
+pub use failure::{Failure, FailureKind, Refusal, Reply};
 pub use gate::{Delivery, Trouble};
 pub use hello::Hello;
+pub use line::Line;
+#[cfg(any(test, fuzzing))]
+pub(crate) use line::converse_with;
 pub use message::Header;
 pub use sender::{NotAddresses, Sender};
 pub use settings::{MailOptions, Network};
-#[cfg(any(test, fuzzing))]
-pub(crate) use smtp::converse_with;
-pub use smtp::{Line, Privacy, Smtp, SmtpError};
+pub use smtp::{Smtp, SmtpError};
 pub use templates::{Templates, TemplatesError};
 pub use text::{Pages, Text, Welcome};
 pub use worker::{Pace, Worker};

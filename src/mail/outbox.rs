@@ -221,7 +221,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// The last attempt at this mail was not its own failure: takes it back, so that the mail is due again.
+/// The last attempt at this mail was not its own failure: takes it back, so that the mail is due again, even if it was given up for it.
 pub(super) async fn forgive(
     connection: &mut Connection,
     statements: &Statements,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -108,12 +109,39 @@ impl Reply {
     }
 }
 
+/// Whether the content of a mail is on its way: from then on it may arrive, whatever the server says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content(Arc<AtomicU8>);
+
+impl Content {
+    const NONE: u8 = 0;
+    /// DATA was sent, which is answered before anything else is.
+    const ANNOUNCED: u8 = 1;
+    const BEGUN: u8 = 2;
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::BEGUN
+    }
+
+    /// Follows what the library sends: a command at a time, or content.
+    fn follow(&self, sent: &[u8]) {
+        let now = match self.0.load(Ordering::Relaxed) {
+            Self::BEGUN if !sent.starts_with(b"MAIL FROM:") => return,
+            Self::ANNOUNCED => Self::BEGUN,
+            _ if sent == b"DATA\r\n" => Self::ANNOUNCED,
+            _ => Self::NONE,
+        };
+        self.0.store(now, Ordering::Relaxed);
+    }
+}
+
 /// A plain connection, or the inside of an encrypted one, that ends with an error when a reply has no end.
 pub(super) struct Measured<S> {
     stream: S,
     /// Read before anything that the server sends.
     before: &'static [u8],
     reply: Reply,
+    content: Content,
 }
 
 impl<S> Measured<S> {
@@ -122,6 +150,7 @@ impl<S> Measured<S> {
             stream,
             before: b"",
             reply: Reply::default(),
+            content: Content::default(),
         }
     }
 
@@ -131,6 +160,11 @@ impl<S> Measured<S> {
             before: b"220 \r\n",
             ..Self::new(stream)
         }
+    }
+
+    /// Goes on to follow what is sent.
+    pub(super) fn content(&self) -> Content {
+        self.content.clone()
     }
 }
 
@@ -171,7 +205,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Measured<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.reply = Reply::default();
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(length)) = written {
+            self.content.follow(&bytes[..length]);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,8 +10,9 @@ use tracing::{Instrument, Span};
 
 use super::Line;
 use super::attempt::Stationery;
-use super::failure::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind, Refusal};
 use super::gate::{Gate, Turn};
+use super::in_a_row::InARow;
 use super::outbox::{self, AttemptEnd, Leased};
 use super::worker::{Worker, report};
 use crate::db::DatabaseError;
@@ -38,8 +39,19 @@ impl Worker {
         let per_second = self.pace.per_second;
         let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
         let gate = Gate::new(self.pace.longest_retry, self.delivery.clone());
+        let mut asking = self.asked.clone();
         let shared = Arc::new((self, gate, rate));
         let senders = tokio_util::task::TaskTracker::new();
+        let (asked, stopped) = (Arc::clone(&shared), stop.clone());
+        senders.spawn(async move {
+            let try_again = async {
+                // Ends with the process.
+                while asking.changed().await.is_ok() {
+                    asked.1.try_now(Instant::now());
+                }
+            };
+            let _ = stopped.run_until_cancelled(try_again).await;
+        });
         for number in 0..tasks {
             let (shared, stop) = (Arc::clone(&shared), stop.clone());
             senders.spawn(async move {
@@ -187,13 +199,21 @@ impl Turns<'_> {
         let took = started.elapsed();
         worker.metrics.mail_attempted(ended.kind(), took);
         worker.record(&mail, &ended).await?;
-        if matches!(ended, AttemptEnd::Sent | AttemptEnd::Dead(_)) {
-            self.gate.settled();
+        match ended {
+            AttemptEnd::Sent => self.gate.in_a_row(InARow::took),
+            AttemptEnd::Dead(_) => self.gate.in_a_row(InARow::gave_up),
+            _ => {}
         }
-        match failure {
-            Some(failure) => self.conclude(&mail, failure).await,
-            None => Ok(Turn::Served),
+        if let Some(failure) = self.conclude(&mail, failure).await? {
+            return Ok(Turn::Failed(failure));
         }
+        // A mail that was not taken does not show that others will be.
+        let is_everybody_refused = self.gate.in_a_row(|seen| seen.is_everybody_refused());
+        Ok(if is_everybody_refused {
+            Turn::Idle
+        } else {
+            Turn::Served
+        })
     }
 
     /// Also returns the server's failure, whoever is at fault.
@@ -210,46 +230,62 @@ impl Turns<'_> {
             Ok(Err(failure)) => failure,
             Err(error) => return (worker.later(mail, telemetry::chain(&error)), None),
         };
-        if failure.kind == FailureKind::NotNow && self.gate.is_throttled(mail.id) {
-            failure.kind = FailureKind::Busy;
-        }
+        self.gate.in_a_row(|seen| match failure.kind {
+            FailureKind::NotNow if seen.is_throttled(mail.id) => failure.kind = FailureKind::Busy,
+            FailureKind::Never(Some(reply)) if seen.is_refused_as_others(mail.id, reply) => {
+                failure.kind = FailureKind::Refused(Refusal::Everybody);
+            }
+            _ => {}
+        });
         let words = failure.words.clone();
         let ended = match failure.kind {
-            FailureKind::Never => AttemptEnd::Dead(words),
+            FailureKind::Never(_) => AttemptEnd::Dead(words),
             FailureKind::NotNow | FailureKind::Lost => worker.later(mail, words),
             _ => worker.back(mail, words),
         };
         (ended, Some(failure))
     }
 
-    /// What a failed attempt, which is on record, means for the sender.
+    /// What a failed attempt, which is on record, means for the sender: the failure, if it is the server's. Attempts that turn out not to
+    /// count are taken back.
     async fn conclude(
         &mut self,
         mail: &Leased,
-        mut failure: Failure,
-    ) -> Result<Turn, DatabaseError> {
-        if let FailureKind::NotNow | FailureKind::Busy = failure.kind
-            && let Some(other) = self.gate.put_off(mail.id)
-        {
-            // Two mails in a row are the server's matter. Neither attempt counts.
-            let site = &self.worker.site;
-            let statements = &site.statements;
-            let mut forgiven = vec![other];
-            if failure.kind == FailureKind::NotNow {
-                forgiven.push(mail.id);
+        failure: Option<Failure>,
+    ) -> Result<Option<Failure>, DatabaseError> {
+        let Some(mut failure) = failure else {
+            return Ok(None);
+        };
+        let everybody = FailureKind::Refused(Refusal::Everybody);
+        let wronged = self.gate.in_a_row(|seen| match failure.kind {
+            // Two mails in a row are the server's matter.
+            FailureKind::NotNow => seen.put_off(mail.id).map_or(vec![], |other| {
+                failure.kind = FailureKind::Busy;
+                vec![other, mail.id]
+            }),
+            FailureKind::Busy => seen.put_off(mail.id).into_iter().collect(),
+            FailureKind::Never(Some(reply)) => {
+                let wronged = seen.refused(mail.id, reply);
+                if !wronged.is_empty() {
+                    failure.kind = everybody;
+                }
+                wronged
             }
-            failure.kind = FailureKind::Busy;
-            for id in forgiven {
-                let now = site.clock.now();
-                site.pool
-                    .work(async |connection| outbox::forgive(connection, statements, id, now).await)
-                    .await?;
-            }
+            kind if kind == everybody => seen.refuses_everybody(),
+            _ => vec![],
+        });
+        if failure.kind == everybody && !wronged.is_empty() {
+            let mails = wronged.len();
+            tracing::info!("{mails} welcome mails that were given up wait again: {everybody}");
         }
-        Ok(if failure.kind.is_servers() {
-            Turn::Failed(failure)
-        } else {
-            Turn::Served
-        })
+        let site = &self.worker.site;
+        let statements = &site.statements;
+        for id in wronged {
+            let now = site.clock.now();
+            site.pool
+                .work(async |connection| outbox::forgive(connection, statements, id, now).await)
+                .await?;
+        }
+        Ok(Some(failure).filter(|failure| failure.kind.is_servers()))
     }
 }

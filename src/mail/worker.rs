@@ -64,6 +64,8 @@ pub struct Worker {
     pub bell: Arc<Notify>,
     /// Hears whether mails leave.
     pub delivery: watch::Sender<Delivery>,
+    /// Changes when an operator asks for a try at once.
+    pub asked: watch::Receiver<u32>,
 }
 
 impl Worker {

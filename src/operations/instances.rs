@@ -30,7 +30,16 @@ impl Instance {
     }
 }
 
-/// Notes that this instance runs, with the prints of its settings, and whether mails leave through it. Returns the database's time.
+/// What the database tells an instance that confirms its row.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Told {
+    /// The database's time.
+    pub now: NaiveDateTime,
+    /// How often operators have asked for a try at once.
+    pub tries_asked: u32,
+}
+
+/// Notes that this instance runs, with the prints of its settings, and whether mails leave through it.
 ///
 /// # Errors
 /// A statement failed.
@@ -40,7 +49,7 @@ pub async fn note(
     instance: &Instance,
     settings: &str,
     delivery: &Delivery,
-) -> Result<Option<NaiveDateTime>, DatabaseError> {
+) -> Result<Option<Told>, DatabaseError> {
     let (state, trouble) = match delivery {
         Delivery::Off => ("none", None),
         Delivery::On => ("sends", None),
@@ -69,11 +78,38 @@ pub async fn note(
         .execute(&mut *connection)
         .await
         .doing("forget instances that no longer run")?;
-    sqlx::query_scalar(statements.instance_clock.sql())
+    told(connection, statements, instance).await
+}
+
+/// What there is to know for an instance. `None`: its row is gone.
+///
+/// # Errors
+/// The statement failed.
+pub async fn told(
+    connection: &mut Connection,
+    statements: &Statements,
+    instance: &Instance,
+) -> Result<Option<Told>, DatabaseError> {
+    sqlx::query_as(statements.instance_told.sql())
         .bind(&instance.id[..])
         .fetch_optional(connection)
         .await
-        .doing("read the database's clock")
+        .doing("read what concerns this instance")
+}
+
+/// Has every instance try at once to send mails, however long it meant to pause.
+///
+/// # Errors
+/// The statement failed.
+pub async fn ask_for_tries(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<(), DatabaseError> {
+    sqlx::query(statements.ask_instances.sql())
+        .execute(connection)
+        .await
+        .doing("ask the daemons for a try")?;
+    Ok(())
 }
 
 /// Notes that this instance no longer runs.

@@ -118,7 +118,7 @@ pub fn remedy(failure: &Failure) -> &'static str {
     let has = |text: &str| words.contains(text);
     if has("helo") || has("(504)") {
         "set smtp.hello_name to a full host name that the server accepts in EHLO"
-    } else if failure.kind == FailureKind::Never {
+    } else if matches!(failure.kind, FailureKind::Never(_)) {
         "the server refuses sender or recipient: see its words; mail.from must be an address it accepts"
     } else if let FailureKind::Refused(refusal) = failure.kind {
         refusal.remedy()

@@ -30,6 +30,10 @@ pub(crate) enum Play {
     Recipient(&'static str),
     /// Accepts the message and closes the connection before confirming it.
     DropAfterData,
+    /// Closes the connection instead of answering MAIL.
+    DropAtMail,
+    /// Answers STARTTLS with this line.
+    StartTls(&'static str),
 }
 
 /// Refuses every connection as busy.
@@ -80,6 +84,8 @@ struct State {
     script: VecDeque<Play>,
     /// Nobody may log in.
     is_revoked: bool,
+    /// Connections end at recipients that begin with this.
+    poison: Option<&'static str>,
     /// How many more mails are taken, and what the recipients of others get.
     quota: Option<(usize, &'static str)>,
     seen: Seen,
@@ -158,6 +164,11 @@ impl SmtpPeer {
         self.change(|state| state.quota = quota);
     }
 
+    /// Ends every connection at a recipient whose address begins with this.
+    pub(crate) fn drop_at(&self, recipient: &'static str) {
+        self.change(|state| state.poison = Some(recipient));
+    }
+
     /// What has happened so far.
     pub(crate) fn seen(&self) -> Seen {
         self.change(|state| state.seen.clone())
@@ -188,10 +199,18 @@ impl SmtpPeer {
             Some((acceptor, Tls::AfterStartTls)) => {
                 let mut plain = BufReader::new(stream);
                 plain.write_all(b"220 peer.invalid\r\n").await?;
-                while !read_line(&mut plain).await?.starts_with("STARTTLS") {
-                    plain
-                        .write_all(b"250-peer.invalid\r\n250 STARTTLS\r\n")
-                        .await?;
+                loop {
+                    if !read_line(&mut plain).await?.starts_with("STARTTLS") {
+                        plain
+                            .write_all(b"250-peer.invalid\r\n250 STARTTLS\r\n")
+                            .await?;
+                        continue;
+                    }
+                    let play = self.next(|play| matches!(play, Play::StartTls(_)));
+                    let Some(Play::StartTls(line)) = play else {
+                        break;
+                    };
+                    answer(&mut plain, line).await?;
                 }
                 plain.write_all(b"220 go on\r\n").await?;
                 let stream = acceptor.accept(plain.into_inner()).await?;
@@ -251,8 +270,16 @@ impl SmtpPeer {
                         "535 5.7.8 who are you".to_owned()
                     };
                 }
+                "MAIL" if self.next(|play| play == Play::DropAtMail).is_some() => return Ok(()),
                 "MAIL" if !may_send => "530 5.7.0 log in first".clone_into(&mut words),
                 "MAIL" => mail.from = address(rest),
+                "RCPT"
+                    if self
+                        .change(|state| state.poison)
+                        .is_some_and(|poison| address(rest).starts_with(poison)) =>
+                {
+                    return Ok(());
+                }
                 "RCPT" => {
                     let play = self.next(|play| matches!(play, Play::Recipient(_)));
                     if let Some(Play::Recipient(line)) = play {

@@ -1,10 +1,13 @@
 //! Failures of the mail server are not those of mails: they pause the senders, count against no mail, and when they are over
 //! everything leaves at once.
 
+use std::time::{Duration, Instant};
+
+use crate::harness::eventually::until;
 use crate::harness::outbox::{LAST_WORDS, PACE, STATES, becomes, create};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
-use crate::harness::smtp_peer::{Closed, Rules};
+use crate::harness::smtp_peer::{Closed, Play, Rules};
 
 const URL: &str = "FCOM_SIDECAR__SMTP__URL";
 const ATTEMPTS: &str = "SELECT COALESCE(MAX(attempts), 0) FROM wp_fcom_sidecar_mail";
@@ -102,6 +105,132 @@ async fn a_server_that_throttles_slows_the_sender_and_no_mail() {
         assert_eq!(peer.messages().len(), USERS);
         assert_eq!(site.number(ATTEMPTS).await, 1, "{line}");
     }
+}
+
+/// As where the configuration is stale: the server relays for this machine no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_everybody_pauses_the_sender_and_kills_no_mail() {
+    const USERS: usize = 12;
+    for line in [
+        "554 5.7.1 Relay access denied",
+        "550 relay not permitted",
+        "550 5.1.1 User unknown in local recipient table",
+    ] {
+        let (site, closed) = (Site::new("71").await, Closed::new());
+        let url = format!("smtp://{}", closed.address());
+        let peer = closed.open();
+        peer.throttle(Some((0, line)));
+        let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
+        users(&sidecar, USERS).await;
+        waits_anywhere(&site, &line[4..]).await;
+        becomes(&site, STATES, "pending").await;
+        becomes(&site, ATTEMPTS, "0").await;
+        let told = said(&sidecar, &["outbox", "list"]);
+        for words in [
+            "refuses one recipient after another",
+            "let smtp.url be a server that relays",
+        ] {
+            assert!(told.contains(words), "{told}");
+        }
+        let lines = sidecar.log().matches("no mail leaves").count();
+        assert_eq!(lines, 1, "{}", sidecar.log());
+
+        peer.throttle(None);
+        becomes(&site, STATES, "sent").await;
+        assert_eq!(peer.messages().len(), USERS);
+        assert_eq!(site.number(ATTEMPTS).await, 1);
+        sidecar.says("mails leave again").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_while_others_are_taken_gets_no_mail() {
+    const REFUSED: Play = Play::Recipient("550 no such user");
+    const TAKEN: Play = Play::Recipient("250 fine");
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[REFUSED, REFUSED, TAKEN, REFUSED, REFUSED, TAKEN, REFUSED]);
+    let mut environment = patient(&url).to_vec();
+    environment.push(("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"));
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    users(&sidecar, 7).await;
+    let states = "SELECT GROUP_CONCAT(state ORDER BY state) FROM wp_fcom_sidecar_mail";
+    becomes(&site, states, "dead,dead,dead,dead,dead,sent,sent").await;
+    assert!(!sidecar.log().contains("no mail leaves"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_up_on_every_mail_pauses_the_sender_and_counts_against_none() {
+    const USERS: usize = 8;
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::DropAtMail; 500]);
+    let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
+    users(&sidecar, USERS).await;
+    let states = "SELECT GROUP_CONCAT(mail_state) FROM wp_fcom_sidecar_instances";
+    becomes(&site, states, "waits").await;
+    becomes(&site, ATTEMPTS, "0").await;
+    peer.behave();
+    becomes(&site, STATES, "sent").await;
+    assert_eq!(peer.messages().len(), USERS);
+    assert_eq!(site.number(ATTEMPTS).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_on_which_the_server_hangs_up_stop_no_others() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.drop_at("poison");
+    let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
+    for name in ["poison1", "ann", "poison2", "poison3", "ben", "poison4"] {
+        create(&sidecar, &format!("{name}@example.com")).await;
+    }
+    let sent = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'sent'";
+    becomes(&site, sent, "2").await;
+    create(&sidecar, "cleo@example.com").await;
+    becomes(&site, sent, "3").await;
+    let waiting = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
+    assert_eq!(site.number(waiting).await, 4);
+}
+
+/// Whoever has mended something need not wait for the sender's next try.
+async fn an_operator_ends_a_pause(mend: impl Fn(&Sidecar)) {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::Greeting("554 5.3.2 not today"); 100]);
+    let mut environment = patient(&url).to_vec();
+    environment.push(("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"));
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    users(&sidecar, 1).await;
+    // Sixteen seconds pass before the next one.
+    until("the sender does not try", async || {
+        peer.seen().connections >= 5
+    })
+    .await;
+    let tried = Instant::now();
+    peer.behave();
+    mend(&sidecar);
+    becomes(&site, STATES, "sent").await;
+    let waited = tried.elapsed();
+    assert!(waited < Duration::from_secs(14), "{waited:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_ends_a_senders_pause() {
+    an_operator_ends_a_pause(|sidecar| {
+        let (succeeded, said, complained) = sidecar.output(&["outbox", "retry", "1"]);
+        assert!(succeeded, "{said} {complained}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_ends_a_senders_pause() {
+    an_operator_ends_a_pause(Sidecar::hang_up).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa};
 use crate::harness::outbox::{LAST_STATE, PACE, becomes, create, waits_because};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
-use crate::harness::smtp_peer::{Closed, Rules, SmtpPeer, Tls, certificate, certified};
+use crate::harness::smtp_peer::{Closed, Play, Rules, SmtpPeer, Tls, certificate, certified};
 
 const URL: &str = "FCOM_SIDECAR__SMTP__URL";
 const TLS: &str = "FCOM_SIDECAR__SMTP__TLS";
@@ -98,6 +98,32 @@ async fn elsewhere_the_operator_has_to_say_that_any_certificate_will_do() {
         } else {
             waits_because(&site, words).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_starttls_is_told_as_such() {
+    for (line, state) in [
+        ("554 5.7.3 no certificate here", "refused"),
+        ("454 4.7.0 TLS not available now", "waits"),
+    ] {
+        let closed = Closed::new();
+        let url = format!("smtp+starttls://{}", closed.address());
+        let (rules, file, _folder) = starttls(vec!["127.0.0.1".to_owned()], |_| ());
+        let peer = closed.open_with(rules);
+        peer.play(&[Play::StartTls(line); 500]);
+        let (site, sidecar, found) = begin(&[(URL, &url), (CA_FILE, &file)]).await;
+        assert!(
+            found.contains("refuses STARTTLS, which it offers"),
+            "{found}"
+        );
+        assert!(found.contains(&line[4..]), "{found}");
+        waits_because(&site, "refuses STARTTLS").await;
+        let states = "SELECT mail_state FROM wp_fcom_sidecar_instances";
+        becomes(&site, states, state).await;
+        assert!(!sidecar.log().contains("greeting"), "{}", sidecar.log());
+        peer.behave();
+        becomes(&site, LAST_STATE, "sent").await;
     }
 }
 

@@ -1,1 +1,0 @@
-SELECT UTC_TIMESTAMP() FROM {prefix}fcom_sidecar_instances WHERE id = ?
