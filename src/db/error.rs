@@ -117,6 +117,11 @@ impl DatabaseError {
         self.doing == HEAR
     }
 
+    /// Whether it was this that could not be done.
+    pub fn is_about(&self, doing: &str) -> bool {
+        self.doing == doing
+    }
+
     /// Whether work that sent a commit, and ended with this error, may be committed all the same. Besides what
     /// [`leaves_commit_unknown`](Self::leaves_commit_unknown): it was interrupted, and perhaps only after the commit.
     pub fn may_follow_commit(&self) -> bool {

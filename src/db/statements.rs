@@ -228,6 +228,7 @@ statements! {
     claim,
     community_roles,
     confirm_guarded,
+    count_run,
     course_email_sections,
     delete_memberships,
     delete_old_keys,

@@ -59,10 +59,13 @@ fn check_site(facts: &Facts, tables: &TableNames) -> Result<(), ProvisionError> 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use chrono::DateTime;
 
     use super::super::Idempotency;
     use super::super::call::sample_call;
+    use super::super::counting::Record;
     use super::super::runs::EarlierRun;
     use super::*;
     use crate::fluentcommunity::webhook::Webhook;
@@ -72,6 +75,10 @@ mod tests {
     fn facts(user_id: Option<u64>) -> Facts {
         Facts {
             webhook: Webhook::read(3, b"a:0:{}").unwrap(),
+            record: Record {
+                value: Vec::new(),
+                asked_at: Instant::now(),
+            },
             course_module: true,
             options: SiteOptions::default(),
             blog: None,

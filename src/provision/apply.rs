@@ -3,6 +3,7 @@
 
 use tracing::Instrument;
 
+use super::own_count::OwnCount;
 use super::plan::{MailPlan, Plan};
 use super::run::Run;
 use super::runs::Uncounted;
@@ -21,7 +22,7 @@ impl Transaction<'_> {
     pub(super) async fn apply(
         mut self,
         plan: &Plan<'_>,
-    ) -> Result<(Uncounted, Executed), ProvisionError> {
+    ) -> Result<(Option<Uncounted>, Executed), ProvisionError> {
         let (statements, user_id) = (self.statements(), plan.user_id);
         let mut batch = Batch::of(statements);
         plan.usermeta.write_in(&mut batch, statements, user_id);
@@ -48,7 +49,12 @@ impl Transaction<'_> {
             };
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
-        let run = Run::of(plan, self.execution).insert_in(&mut batch, statements);
+        // Who counts a new user's run counts the users, too.
+        let own_count = (plan.created.is_none() || !self.execution.calls.counts_users())
+            .then(|| OwnCount::begin_in(&mut batch, &self))
+            .flatten();
+        let run = Run::of(plan, self.execution);
+        let run = run.insert_in(&mut batch, statements, own_count.is_some());
         if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
             let (executed, now) = (plan.executed(), plan.executed_at);
             signed_calls::insert_in(&mut batch, statements, signed, &executed, now);
@@ -58,7 +64,22 @@ impl Transaction<'_> {
 
         let execution = self.execution;
         let bells = &execution.calls.bells;
-        let answers = self.commit(batch).await?;
+        let answers = match self.commit(batch).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                return Err(match own_count {
+                    Some(own_count) => {
+                        execution.note_failed_count();
+                        own_count.fail(error)
+                    }
+                    None => error.into(),
+                });
+            }
+        };
+        let is_counted = own_count.is_some_and(|own_count| own_count.end(&answers));
+        if is_counted {
+            execution.calls.metrics.tally_wait_seconds.observe(0.0);
+        }
         execution.site().note_run(answers[run].last_insert_id);
         if plan.sends_mail() {
             bells.mail.notify_one();
@@ -72,7 +93,7 @@ impl Transaction<'_> {
             webhook_id: plan.webhook_id,
             created: executed.created,
         };
-        Ok((run, executed))
+        Ok(((!is_counted).then_some(run), executed))
     }
 
     async fn queue(&mut self, plan: &Plan<'_>) -> Result<(), DatabaseError> {

@@ -55,7 +55,6 @@ impl Calls {
         bells: Bells,
         metrics: Arc<Metrics>,
     ) -> (Self, TallyTask) {
-        // With the relay on, WordPress's own `user_register` listener counts its users.
         let counts_users = bells.relay.is_none();
         let (tally, task) = Tally::new(Arc::clone(&site), Arc::clone(&metrics), counts_users);
         let calls = Self {
@@ -73,6 +72,11 @@ impl Calls {
             metrics,
         };
         (calls, task)
+    }
+
+    /// Whether we, not WordPress, update `user_count`: with the relay on, WordPress's own `user_register` listener does.
+    pub(super) fn counts_users(&self) -> bool {
+        self.bells.relay.is_none()
     }
 
     /// Until `stop`, looks which ids new users can have.

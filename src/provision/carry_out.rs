@@ -102,7 +102,7 @@ async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, Provis
     Ok(executed)
 }
 
-/// What a call did, with its run record unless that belongs to an earlier call.
+/// What a call did, with its run record unless that is counted or belongs to an earlier call.
 type Done = (Option<Uncounted>, Executed);
 
 /// One complete attempt at a call.
@@ -124,7 +124,7 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
             return Ok((None, executed));
         }
         Admission::KnownUser(user_id) => {
-            let _turn = execution.turn(&user_id.to_string()).await?;
+            let _turn = execution.turn_with_user(user_id).await?;
             match write_known(execution, &facts, user_id).await {
                 Err(ProvisionError::Unrendered) => {
                     let places = &execution.calls.rendering;
@@ -157,7 +157,7 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
             leftovers.skip(execution.site(), id, began).await?;
             Err(ProvisionError::LeftoverRows(id))
         }
-        done => done.map(|(run, executed)| (Some(run), executed)),
+        done => done,
     }
 }
 
@@ -177,7 +177,7 @@ async fn write_known(
     execution: &Execution<'_>,
     facts: &Facts,
     user_id: u64,
-) -> Result<(Uncounted, Executed), ProvisionError> {
+) -> Result<Done, ProvisionError> {
     let transaction = execution.transaction(async |connection| {
         let mut transaction = Transaction::begin(execution, facts, connection);
         let member = known_user::lock(&mut transaction, user_id).await?;
@@ -190,7 +190,7 @@ async fn write_known(
 async fn write<'a>(
     mut transaction: Transaction<'a>,
     member: Member<'a>,
-) -> Result<(Uncounted, Executed), ProvisionError> {
+) -> Result<Done, ProvisionError> {
     let mut plan = Plan::decide(&transaction.conditions(), member);
     let sections = transaction.sections(&plan).await?;
     plan.schedule_course_emails(&sections, &transaction.zone);

@@ -68,6 +68,9 @@ pub enum ProvisionError {
     /// The user's biography was not rendered yet, or has changed since.
     #[error("the user's biography was changed in the meantime")]
     Unrendered,
+    /// The call was to count its own run, and could not.
+    #[error("the call could not count its own run")]
+    Uncounted(#[source] DatabaseError),
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -120,7 +123,9 @@ impl ProvisionError {
             Self::UnknownVersion => Outcome::UnknownVersion,
             Self::NoSuchSite(_) => Outcome::NoSuchSite,
             Self::SiteClosed { .. } => Outcome::SiteClosed,
-            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered => Outcome::Raced,
+            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered | Self::Uncounted(_) => {
+                Outcome::Raced
+            }
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
             Self::Database(error) => match error.kind() {
@@ -149,7 +154,7 @@ impl ProvisionError {
     /// unknown; then the call is retried while it is unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered => true,
+            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered | Self::Uncounted(_) => true,
             Self::Database(error) => {
                 error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
             }
@@ -208,6 +213,7 @@ impl ProvisionError {
             Self::Raced
             | Self::LeftoverRows(_)
             | Self::Unrendered
+            | Self::Uncounted(_)
             | Self::Busy
             | Self::Crowded
             | Self::CommitUnknown(_)

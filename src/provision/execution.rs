@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
+use tokio::sync::{OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
 use super::biography::Biography;
@@ -30,6 +30,8 @@ pub(super) struct Execution<'a> {
     password_hash: OnceCell<String>,
     /// The server got a commit and did not say what became of it: it may still carry it out, however late.
     commit_pending: AtomicBool,
+    /// An attempt in which the call was to count its own run has failed.
+    failed_to_count: AtomicBool,
 }
 
 impl<'a> Execution<'a> {
@@ -42,6 +44,7 @@ impl<'a> Execution<'a> {
             biography: Biography::default(),
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
+            failed_to_count: AtomicBool::new(false),
         }
     }
 
@@ -52,9 +55,18 @@ impl<'a> Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// Waits for other calls of this process for the same user or login.
-    pub(super) async fn turn(&self, name: &str) -> Result<MutexGuard<'_, ()>, ProvisionError> {
+    /// Waits for other calls of this process for the same login.
+    pub(super) async fn turn(&self, name: &str) -> Result<SemaphorePermit<'_>, ProvisionError> {
         self.patiently(self.calls.waiting_room.turn(name)).await
+    }
+
+    /// Waits for other calls of this process for the same user.
+    pub(super) async fn turn_with_user(
+        &self,
+        user_id: u64,
+    ) -> Result<SemaphorePermit<'_>, ProvisionError> {
+        let turn = self.calls.waiting_room.turn_with_user(user_id);
+        self.patiently(turn).await
     }
 
     /// Waits until a call for a new user may take a connection.
@@ -129,6 +141,16 @@ impl Execution<'_> {
         let is_pending = was_pending || is_lost;
         self.commit_pending.store(is_pending, Ordering::Relaxed);
         committed
+    }
+
+    /// From now on the run is left to the tally.
+    pub(super) fn note_failed_count(&self) {
+        self.failed_to_count.store(true, Ordering::Relaxed);
+    }
+
+    /// See [`note_failed_count`](Self::note_failed_count); also if the call is executed once more with other names.
+    pub(super) fn has_failed_to_count(&self) -> bool {
+        self.call.basic_plane || self.failed_to_count.load(Ordering::Relaxed)
     }
 
     /// Whether the server may have committed the call, or may yet do so.

@@ -1,7 +1,10 @@
 //! Facts about a call, loaded from the database before anything is decided.
 
+use std::time::Instant;
+
 use sqlx::FromRow;
 
+use super::counting::Record;
 use super::runs::EarlierRun;
 use super::signed_calls;
 use super::{Email, ProvisionError, WebhookCall, WebhookKey};
@@ -19,6 +22,8 @@ const NO_ADDRESS: &str = "-";
 /// The rows that are relevant to one call.
 pub(super) struct Facts {
     pub(super) webhook: Webhook,
+    /// The webhook as it is stored.
+    pub(super) record: Record,
     pub(super) course_module: bool,
     pub(super) options: SiteOptions,
     /// The site, if it belongs to a network.
@@ -58,13 +63,14 @@ impl Facts {
     ) -> Result<Self, ProvisionError> {
         let forms = call.email.as_ref().ok();
         let forms = forms.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
+        let asked_at = Instant::now();
         // A key that the column cannot hold is no webhook's.
         let mut rows = db::found(ask(connection, site, call, &forms).await)?;
         let is_found = |row: &FactRow| row.kind == WEBHOOK && call.key.matches(row.name());
         if !rows.iter().any(is_found) {
             rows.extend(by_old_key(connection, site, call).await?);
         }
-        let mut facts = Self::read(rows, &site.tables, &call.key, &forms)?;
+        let mut facts = Self::read(rows, asked_at, &site.tables, &call.key, &forms)?;
         if let Some(signed) = call.signed_for(&facts.webhook) {
             let id = facts.webhook.id;
             let earlier = signed_calls::earlier(connection, &site.statements, signed, id);
@@ -75,6 +81,7 @@ impl Facts {
 
     fn read(
         rows: Vec<FactRow>,
+        asked_at: Instant,
         tables: &TableNames,
         key: &WebhookKey,
         forms: &[String],
@@ -106,6 +113,7 @@ impl Facts {
             .ok_or(ProvisionError::UnknownWebhook)?;
         Ok(Self {
             webhook: Webhook::read(id, &value)?,
+            record: Record { value, asked_at },
             course_module: course_module_is_on(features.as_deref()),
             options,
             blog,

@@ -2,7 +2,7 @@
 //! Pro 2.1.0, together with `wp_insert_user` and what core 2.8.1 does for it.
 //!
 //! Read `carry_out` first: its function `attempt` shows a whole call on one screen. The call is loaded (`facts`), decided
-//! in the stages that `plan` lists, written and committed (`apply`), and counted (`tally`).
+//! in the stages that `plan` lists, written and committed (`apply`), and counted (`own_count`, or else `tally`).
 
 mod admission;
 mod apply;
@@ -11,6 +11,7 @@ mod call;
 mod calls;
 mod carry_out;
 mod claims;
+mod counting;
 mod error;
 mod executed;
 mod execution;
@@ -25,6 +26,7 @@ mod names;
 mod new_user;
 mod new_user_limits;
 mod opens;
+mod own_count;
 mod plan;
 mod protection;
 mod refused;

@@ -69,8 +69,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds the statement that inserts the record, not counted yet; its answer contains the record's id.
-    pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
+    /// Adds the statement that inserts the record; its answer contains the record's id. `is_to_count`: the statement before
+    /// counts the run.
+    pub(super) fn insert_in(
+        &self,
+        batch: &mut Batch,
+        statements: &Statements,
+        is_to_count: bool,
+    ) -> usize {
         let changes = serde_json::to_string(&self.changes).unwrap_or_default();
         let now = format(self.executed_at.naive_utc());
         let caller = self.caller;
@@ -88,6 +94,7 @@ impl<'a> Run<'a> {
             hash(self.idempotency.map(|idempotency| &idempotency.fields)),
             text(address.as_deref()),
             text(caller.request_id.as_deref()),
+            u64::from(is_to_count).into(),
         ];
         batch.add(&statements.insert_run, "record the run", &literals)
     }

@@ -1,10 +1,11 @@
 //! Counts runs. `running_count` sits inside a serialised value on one row per webhook, so counting in the call's own
 //! transaction would let a busy webhook commit only one call at a time. Instead the run record marks the run as not yet
-//! counted, and one task counts all waiting runs in one transaction: exactly once and on any number of instances. After
+//! counted, and one task counts all waiting runs in one transaction: exactly once and on any number of instances. A call
+//! counts its run itself if no other run is being counted (`own_count`). After
 //! a crash, any instance that finds an uncounted run counts it. `user_count`, which WordPress updates with every
 //! new user, is updated in the same transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use sqlx::{FromRow, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::counting::Counting;
 use super::runs::{self, Uncounted};
 use super::user_count::count_users;
 use crate::db::{self, Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
@@ -39,6 +41,7 @@ type Waiting = (Uncounted, oneshot::Sender<()>);
 pub(super) struct Tally {
     queue: mpsc::Sender<Waiting>,
     metrics: Arc<Metrics>,
+    counting: Arc<Counting>,
 }
 
 /// The receiving end, to be started with [`TallyTask::run`].
@@ -51,6 +54,7 @@ pub struct TallyTask {
 struct Counter {
     site: Arc<Site>,
     metrics: Arc<Metrics>,
+    counting: Arc<Counting>,
     /// Whether we, not WordPress, update `user_count`.
     counts_users: bool,
 }
@@ -63,21 +67,30 @@ impl Tally {
         counts_users: bool,
     ) -> (Self, TallyTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
+        let counting = Arc::<Counting>::default();
         let tally = Self {
             queue: sender,
             metrics: Arc::clone(&metrics),
+            counting: Arc::clone(&counting),
         };
         let counter = Counter {
             site,
             metrics,
+            counting,
             counts_users,
         };
         (tally, TallyTask { queue, counter })
     }
 
+    /// What calls that count their own runs have to know.
+    pub(super) fn counting(&self) -> &Counting {
+        &self.counting
+    }
+
     /// Returns when the run is counted, or when that takes so long that it is left to the sweep.
     pub(super) async fn count(&self, run: Uncounted) {
         let metrics = &self.metrics;
+        let _active = self.counting.begin();
         let committed = Instant::now();
         metrics.tally_waiting.inc();
         let (sender, counted) = oneshot::channel();
@@ -111,54 +124,38 @@ impl TallyTask {
     }
 }
 
-/// Webhooks that could not be counted, and since when. Their next runs are left to the sweep, so that calls of other
-/// webhooks do not wait for them again.
-#[derive(Default)]
-struct Postponed(HashMap<u64, Instant>);
-
-impl Postponed {
-    fn has(&self, webhook_id: u64) -> bool {
-        let since = self.0.get(&webhook_id);
-        since.is_some_and(|since| since.elapsed() < LEFT_BEHIND)
-    }
-
-    fn note(&mut self, webhook_id: u64) {
-        self.0.retain(|_, since| since.elapsed() < LEFT_BEHIND);
-        self.0.insert(webhook_id, Instant::now());
-    }
-}
-
 impl Counter {
     async fn count_as_they_come(
         &self,
         mut queue: mpsc::Receiver<Waiting>,
         stop: &CancellationToken,
     ) {
-        let mut postponed = Postponed::default();
         let mut waiting = Vec::with_capacity(BATCH);
         while !stop.is_cancelled() {
             tokio::select! {
                 _ = queue.recv_many(&mut waiting, BATCH) => {}
                 () = stop.cancelled() => {}
             }
-            self.count_waiting(&mut waiting, &mut postponed).await;
+            self.count_waiting(&mut waiting).await;
         }
         while let Ok(run) = queue.try_recv() {
             waiting.push(run);
         }
-        self.count_waiting(&mut waiting, &mut postponed).await;
+        self.count_waiting(&mut waiting).await;
     }
 
-    async fn count_waiting(&self, waiting: &mut Vec<Waiting>, postponed: &mut Postponed) {
+    async fn count_waiting(&self, waiting: &mut Vec<Waiting>) {
+        let counting = &self.counting;
         let runs = waiting.iter().map(|(run, _)| *run);
-        let runs: Vec<Uncounted> = runs.filter(|run| !postponed.has(run.webhook_id)).collect();
+        let runs = runs.filter(|run| !counting.is_postponed(run.webhook_id));
+        let runs: Vec<Uncounted> = runs.collect();
         if !runs.is_empty() {
             #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
             let batch = runs.len() as f64;
             self.metrics.tally_batch_runs.observe(batch);
         }
         for webhook_id in self.count_apart(&runs).await {
-            postponed.note(webhook_id);
+            counting.postpone(webhook_id);
         }
         for (_, counted) in waiting.drain(..) {
             // The caller may have stopped waiting.
@@ -282,7 +279,7 @@ impl Counter {
             .await
     }
 
-    /// One transaction in three round trips, plus a fourth to count users. Webhooks are locked in ascending id order
+    /// One transaction in two round trips, plus a third to count users. Webhooks are locked in ascending id order
     /// and the user count last, so that instances do not deadlock.
     async fn count(
         &self,
@@ -298,15 +295,12 @@ impl Counter {
             let id = [webhook_id.into()];
             batch.add(&statements.lock_webhook, "lock the webhook", &id);
         }
-        let mut records = batch.run(connection).await?;
-        let options = read_options(site, &records[options])?;
-
-        let mut batch = Batch::of(statements);
         for runs in runs.values() {
             let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
             batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
         }
-        let marked = batch.run(connection).await?;
+        let answers = batch.run(connection).await?;
+        let options = read_options(site, &answers[options])?;
         if counts_users {
             let users = count_users(connection, site, &options);
             users.await.map_err(CountError::Users)?;
@@ -314,8 +308,9 @@ impl Counter {
 
         let now = format(options.zone().local(site.clock.now()));
         let mut batch = Batch::of(statements);
-        let records = records.split_off(2);
-        for ((&webhook_id, record), marked) in runs.keys().zip(&records).zip(marked) {
+        let mut written = Vec::new();
+        let (records, marked) = answers[2..].split_at(runs.len());
+        for ((&webhook_id, record), marked) in runs.keys().zip(records).zip(marked) {
             if let Some(value) = counted(webhook_id, record, marked.affected)? {
                 // Bound as bytes, as it was read: text would be converted to the column's character set.
                 let literals = [
@@ -325,10 +320,14 @@ impl Counter {
                 ];
                 let doing = "count runs of the webhook";
                 batch.add(&statements.update_webhook, doing, &literals);
+                written.push((webhook_id, value));
             }
         }
         batch.commit("commit counted runs");
         batch.run(connection).await?;
+        for (webhook_id, value) in written {
+            self.counting.wrote(webhook_id, value);
+        }
         Ok(())
     }
 }

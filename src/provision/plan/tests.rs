@@ -1,6 +1,9 @@
+use std::time::Instant;
+
 use chrono::DateTime;
 
 use super::super::call::sample_call;
+use super::super::counting::Record;
 use super::super::names::NameFields;
 use super::*;
 use crate::fluentcommunity::memberships::Space;
@@ -21,6 +24,10 @@ fn facts() -> Facts {
             remove_course_ids: Vec::new(),
             remove_space_ids: vec![2],
             welcome_email: true,
+        },
+        record: Record {
+            value: Vec::new(),
+            asked_at: Instant::now(),
         },
         course_module: true,
         options: SiteOptions::default(),

@@ -2,6 +2,7 @@
 //! faults.
 
 mod colliding_calls;
+mod counted_by_calls;
 mod crash;
 mod idempotency;
 mod torture;

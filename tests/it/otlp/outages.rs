@@ -81,7 +81,7 @@ async fn a_silent_collector_slows_no_call_and_hardly_the_end() {
     sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     until("it is never asked", async || collector.requests() > 0).await;
     // More spans than fit into the queue, while the collector holds the first ones and does not answer.
-    for _ in 0..750 {
+    for _ in 0..900 {
         sidecar.client.execute(PLAIN_HOOK, KNOWN).await;
     }
     // No call has waited for the minute after which the export is retried.
