@@ -9,6 +9,7 @@ mod mail;
 mod mend;
 mod migrate;
 mod outbox;
+mod record;
 mod refused;
 mod relay;
 mod runs;

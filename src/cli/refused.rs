@@ -4,28 +4,19 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::database::with_database;
+use super::record::{self, Listed, recorded};
 use super::terminal::answer;
 use crate::config::Config;
-use crate::operations::refused::{self, LoggedRefusal, RefusedPage, RefusedQuery};
-use crate::operations::runs::LONGEST_PAGE;
+use crate::operations::record::Record;
+use crate::operations::refused::{LoggedRefusal, RefusedCalls, RefusedPage};
 
 /// What to show of the record of refused calls.
 #[derive(Debug, Subcommand)]
 pub(super) enum Refused {
     /// Lists refused calls with a valid key, the newest first
     List {
-        /// Only of this webhook: id or title
-        #[arg(long)]
-        webhook: Option<String>,
-        /// Only older than the one with this number
-        #[arg(long)]
-        before: Option<u64>,
-        /// At most this many
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_PAGE)))]
-        limit: u32,
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        listed: Listed,
     },
     /// Shows one refused call: why, and the names of the fields that came
     Show {
@@ -41,22 +32,13 @@ pub(super) fn run(command: &Refused, config: &Config) -> anyhow::Result<()> {
     with_database(config, async |database| {
         let (connection, statements) = (&mut database.connection, &database.site.statements);
         match command {
-            Refused::List {
-                webhook,
-                before,
-                limit,
-                json,
-            } => {
-                let query = RefusedQuery {
-                    webhook: webhook.clone(),
-                    before: *before,
-                    limit: *limit,
-                };
-                let page = refused::list(connection, statements, &query).await?;
-                answer(*json, &page, table)
+            Refused::List { listed } => {
+                let part = listed.part();
+                let page = RefusedCalls::list(connection, statements, &part).await?;
+                answer(listed.json, &page, table)
             }
             Refused::Show { id, json } => {
-                let refusal = refused::show(connection, statements, *id).await?;
+                let refusal = RefusedCalls::show(connection, statements, *id).await?;
                 let refusal = refusal.with_context(|| {
                     format!(
                         "there is no refused call {id}: they are kept for refused.retention_days"
@@ -69,8 +51,8 @@ pub(super) fn run(command: &Refused, config: &Config) -> anyhow::Result<()> {
 }
 
 pub(super) fn webhook(refusal: &LoggedRefusal) -> Option<String> {
-    let title = refusal.webhook_title.as_deref().unwrap_or("(deleted)");
-    refusal.webhook_id.map(|id| format!("{id} {title}"))
+    let title = refusal.webhook_title.as_deref();
+    refusal.webhook_id.map(|id| record::webhook(id, title))
 }
 
 fn table(page: &RefusedPage) -> Vec<String> {
@@ -96,9 +78,7 @@ fn table(page: &RefusedPage) -> Vec<String> {
             webhook(refusal).unwrap_or_default(),
         )
     }));
-    if let Some(before) = page.next_before {
-        lines.push(format!("Older ones: --before {before}"));
-    }
+    lines.extend(record::older(page.next_before));
     lines
 }
 
@@ -129,8 +109,6 @@ fn fields(refusal: &LoggedRefusal) -> Option<String> {
 }
 
 fn card(refusal: &LoggedRefusal) -> Vec<String> {
-    let recorded =
-        |text: &Option<String>| text.clone().unwrap_or_else(|| "not recorded".to_owned());
     let length = refusal.content_length;
     let length = length.map_or_else(String::new, |length| format!(", {length} bytes"));
     let body = refusal
@@ -149,14 +127,14 @@ fn card(refusal: &LoggedRefusal) -> Vec<String> {
         ),
         format!("outcome:   {} {}", refusal.status, refusal.outcome),
         format!("why:       {}", why(refusal)),
-        format!("told:      {}", recorded(&refusal.message)),
+        format!("told:      {}", recorded(refusal.message.as_deref())),
         format!(
             "fields:    {}",
             fields(refusal).unwrap_or_else(|| "not read".to_owned())
         ),
         format!("body:      {body}{length}"),
-        format!("from:      {}", recorded(&refusal.client_address)),
-        format!("request:   {}", recorded(&refusal.request_id)),
+        format!("from:      {}", recorded(refusal.client_address.as_deref())),
+        format!("request:   {}", recorded(refusal.request_id.as_deref())),
     ];
     if refusal.calls > 1 {
         lines.push(format!("requests:  {}", refusal.calls));

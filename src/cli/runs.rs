@@ -4,9 +4,11 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::database::with_database;
+use super::record::{self, Listed, recorded};
 use super::terminal::answer;
 use crate::config::Config;
-use crate::operations::runs::{self, LONGEST_PAGE, LoggedRun, RunPage, RunQuery};
+use crate::operations::record::Record;
+use crate::operations::runs::{ExecutedCalls, LoggedRun, RunPage, RunQuery};
 
 /// What to show of the run log.
 #[derive(Debug, Subcommand)]
@@ -16,18 +18,8 @@ pub(super) enum Runs {
         /// Only of this user: id, login or e-mail address
         #[arg(long)]
         user: Option<String>,
-        /// Only of this webhook: id or title
-        #[arg(long)]
-        webhook: Option<String>,
-        /// Only older than the run with this number
-        #[arg(long)]
-        before: Option<u64>,
-        /// At most this many
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_PAGE)))]
-        limit: u32,
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        listed: Listed,
     },
     /// Shows one executed call
     Show {
@@ -43,24 +35,16 @@ pub(super) fn run(command: &Runs, config: &Config) -> anyhow::Result<()> {
     with_database(config, async |database| {
         let (connection, statements) = (&mut database.connection, &database.site.statements);
         match command {
-            Runs::List {
-                user,
-                webhook,
-                before,
-                limit,
-                json,
-            } => {
+            Runs::List { user, listed } => {
                 let query = RunQuery {
                     user: user.clone(),
-                    webhook: webhook.clone(),
-                    before: *before,
-                    limit: *limit,
+                    part: listed.part(),
                 };
-                let page = runs::list(connection, statements, &query).await?;
-                answer(*json, &page, table)
+                let page = ExecutedCalls::list(connection, statements, &query).await?;
+                answer(listed.json, &page, table)
             }
             Runs::Show { id, json } => {
-                let run = runs::show(connection, statements, *id).await?;
+                let run = ExecutedCalls::show(connection, statements, *id).await?;
                 let run = run.with_context(|| {
                     format!("there is no run {id}: runs are kept for runs.retention_days")
                 })?;
@@ -76,8 +60,7 @@ pub(super) fn user(run: &LoggedRun) -> String {
 }
 
 pub(super) fn webhook(run: &LoggedRun) -> String {
-    let title = run.webhook_title.as_deref().unwrap_or("(deleted)");
-    format!("{} {title}", run.webhook_id)
+    record::webhook(run.webhook_id, run.webhook_title.as_deref())
 }
 
 pub(super) fn changes(run: &LoggedRun) -> String {
@@ -121,15 +104,11 @@ fn table(page: &RunPage) -> Vec<String> {
             changes(run),
         )
     }));
-    if let Some(before) = page.next_before {
-        lines.push(format!("Older ones: --before {before}"));
-    }
+    lines.extend(record::older(page.next_before));
     lines
 }
 
 fn card(run: &LoggedRun) -> Vec<String> {
-    let recorded =
-        |text: &Option<String>| text.clone().unwrap_or_else(|| "not recorded".to_owned());
     vec![
         format!("run:       {}", run.id),
         format!(
@@ -141,8 +120,8 @@ fn card(run: &LoggedRun) -> Vec<String> {
         format!("outcome:   {}", run.outcome),
         format!("changed:   {}", changes(run)),
         format!("took:      {} ms", run.duration_ms),
-        format!("from:      {}", recorded(&run.client_address)),
-        format!("request:   {}", recorded(&run.request_id)),
+        format!("from:      {}", recorded(run.client_address.as_deref())),
+        format!("request:   {}", recorded(run.request_id.as_deref())),
         format!("counted:   {}", if run.counted { "yes" } else { "not yet" }),
     ]
 }

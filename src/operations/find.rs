@@ -4,8 +4,9 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::mails::OutboxMail;
+use super::record::RecordError;
 use super::refused::{LoggedRefusal, RefusedRow};
-use super::runs::{self, LoggedRun, RunLogError};
+use super::runs::{self, LoggedRun};
 use crate::db::{self, Connection, DatabaseError, Doing};
 use crate::provision::Email;
 use crate::site::Site;
@@ -191,7 +192,7 @@ async fn user(
 ) -> Result<Option<u64>, DatabaseError> {
     match runs::user_id(connection, &site.statements, user).await {
         Ok(id) => Ok(Some(id)),
-        Err(RunLogError::Database(error)) => Err(error),
+        Err(RecordError::Database(error)) => Err(error),
         Err(_) => Ok(None),
     }
 }

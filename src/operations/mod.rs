@@ -8,6 +8,7 @@ pub mod guard;
 pub mod hooks;
 pub mod instances;
 pub mod mails;
+pub mod record;
 pub mod refused;
 pub mod runs;
 pub mod trial_mail;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::runs::{self, LONGEST_PAGE, RunLogError};
+use super::record::{Part, Record, RecordError};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
 
@@ -15,16 +15,8 @@ const NOT_KEPT: &str = "not_kept";
 
 const DOING: &str = "look for refused calls";
 
-/// The filter and limit of a page of refused calls.
-#[derive(Clone, Debug, Default)]
-pub struct RefusedQuery {
-    /// A webhook's id or title; digits mean an id.
-    pub webhook: Option<String>,
-    /// Only calls older than this one.
-    pub before: Option<u64>,
-    /// At most this many.
-    pub limit: u32,
-}
+/// The record of refused calls.
+pub struct RefusedCalls;
 
 /// Some refused calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,48 +116,38 @@ impl From<RefusedRow> for LoggedRefusal {
     }
 }
 
-/// A page of refused calls.
-///
-/// # Errors
-/// See [`RunLogError`].
-pub async fn list(
-    connection: &mut Connection,
-    statements: &Statements,
-    query: &RefusedQuery,
-) -> Result<RefusedPage, RunLogError> {
-    let limit = query.limit.clamp(1, LONGEST_PAGE);
-    let before = query.before.unwrap_or(u64::MAX);
-    let rows = match &query.webhook {
-        Some(webhook) => {
-            let id = runs::webhook_id(connection, statements, webhook).await?;
-            sqlx::query_as(statements.refused_of_webhook.sql()).bind(id)
-        }
-        None => sqlx::query_as(statements.list_refused.sql()),
-    };
-    // One extra row shows whether there is a next page.
-    let rows = rows.bind(before).bind(limit + 1).fetch_all(connection);
-    let mut rows: Vec<RefusedRow> = rows.await.doing(DOING)?;
-    let is_last_page = rows.len() <= limit as usize;
-    rows.truncate(limit as usize);
-    Ok(RefusedPage {
-        next_before: rows.last().map(|row| row.id).filter(|_| !is_last_page),
-        refused: rows.into_iter().map(LoggedRefusal::from).collect(),
-    })
-}
+impl Record for RefusedCalls {
+    type Query = Part;
+    type Page = RefusedPage;
+    type Entry = LoggedRefusal;
 
-/// One refused call.
-///
-/// # Errors
-/// The statement failed.
-pub async fn show(
-    connection: &mut Connection,
-    statements: &Statements,
-    id: u64,
-) -> Result<Option<LoggedRefusal>, DatabaseError> {
-    let row: Option<RefusedRow> = sqlx::query_as(statements.show_refused.sql())
-        .bind(id)
-        .fetch_optional(connection)
-        .await
-        .doing(DOING)?;
-    Ok(row.map(LoggedRefusal::from))
+    async fn list(
+        connection: &mut Connection,
+        statements: &Statements,
+        part: &Part,
+    ) -> Result<RefusedPage, RecordError> {
+        let rows = match part.webhook_id(connection, statements).await? {
+            Some(id) => sqlx::query_as(statements.refused_of_webhook.sql()).bind(id),
+            None => sqlx::query_as(statements.list_refused.sql()),
+        };
+        let rows = rows.bind(part.before()).bind(part.rows());
+        let mut rows: Vec<RefusedRow> = rows.fetch_all(connection).await.doing(DOING)?;
+        Ok(RefusedPage {
+            next_before: part.cut(&mut rows, |row| row.id),
+            refused: rows.into_iter().map(LoggedRefusal::from).collect(),
+        })
+    }
+
+    async fn show(
+        connection: &mut Connection,
+        statements: &Statements,
+        id: u64,
+    ) -> Result<Option<LoggedRefusal>, DatabaseError> {
+        let row: Option<RefusedRow> = sqlx::query_as(statements.show_refused.sql())
+            .bind(id)
+            .fetch_optional(connection)
+            .await
+            .doing(DOING)?;
+        Ok(row.map(LoggedRefusal::from))
+    }
 }

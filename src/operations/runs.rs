@@ -5,24 +5,21 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
+use super::record::{Part, Record, RecordError};
 use crate::db::{self, Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::provision::Email;
 
-/// Runs on one page.
-pub const LONGEST_PAGE: u32 = 500;
+/// The record of executed calls.
+pub struct ExecutedCalls;
 
 /// The filter and limit of a page of runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunQuery {
     /// A user's id, login or address; digits mean an id.
     pub user: Option<String>,
-    /// A webhook's id or title; digits mean an id.
-    pub webhook: Option<String>,
-    /// Only runs older than this one.
-    pub before: Option<u64>,
-    /// At most this many.
-    pub limit: u32,
+    /// Which of their runs.
+    pub part: Part,
 }
 
 /// Some runs, newest first.
@@ -65,25 +62,6 @@ pub struct LoggedRun {
     pub counted: bool,
 }
 
-/// Why a query fails.
-#[derive(Debug, thiserror::Error)]
-pub enum RunLogError {
-    /// No user has this login or address.
-    #[error(
-        "no user has this login or e-mail address; a deleted user's runs are found by the user's id"
-    )]
-    UnknownUser,
-    /// No webhook has this title.
-    #[error("no webhook has this title; a deleted webhook's runs are found by its id")]
-    UnknownWebhook,
-    /// Several webhooks have this title.
-    #[error("several webhooks have this title, name one by its id: {0}")]
-    SeveralWebhooks(String),
-    /// A statement failed.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-}
-
 #[derive(FromRow)]
 struct RunRow {
     id: u64,
@@ -122,60 +100,51 @@ impl From<RunRow> for LoggedRun {
     }
 }
 
-/// A page of runs.
-///
-/// # Errors
-/// See [`RunLogError`].
-pub async fn list(
-    connection: &mut Connection,
-    statements: &Statements,
-    query: &RunQuery,
-) -> Result<RunPage, RunLogError> {
-    let user = match &query.user {
-        Some(user) => Some(user_id(connection, statements, user).await?),
-        None => None,
-    };
-    let webhook = match &query.webhook {
-        Some(webhook) => Some(webhook_id(connection, statements, webhook).await?),
-        None => None,
-    };
-    let before = query.before.unwrap_or(u64::MAX);
-    let limit = query.limit.clamp(1, LONGEST_PAGE);
-    let ids = match (user, webhook) {
-        (Some(user), webhook) => {
-            let webhook = webhook.unwrap_or_default();
-            sqlx::query_scalar(statements.run_ids_of_user.sql())
-                .bind(user)
-                .bind(before)
-                .bind(webhook)
-                .bind(webhook)
-        }
-        (None, Some(webhook)) => sqlx::query_scalar(statements.run_ids_of_webhook.sql())
-            .bind(webhook)
-            .bind(before),
-        (None, None) => sqlx::query_scalar(statements.run_ids.sql()).bind(before),
-    };
-    // One extra row shows whether there is a next page.
-    let ids = ids.bind(limit + 1).fetch_all(&mut *connection).await;
-    let mut ids: Vec<u64> = ids.doing("look for runs")?;
-    let is_last_page = ids.len() <= limit as usize;
-    ids.truncate(limit as usize);
-    Ok(RunPage {
-        next_before: ids.last().copied().filter(|_| !is_last_page),
-        runs: read(connection, statements, &ids).await?,
-    })
-}
+impl Record for ExecutedCalls {
+    type Query = RunQuery;
+    type Page = RunPage;
+    type Entry = LoggedRun;
 
-/// One run.
-///
-/// # Errors
-/// The statement failed.
-pub async fn show(
-    connection: &mut Connection,
-    statements: &Statements,
-    id: u64,
-) -> Result<Option<LoggedRun>, DatabaseError> {
-    Ok(read(connection, statements, &[id]).await?.pop())
+    async fn list(
+        connection: &mut Connection,
+        statements: &Statements,
+        RunQuery { user, part }: &RunQuery,
+    ) -> Result<RunPage, RecordError> {
+        let user = match user {
+            Some(user) => Some(user_id(connection, statements, user).await?),
+            None => None,
+        };
+        let webhook = part.webhook_id(connection, statements).await?;
+        let before = part.before();
+        let ids = match (user, webhook) {
+            (Some(user), webhook) => {
+                let webhook = webhook.unwrap_or_default();
+                sqlx::query_scalar(statements.run_ids_of_user.sql())
+                    .bind(user)
+                    .bind(before)
+                    .bind(webhook)
+                    .bind(webhook)
+            }
+            (None, Some(webhook)) => sqlx::query_scalar(statements.run_ids_of_webhook.sql())
+                .bind(webhook)
+                .bind(before),
+            (None, None) => sqlx::query_scalar(statements.run_ids.sql()).bind(before),
+        };
+        let ids = ids.bind(part.rows()).fetch_all(&mut *connection).await;
+        let mut ids: Vec<u64> = ids.doing("look for runs")?;
+        Ok(RunPage {
+            next_before: part.cut(&mut ids, |id| *id),
+            runs: read(connection, statements, &ids).await?,
+        })
+    }
+
+    async fn show(
+        connection: &mut Connection,
+        statements: &Statements,
+        id: u64,
+    ) -> Result<Option<LoggedRun>, DatabaseError> {
+        Ok(read(connection, statements, &[id]).await?.pop())
+    }
 }
 
 pub(super) async fn read(
@@ -196,7 +165,7 @@ pub(super) async fn user_id(
     connection: &mut Connection,
     statements: &Statements,
     user: &str,
-) -> Result<u64, RunLogError> {
+) -> Result<u64, RecordError> {
     if let Ok(id) = user.parse() {
         return Ok(id);
     }
@@ -210,31 +179,5 @@ pub(super) async fn user_id(
     let found: Vec<(String, u64)> = db::found(found.doing("look for the user"))?;
     let by_login = found.iter().find(|(found_by, _)| found_by == "login");
     let found = by_login.or(found.first());
-    found.map(|(_, id)| *id).ok_or(RunLogError::UnknownUser)
-}
-
-pub(super) async fn webhook_id(
-    connection: &mut Connection,
-    statements: &Statements,
-    webhook: &str,
-) -> Result<u64, RunLogError> {
-    if let Ok(id) = webhook.parse() {
-        return Ok(id);
-    }
-    let records: Vec<(u64, Option<Vec<u8>>)> = sqlx::query_as(statements.webhook_records.sql())
-        .fetch_all(connection)
-        .await
-        .doing("read the webhooks")?;
-    let is_meant = |(id, value): &(u64, Option<Vec<u8>>)| {
-        let record = Webhook::read(*id, value.as_deref().unwrap_or_default());
-        record.is_ok_and(|record| record.title == webhook.as_bytes())
-    };
-    let mut ids = records.into_iter().filter(is_meant).map(|(id, _)| id);
-    let id = ids.next().ok_or(RunLogError::UnknownWebhook)?;
-    let others: Vec<String> = ids.map(|id| id.to_string()).collect();
-    if others.is_empty() {
-        return Ok(id);
-    }
-    let all = format!("{id}, {}", others.join(", "));
-    Err(RunLogError::SeveralWebhooks(all))
+    found.map(|(_, id)| *id).ok_or(RecordError::UnknownUser)
 }

@@ -9,6 +9,7 @@ mod host;
 mod metrics;
 mod openapi;
 mod pages;
+mod record;
 mod refused;
 mod reply;
 mod routes;

@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::config::LONGEST_OLD_KEY_HOURS;
-    use crate::operations::runs::LONGEST_PAGE;
+    use crate::operations::record::LONGEST_PAGE;
 
     #[test]
     fn every_route_is_described_and_every_description_has_its_route() {
