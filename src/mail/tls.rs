@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -33,13 +33,12 @@ impl Tls {
             roots.add(authority.clone())?;
         }
         let named = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
-        let known = Known {
+        let trust = Trust::Known {
             system: Verifier::new_with_extra_roots(authorities.clone(), provider.clone())?,
-            // Cannot be built from nothing.
             named: named.build().ok(),
             authorities,
         };
-        Self::new(provider, Arc::new(known))
+        Self::new(provider, trust)
     }
 
     /// Trusts whoever answers.
@@ -47,18 +46,18 @@ impl Tls {
     /// # Errors
     /// None that is known.
     pub(super) fn unverified() -> Result<Self, Error> {
-        let provider = Arc::new(ring::default_provider());
-        Self::new(provider.clone(), Arc::new(Anyone(provider)))
+        Self::new(Arc::new(ring::default_provider()), Trust::Everybody)
     }
 
-    fn new(
-        provider: Arc<CryptoProvider>,
-        verifier: Arc<dyn ServerCertVerifier>,
-    ) -> Result<Self, Error> {
+    fn new(provider: Arc<CryptoProvider>, trust: Trust) -> Result<Self, Error> {
+        let judge = Judge {
+            trust,
+            provider: provider.clone(),
+        };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(judge))
             .with_no_client_auth();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
@@ -73,12 +72,24 @@ impl Tls {
     }
 }
 
-/// Believes known authorities, and the very certificates that the operator named.
+/// Decides whom to believe.
 #[derive(Debug)]
-struct Known {
-    system: Verifier,
-    named: Option<Arc<WebPkiServerVerifier>>,
-    authorities: Vec<CertificateDer<'static>>,
+struct Judge {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+#[derive(Debug)]
+enum Trust {
+    /// Known authorities, and the very certificates that the operator named.
+    Known {
+        system: Verifier,
+        /// Cannot be built from nothing.
+        named: Option<Arc<WebPkiServerVerifier>>,
+        authorities: Vec<CertificateDer<'static>>,
+    },
+    /// Whatever the certificate: the library cannot read those of old versions.
+    Everybody,
 }
 
 /// Accepts what the library has against a certificate that the operator named, and OpenSSL has not: it is an authority's, as
@@ -104,7 +115,7 @@ fn excuse(
     }
 }
 
-impl ServerCertVerifier for Known {
+impl ServerCertVerifier for Judge {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -113,17 +124,23 @@ impl ServerCertVerifier for Known {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match &self.named {
-            Some(named) if self.authorities.iter().any(|one| one == certificate) => {
+        let Trust::Known {
+            system,
+            named,
+            authorities,
+        } = &self.trust
+        else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match named {
+            Some(named) if authorities.iter().any(|one| one == certificate) => {
                 let verified = named.verify_server_cert(certificate, chain, host, ocsp, now);
                 verified.or_else(|error| {
                     excuse(error, certificate, host)?;
                     Ok(ServerCertVerified::assertion())
                 })
             }
-            _ => self
-                .system
-                .verify_server_cert(certificate, chain, host, ocsp, now),
+            _ => system.verify_server_cert(certificate, chain, host, ocsp, now),
         }
     }
 
@@ -133,8 +150,11 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.system
-            .verify_tls12_signature(message, certificate, signed)
+        if let Trust::Everybody = self.trust {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -143,51 +163,16 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.system
-            .verify_tls13_signature(message, certificate, signed)
+        if let Trust::Everybody = self.trust {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.system.supported_verify_schemes()
-    }
-}
-
-/// Believes everybody.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
 
