@@ -2,22 +2,21 @@
 //! `{prefix}fcom_sidecar_schema`. The ledger says what was done; what is there is compared as well, and mended.
 
 mod blueprint;
+mod files;
 mod gaps;
 mod list;
 mod mend;
+mod state;
 
-use std::borrow::Cow;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use backon::{ConstantBuilder, Retryable};
-use md5::Md5;
-use sha2::{Digest, Sha256};
-use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use md5::{Digest, Md5};
+use sqlx::migrate::Migrator;
 
+use self::files::{migrator, render};
 use self::gaps::{Gap, GapKind};
-use self::list::MIGRATIONS;
+pub use self::state::{OwnTables, missing_migrations, own_tables};
 use super::{Cluster, Connection, DatabaseError, Doing, Pool, Statement, TableNames};
 
 /// Creates or updates our tables; does nothing if they are up to date. Any number of instances may call it at once.
@@ -214,93 +213,6 @@ async fn finish(
     Ok(())
 }
 
-/// The state of our tables.
-#[derive(Clone, Debug, Default)]
-pub struct OwnTables {
-    /// How many migrations have not been applied; `None` if the ledger itself is missing.
-    missing: Option<usize>,
-    /// What is not there although the ledger says so.
-    gaps: Vec<String>,
-}
-
-impl OwnTables {
-    /// Whether everything is there.
-    pub fn is_complete(&self) -> bool {
-        self.missing == Some(0) && self.gaps.is_empty()
-    }
-
-    /// The command that makes what is missing.
-    pub const REMEDY: &str =
-        "run \"fcom-sidecar migrate\" with an account that may CREATE, ALTER and INDEX";
-}
-
-/// What is missing.
-impl fmt::Display for OwnTables {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.missing {
-            None => f.write_str("the sidecar's own tables are not there yet"),
-            Some(0) if self.gaps.is_empty() => f.write_str("the sidecar's own tables are complete"),
-            Some(0) => f.write_str(&self.gaps.join("; ")),
-            Some(count) => write!(f, "{count} migrations have not been applied"),
-        }
-    }
-}
-
-/// Compares our tables with what they should be.
-///
-/// # Errors
-/// The query failed, or a table is hidden from the account.
-pub async fn own_tables(
-    connection: &mut Connection,
-    tables: &TableNames,
-) -> Result<OwnTables, DatabaseError> {
-    let gaps = gaps::gaps(&mut *connection, tables).await?;
-    let ledger = gaps.first().filter(|gap| gap.is_of_ledger());
-    let missing = match ledger.map(|gap| &gap.kind) {
-        Some(GapKind::Table) => None,
-        // It can be read only when it has been mended.
-        Some(GapKind::Parts(_)) => Some(0),
-        None => missing_of_ledger(connection, tables).await?,
-    };
-    Ok(OwnTables {
-        missing,
-        gaps: gaps.iter().map(ToString::to_string).collect(),
-    })
-}
-
-/// How many migrations have not been applied or have to be applied again; `None` when the ledger itself is missing.
-///
-/// # Errors
-/// As [`own_tables`].
-pub async fn missing_migrations(
-    connection: &mut Connection,
-    tables: &TableNames,
-) -> Result<Option<usize>, DatabaseError> {
-    let state = own_tables(connection, tables).await?;
-    Ok(state.missing.map(|missing| missing + state.gaps.len()))
-}
-
-/// How many migrations the ledger lacks; `None` when it is missing.
-async fn missing_of_ledger(
-    connection: &mut Connection,
-    tables: &TableNames,
-) -> Result<Option<usize>, DatabaseError> {
-    let applied: Result<Vec<i64>, _> = sqlx::query_scalar(Statement::render(APPLIED, tables).sql())
-        .fetch_all(connection)
-        .await
-        .doing("read which migrations were applied");
-    match applied {
-        Ok(applied) => Ok(Some(
-            MIGRATIONS
-                .iter()
-                .filter(|(version, ..)| !applied.contains(version))
-                .count(),
-        )),
-        Err(error) if error.is_missing_table() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Claims must collide whenever the users table's collation treats two values as equal, so they use its collation.
 const COLLATION_OF_USERS: &str = "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.COLUMNS \
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{users}' AND COLUMN_NAME = 'user_email'";
@@ -312,111 +224,9 @@ const DONE: &str = "UPDATE {prefix}fcom_sidecar_schema SET success = 1 WHERE ver
 const RESTORE: &str = "UPDATE {prefix}fcom_sidecar_schema SET checksum = ? \
     WHERE version = ? AND checksum = ''";
 
-const APPLIED: &str = "SELECT version FROM {prefix}fcom_sidecar_schema WHERE success";
-
-/// Lines that the file of a version got later: a column or an index is added where the file describes its table, not by a
-/// version of its own. A version may run twice, if a process dies before it is recorded, and `MySQL` cannot add a column only
-/// where it is missing; the comparison with what is there can, for a new column as for one that was lost.
-const ADDED: [(i64, &str); 7] = [
-    (
-        3,
-        "    key_hash binary(32) NULL,\n    password_hash binary(32) NULL,\n",
-    ),
-    (4, "    KEY heads (state, user_id, id),\n"),
-    (
-        6,
-        "-- Of its form: the names that its fields had, as a JSON list, how many more there were, and in one word what came \
-         as address.\n",
-    ),
-    (
-        6,
-        concat!(
-            "    client_address varchar(45) CHARACTER SET ascii COLLATE ascii_bin NULL,\n",
-            "    message varchar(255) NULL,\n",
-            "    content_type varchar(100) CHARACTER SET ascii COLLATE ascii_bin NULL,\n",
-            "    content_length bigint unsigned NULL,\n",
-            "    email varchar(16) CHARACTER SET ascii COLLATE ascii_bin NULL,\n",
-            "    fields text NULL,\n",
-            "    more_fields int unsigned NULL,\n",
-        ),
-    ),
-    (6, "    KEY webhook_id (webhook_id, id),\n"),
-    (
-        9,
-        "-- `tries_asked` grows when an operator asks for a try at once.\n",
-    ),
-    (9, "    tries_asked int unsigned NOT NULL DEFAULT 0,\n"),
-];
-
-fn migrator(tables: &TableNames, collation: &str) -> Migrator {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|&(version, description, text)| {
-            let rendered = render(text, tables, collation);
-            let mut migration = Migration::new(
-                version,
-                Cow::Borrowed(description),
-                MigrationType::Simple,
-                rendered,
-                true,
-            );
-            // The checksum is of the file, not of the rendered text: a changed collation does not change the migration.
-            // Nor does moving a table to the prefix that a network shares, which for a single site is its own prefix.
-            // Nor does what was added later: where it is missing, the comparison with what is there makes it.
-            let added = ADDED.iter().filter(|(of, _)| *of == version);
-            let text = added.fold(text.replace("{base}", "{prefix}"), |text, (_, lines)| {
-                text.replace(lines, "")
-            });
-            migration.checksum = Sha256::digest(text).to_vec().into();
-            migration
-        })
-        .collect();
-    let mut migrator = Migrator::with_migrations(migrations);
-    migrator.dangerous_set_table_name(format!("{}fcom_sidecar_schema", tables.prefix()));
-    migrator.set_ignore_missing(true);
-    migrator.set_locking(false);
-    migrator
-}
-
-fn render(text: &str, tables: &TableNames, collation: &str) -> SqlStr {
-    let charset = collation.split('_').next().unwrap_or("utf8mb4");
-    let text = text
-        .replace("{charset}", charset)
-        .replace("{collation}", collation);
-    Statement::render(&text, tables).sql()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Otherwise a daemon would not start on the tables of an earlier release.
-    #[test]
-    fn a_file_keeps_the_checksum_of_its_first_release() {
-        let tables = TableNames::new("wp_", None, None).unwrap();
-        let migrator = migrator(&tables, "utf8mb4_unicode_520_ci");
-        for (version, checksum) in [
-            (
-                3,
-                "1db137d1816829bf42ebed429b14da60b1db51fdaea0cf2c9dfc9bd5b461ccf0",
-            ),
-            (
-                4,
-                "f8108b2cf8c902091d30d756038cda73c32dd7e7bf6e9853bd4ef42a21baff70",
-            ),
-            (
-                6,
-                "20ebd772c83703d2d6a5ea7407ca7ce97ff8ab5ec357625e5985e84f9a67ff9a",
-            ),
-            (
-                9,
-                "37416611f129cc97eb13fbd75c65aed7c72bc6fc2e482117573e8538ee0e798e",
-            ),
-        ] {
-            let file = migrator.iter().find(|one| one.version == version).unwrap();
-            assert_eq!(hex::encode(&file.checksum), checksum, "{version}");
-        }
-    }
 
     #[test]
     fn the_lock_has_the_name_that_the_servers_md5_gave_it() {

@@ -1,6 +1,7 @@
 //! Tells webhook calls from other requests.
 
-use super::fields::{Field, Fields, query_parameter};
+use super::fields::{Field, Fields};
+use super::query::query_parameter;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::strip_tags::strip_all_tags;
 

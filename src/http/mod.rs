@@ -20,6 +20,7 @@ mod limits;
 mod multipart;
 mod occasionally;
 mod pieces;
+pub mod query;
 mod question;
 mod refusal;
 mod reply;

@@ -4,6 +4,11 @@
 //! alone, names in apostrophes, boundaries and parts that no standard allows. Uploaded files are skipped: PHP puts them in
 //! `$_FILES`, which the webhook does not read. Where PHP silently keeps half a form, the whole form is refused.
 
+mod disposition;
+mod text;
+
+use self::disposition::{Disposition, read_header};
+use self::text::{find, is_space, trim_start, until};
 use super::fields::{Fields, FormError};
 
 /// PHP's default `max_file_uploads`, which adds to the number of parts that it reads.
@@ -157,78 +162,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A part's name, and that of its file.
-#[derive(Default)]
-struct Disposition {
-    name: Option<Vec<u8>>,
-    file: Option<Vec<u8>>,
-}
-
-fn read_header((key, value): (&[u8], Vec<u8>)) -> Option<Disposition> {
-    if !key.eq_ignore_ascii_case(b"Content-Disposition") {
-        return None;
-    }
-    let mut disposition = Disposition::default();
-    let mut rest = trim_start(&value);
-    while !rest.is_empty() {
-        let mut pair = word(&mut rest, b';');
-        rest = trim_start(rest);
-        if !pair.contains(&b'=') {
-            continue;
-        }
-        let key = word(&mut pair, b'=');
-        if key.eq_ignore_ascii_case(b"name") {
-            disposition.name = Some(unquote(pair));
-        } else if key.eq_ignore_ascii_case(b"filename") {
-            disposition.file = Some(unquote(pair));
-        }
-    }
-    Some(disposition)
-}
-
-/// Takes the text up to `stop`, which does not count within quotes, and drops every `stop` that follows.
-fn word<'a>(text: &mut &'a [u8], stop: u8) -> &'a [u8] {
-    let mut quote = None;
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match quote {
-            None if byte == stop => break,
-            None if is_quote(byte) => quote = Some(byte),
-            Some(end) if byte == b'\\' && text.get(at + 1) == Some(&end) => at += 1,
-            Some(end) if byte == end => quote = None,
-            _ => {}
-        }
-        at += 1;
-    }
-    let (word, rest) = text.split_at(at);
-    let stops = rest.iter().take_while(|&&byte| byte == stop).count();
-    *text = &rest[stops..];
-    word
-}
-
-/// A parameter's value: what is quoted, or the first word.
-fn unquote(text: &[u8]) -> Vec<u8> {
-    let text = trim_start(text);
-    let quote = text.first().copied().filter(|&first| is_quote(first));
-    let text = match quote {
-        Some(_) => &text[1..],
-        None => until(text, is_space),
-    };
-    let mut value = Vec::new();
-    let mut bytes = text.iter().copied().peekable();
-    while let Some(byte) = bytes.next().filter(|&byte| Some(byte) != quote) {
-        let escaped = |next: &u8| *next == b'\\' || Some(*next) == quote;
-        let is_escape = byte == b'\\';
-        value.push(
-            is_escape
-                .then(|| bytes.next_if(escaped))
-                .flatten()
-                .unwrap_or(byte),
-        );
-    }
-    value
-}
-
 /// Whether each bracket of a file's name is closed, and followed by another one or nothing.
 fn has_paired_brackets(name: &[u8]) -> bool {
     let mut open = 0;
@@ -242,37 +175,6 @@ fn has_paired_brackets(name: &[u8]) -> bool {
         }
     }
     open == 0
-}
-
-fn is_quote(byte: u8) -> bool {
-    b"\"'".contains(&byte)
-}
-
-/// C's `isspace`.
-fn is_space(byte: u8) -> bool {
-    byte == b' ' || (b'\t'..=b'\r').contains(&byte)
-}
-
-fn trim_start(text: &[u8]) -> &[u8] {
-    let spaces = text.iter().take_while(|&&byte| is_space(byte)).count();
-    &text[spaces..]
-}
-
-fn until(text: &[u8], is_end: impl Fn(u8) -> bool) -> &[u8] {
-    let end = text.iter().position(|&byte| is_end(byte));
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// Where `needle` begins. It must not be empty.
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|&byte| byte == needle[0]) {
-        if text[from + at..].starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::client::Client;
-use super::fields::{Field, Fields, query_first_scalar};
+use super::fields::{Field, Fields};
 use super::front::Front;
+use super::query::query_first_scalar;
 use super::reply::Refused;
 use super::request_id::RequestId;
 use super::rules::CallerRules;

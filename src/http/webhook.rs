@@ -11,9 +11,10 @@ use tracing::Instrument;
 
 use super::action::is_webhook_action;
 use super::client::Client;
-use super::fields::{Fields, query_first_scalar};
+use super::fields::Fields;
 use super::form::{Form, read_form};
 use super::front::Front;
+use super::query::query_first_scalar;
 use super::question::Question;
 use super::refusal::{Asked, form_seen, request_id};
 use super::reply::{Refused, Replies, TOO_MANY_CALLS, TOO_MANY_KEYS};

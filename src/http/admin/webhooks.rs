@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::super::Front;
 use super::super::client::Client;
-use super::super::fields::query_first_scalar;
+use super::super::query::query_first_scalar;
 use super::access::Operator;
 use super::draft::{Draft, Invalid, LARGEST, fields, whole};
 use super::host::hosts;

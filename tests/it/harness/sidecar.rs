@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use fcom_sidecar::sample::machine::free_port;
 use fcom_sidecar::sample::server::PrivateServer;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
+use crate::harness::claims;
 use crate::harness::client::Client;
 use crate::harness::eventually::{blocks_until, eventually, within};
 use crate::harness::leaks;
@@ -358,7 +358,7 @@ impl Drop for Sidecar {
             "SIGTERM ends the daemon with {status:?}; its log:\n{}",
             self.log()
         );
-        if let Some(claims) = claims_left(
+        if let Some(claims) = claims::left(
             self.server.clone(),
             self.database.clone(),
             self.claims_table.clone(),
@@ -372,26 +372,6 @@ impl Drop for Sidecar {
             leaks.join("\n")
         );
     }
-}
-
-/// The number of claims; `None` when the database or the table is missing. Uses a thread with its own runtime, because
-/// this is for `drop`.
-fn claims_left(server: Arc<PrivateServer>, database: String, table: String) -> Option<i64> {
-    let ask = async move {
-        let options = server.connect_options(Some(&database));
-        let mut connection = options.connect().await.ok()?;
-        let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-        let claims = sqlx::query(sql).fetch_one(&mut connection).await.ok()?;
-        let _ = connection.close().await;
-        Some(claims.get(0))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    std::thread::spawn(move || runtime.block_on(ask))
-        .join()
-        .unwrap()
 }
 
 /// Configuration for a site that leaves nothing to discovery.

@@ -1,5 +1,6 @@
 //! The hooks that plugins receive: the must-use plugin inside a real WordPress, with a plugin that records every hook.
 
+mod backlog;
 mod burst;
 mod caches;
 mod hooks;
