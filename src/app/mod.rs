@@ -33,6 +33,7 @@ use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
 use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
 use crate::operations::agreement::Settings;
+use crate::operations::trial::MailText;
 use crate::operations::trial_mail;
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
@@ -81,6 +82,9 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let requests = TaskTracker::new();
     let hands_over = inherited.has_calls();
     let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
+    let mail_text = MailText::new(config)
+        .with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))?;
+    let (mail_text_sender, mail_text) = watch::channel(Arc::new(mail_text));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let (refusals, recording) = Refusals::new(
         Arc::clone(&site),
@@ -105,6 +109,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),
+        mail_text,
         rules,
         metrics: Arc::clone(&metrics),
     });
@@ -123,6 +128,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (guard, door) = Guard::new(config, &site);
     let reloadable = Arc::new(Reloadable {
         rules: rules_sender,
+        mail_text: mail_text_sender,
         runs: runs_sender,
         refused: refused_sender,
         mails: mails_sender,
@@ -224,6 +230,11 @@ pub fn metrics(config: &Config) -> Metrics {
     } else {
         metrics
     }
+}
+
+/// The state that calls share, for commands, which count no runs. Must be called on the runtime.
+pub fn calls_of_command(config: &Config, site: &Arc<Site>) -> Arc<Calls> {
+    calls(config, site, &Arc::new(metrics(config))).0
 }
 
 /// The state that calls share, and the task that counts runs.

@@ -9,12 +9,14 @@ use crate::config::{Config, ConfigError, Protection, Refused, Runs};
 use crate::http::CallerRules;
 use crate::operations::agreement::Settings;
 use crate::operations::guard::{self, Seen};
+use crate::operations::trial::MailText;
 use crate::provision::Refusals;
 use crate::telemetry::Metrics;
 
 /// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
 pub struct Reloadable {
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
+    pub(super) mail_text: watch::Sender<Arc<MailText>>,
     pub(super) runs: watch::Sender<Runs>,
     pub(super) refused: watch::Sender<Refused>,
     /// Days for which mails are kept.
@@ -34,6 +36,7 @@ pub struct Reloadable {
 /// A reload that is ready to be applied: every step that can fail has been done.
 pub struct Replacement {
     rules: Arc<CallerRules>,
+    mail_text: Arc<MailText>,
     runs: Runs,
     refused: Refused,
     mails: u32,
@@ -58,6 +61,7 @@ impl Reloadable {
         Ok(Replacement {
             senders: self.mail_room.senders(config)?,
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
+            mail_text: Arc::new(MailText::new(config)?),
             runs: config.runs.clone(),
             refused: config.refused,
             mails: config.mail.retention_days,
@@ -69,6 +73,7 @@ impl Reloadable {
     /// Applies the reload.
     pub fn apply(&self, replacement: Replacement) {
         self.rules.send_replace(replacement.rules);
+        self.mail_text.send_replace(replacement.mail_text);
         self.runs.send_replace(replacement.runs);
         self.refusals.set_wanted(replacement.refused.are_kept());
         self.refused.send_replace(replacement.refused);

@@ -16,6 +16,7 @@ mod runs;
 mod runtime;
 mod serve;
 mod terminal;
+mod trial;
 mod webhook;
 
 use std::path::{Path, PathBuf};
@@ -88,6 +89,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells what a call would do: the answer, names, memberships, rows, mail and hooks; changes nothing
+    Try(trial::Try),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -145,6 +148,7 @@ impl Cli {
             Command::Find { ref sought, json } => {
                 return find::run(sought, json, &self.config(environment)?);
             }
+            Command::Try(ref command) => return trial::run(command, &self.config(environment)?),
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,

@@ -62,6 +62,12 @@ impl Batch {
         self.statements.len() - 1
     }
 
+    /// Adds a statement that was written for this one occasion, and returns the index of its answer.
+    pub(super) fn add_text(&mut self, sql: String, doing: &'static str) -> usize {
+        self.push(sql, doing);
+        self.statements.len() - 1
+    }
+
     /// Makes the server give this number to the first row of the next INSERT, instead of the next one of its counter.
     pub fn number_next_row(&mut self, id: u64) {
         self.push(format!("SET INSERT_ID = {id}"), "number the next row");

@@ -81,6 +81,28 @@ impl Event<'_> {
         }
     }
 
+    /// The hook, with the space or course that it concerns.
+    pub fn hook(&self) -> String {
+        match *self {
+            Self::WelcomeMail => "wp_new_user_notification".to_owned(),
+            Self::Joined {
+                space_id,
+                is_course: true,
+                ..
+            } => format!("fluent_community/course/enrolled ({space_id})"),
+            Self::Joined { space_id, .. } => format!("fluent_community/space/joined ({space_id})"),
+            Self::Left {
+                space_id,
+                is_course: true,
+                ..
+            } => format!("fluent_community/course/student_left ({space_id})"),
+            Self::Left { space_id, .. } => {
+                format!("fluent_community/space/user_left ({space_id})")
+            }
+            _ => self.kind().to_owned(),
+        }
+    }
+
     /// Adds the statement that writes a user's `events`. It must follow the one that writes the call's run.
     pub fn insert_in(events: &[Self], batch: &mut Batch, statements: &Statements, user_id: u64) {
         if events.is_empty() {

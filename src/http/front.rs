@@ -10,6 +10,7 @@ use tracing::Instrument;
 
 use super::{CallerRules, KnownKeys, Occasionally};
 use crate::fluentcommunity::webhooks::PortalOverrides;
+use crate::operations::trial::MailText;
 use crate::outcome::Outcome;
 use crate::provision::{Calls, Refusals, WebhookKey};
 use crate::site::{Cause, Site};
@@ -51,6 +52,8 @@ pub struct Front {
     pub refused: Refusals,
     /// Overrides of the portal's address in `wp-config.php`.
     pub portal: PortalOverrides,
+    /// What mails are made of.
+    pub mail_text: watch::Receiver<Arc<MailText>>,
     /// The rules currently in force.
     pub rules: watch::Receiver<Arc<CallerRules>>,
     /// Counters and measurements.

@@ -30,6 +30,7 @@ mod server;
 mod serving;
 mod signed;
 mod trace;
+pub mod trial;
 mod unread;
 mod webhook;
 

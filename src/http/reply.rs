@@ -33,6 +33,8 @@ struct Failure<'a> {
     message: &'a str,
 }
 
+/// In FluentCommunity's spelling.
+pub(super) const EXECUTED: &str = "webhook has been successfully executied";
 /// Marks a response as that of an earlier call.
 const REPLAYED: (HeaderName, &str) = (HeaderName::from_static("idempotent-replayed"), "true");
 /// When a caller should retry after a 503.
@@ -63,7 +65,7 @@ impl Replies {
     pub(super) fn success(self, executed: &Executed) -> HttpResponse {
         let body = Success {
             status: "success",
-            message: "webhook has been successfully executied",
+            message: EXECUTED,
             execution_timestamp: executed.executed_at.timestamp(),
             user_id: executed.user_id,
         };

@@ -187,7 +187,7 @@ async fn receive(
 }
 
 /// Builds the call. An optional field that PHP would drop (missing, empty, `0`, an array) becomes `None`.
-fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookCall {
+pub(super) fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) -> WebhookCall {
     let text = |name| {
         let value = body.text(name);
         value.filter(|value| !loose::is_empty(value))

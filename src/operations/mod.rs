@@ -11,6 +11,7 @@ pub mod mails;
 pub mod record;
 pub mod refused;
 pub mod runs;
+pub mod trial;
 pub mod trial_mail;
 pub mod webhooks;
 

@@ -1,6 +1,6 @@
 //! What the records of executed and of refused calls have in common: they are read page by page, newest first.
 
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Cause, Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
 
 /// Entries on one page.
@@ -89,28 +89,46 @@ impl Part {
         connection: &mut Connection,
         statements: &Statements,
     ) -> Result<Option<u64>, RecordError> {
-        let Some(webhook) = &self.webhook else {
-            return Ok(None);
-        };
-        if let Ok(id) = webhook.parse() {
-            return Ok(Some(id));
+        match &self.webhook {
+            Some(webhook) => webhook_id(connection, statements, webhook).await.map(Some),
+            None => Ok(None),
         }
-        let records: Vec<(u64, Option<Vec<u8>>)> = sqlx::query_as(statements.webhook_records.sql())
-            .fetch_all(connection)
-            .await
-            .doing("read the webhooks")?;
-        let is_meant = |(id, value): &(u64, Option<Vec<u8>>)| {
-            let record = Webhook::read(*id, value.as_deref().unwrap_or_default());
-            record.is_ok_and(|record| record.title == webhook.as_bytes())
-        };
-        let mut ids = records.into_iter().filter(is_meant).map(|(id, _)| id);
-        let id = ids.next().ok_or(RecordError::UnknownWebhook)?;
-        let others: Vec<String> = ids.map(|id| id.to_string()).collect();
-        if others.is_empty() {
-            return Ok(Some(id));
+    }
+}
+
+/// The id of the webhook with this id or title; digits mean an id, which need not exist.
+pub(super) async fn webhook_id(
+    connection: &mut Connection,
+    statements: &Statements,
+    webhook: &str,
+) -> Result<u64, RecordError> {
+    if let Ok(id) = webhook.parse() {
+        return Ok(id);
+    }
+    let records: Vec<(u64, Option<Vec<u8>>)> = sqlx::query_as(statements.webhook_records.sql())
+        .fetch_all(connection)
+        .await
+        .doing("read the webhooks")?;
+    let is_meant = |(id, value): &(u64, Option<Vec<u8>>)| {
+        let record = Webhook::read(*id, value.as_deref().unwrap_or_default());
+        record.is_ok_and(|record| record.title == webhook.as_bytes())
+    };
+    let mut ids = records.into_iter().filter(is_meant).map(|(id, _)| id);
+    let id = ids.next().ok_or(RecordError::UnknownWebhook)?;
+    let others: Vec<String> = ids.map(|id| id.to_string()).collect();
+    if others.is_empty() {
+        return Ok(id);
+    }
+    let all = format!("{id}, {}", others.join(", "));
+    Err(RecordError::SeveralWebhooks(all))
+}
+
+impl Cause for RecordError {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
         }
-        let all = format!("{id}, {}", others.join(", "));
-        Err(RecordError::SeveralWebhooks(all))
     }
 }
 

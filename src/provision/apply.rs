@@ -50,9 +50,10 @@ impl Transaction<'_> {
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
         // Who counts a new user's run counts the users, too.
-        let own_count = (plan.created.is_none() || !self.execution.calls.counts_users())
-            .then(|| OwnCount::begin_in(&mut batch, &self))
-            .flatten();
+        let own_count = (self.execution.stage.is_none()
+            && (plan.created.is_none() || !self.execution.calls.counts_users()))
+        .then(|| OwnCount::begin_in(&mut batch, &self))
+        .flatten();
         let run = Run::of(plan, self.execution);
         let run = run.insert_in(&mut batch, statements, own_count.is_some());
         if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
@@ -63,6 +64,10 @@ impl Transaction<'_> {
         self.claims.free_in(&mut batch, statements);
 
         let execution = self.execution;
+        if let Some(stage) = execution.stage {
+            self.rehearse(plan, batch, run, stage).await?;
+            return Ok((None, plan.executed()));
+        }
         let bells = &execution.calls.bells;
         let answers = match self.commit(batch).await {
             Ok(answers) => answers,

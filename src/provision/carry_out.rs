@@ -106,7 +106,7 @@ async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, Provis
 type Done = (Option<Uncounted>, Executed);
 
 /// One complete attempt at a call.
-async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
+pub(super) async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     if execution.is_commit_pending()
         && let Some(done) = already_committed(execution).await?
     {

@@ -8,6 +8,7 @@ use tokio::sync::{OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
 use super::biography::Biography;
+use super::rehearsal::Stage;
 use super::{Calls, ProvisionError, WebhookCall};
 use crate::db::{Answer, Batch, Connection, DatabaseError, RETRY_FOR};
 use crate::site::Site;
@@ -32,6 +33,8 @@ pub(super) struct Execution<'a> {
     commit_pending: AtomicBool,
     /// An attempt in which the call was to count its own run has failed.
     failed_to_count: AtomicBool,
+    /// Where a call leaves what it did that is rolled back instead of committed.
+    pub(super) stage: Option<&'a Stage>,
 }
 
 impl<'a> Execution<'a> {
@@ -45,6 +48,15 @@ impl<'a> Execution<'a> {
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
             failed_to_count: AtomicBool::new(false),
+            stage: None,
+        }
+    }
+
+    /// The same for a call that is only rehearsed.
+    pub(super) fn rehearsing(calls: &'a Calls, call: &'a WebhookCall, stage: &'a Stage) -> Self {
+        Self {
+            stage: Some(stage),
+            ..Self::new(calls, call)
         }
     }
 

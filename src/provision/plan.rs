@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The hooks that PHP would have fired, in its order.
-    fn hooks(&self, role: &'a str) -> Vec<Event<'a>> {
+    pub(super) fn hooks(&self, role: &'a str) -> Vec<Event<'a>> {
         let mut events = if self.created.is_some() {
             Event::of_new_user(role, self.welcome_mail == MailPlan::Event)
         } else if self.joins_site() {

@@ -287,49 +287,79 @@ impl Counter {
         runs: &BTreeMap<u64, Vec<Uncounted>>,
         counts_users: bool,
     ) -> Result<(), CountError> {
-        let site = &self.site;
-        let statements = &site.statements;
-        let mut batch = Batch::begin(statements);
-        let options = batch.add(&statements.tally_options, "read the time zone", &[]);
-        for &webhook_id in runs.keys() {
-            let id = [webhook_id.into()];
-            batch.add(&statements.lock_webhook, "lock the webhook", &id);
-        }
-        for runs in runs.values() {
-            let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
-            batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
-        }
-        let answers = batch.run(connection).await?;
-        let options = read_options(site, &answers[options])?;
-        if counts_users {
-            let users = count_users(connection, site, &options);
-            users.await.map_err(CountError::Users)?;
-        }
-
-        let now = format(options.zone().local(site.clock.now()));
-        let mut batch = Batch::of(statements);
-        let mut written = Vec::new();
-        let (records, marked) = answers[2..].split_at(runs.len());
-        for ((&webhook_id, record), marked) in runs.keys().zip(records).zip(marked) {
-            if let Some(value) = counted(webhook_id, record, marked.affected)? {
-                // Bound as bytes, as it was read: text would be converted to the column's character set.
-                let literals = [
-                    Literal::Bytes(&value),
-                    Literal::Text(&now),
-                    webhook_id.into(),
-                ];
-                let doing = "count runs of the webhook";
-                batch.add(&statements.update_webhook, doing, &literals);
-                written.push((webhook_id, value));
-            }
-        }
-        batch.commit("commit counted runs");
-        batch.run(connection).await?;
+        let begin = Batch::begin(&self.site.statements);
+        let (mut last, written) =
+            count_after(begin, connection, &self.site, runs, counts_users).await?;
+        last.commit("commit counted runs");
+        last.run(connection).await?;
         for (webhook_id, value) in written {
             self.counting.wrote(webhook_id, value);
         }
         Ok(())
     }
+}
+
+/// Counts one run within the caller's transaction.
+pub(super) async fn count_within(
+    connection: &mut Connection,
+    site: &Site,
+    run: Uncounted,
+    counts_users: bool,
+) -> Result<(), DatabaseError> {
+    let first = Batch::of(&site.statements);
+    let runs = BTreeMap::from([(run.webhook_id, vec![run])]);
+    let counted = count_after(first, connection, site, &runs, counts_users).await;
+    let (last, _) = counted.map_err(CountError::into_inner)?;
+    last.run(connection).await?;
+    Ok(())
+}
+
+/// Ids of webhooks, and their records with the runs counted.
+type Written = Vec<(u64, Vec<u8>)>;
+
+/// Counts runs after the statements of `batch`. The batch that is returned still has to be sent; it writes these records.
+async fn count_after(
+    mut batch: Batch,
+    connection: &mut Connection,
+    site: &Site,
+    runs: &BTreeMap<u64, Vec<Uncounted>>,
+    counts_users: bool,
+) -> Result<(Batch, Written), CountError> {
+    let statements = &site.statements;
+    let options = batch.add(&statements.tally_options, "read the time zone", &[]);
+    for &webhook_id in runs.keys() {
+        let id = [webhook_id.into()];
+        batch.add(&statements.lock_webhook, "lock the webhook", &id);
+    }
+    for runs in runs.values() {
+        let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
+        batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
+    }
+    let answers = batch.run(connection).await?;
+    let (records, marked) = answers[options + 1..].split_at(runs.len());
+    let options = read_options(site, &answers[options])?;
+    if counts_users {
+        let users = count_users(connection, site, &options);
+        users.await.map_err(CountError::Users)?;
+    }
+
+    let now = format(options.zone().local(site.clock.now()));
+    let mut batch = Batch::of(statements);
+    let mut written = Vec::new();
+    for ((&webhook_id, record), marked) in runs.keys().zip(records).zip(marked) {
+        if let Some(value) = counted(webhook_id, record, marked.affected)? {
+            // Bound as bytes, as it was read: text would be converted to the column's character set.
+            let literals = [
+                Literal::Bytes(&value),
+                Literal::Text(&now),
+                webhook_id.into(),
+            ];
+            let doing = "count runs of the webhook";
+            batch.add(&statements.update_webhook, doing, &literals);
+            written.push((webhook_id, value));
+        }
+    }
+    Ok((batch, written))
 }
 
 /// Why runs are not counted.

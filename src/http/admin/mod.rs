@@ -15,6 +15,7 @@ mod reply;
 mod routes;
 mod runs;
 mod shapes;
+mod trials;
 mod webhooks;
 
 pub(super) use credentials::Access;

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa::{OpenApi, openapi};
 
-use super::{health, metrics, refused, reply, runs, webhooks};
+use super::{health, metrics, refused, reply, runs, trials, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +26,8 @@ use super::{health, metrics, refused, reply, runs, webhooks};
         webhooks::list,
         webhooks::save,
         webhooks::delete,
-        webhooks::rotate
+        webhooks::rotate,
+        trials::try_call
     )
 )]
 struct Api;

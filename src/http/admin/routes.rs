@@ -4,7 +4,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 
-use super::{access, health, metrics, openapi, refused, runs, webhooks};
+use super::{access, health, metrics, openapi, refused, runs, trials, webhooks};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -58,6 +58,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "POST",
             of_webhooks("/{id}/rotate"),
             web::post().to(webhooks::rotate),
+        ),
+        guarded(
+            "POST",
+            of_webhooks("/{id}/try"),
+            web::post().to(trials::try_call),
         ),
     ]
 }

@@ -277,18 +277,18 @@ fn log(request: &HttpRequest, what: &str, id: Option<u64>) {
 }
 
 /// 422 in the shape of FluentCommunity's validator.
-fn invalid(error: &Invalid) -> HttpResponse {
+pub(super) fn invalid(error: &Invalid) -> HttpResponse {
     let rule = BTreeMap::from([(error.rule, &error.message)]);
     let body = BTreeMap::from([(error.field, rule)]);
     reply::json(StatusCode::UNPROCESSABLE_ENTITY, &body)
 }
 
-fn not_an_object() -> HttpResponse {
+pub(super) fn not_an_object() -> HttpResponse {
     let message = "The body is not the JSON object or form that is expected here";
     reply::error(StatusCode::BAD_REQUEST, "rest_invalid_json", message)
 }
 
-fn too_large() -> HttpResponse {
+pub(super) fn too_large() -> HttpResponse {
     let message = "The body is too large, or broke off";
     reply::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }

@@ -8,5 +8,6 @@ mod memberships;
 mod names;
 mod settings;
 mod time_zone;
+mod tried;
 mod user_count;
 mod vectors;

@@ -156,6 +156,11 @@ filter = "{LOG_FILTER}"
         (code, text(output.stdout), text(output.stderr))
     }
 
+    /// Starts a subcommand, to be killed.
+    pub(crate) fn background(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
     fn migrate(&self) {
         let status = self.run(&["migrate"]);
         assert!(status.success(), "migrate: {status}\n{}", self.log());

@@ -1,0 +1,96 @@
+//! Carries a call out in its transaction, looks at what it has changed, and rolls it back.
+//!
+//! It is the call's own code up to the commit, so it shows what the call would do on this site at this moment. Nothing stays but
+//! gaps in the numbers that tables give their rows.
+
+mod rows;
+mod stage;
+mod story;
+
+use std::sync::Arc;
+
+use backon::Retryable;
+
+pub use self::rows::Rows;
+pub(super) use self::stage::Stage;
+pub use self::story::{Chosen, NamesOfNew, Rehearsal};
+use super::carry_out::attempt;
+use super::execution::Execution;
+use super::plan::Plan;
+use super::runs::Uncounted;
+use super::tally::count_within;
+use super::transaction::Transaction;
+use super::{Calls, ProvisionError, WebhookCall};
+use crate::db::{self, Batch};
+use crate::site::Site;
+
+/// What the call would do. It must have no `Idempotency-Key` and no signature: an answer that is repeated shows nothing.
+///
+/// # Errors
+/// The call would not be executed; see [`ProvisionError`].
+pub async fn rehearse(calls: Arc<Calls>, call: WebhookCall) -> Result<Rehearsal, ProvisionError> {
+    let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
+    let work = async move {
+        match follow_columns(&calls, &call).await {
+            Err(error) if error.is_unstorable() => {
+                follow_columns(&calls, &call.in_basic_plane()).await
+            }
+            result => result,
+        }
+    };
+    tasks.spawn_on(work, &runtime).await?
+}
+
+async fn follow_columns(calls: &Calls, call: &WebhookCall) -> Result<Rehearsal, ProvisionError> {
+    let Site {
+        pool,
+        statements,
+        tables,
+        ..
+    } = &*calls.site;
+    db::follow_columns(pool, statements, tables, || perform(calls, call)).await
+}
+
+async fn perform(calls: &Calls, call: &WebhookCall) -> Result<Rehearsal, ProvisionError> {
+    let stage = Stage::default();
+    let execution = Execution::rehearsing(calls, call, &stage);
+    (|| attempt(&execution))
+        .retry(db::pauses())
+        .when(|error| execution.is_worth_another(error))
+        .await?;
+    // A call that is neither refused nor answered by an earlier one was on stage.
+    stage.take().ok_or(ProvisionError::Raced)
+}
+
+impl Transaction<'_> {
+    /// Does everything but the commit, counts the run, and rolls back.
+    pub(super) async fn rehearse(
+        self,
+        plan: &Plan<'_>,
+        batch: Batch,
+        run: usize,
+        stage: &Stage,
+    ) -> Result<(), ProvisionError> {
+        let site = self.site();
+        let answers = batch.run(self.connection).await?;
+        let run_id = answers[run].last_insert_id;
+        let run = Uncounted {
+            run_id,
+            webhook_id: plan.webhook_id,
+            created: plan.created.is_some(),
+        };
+        // With the relay on, WordPress counts its users.
+        let counts_users = run.created && self.execution.calls.bells.relay.is_none();
+        count_within(self.connection, site, run, counts_users).await?;
+        let excerpts = rows::Excerpts::of(self.connection, &site.tables, plan, run_id).await?;
+        let after = excerpts.read(self.connection, site).await?;
+        let mut batch = Batch::of(self.statements());
+        batch.roll_back("roll the rehearsal back");
+        batch.run(self.connection).await?;
+        let before = excerpts.read(self.connection, site).await?;
+        let rows = excerpts.compared(&before, &after, self.execution.call);
+        let rehearsal = Rehearsal::of(plan, self.facts, self.execution.call, rows);
+        stage.put(rehearsal);
+        Ok(())
+    }
+}
