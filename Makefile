@@ -1,7 +1,7 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run fuzz bench bench-scale openapi lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run fuzz bench bench-compare bench-scale openapi lint \
 	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-mail-servers tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
@@ -70,11 +70,20 @@ torture: tools-test ## Long rounds of random failures
 relay-run: tools-test ## Thousands of hooks through a WordPress that fails
 	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
 
-# About ten minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
-bench: tools-bench ## Measures calls on this machine
+# About twenty minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
+bench: tools-bench ## Measures calls on this machine; writes tests/bench/ratios.toml
 	cargo bench --locked $(FEATURES) --bench load -- $(BENCH)
 
-# The same calls on sites of up to a million users. Slow, and needs gigabytes in target/ while it runs.
+# BASE is a commit, or a file. Fails if a ratio got worse by more than a tenth: BENCH="--tolerance 0.05".
+BASE = HEAD
+
+bench-compare: ## Compares the ratios of the last measurement with another commit's
+	@mkdir -p target
+	@if test -f "$(BASE)"; then cp "$(BASE)" target/ratios.base.toml; \
+		else git show "$(BASE):tests/bench/ratios.toml" >target/ratios.base.toml; fi
+	cargo bench --locked $(FEATURES) --bench load -- --compare $(CURDIR)/target/ratios.base.toml $(CURDIR)/tests/bench/ratios.toml $(BENCH)
+
+# Calls, starts and what operators read, on sites of up to a million users. About twenty minutes; needs 30 GB in target/ while it runs.
 bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
 

@@ -1,74 +1,92 @@
 //! The side-by-side comparison.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sqlx::{Connection as _, Executor, MySqlConnection};
-
+use crate::least::Least;
 use crate::load::Pace;
-use crate::measure::{Row, Run, Target};
+use crate::measure::{Row, Target};
 use crate::processes::{self, Watched};
+use crate::ratios::{self, Measured};
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::sidecar::Sidecar;
 use crate::site::{self, Kind, Site};
 use crate::wordpress::WordPress;
-use crate::{Options, delay};
+use crate::{Options, extras, goals};
 
-const KNOWN: &str = "known user";
+pub(crate) const KNOWN: &str = "known user";
 const KNOWN_CEILING: &str = "known user, ceiling";
-const MOVING: &str = "known user, 3 memberships change";
-const NEW: &str = "new user with password";
-const NEW_UNTOLD: &str = "new user without password";
+pub(crate) const KNOWN_LEAST: &str = "known user, least client";
+pub(crate) const MEMBER: &str = "known member of three spaces";
+pub(crate) const MOVING: &str = "known user, 3 memberships change";
+pub(crate) const NEW: &str = "new user with password";
+pub(crate) const NEW_UNTOLD: &str = "new user without password";
 const NEW_CEILING: &str = "new user, ceiling";
+pub(crate) const NEW_LEAST: &str = "new user, least client";
+pub(crate) const NEW_MEMBER: &str = "new member of three spaces";
+pub(crate) const NEW_MEMBER_LEAST: &str = "new member of three spaces, least client";
 const WORDPRESS: &str = "WordPress creates a user";
 /// Hooks are recorded, but nothing fires them.
-const MOVING_RELAYED: &str = "known user, 3 memberships change, relay on";
-const NEW_RELAYED: &str = "new user without password, relay on";
+pub(crate) const MOVING_RELAYED: &str = "known user, 3 memberships change, relay on";
+pub(crate) const NEW_RELAYED: &str = "new user without password, relay on";
 
-const RATIOS: [(&str, &str); 8] = [
-    (MOVING_RELAYED, MOVING),
-    (NEW_RELAYED, NEW_UNTOLD),
-    (KNOWN, KNOWN_CEILING),
-    (NEW, NEW_CEILING),
-    (NEW_UNTOLD, NEW_CEILING),
-    (NEW, WORDPRESS),
-    (NEW_UNTOLD, WORDPRESS),
-    (KNOWN, WORDPRESS),
+/// The order of the rows in a round.
+const ORDER: [&str; 14] = [
+    KNOWN_LEAST,
+    KNOWN,
+    MEMBER,
+    KNOWN_CEILING,
+    MOVING,
+    MOVING_RELAYED,
+    NEW_LEAST,
+    NEW_UNTOLD,
+    NEW_RELAYED,
+    NEW_MEMBER_LEAST,
+    NEW_MEMBER,
+    NEW_CEILING,
+    NEW,
+    WORDPRESS,
 ];
 
-/// Callers of an open loop: enough of them that it stays open.
-const OPEN_CALLERS: usize = 256;
-/// The share of the maximum throughput at which latency is measured.
-const OPEN_LOAD: f64 = 0.5;
-const OVERLOAD: f64 = 10.0;
-const OVERLOAD_CALLERS: usize = 1024;
 /// The number of callers beyond which additional ones only wait.
-const SATURATING: usize = 32;
+pub(crate) const SATURATING: usize = 32;
+
+/// Of each user.
+const MEMBERSHIPS: u64 = 4;
+const SERVER: [&str; 2] = [
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-log-file-size=256M",
+];
 
 /// All servers and subjects of the comparison.
-struct Lab {
-    site: Site,
-    sidecar: Sidecar,
+pub(crate) struct Lab {
+    pub(crate) site: Site,
+    pub(crate) sidecar: Sidecar,
     _relaying: Sidecar,
-    watched: Watched,
-    rows: Vec<Row>,
-    _wordpress: Option<WordPress>,
+    pub(crate) watched: Watched,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) wordpress: Option<WordPress>,
 }
 
-/// Measures everything and prints it.
+/// Measures everything, prints it and writes the ratios.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut report = Report::default();
-    println!("{}", report.machine()?);
+    let machine = report.machine().await?;
+    let load_average = processes::load_average();
+    println!("{machine}");
     let lab = Lab::build(options, &mut report).await?;
     println!("Ready after {:.0} s.", started.elapsed().as_secs_f64());
     for repeat in 1..=options.repeats {
         println!("Round {repeat} of {} …", options.repeats);
         for callers in &options.connections {
-            for row in &lab.rows {
-                let run = row.measure(*callers, Pace::Closed, options.seconds).await?;
-                report.add(&row.name, *callers, run);
+            for row in lab.rows.iter().filter(|row| *callers <= row.most_callers) {
+                match row.measure(*callers, Pace::Closed, options.seconds).await {
+                    Ok(run) => report.add(&row.name, *callers, run),
+                    Err(error) => extras::tell(&row.name, Err(error), &mut report),
+                }
             }
         }
     }
@@ -78,25 +96,39 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         "sidecar_peak_memory_mb",
         processes::memory(sidecar, "VmHWM")?,
     );
-    lab.latency(options, &mut report).await?;
-    lab.distance(options, &mut report).await?;
-    lab.overload(options, &mut report).await?;
+    extras::measure(&lab, options, &mut report).await;
     report.fact("load_average_at_end", processes::load_average());
     report.fact("seconds", started.elapsed().as_secs());
 
-    let (ratios, json) = report.ratios(&RATIOS, &options.connections);
-    println!("\n{}\n{ratios}", report.table());
+    let ratios = goals::ratios(&report);
+    println!("\n{}\n{}", report.table(), ratios::table(&ratios));
+    println!("{}", goals::beside_php(&report));
     for (name, value) in &report.facts {
         println!("{name}: {value}");
     }
-    report.write("bench.json", &json)
+    for warning in report.disturbances() {
+        println!("{warning}");
+    }
+    report.write("bench.json", &ratios)?;
+    let file = options.ratios_file();
+    let measured = Measured {
+        machine: machine.lines().next().unwrap_or_default().to_owned(),
+        server: site::version(&lab.site.server).await?,
+        load_average,
+        seconds: options.seconds,
+        repeats: options.repeats,
+    };
+    ratios::write(&file, &measured, &ratios)?;
+    println!("Ratios: {}", file.display());
+    Ok(())
 }
 
 impl Lab {
     async fn build(options: &Options, report: &mut Report) -> anyhow::Result<Self> {
-        let server = Arc::new(site::start_server().await?);
+        let server = Arc::new(site::start_server(&SERVER.map(str::to_owned)).await?);
         let database = server.process_id().unwrap_or_default();
-        let site = Site::fill(&server, options.users).await?;
+        println!("Filling a site with {} users …", options.users);
+        let site = Site::fill(&server, options.users, MEMBERSHIPS).await?;
         report.fact("users", options.users);
         let sidecar = Sidecar::start(&server.url(&site.database)).await?;
         let watched = Watched {
@@ -113,6 +145,7 @@ impl Lab {
         let mut rows = Vec::new();
         for (name, kind, prefix, address, watched) in [
             (KNOWN, Kind::Known, "", address, &watched),
+            (MEMBER, Kind::Member, "", address, &watched),
             (MOVING, Kind::Moving, "", address, &watched),
             (
                 MOVING_RELAYED,
@@ -136,125 +169,95 @@ impl Lab {
                 relay_address,
                 &watched_relay,
             ),
+            (NEW_MEMBER, Kind::NewMember, "kim", address, &watched),
         ] {
             let calls = kind.calls(address, site.users, prefix);
-            rows.push(Row::calls(name, calls, watched));
+            let row = Row::calls(name, calls, watched);
+            rows.push(match name {
+                KNOWN | NEW | NEW_UNTOLD => row,
+                _ => row.up_to(SATURATING),
+            });
         }
         share_numbers(&mut rows, MOVING_RELAYED, MOVING);
-        let alone = Watched {
-            servers: Vec::new(),
-            database,
-        };
-        for (name, kind) in [
-            (KNOWN_CEILING, Kind::Known),
-            (NEW_CEILING, Kind::New { password: true }),
-        ] {
-            if !options.wants(name) {
-                continue;
-            }
-            let replay = Replay::of(&site, kind, "eve").await?;
-            report.fact(&format!("round trips of {name}"), replay.round_trips());
-            rows.push(Row::new(
-                name,
-                Target::Replay(Arc::new(replay)),
-                alone.clone(),
-            ));
-        }
-        let wordpress = if options.wants(WORDPRESS) {
+        rows.extend(bare_clients(&site, options, address, database, report).await?);
+        let missing = WordPress::missing();
+        let wordpress = if !missing.is_empty() {
+            println!(
+                "WARNING: no WordPress, for want of {}: two rows are left out",
+                missing.join(", ")
+            );
+            report.fact("without WordPress, for want of", missing.join(", "));
+            None
+        } else if options.wants(WORDPRESS) || options.wants(extras::RELAY) {
             let wordpress = WordPress::start(&server).await?;
             report.fact("wordpress", wordpress.version.clone());
             let watched = Watched {
                 servers: wordpress.processes(),
                 database,
             };
-            rows.push(Row::calls(WORDPRESS, wordpress.calls("php"), &watched));
+            rows.push(Row::calls(WORDPRESS, wordpress.calls("php"), &watched).up_to(SATURATING));
             Some(wordpress)
         } else {
             None
         };
+        // The ceilings have moved the counters of tables.
+        sidecar.wait().await?;
+        relaying.wait().await?;
         rows.retain(|row| options.wants(&row.name));
+        // What is compared is measured directly after each other.
+        rows.sort_by_key(|row| ORDER.iter().position(|name| *name == row.name));
         Ok(Self {
             site,
             sidecar,
             _relaying: relaying,
             watched,
             rows,
-            _wordpress: wordpress,
+            wordpress,
         })
     }
 
-    fn row(&self, name: &str) -> Option<&Row> {
+    pub(crate) fn row(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name == name)
     }
+}
 
-    /// Latency at a constant rate of half the maximum throughput.
-    async fn latency(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
-        for name in [KNOWN, NEW] {
-            let (Some(row), Some(most)) = (self.row(name), report.median(name, SATURATING)) else {
-                continue;
-            };
-            let pace = Pace::Rate(most.per_second * OPEN_LOAD);
-            let run = row.measure(OPEN_CALLERS, pace, options.seconds * 3.0);
-            let run = run.await?;
-            report.add(&format!("{name}, constant rate"), OPEN_CALLERS, run);
+/// The least clients, and the ceilings, which replay the daemon's statements.
+async fn bare_clients(
+    site: &Site,
+    options: &Options,
+    address: SocketAddr,
+    database: u32,
+    report: &mut Report,
+) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let alone = Watched {
+        servers: Vec::new(),
+        database,
+    };
+    for (name, kind, prefix) in [
+        (KNOWN_LEAST, Kind::Known, ""),
+        (NEW_LEAST, Kind::New { password: false }, "liz"),
+        (NEW_MEMBER_LEAST, Kind::NewMember, "lou"),
+    ] {
+        if options.wants(name) {
+            let least = Least::of(site, kind, address, prefix).await?;
+            let row = Row::new(name, Target::Least(Arc::new(least)), alone.clone());
+            rows.push(row.up_to(SATURATING));
         }
-        Ok(())
     }
-
-    /// The database on another machine, with a round trip of one millisecond.
-    async fn distance(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
-        if !options.wants(KNOWN) {
-            return Ok(());
+    for (name, kind) in [
+        (KNOWN_CEILING, Kind::Known),
+        (NEW_CEILING, Kind::New { password: true }),
+    ] {
+        if !options.wants(name) {
+            continue;
         }
-        let direct = self.site.server.url(&self.site.database);
-        let port = delay::start(self.site.server.port())?;
-        let near = format!(":{}/", self.site.server.port());
-        let distant = direct.replace(&near, &format!(":{port}/"));
-        for (name, url) in [
-            ("round_trip_ms", &direct),
-            ("distant_round_trip_ms", &distant),
-        ] {
-            report.fact(name, round_trip(url).await?);
-        }
-        let sidecar = Sidecar::start(&distant).await?;
-        let watched = Watched {
-            servers: vec![sidecar.process()],
-            ..self.watched.clone()
-        };
-        for (name, kind, prefix) in [
-            (KNOWN, Kind::Known, ""),
-            (NEW, Kind::New { password: true }, "far"),
-        ] {
-            let calls = kind.calls(sidecar.address, self.site.users, prefix);
-            let row = Row::calls(&format!("{name}, database 1 ms away"), calls, &watched);
-            for callers in [1, SATURATING] {
-                for _ in 0..options.repeats {
-                    let run = row.measure(callers, Pace::Closed, options.seconds).await?;
-                    report.add(&row.name, callers, run);
-                }
-            }
-        }
-        Ok(())
+        let replay = Replay::of(site, kind, "eve").await?;
+        report.fact(&format!("round trips of {name}"), replay.round_trips());
+        let row = Row::new(name, Target::Replay(Arc::new(replay)), alone.clone());
+        rows.push(row.up_to(SATURATING));
     }
-
-    /// Ten times as many calls as the daemon can carry out.
-    async fn overload(&self, options: &Options, report: &mut Report) -> anyhow::Result<()> {
-        let peak = options.connections.iter();
-        let peak = peak.filter_map(|callers| report.median(KNOWN, *callers));
-        let peak = peak.map(|run| run.per_second).fold(0.0, f64::max);
-        let Some(row) = self.row(KNOWN).filter(|_| peak > 0.0) else {
-            return Ok(());
-        };
-        let pace = Pace::Rate(peak * OVERLOAD);
-        let run: Run = row
-            .measure(OVERLOAD_CALLERS, pace, options.seconds * 2.0)
-            .await?;
-        report.add(&format!("{KNOWN}, overload"), OVERLOAD_CALLERS, run);
-        report.fact("overload_goodput_over_peak", run.per_second / peak);
-        report.fact("overload_refused_per_second", run.refused_per_second);
-        report.fact("overload_p99_of_accepted_once_sent_ms", run.sent_p99);
-        Ok(())
-    }
+    Ok(rows)
 }
 
 /// Two rows that take turns with the same users: one that the first has moved needs no move by the second.
@@ -264,15 +267,4 @@ fn share_numbers(rows: &mut [Row], one: &str, other: &str) {
     if let (Some(row), Some(numbers)) = (rows.iter_mut().find(|row| row.name == one), numbers) {
         row.numbers = numbers;
     }
-}
-
-/// The milliseconds that a statement without effect takes.
-async fn round_trip(url: &str) -> anyhow::Result<f64> {
-    const TIMES: u32 = 200;
-    let mut connection = MySqlConnection::connect(url).await?;
-    let started = Instant::now();
-    for _ in 0..TIMES {
-        connection.execute("DO 0").await?;
-    }
-    Ok(started.elapsed().as_secs_f64() * 1000.0 / f64::from(TIMES))
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use serde_json::{Value, json};
 
 use crate::http::Calls;
+use crate::least::Least;
 use crate::load::{self, Pace, Seen, quantile};
 use crate::processes::{Cpu, Watched};
 use crate::replay::Replay;
@@ -15,6 +16,7 @@ use crate::replay::Replay;
 pub(crate) enum Target {
     Http(Arc<Calls>),
     Replay(Arc<Replay>),
+    Least(Arc<Least>),
 }
 
 /// A row of the table.
@@ -25,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) watched: Watched,
     /// No number is used twice, however often the row is measured.
     pub(crate) numbers: Arc<AtomicU64>,
+    /// With more callers than this it is not measured.
+    pub(crate) most_callers: usize,
 }
 
 impl Row {
@@ -34,7 +38,13 @@ impl Row {
             target,
             watched,
             numbers: Arc::default(),
+            most_callers: usize::MAX,
         }
+    }
+
+    pub(crate) fn up_to(mut self, callers: usize) -> Self {
+        self.most_callers = callers;
+        self
     }
 
     pub(crate) fn calls(name: &str, calls: Calls, watched: &Watched) -> Self {
@@ -53,6 +63,7 @@ impl Row {
             Target::Replay(replay) => {
                 load::run(replay, numbers, callers, pace, seconds, cpu).await?
             }
+            Target::Least(least) => load::run(least, numbers, callers, pace, seconds, cpu).await?,
         };
         if let Some(error) = &seen.error {
             eprintln!("{} at {callers}: {error}", self.name);
@@ -77,6 +88,8 @@ pub(crate) struct Run {
     pub(crate) server_cpu: f64,
     pub(crate) database_cpu: f64,
     pub(crate) callers_cpu: f64,
+    /// The number of processors that other programs kept busy.
+    pub(crate) others_cpu: f64,
 }
 
 impl Run {
@@ -94,6 +107,7 @@ impl Run {
             server_cpu: per_call(cpu.server),
             database_cpu: per_call(cpu.database),
             callers_cpu: per_call(cpu.callers),
+            others_cpu: cpu.others() / seen.seconds,
         }
     }
 
@@ -111,6 +125,7 @@ impl Run {
             server_cpu: of(|run| run.server_cpu),
             database_cpu: of(|run| run.database_cpu),
             callers_cpu: of(|run| run.callers_cpu),
+            others_cpu: of(|run| run.others_cpu),
         }
     }
 
@@ -128,6 +143,7 @@ impl Run {
                 "database": self.database_cpu,
                 "callers": self.callers_cpu,
             },
+            "processors_of_others": self.others_cpu,
         })
     }
 }

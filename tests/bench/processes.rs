@@ -14,6 +14,8 @@ pub(crate) struct Cpu {
     pub(crate) database: f64,
     /// This program: the callers, and the statements of a ceiling.
     pub(crate) callers: f64,
+    /// All programs of the machine.
+    pub(crate) machine: f64,
 }
 
 /// The processes to watch.
@@ -31,6 +33,7 @@ impl Watched {
             server: servers.map(|server| of_family(*server)).sum(),
             database: of_process(self.database),
             callers: of_process(std::process::id()),
+            machine: of_machine(),
         }
     }
 }
@@ -41,8 +44,34 @@ impl Cpu {
             server: self.server - earlier.server,
             database: self.database - earlier.database,
             callers: self.callers - earlier.callers,
+            machine: self.machine - earlier.machine,
         }
     }
+}
+
+impl Cpu {
+    /// What other programs used.
+    pub(crate) fn others(self) -> f64 {
+        (self.machine - self.server - self.database - self.callers).max(0.0)
+    }
+}
+
+/// Time in programs and in the kernel on their behalf, without interrupts.
+fn of_machine() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let total = stat.lines().next().unwrap_or_default();
+    let ticks = total.split_whitespace().skip(1).take(3);
+    ticks
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / TICKS_PER_SECOND
+}
+
+/// The share of the processors that programs use while this one does nothing.
+pub(crate) async fn busy_share(cores: f64) -> f64 {
+    let (from, began) = (of_machine(), std::time::Instant::now());
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    (of_machine() - from) / began.elapsed().as_secs_f64() / cores
 }
 
 fn of_family(process: u32) -> f64 {
@@ -70,6 +99,15 @@ pub(crate) fn memory(process: u32, what: &str) -> anyhow::Result<f64> {
     let line = line.with_context(|| format!("no {what} of process {process}"))?;
     let kilobytes = line.trim_start_matches(':').trim().trim_end_matches(" kB");
     Ok(kilobytes.parse::<f64>()? / 1024.0)
+}
+
+/// The machine's memory in megabytes.
+pub(crate) fn machine_memory() -> f64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes = line.map(|line| line.trim().trim_end_matches(" kB"));
+    let kilobytes = kilobytes.and_then(|text| text.parse::<f64>().ok());
+    kilobytes.unwrap_or(2_000_000.0) / 1024.0
 }
 
 /// The average number of runnable processes during the last minute.

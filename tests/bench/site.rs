@@ -1,11 +1,14 @@
 //! A site with many users, and the calls to it.
 
+mod fill;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use fcom_sidecar::sample::server::{Options, PrivateServer};
-use sqlx::{AssertSqlSafe, MySqlPool};
+use fcom_sidecar::sample::server::Options;
+pub(crate) use fcom_sidecar::sample::server::PrivateServer as Server;
+use sqlx::{AssertSqlSafe, ConnectOptions, MySqlPool};
 
 use crate::http::{self, Calls};
 
@@ -21,29 +24,27 @@ const BEFORE_USERS: u64 = 100_000;
 /// Calls that follow each other concern users that are far apart in the tables. A prime, so that every user gets a
 /// turn.
 const STRIDE: u64 = 7919;
-/// Users inserted in one transaction.
-const BITE: u64 = 50_000;
+/// Makes members of three spaces, of which all users of the site are members already.
+pub(crate) const MEMBER_HOOK: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+/// Those spaces.
+pub(crate) const SPACES: [u64; 3] = [101, 102, 103];
 
 /// A private server with durable commits: they survive a power cut.
-pub(crate) async fn start_server() -> anyhow::Result<PrivateServer> {
-    let arguments = [
-        "--innodb-buffer-pool-size=256M",
-        "--innodb-log-file-size=256M",
-    ];
+pub(crate) async fn start_server(arguments: &[String]) -> anyhow::Result<Server> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder)?;
     let options = Options {
         flush_log_at_commit: 1,
         folder: Some(folder),
-        arguments: arguments.map(str::to_owned).to_vec(),
+        arguments: arguments.to_vec(),
         ..Options::default()
     };
-    Ok(PrivateServer::start(options).await?)
+    Ok(Server::start(options).await?)
 }
 
 /// A site in a database of its own.
 pub(crate) struct Site {
-    pub(crate) server: Arc<PrivateServer>,
+    pub(crate) server: Arc<Server>,
     pub(crate) database: String,
     /// The number of users at the start, in addition to those of the fixture.
     pub(crate) users: u64,
@@ -51,8 +52,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Creates a WordPress 7.1 site with this many users.
-    pub(crate) async fn fill(server: &Arc<PrivateServer>, users: u64) -> anyhow::Result<Self> {
+    /// Creates a WordPress 7.1 site with this many users, each a member of `memberships` spaces.
+    pub(crate) async fn fill(
+        server: &Arc<Server>,
+        users: u64,
+        memberships: u64,
+    ) -> anyhow::Result<Self> {
         let database = format!("site_{users}");
         server.create_database(&database).await?;
         server.load_sql(&database, FIXTURE).await?;
@@ -62,16 +67,14 @@ impl Site {
             database,
             users,
         };
-        site.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0")
-            .await?;
-        let mut first = 1;
-        while first <= users {
-            let last = users.min(first + BITE - 1);
-            for rows in rows(first, last) {
-                site.execute(&rows).await?;
-            }
-            first = last + 1;
-        }
+        site.execute(&format!(
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 0; {}",
+            fill::spaces(memberships)
+        ))
+        .await?;
+        // Two at once, for two processors.
+        let [metadata, others] = fill::rows(users, memberships);
+        tokio::try_join!(site.execute_all(&metadata), site.execute_all(&others))?;
         site.execute(&format!(
             "UPDATE wp_fcom_meta SET value = REPLACE(value, 's:3:\"yes\"', 's:2:\"no\"') \
              WHERE meta_key = '{PLAIN_HOOK}'; \
@@ -83,6 +86,20 @@ impl Site {
         Ok(site)
     }
 
+    /// Adds what a daemon has written so far, to the tables that it has created: ten runs for each user, a mail and an event,
+    /// and refused calls.
+    pub(crate) async fn fill_history(&self) -> anyhow::Result<()> {
+        self.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0")
+            .await?;
+        let [runs, others] = fill::history(self.users);
+        tokio::try_join!(self.execute_all(&runs), self.execute_all(&others))?;
+        self.execute(
+            "ANALYZE TABLE wp_fcom_sidecar_runs, wp_fcom_sidecar_mail, wp_fcom_sidecar_events, wp_fcom_sidecar_refused; \
+             SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+        )
+        .await
+    }
+
     /// Executes one or more statements.
     pub(crate) async fn execute(&self, sql: &str) -> anyhow::Result<()> {
         // Sound: all SQL of the bench is its own.
@@ -91,9 +108,18 @@ impl Site {
         Ok(())
     }
 
+    async fn execute_all(&self, statements: &[String]) -> anyhow::Result<()> {
+        for statement in statements {
+            let begin: String = statement.chars().take(120).collect();
+            self.execute(statement).await.context(begin)?;
+        }
+        Ok(())
+    }
+
     /// A single number.
     pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<u64> {
-        let sql = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.to_owned()));
+        let sql =
+            sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT CAST(({sql}) AS SIGNED)")));
         let number = sql.fetch_one(&self.pool).await;
         Ok(number.context("a number is missing")?.try_into()?)
     }
@@ -103,52 +129,11 @@ impl Site {
     }
 }
 
-/// Statements that insert these users: their rows as the daemon would have written them.
-fn rows(first: u64, last: u64) -> [String; 4] {
-    let users = format!("seq_{first}_to_{last}");
-    let id = format!("{BEFORE_USERS} + seq");
-    let meta = [
-        ("nickname", "CONCAT('member', seq)"),
-        ("first_name", "'Member'"),
-        ("last_name", "CONCAT('Number ', seq)"),
-        ("description", "''"),
-        ("rich_editing", "'true'"),
-        ("syntax_highlighting", "'true'"),
-        ("comment_shortcuts", "'false'"),
-        ("admin_color", "'modern'"),
-        ("use_ssl", "'0'"),
-        ("show_admin_bar_front", "'true'"),
-        ("locale", "''"),
-        ("wp_capabilities", r#"'a:1:{s:10:"subscriber";b:1;}'"#),
-        ("wp_user_level", "'0'"),
-        ("infinite_scrolling", "'true'"),
-    ];
-    let meta = meta.map(|(key, value)| {
-        format!("SELECT {id} AS user_id, '{key}' AS meta_key, {value} AS meta_value FROM {users}")
-    });
-    [
-        format!(
-            "INSERT INTO wp_users \
-                 (ID, user_login, user_pass, user_nicename, user_email, user_registered, display_name) \
-             SELECT {id}, CONCAT('member', seq), CONCAT('$P$B', LEFT(SHA2(seq, 256), 30)), CONCAT('member', seq), \
-                 CONCAT('member', seq, '@bench.example'), '2026-01-01 00:00:00', CONCAT('Member Number ', seq) \
-             FROM {users}"
-        ),
-        format!(
-            "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) {} ORDER BY user_id",
-            meta.join(" UNION ALL ")
-        ),
-        format!(
-            "INSERT INTO wp_fcom_xprofile \
-                 (user_id, username, status, display_name, short_description, created_at, updated_at) \
-             SELECT {id}, CONCAT('member', seq), 'active', CONCAT('Member Number ', seq), '', \
-                 '2026-01-01 00:00:00', '2026-01-01 00:00:00' FROM {users}"
-        ),
-        format!(
-            "INSERT INTO wp_fcom_space_user (space_id, user_id, created_at, updated_at) \
-             SELECT 7, {id}, '2026-01-01 00:00:00', '2026-01-01 00:00:00' FROM {users}"
-        ),
-    ]
+/// Which release the server is.
+pub(crate) async fn version(server: &Server) -> anyhow::Result<String> {
+    let mut connection = server.connect_options(None).connect().await?;
+    let version = sqlx::query_scalar("SELECT VERSION()");
+    Ok(version.fetch_one(&mut connection).await?)
 }
 
 /// The user that the call with this number concerns, out of `users`.
@@ -194,8 +179,12 @@ pub(crate) fn request(key: &str, form: &str) -> String {
 pub(crate) enum Kind {
     /// Changes only `running_count`.
     Known,
+    /// The same, of a webhook with three spaces of which the user is a member already.
+    Member,
     /// Adds or removes three memberships with each call.
     Moving,
+    /// Without a password, and a member of three spaces.
+    NewMember,
     New {
         password: bool,
     },
@@ -204,7 +193,8 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn form(self, name: &str) -> String {
         match self {
-            Self::Known | Self::Moving => known_form(name),
+            Self::Known | Self::Member | Self::Moving => known_form(name),
+            Self::NewMember => new_form(name, false),
             Self::New { password } => new_form(name, password),
         }
     }
@@ -212,6 +202,7 @@ impl Kind {
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Moving => JOINING_HOOK,
+            Self::Member | Self::NewMember => MEMBER_HOOK,
             Self::Known | Self::New { .. } => PLAIN_HOOK,
         }
     }
@@ -220,7 +211,9 @@ impl Kind {
     pub(crate) fn calls(self, address: std::net::SocketAddr, users: u64, prefix: &str) -> Calls {
         let prefix = prefix.to_owned();
         let request = move |number| match self {
-            Self::Known => request(PLAIN_HOOK, &known_form(&name(user(number, users)))),
+            Self::Known | Self::Member => {
+                request(self.key(), &known_form(&name(user(number, users))))
+            }
             Self::Moving => {
                 // A thousand users join and then leave, so that every measurement has as many of each.
                 let (round, member) = (number / 1000, number % 1000);
@@ -229,7 +222,9 @@ impl Kind {
                 let member = round / 2 * 1000 + member;
                 request(key, &known_form(&name(user(member, users))))
             }
-            Self::New { .. } => request(PLAIN_HOOK, &self.form(&format!("{prefix}{number}"))),
+            Self::New { .. } | Self::NewMember => {
+                request(self.key(), &self.form(&format!("{prefix}{number}")))
+            }
         };
         Calls {
             address,

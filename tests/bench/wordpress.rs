@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use base64::Engine;
-use fcom_sidecar::sample::machine::free_port;
+use fcom_sidecar::sample::machine::{find_program, free_port};
 use fcom_sidecar::sample::server::PrivateServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,23 +32,53 @@ use crate::http::{self, Calls, Connection};
 
 /// The table prefix of the installation.
 const PREFIX: &str = "wp_";
-const DATABASE: &str = "wordpress";
+pub(crate) const DATABASE: &str = "wordpress";
 /// Without this, application passwords require HTTPS.
-const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n";
+const CONSTANTS: &str = "define( 'WP_ENVIRONMENT_TYPE', 'local' );\n\
+    define( 'FCOM_SIDECAR_SECRET', 'a secret that both sides know' );\n";
+/// The one in the constants, with which the daemon signs what it asks of the must-use plugin.
+pub(crate) const SECRET: &str = "a secret that both sides know";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A WordPress that answers HTTP; it ends on drop.
 pub(crate) struct WordPress {
     pub(crate) version: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     authorization: String,
     php: Service,
     nginx: Service,
-    _installation: Installation,
+    installation: Installation,
     _folder: TempDir,
 }
 
 impl WordPress {
+    /// What it needs and the machine does not have.
+    pub(crate) fn missing() -> Vec<&'static str> {
+        let servers = Path::new("/usr/sbin").read_dir().into_iter().flatten();
+        let mut names = servers.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let has_fpm = names.any(|name| name.starts_with("php-fpm"));
+        let mut missing = Vec::new();
+        for program in ["php", "nginx"] {
+            if find_program(&[program]).is_none() {
+                missing.push(program);
+            }
+        }
+        if !has_fpm {
+            missing.push("php-fpm");
+        }
+        let files = [
+            "/usr/share/wordpress/wp-load.php",
+            "/usr/share/wordpress/wp-content/languages/de_DE.mo",
+        ];
+        missing.extend(files.into_iter().filter(|file| !Path::new(file).exists()));
+        missing
+    }
+
+    /// Its folder.
+    pub(crate) fn root(&self) -> &Path {
+        self.installation.root()
+    }
+
     /// Installs and starts it, with twice as many PHP workers as there are processors.
     pub(crate) async fn start(server: &PrivateServer) -> anyhow::Result<Self> {
         server.create_database(DATABASE).await?;
@@ -85,7 +115,7 @@ impl WordPress {
             authorization: format!("Authorization: Basic {encoded}\r\n"),
             php: Service::start(php)?,
             nginx: Service::start(nginx)?,
-            _installation: installation,
+            installation,
             _folder: folder,
         };
         wordpress.answers().await?;
