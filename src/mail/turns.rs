@@ -204,7 +204,8 @@ impl Turns<'_> {
             AttemptEnd::Dead(_) => self.gate.in_a_row(InARow::gave_up),
             _ => {}
         }
-        if let Some(failure) = self.conclude(&mail, failure).await? {
+        let is_over = matches!(ended, AttemptEnd::Dead(_));
+        if let Some(failure) = self.conclude(&mail, failure, is_over).await? {
             return Ok(Turn::Failed(failure));
         }
         // A mail that was not taken does not show that others will be.
@@ -247,17 +248,20 @@ impl Turns<'_> {
     }
 
     /// What a failed attempt, which is on record, means for the sender: the failure, if it is the server's. Attempts that turn out not to
-    /// count are taken back.
+    /// count are taken back. `is_over`: the mail was given up.
     async fn conclude(
         &mut self,
         mail: &Leased,
         failure: Option<Failure>,
+        is_over: bool,
     ) -> Result<Option<Failure>, DatabaseError> {
         let Some(mut failure) = failure else {
             return Ok(None);
         };
         let everybody = FailureKind::Refused(Refusal::Everybody);
         let wronged = self.gate.in_a_row(|seen| match failure.kind {
+            // Its time is up, whoever is at fault.
+            FailureKind::NotNow | FailureKind::Busy if is_over => vec![],
             // Two mails in a row are the server's matter.
             FailureKind::NotNow => seen.put_off(mail.id).map_or(vec![], |other| {
                 failure.kind = FailureKind::Busy;

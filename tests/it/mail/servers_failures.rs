@@ -107,6 +107,33 @@ async fn a_server_that_throttles_slows_the_sender_and_no_mail() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_whose_time_is_up_stays_given_up_while_a_server_throttles() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let mut environment = patient(&url).to_vec();
+    environment.extend([
+        ("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"),
+        ("FCOM_SIDECAR__MAIL__GIVE_UP_HOURS", "1"),
+    ]);
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    users(&sidecar, 3).await;
+    site.execute(
+        "UPDATE wp_fcom_sidecar_mail SET tried_since = tried_since - INTERVAL 2 HOUR WHERE id = 1",
+    )
+    .await;
+    let peer = closed.open();
+    peer.throttle(Some((0, "450 4.7.1 slow down")));
+    waits_anywhere(&site, "4.7.1 slow down").await;
+    let states = "SELECT GROUP_CONCAT(state ORDER BY id) FROM wp_fcom_sidecar_mail";
+    assert_eq!(
+        site.text(states).await.as_deref(),
+        Some("dead,pending,pending")
+    );
+    peer.throttle(None);
+    becomes(&site, states, "dead,sent,sent").await;
+}
+
 /// As where the configuration is stale: the server relays for this machine no longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_refuses_everybody_pauses_the_sender_and_kills_no_mail() {
