@@ -68,7 +68,7 @@ torture: tools-test ## Long rounds of random failures
 # Five thousand calls at full speed while PHP, its web server and its listeners fail, and what the relay costs. FCOM_RELAY_SEED
 # selects other failures. About five minutes after the build, on an otherwise idle machine.
 relay-run: tools-test ## Thousands of hooks through a WordPress that fails
-	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst --include-ignored --nocapture --test-threads=1
+	FCOM_RELAY_CALLS=5000 cargo test --release --locked $(FEATURES) --test it -- relay::burst relay::speed --include-ignored --nocapture --test-threads=1
 
 # About twenty minutes, on an otherwise idle machine. BENCH="--seconds 10" measures for longer; BENCH=--help lists the options.
 bench: tools-bench ## Measures calls on this machine; writes tests/bench/ratios.toml

@@ -48,7 +48,10 @@ const TOLERANCE = 300;
 /** Number of events read at once. */
 const HEADS = 20;
 /** Of those that have been due for longest, so many are looked at: behind one that fails, any number of its user's may wait. */
-const OLDEST        = 100;
+const OLDEST = 100;
+/** If all of those wait, so many users' first events are looked at together; by a run, many. */
+const USERS         = 100;
+const MANY_USERS    = 5000;
 const LONGEST_RETRY = 3600;
 const LONGEST_ERROR = 1000;
 
@@ -194,12 +197,18 @@ function status(): array {
 	global $wpdb, $wp_version;
 	return array(
 		'plugin'          => VERSION,
+		'digest'          => digest(),
 		'wordpress'       => $wp_version,
 		'php'             => PHP_VERSION,
 		'prefix'          => $wpdb->prefix,
 		'fluentcommunity' => has_community(),
 		'listeners'       => listeners(),
 	);
+}
+
+/** Of this file, to tell it from another release's; whatever a file transfer has made of its line ends. */
+function digest(): string {
+	return hash( 'sha256', str_replace( "\r\n", "\n", (string) file_get_contents( __FILE__ ) ) );
 }
 
 /** The plugins that listen to the hooks that we fire, WordPress itself excluded. */
@@ -447,7 +456,7 @@ function show_in_cron( $cron ) {
 		$queue = new Queue();
 		$grace = setting( 'GRACE', 10 );
 		// Do not load FluentCommunity's classes on pages unless something is due.
-		$is_due[ $blog_id ] = $queue->heads( 1, true, $grace ) && ( has_community() || $queue->heads( 1, false, $grace ) );
+		$is_due[ $blog_id ] = $queue->heads( 1, true, $grace, true ) && ( has_community() || $queue->heads( 1, false, $grace, true ) );
 	}
 	if ( ! $is_due[ $blog_id ] ) {
 		return $cron;
@@ -496,15 +505,26 @@ final class Unavailable extends RuntimeException {
 
 /** The table of the site that is served, whichever site listeners switch to. Times are the database server's, in UTC. */
 final class Queue {
+	/** What is read of an event, of table `e`. Of these only the attempts change before its end. */
+	private const COLUMNS = "e.id, e.run_id, e.user_id, e.kind, e.space_id, e.membership_id, e.is_new, e.role, e.origin, e.attempts,
+		e.due_at, e.created_at, COALESCE(e.last_error, '') <> '' AS has_failed";
+	/** That nobody has the event, nor has had it since it was read, from a replica perhaps. */
+	private const IS_FREE = "state = 'pending' AND due_at <= UTC_TIMESTAMP(3) AND attempts = %d";
+
 	/** @var string */
 	private $table;
+	/** @var int|null Where to look for users' first events next. */
+	private $user_id = null;
 
 	public function __construct() {
 		$this->table = table( 'events' );
 	}
 
-	/** Ids of events that can be taken: due for that long, and the first of their users. */
-	public function heads( int $limit, bool $has_community, int $since = 0 ): array {
+	/**
+	 * Events that can be taken: due for that long, and the first of their users. A glance costs the same however many events and
+	 * users wait, and may miss some while the first events of very many users fail.
+	 */
+	public function heads( int $limit, bool $has_community, int $since = 0, bool $is_glance = false ): array {
 		global $wpdb;
 		$kinds = $has_community ? '' : "AND e.kind IN ('" . implode( "', '", CORE_KINDS ) . "')";
 		$due   = "state = 'pending' AND due_at <= UTC_TIMESTAMP(3) - INTERVAL $since SECOND";
@@ -512,25 +532,19 @@ final class Queue {
 		$quiet = $wpdb->suppress_errors();
 		try {
 			$oldest = (array) $wpdb->get_results(
-				"SELECT e.id, NOT EXISTS (SELECT 1 FROM $this->table o
+				"SELECT e.*, NOT EXISTS (SELECT 1 FROM $this->table o
 						WHERE o.user_id = e.user_id AND o.state = 'pending' AND o.id < e.id) $kinds AS is_head
-				FROM (SELECT id, user_id, kind, due_at FROM $this->table
+				FROM (SELECT " . self::COLUMNS . " FROM $this->table e
 					WHERE $due ORDER BY due_at, id LIMIT " . OLDEST . ') e
 				ORDER BY e.due_at, e.id',
 				ARRAY_A
 			);
-			$heads  = array_keys( array_filter( array_column( $oldest, 'is_head', 'id' ) ) );
+			$heads  = self::only( $oldest, 'is_head' );
 			if ( array() !== $heads || count( $oldest ) < OLDEST ) {
 				return array_slice( $heads, 0, $limit );
 			}
-			// All of them wait for others, so ask for each user's first one. The index skips from user to user.
-			return $wpdb->get_col(
-				"SELECT e.id FROM (SELECT user_id, MIN(id) AS id FROM $this->table
-					WHERE state = 'pending' GROUP BY state, user_id) f
-				STRAIGHT_JOIN $this->table e ON e.id = f.id
-				WHERE $due $kinds
-				ORDER BY e.due_at, e.id LIMIT $limit"
-			);
+			// All of them wait for others.
+			return $this->firsts( "$due $kinds", $limit, $is_glance );
 		} catch ( Throwable $e ) {
 			// Some sites configure mysqli to throw.
 			return array();
@@ -539,8 +553,54 @@ final class Queue {
 		}
 	}
 
+	/**
+	 * The first events of users that are due, from the user on for whom the previous search found some. The index skips from user to
+	 * user. With one state only, MariaDB would read all events of the users before.
+	 */
+	private function firsts( string $is_due, int $limit, bool $is_glance ): array {
+		global $wpdb;
+		if ( null === $this->user_id ) {
+			$last          = (int) $wpdb->get_var( "SELECT MAX(user_id) FROM $this->table WHERE state = 'pending'" );
+			$this->user_id = random_int( 0, max( 0, $last ) );
+		}
+		$start = $this->user_id;
+		$wraps = 0;
+		$users = $is_glance ? USERS : MANY_USERS;
+		do {
+			$firsts = (array) $wpdb->get_results(
+				"SELECT f.user_id, f.id, ($is_due) AS is_due FROM (SELECT user_id, MIN(id) AS id FROM $this->table FORCE INDEX (heads)
+						WHERE state IN ('pending', '') AND user_id >= $this->user_id
+						GROUP BY state, user_id ORDER BY state, user_id LIMIT $users) f
+					STRAIGHT_JOIN $this->table e ON e.id = f.id ORDER BY f.user_id",
+				ARRAY_A
+			);
+			$due    = array_slice( self::only( $firsts, 'is_due' ), 0, $limit );
+			if ( array() !== $due ) {
+				$this->user_id = (int) $due[0]['user_id'];
+				$ids           = implode( ', ', array_map( 'intval', array_column( $due, 'id' ) ) );
+				return (array) $wpdb->get_results( 'SELECT ' . self::COLUMNS . " FROM $this->table e WHERE id IN ($ids)", ARRAY_A );
+			}
+			if ( count( $firsts ) === $users ) {
+				$this->user_id = 1 + (int) end( $firsts )['user_id'];
+			} else {
+				$this->user_id = 0;
+				++$wraps;
+			}
+			$is_all = $wraps > 1 || ( 1 === $wraps && $this->user_id >= $start );
+		} while ( ! $is_all && ( ! $is_glance || 0 === $this->user_id ) );
+		return array();
+	}
+
+	/** The events for which this is true. */
+	private static function only( array $events, string $condition ): array {
+		$is_so = static function ( array $event ) use ( $condition ): bool {
+			return (bool) $event[ $condition ];
+		};
+		return array_values( array_filter( $events, $is_so ) );
+	}
+
 	/** Leases the event, unless another process was faster. */
-	public function take( int $id ): ?array {
+	public function take( array $event ): ?array {
 		global $wpdb;
 		$lease = bin2hex( random_bytes( 16 ) );
 		// The order matters: a lease that is still there belongs to a process that died.
@@ -548,19 +608,14 @@ final class Queue {
 			$wpdb->prepare(
 				"UPDATE $this->table SET interrupted = interrupted + (lease IS NOT NULL), attempts = attempts + 1,
 					lease = UNHEX(%s), due_at = UTC_TIMESTAMP(3) + INTERVAL %d SECOND
-				WHERE id = %d AND state = 'pending' AND due_at <= UTC_TIMESTAMP(3)",
+				WHERE id = %d AND " . self::IS_FREE,
 				$lease,
 				setting( 'LEASE', 300 ),
-				$id
+				$event['id'],
+				$event['attempts']
 			)
 		);
-		if ( 1 !== $taken ) {
-			return null;
-		}
-		// Locking reads never go to a replica.
-		$read  = $wpdb->prepare( "SELECT * FROM $this->table WHERE id = %d FOR UPDATE", $id );
-		$event = $wpdb->get_row( $read, ARRAY_A );
-		return is_array( $event ) ? array( 'lease' => $lease ) + $event : null;
+		return 1 === $taken ? self::taken( $event, $lease ) : null;
 	}
 
 	/**
@@ -584,6 +639,46 @@ final class Queue {
 			$event['lease']
 		);
 		return 1 === $this->write( $sql );
+	}
+
+	/** Both in one statement, because each commit waits for the disk. Returns whether the end counts, and the event taken. */
+	public function record_and_take( array $event, array $end, array $next ): array {
+		global $wpdb;
+		$lease    = bin2hex( random_bytes( 16 ) );
+		$finished = 'pending' === $end['state'] ? 'NULL' : 'UTC_TIMESTAMP(3)';
+		$old      = (int) $event['id'];
+		$new      = (int) $next['id'];
+		$rows     = $this->write(
+			$wpdb->prepare(
+				"UPDATE $this->table SET interrupted = interrupted + IF(id = $new, lease IS NOT NULL, %d),
+					attempts = attempts + (id = $new), state = IF(id = $new, state, %s),
+					last_error = IF(id = $new, last_error, COALESCE(NULLIF(%s, ''), last_error)),
+					duration_ms = IF(id = $new, duration_ms, %d), finished_at = IF(id = $new, finished_at, $finished),
+					due_at = UTC_TIMESTAMP(3) + INTERVAL IF(id = $new, %d, %d) SECOND, lease = IF(id = $new, UNHEX(%s), NULL)
+				WHERE id IN ($old, $new) AND (id = $old AND lease = UNHEX(%s) OR id = $new AND " . self::IS_FREE . ')',
+				$end['died'],
+				$end['state'],
+				$end['why'],
+				$end['ms'],
+				setting( 'LEASE', 300 ),
+				$end['pause'],
+				$lease,
+				$event['lease'],
+				$next['attempts']
+			)
+		);
+		if ( 2 === $rows ) {
+			return array( true, self::taken( $next, $lease ) );
+		}
+		// Another process has one of them, or both. Locking reads never go to a replica.
+		$sql      = "SELECT 1 FROM $this->table WHERE id = %d AND lease = UNHEX(%s) FOR UPDATE";
+		$is_taken = null !== $wpdb->get_var( $wpdb->prepare( $sql, $new, $lease ) );
+		return array( $rows > (int) $is_taken, $is_taken ? self::taken( $next, $lease ) : null );
+	}
+
+	private static function taken( array $event, string $lease ): array {
+		$attempts = (int) $event['attempts'] + 1;
+		return compact( 'lease', 'attempts' ) + $event;
 	}
 
 	/** Returns the number of rows. Retries after a deadlock or a lost connection: a hook that is not recorded fires again. */
@@ -614,6 +709,8 @@ final class Run {
 	private $surroundings;
 	/** @var array<string,mixed>|null The event whose listeners are running. */
 	private $event = null;
+	/** @var array|null The event whose listeners have returned, and its end, which is recorded before anything else happens. */
+	private $ending = null;
 	/** @var float When they started. */
 	private $since = 0.0;
 	/** @var string Memory for the record, in case a listener exhausts it. */
@@ -651,16 +748,19 @@ final class Run {
 			// Keeps concurrent processes from competing for the same event.
 			shuffle( $heads );
 			$taken = 0;
-			foreach ( $heads as $id ) {
+			foreach ( $heads as $head ) {
 				if ( microtime( true ) > $deadline || $this->surroundings->is_short_of_memory() ) {
+					$this->settle();
 					return false;
 				}
-				$event = $this->queue->take( (int) $id );
+				$event = $this->next( $head );
 				if ( null !== $event ) {
 					++$taken;
 					$this->attempt( $event );
 				}
 			}
+			// Only then the next events of the same users are to be had.
+			$this->settle();
 			if ( 0 === $taken && array() !== $heads ) {
 				// Other processes were faster, or a replica lags.
 				usleep( 100000 );
@@ -669,11 +769,38 @@ final class Run {
 		return true;
 	}
 
+	/** Records the previous event, and takes this one. */
+	private function next( array $head ): ?array {
+		if ( null === $this->ending ) {
+			return $this->queue->take( $head );
+		}
+		list( $event, $end )    = $this->ending;
+		$this->ending           = null;
+		list( $counts, $taken ) = $this->queue->record_and_take( $event, $end, $head );
+		$this->count( $end, $counts );
+		return $taken;
+	}
+
+	/** Records the previous event. */
+	private function settle(): void {
+		if ( null !== $this->ending ) {
+			list( $event, $end ) = $this->ending;
+			$this->ending        = null;
+			$this->count( $end, $this->queue->record( $event, $end ) );
+		}
+	}
+
+	private function count( array $end, bool $counts ): void {
+		if ( $counts ) {
+			++$this->ended[ in_array( $end['state'], array( 'done', 'skipped' ), true ) ? 'done' : 'failed' ];
+		}
+	}
+
 	private function attempt( array $event ): void {
 		$this->event = $event;
 		$this->since = microtime( true );
 		if ( (int) $event['attempts'] > setting( 'ATTEMPTS', 10 ) ) {
-			$this->end( 'dead', $event['last_error'] ? '' : 'PHP died in the middle of it, or took longer than the lease, each time' );
+			$this->end( 'dead', $event['has_failed'] ? '' : 'PHP died in the middle of it, or took longer than the lease, each time' );
 			return;
 		}
 		ob_start( '__return_empty_string' );
@@ -684,6 +811,10 @@ final class Run {
 			$failure = $e;
 		}
 		$this->surroundings->restore();
+		if ( ! wp_using_ext_object_cache() ) {
+			// The copies would stay in memory for as long as the run.
+			drop_copies( (int) $event['user_id'] );
+		}
 		if ( null === $failure ) {
 			$this->end( 'done' );
 		} elseif ( $failure instanceof Skip ) {
@@ -708,6 +839,7 @@ final class Run {
 			} else {
 				$this->fail( 'a listener ended PHP', '', 0, true );
 			}
+			$this->settle();
 		} catch ( Unavailable $e ) {
 			return;
 		}
@@ -736,11 +868,8 @@ final class Run {
 			'pause' => $pause,
 			'ms'    => (int) round( ( microtime( true ) - $this->since ) * 1000 ),
 		);
-		$event       = $this->event;
-		$this->event = null;
-		if ( $this->queue->record( $event, $end ) ) {
-			++$this->ended[ 'done' === $state || 'skipped' === $state ? 'done' : 'failed' ];
-		}
+		$this->ending = array( $this->event, $end );
+		$this->event  = null;
 	}
 }
 
@@ -1075,10 +1204,15 @@ function send_welcome_mail( int $user_id ): void {
 	}
 }
 
-/** Drops copies from a persistent object cache, which predate the call. */
-function forget_user( int $id ): void {
+/** Drops the large copies of a user from the object cache. */
+function drop_copies( int $id ): void {
 	wp_cache_delete( $id, 'users' );
 	wp_cache_delete( $id, 'user_meta' );
+}
+
+/** Drops copies from a persistent object cache, which predate the call. */
+function forget_user( int $id ): void {
+	drop_copies( $id );
 	if ( function_exists( 'wp_cache_set_users_last_changed' ) ) {
 		wp_cache_set_users_last_changed();
 	} else {

@@ -94,10 +94,15 @@ fn plugin(installed: &Installed, tables: &TableNames, folder: &str) -> Finding {
             "set relay.url to the address of the site whose tables these are",
         );
     }
-    if plugin != env!("CARGO_PKG_VERSION") {
+    if !installed.is_ours() {
+        let found = if plugin == env!("CARGO_PKG_VERSION") {
+            format!("the plugin is another edition of {plugin} than this daemon's")
+        } else {
+            format!("the plugin is of release {plugin}")
+        };
         return Finding::warning(
             RELAY,
-            format!("the plugin is of release {plugin}"),
+            found,
             format!(
                 "copy deploy/mu-plugin/fcom-sidecar.php of this release over the one in {folder}"
             ),

@@ -10,13 +10,15 @@ use crate::site::Site;
 
 /// So many events are looked at in the order in which they became due. Usually one of the first can be fired.
 const OLDEST: u32 = 100;
+/// So many users' first events are looked at together, if none of those can.
+const USERS: u32 = 1000;
+const DOING: &str = "look for events that are due";
 
 /// How long the next hook to fire has been waiting; `None` if WordPress has nothing to do.
 pub(super) async fn waited(
     connection: &mut Connection,
     statements: &Statements,
 ) -> Result<Option<Duration>, DatabaseError> {
-    const DOING: &str = "look for events that are due";
     let oldest: Vec<(i64, bool)> = sqlx::query_as(statements.due_event.sql())
         .bind(OLDEST)
         .fetch_all(&mut *connection)
@@ -26,12 +28,32 @@ pub(super) async fn waited(
     let seconds = match first {
         Some((seconds, _)) => Some(*seconds),
         None if oldest.len() < OLDEST as usize => None,
-        None => sqlx::query_scalar(statements.due_first_event.sql())
-            .fetch_optional(connection)
-            .await
-            .doing(DOING)?,
+        None => waited_of_any(connection, statements).await?,
     };
     Ok(seconds.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
+}
+
+/// The same of some user's first event, in seconds, while all of those that have been due for longest wait for others.
+async fn waited_of_any(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<Option<i64>, DatabaseError> {
+    let mut user_id = 0_u64;
+    loop {
+        let firsts: Vec<(u64, Option<i64>)> = sqlx::query_as(statements.due_first_event.sql())
+            .bind(user_id)
+            .bind(USERS)
+            .fetch_all(&mut *connection)
+            .await
+            .doing(DOING)?;
+        let longest = firsts.iter().filter_map(|(_, seconds)| *seconds).max();
+        match firsts.last() {
+            Some((last, _)) if longest.is_none() && firsts.len() == USERS as usize => {
+                user_id = *last;
+            }
+            _ => return Ok(longest),
+        }
+    }
 }
 
 /// Gives up events that have been due for longer than this many days: plugins do not expect to hear of them any more. They

@@ -6,12 +6,15 @@ use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, redirect};
 use secrecy::SecretString;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::signature;
 
 /// Prefix of the plugin's routes, in WordPress's own notation, which needs no permalinks.
 const ROUTE: &str = "/fcom-sidecar/v1/";
+/// The plugin of this release.
+const PLUGIN: &str = include_str!("../../deploy/mu-plugin/fcom-sidecar.php");
 /// Larger than any legitimate response.
 const LONGEST_ANSWER: usize = 1 << 20;
 
@@ -40,6 +43,9 @@ pub struct Ran {
 pub struct Installed {
     /// The plugin's version.
     pub plugin: String,
+    /// SHA-256 of the plugin's file, in hexadecimal; empty from one that does not tell.
+    #[serde(default)]
+    pub digest: String,
     /// WordPress's version.
     pub wordpress: String,
     /// PHP's version.
@@ -50,6 +56,13 @@ pub struct Installed {
     pub fluentcommunity: bool,
     /// Listeners on our hooks, without WordPress's own functions.
     pub listeners: Vec<Listener>,
+}
+
+impl Installed {
+    /// Whether the plugin is the one that belongs to this daemon. Its file counts, not what it calls itself.
+    pub fn is_ours(&self) -> bool {
+        self.digest == hex::encode(Sha256::digest(PLUGIN))
+    }
 }
 
 /// A listener on a hook.

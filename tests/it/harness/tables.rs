@@ -77,3 +77,19 @@ pub(crate) fn waiting_events(prefix: &str) -> String {
         ANALYZE TABLE {prefix}fcom_sidecar_events"
     )
 }
+
+/// Adds 100,000 users' events, of whom each has one that is tried again in an hour, and two that wait for it.
+pub(crate) fn waiting_users(prefix: &str) -> String {
+    let (ten_thousand, ten) = (numbers(10_000), numbers(10));
+    let insert = format!(
+        "INSERT INTO {prefix}fcom_sidecar_events (user_id, kind, due_at, created_at)
+            SELECT 1000 + 10 * seq + other, 'user_changed', UTC_TIMESTAMP(3)"
+    );
+    let users = format!("FROM {ten_thousand}, (SELECT seq AS other FROM {ten}) ten");
+    format!(
+        "{insert} + INTERVAL 1 HOUR, UTC_TIMESTAMP(3) {users};
+        {insert} - INTERVAL 2 HOUR, UTC_TIMESTAMP(3) {users};
+        {insert} - INTERVAL 1 HOUR, UTC_TIMESTAMP(3) {users};
+        ANALYZE TABLE {prefix}fcom_sidecar_events"
+    )
+}

@@ -6,7 +6,7 @@ use super::trouble::{ANN, BOB};
 use super::{PREFIX, Relayed};
 use crate::harness::metrics;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK};
-use crate::harness::tables::waiting_events;
+use crate::harness::tables::{waiting_events, waiting_users};
 
 /// Every page that looks at WP-Cron's schedule asks for the events that are due.
 #[tokio::test]
@@ -44,6 +44,31 @@ async fn a_page_costs_the_same_however_many_events_wait_behind_a_failing_one() {
     let of_ann = format!("user_id = {ann} AND state = 'done'");
     assert!(relayed.count(&of_ann).await >= ran["done"].as_u64().unwrap());
     assert_eq!(relayed.count("state = 'pending'").await, 100_001);
+}
+
+/// A listener that fails for everybody.
+#[tokio::test]
+async fn a_page_costs_the_same_however_many_users_wait() {
+    let relayed = Relayed::new().await;
+    let sidecar = relayed.sidecar(&[]).await;
+    let idle = relayed.php("cron", json!({})).await;
+    relayed.site.execute(&waiting_users(PREFIX)).await;
+    let waiting = relayed.php("cron", json!({})).await;
+    let read = |page: &Value| page["reads"].as_u64().unwrap();
+    assert!(read(&waiting) < read(&idle) + 2000, "{idle} {waiting}");
+    assert!(!waiting["ready"].to_string().contains("fcom_sidecar_relay"));
+
+    // A run finds the only user for whom it does not fail.
+    let ann = sidecar.client.execute(PLAIN_HOOK, ANN).await;
+    let ran = relayed.run().await;
+    assert_eq!(
+        (&ran["failed"], &ran["more"]),
+        (&json!(0), &json!(false)),
+        "{ran}"
+    );
+    let of_ann = format!("user_id = {ann} AND state = 'done'");
+    assert_eq!(relayed.count(&of_ann).await, 3);
+    assert_eq!(relayed.count("state = 'pending'").await, 300_000);
 }
 
 /// Half a year without the plugin, and then it is installed.

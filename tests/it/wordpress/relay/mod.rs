@@ -6,6 +6,7 @@ mod caches;
 mod hooks;
 mod manners;
 mod routes;
+mod speed;
 mod trouble;
 
 use std::fs;

@@ -244,6 +244,13 @@ async fn check_tells_whether_the_plugin_is_there_and_who_listens() {
     let older = text.replace("VERSION = '0.1.0'", "VERSION = '0.0.1'");
     std::fs::write(&plugin, older).unwrap();
     assert_check_says(&sidecar, "the plugin is of release 0.0.1").await;
+    // A file that changed without its version.
+    let edited = text.replace("const HEADS = 20;", "const HEADS = 2;");
+    assert_ne!(edited, text);
+    std::fs::write(&plugin, edited).unwrap();
+    assert_check_says(&sidecar, "the plugin is another edition of 0.1.0").await;
+    std::fs::write(&plugin, text.replace('\n', "\r\n")).unwrap();
+    assert_check_says(&sidecar, "the plugin 0.1.0 answers").await;
     let maintenance = relayed.installation.root().join(".maintenance");
     std::fs::write(&maintenance, "<?php $upgrading = time();").unwrap();
     assert_check_says(
