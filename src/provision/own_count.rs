@@ -1,5 +1,6 @@
-//! Lets a call count its own run, in its own transaction, when no other run of this process is being counted: then the
-//! tally would only add a transaction and its commit.
+//! Lets a call count its own run, in its own transaction, when no other run of this process is being counted and few calls
+//! are in progress: then the tally would only add a transaction and its commit. Among many calls, those that count their
+//! own runs would only make the tally's transactions smaller.
 //!
 //! Nothing is locked for it. The statement that raises `running_count` compares the webhook's record with the one that
 //! the call knows, and the run's record notes whether they were the same; if not, the tally counts the run. The lock on
@@ -11,6 +12,9 @@ use super::counting::{Active, Counting};
 use super::transaction::Transaction;
 use crate::db::{Answer, Batch, DatabaseError, Literal};
 use crate::fluentcommunity::webhook::count_runs;
+
+/// Calls in progress, with the one that counts.
+const FEW: usize = 4;
 
 const COUNT: &str = "count the run";
 
@@ -33,6 +37,7 @@ impl<'a> OwnCount<'a> {
         let webhook_id = facts.webhook.id;
         // Where others write, too, the webhook's row is where transactions of several servers conflict.
         if statements.has_several_writers()
+            || execution.calls.tasks.len() > FEW
             || execution.has_failed_to_count()
             || counting.is_postponed(webhook_id)
         {
