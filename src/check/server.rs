@@ -1,7 +1,7 @@
 //! Checks the server and our session on it: version, encryption, isolation, clock.
 
 use chrono::{DateTime, Utc};
-use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
+use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
 use sqlx::{FromRow, Row};
 
 use super::report::Finding;
@@ -128,9 +128,10 @@ impl DatabaseServer {
     fn encryption(&self, database: &Database) -> Finding {
         let options = db::connect_options(database).unwrap_or_default();
         if !self.cipher.is_empty() {
-            return Finding::ok(ENCRYPTION, format!("TLS with {}", self.cipher));
+            let found = format!("TLS with {}, to {}", self.cipher, place(&options));
+            return Finding::ok(ENCRYPTION, found);
         }
-        if self.remembers_password {
+        if self.remembers_password && matches!(options.get_ssl_mode(), MySqlSslMode::Disabled) {
             return Finding::warning(
                 ENCRYPTION,
                 "none, though the account logs in with caching_sha2_password: after the server's next restart it is \
@@ -141,7 +142,10 @@ impl DatabaseServer {
         match remote_host(&options) {
             None => Finding::ok(
                 ENCRYPTION,
-                "none, and none needed: the server is on this machine",
+                format!(
+                    "none, and none needed: the server is on this machine, at {}",
+                    place(&options)
+                ),
             ),
             Some(host) => Finding::warning(
                 ENCRYPTION,
@@ -300,14 +304,17 @@ async fn remembers_password(connection: &mut Connection, tables: &TableNames) ->
     account.is_some_and(|account| account.contains("caching_sha2_password"))
 }
 
+/// A socket's path, or host and port.
+fn place(options: &MySqlConnectOptions) -> String {
+    match options.get_socket() {
+        Some(path) => path.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
 fn remote_host(options: &MySqlConnectOptions) -> Option<&str> {
     let host = options.get_host();
-    let bare = host.trim_matches(['[', ']']);
-    let is_local = options.get_socket().is_some()
-        || bare.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    let is_local = options.get_socket().is_some() || db::is_here(host);
     (!is_local).then_some(host)
 }
 

@@ -1,5 +1,6 @@
 //! `[database]`: the site's database, from a URL or from the `DB_…` constants that WordPress's `wpdb` connects with.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -96,6 +97,14 @@ impl Target {
         }
     }
 
+    /// The socket that the host `localhost` stands for in a URL without port or socket, as in `DB_HOST`; `None` for any other.
+    pub fn local_socket(&self) -> Option<PathBuf> {
+        match self {
+            Self::Url(url) => local_socket(url.expose_secret(), DEFAULT_SOCKETS),
+            Self::Parts { .. } => None,
+        }
+    }
+
     /// Whether another one leads to the same database with the same account.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.content() == other.content()
@@ -166,6 +175,18 @@ fn target(
     Err(settings.note(problem))
 }
 
+fn local_socket(url: &str, sockets: &[impl AsRef<Path>]) -> Option<PathBuf> {
+    let url = Url::parse(url).ok()?;
+    let names_socket = url.query_pairs().any(|(name, _)| name == "socket");
+    let host = url
+        .host_str()
+        .filter(|_| url.port().is_none() && !names_socket)?;
+    match Host::parse(host, sockets)? {
+        Host::Socket(path) => Some(path),
+        Host::Tcp { .. } => None,
+    }
+}
+
 fn flaw(url: &str) -> Option<String> {
     let url = match Url::parse(url) {
         Ok(url) => url,
@@ -212,6 +233,34 @@ fn parts(config: &WpConfig) -> Result<Target, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn localhost_without_a_port_is_the_socket_as_for_php() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("mysqld.sock");
+        std::fs::write(&socket, "").unwrap();
+        let of = |url: &str| local_socket(url, std::slice::from_ref(&socket));
+        for url in [
+            "mysql://user:p%40ss@localhost/site",
+            "mariadb://user@LocalHost/site?ssl-mode=disabled",
+        ] {
+            assert_eq!(of(url), Some(socket.clone()), "{url}");
+        }
+        for url in [
+            "mysql://user@localhost:3306/site",
+            "mysql://user@127.0.0.1/site",
+            "mysql://user@[::1]/site",
+            "mysql://user@db.example/site",
+            "mysql://user@localhost/site?socket=/s/m.sock",
+        ] {
+            assert_eq!(of(url), None, "{url}");
+        }
+        let missing = folder.path().join("missing");
+        assert_eq!(
+            local_socket("mysql://user@localhost/site", &[missing]),
+            None
+        );
+    }
 
     #[test]
     fn database_urls_need_a_scheme_a_host_and_a_database() {

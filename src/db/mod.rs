@@ -25,6 +25,7 @@ mod test_write;
 mod traces;
 mod unknown_columns;
 mod variables;
+mod way;
 
 pub use batch::{Answer, Batch};
 pub use cluster::Cluster;
@@ -39,13 +40,14 @@ pub use no_writes::NoWrites;
 pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
 pub use pool::{Cause, Observer, Pool, PoolStatus, Unobserved, open};
 pub use probe::Probe;
-pub use session::{SQL_MODE, connect, connect_options};
+pub use session::{SQL_MODE, connect_options};
 pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTable, site_tables};
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
 pub use test_write::{Refusal, Weight, test_write};
 pub use traces::Traces;
 pub use unknown_columns::{follow_columns, implicit_default, refresh_columns};
+pub use way::{connect, is_here};
 
 /// Runs a query inside a transaction that the caller owns.
 pub type Connection = sqlx::MySqlConnection;

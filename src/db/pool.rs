@@ -15,8 +15,8 @@ use self::lent::{Afterwards, Lent};
 use self::sessions::Sessions;
 use super::allowance::{Allowance, News, Refused};
 use super::error::{HEAR, NoneFree};
-use super::session::connect_options;
 use super::signs::Signs;
+use super::way::Way;
 use super::{Connection, DatabaseError, Doing, ErrorKind, Probe};
 use crate::config::Database;
 
@@ -72,14 +72,13 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 /// Opens the pool without connecting: the database may not be up yet.
 ///
 /// # Errors
-/// As [`connect_options`].
+/// As [`connect_options`](super::connect_options).
 pub fn open(
     database: &Database,
     observer: Arc<impl Observer + 'static>,
 ) -> Result<Pool, sqlx::Error> {
-    let options = connect_options(database)?;
     let lock_wait = database.lock_wait_timeout;
-    let sessions = Sessions::of(options, lock_wait);
+    let sessions = Sessions::of(Way::of(database)?, lock_wait);
     let max_connections = usize::try_from(database.max_connections).unwrap_or(usize::MAX);
     let connections = managed::Pool::builder(sessions)
         .max_size(max_connections)
@@ -247,7 +246,7 @@ impl Pool {
 
     /// A connection of its own to examine the database with.
     pub fn probe(&self) -> Probe {
-        Probe::new(self.connections.manager().options.clone())
+        Probe::new(self.connections.manager().way.clone())
     }
 
     /// Returns when work has failed for a reason that may concern all calls.

@@ -4,11 +4,10 @@
 use std::io;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection as _, MySqlConnection};
 use tokio::time::timeout;
 
-use super::session::open_session;
+use super::way::Way;
 use super::{Connection, DatabaseError, Doing};
 
 /// How long the server may take for an answer. A busy server is not an outage.
@@ -18,14 +17,14 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// A connection to examine the database with.
 pub struct Probe {
-    options: MySqlConnectOptions,
+    way: Way,
     connection: Option<MySqlConnection>,
 }
 
 impl Probe {
-    pub(super) fn new(options: MySqlConnectOptions) -> Self {
+    pub(super) fn new(way: Way) -> Self {
         Self {
-            options,
+            way,
             connection: None,
         }
     }
@@ -48,7 +47,7 @@ impl Probe {
     /// The server cannot be reached or refuses the connection; no answer in time is reported as a lost connection.
     pub async fn connect(&mut self) -> Result<(), DatabaseError> {
         self.close().await;
-        let opened = timeout(PATIENCE, open_session(&self.options, LOCK_WAIT)).await;
+        let opened = timeout(PATIENCE, self.way.open(LOCK_WAIT)).await;
         let connection = opened.unwrap_or_else(|_| Err(silence())).doing("connect")?;
         self.connection = Some(connection);
         Ok(())

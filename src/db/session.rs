@@ -1,12 +1,11 @@
 //! Opens connections and sets up their sessions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, Executor, MySqlConnection};
 
-use super::error::is_full;
 use crate::config::{Database, Host, Target};
 
 /// Settings that no session may take from the server's defaults. Strict, so that lengths are ours to enforce and values
@@ -22,9 +21,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Prepared statements cached per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;
 
-/// Between two attempts to connect to a server that accepts no more connections.
-const FULL_PAUSE: Duration = Duration::from_millis(100);
-
 /// Turns the configuration into connect options.
 ///
 /// # Errors
@@ -34,7 +30,11 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
         Target::Url(url) => {
             // The driver only knows the scheme `mysql`.
             let url = url.expose_secret().replacen("mariadb://", "mysql://", 1);
-            url.parse::<MySqlConnectOptions>()?
+            let options = url.parse::<MySqlConnectOptions>()?;
+            match database.target.local_socket() {
+                Some(path) => options.socket(path),
+                None => options,
+            }
         }
         Target::Parts {
             host,
@@ -65,24 +65,6 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
         .no_engine_substitution(false)
         .statement_cache_capacity(STATEMENT_CACHE)
         .disable_statement_logging())
-}
-
-/// Opens one connection with a session like the pool's. If the server accepts no more connections, tries again for half
-/// the time that work may wait for one; any other error is returned at once.
-///
-/// # Errors
-/// As [`connect_options`], or the server cannot be reached or refuses the connection.
-pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error> {
-    let options = connect_options(database)?;
-    let started = Instant::now();
-    loop {
-        match open_session(&options, database.lock_wait_timeout).await {
-            Err(error) if is_full(&error) && started.elapsed() < database.acquire_timeout / 2 => {
-                tokio::time::sleep(FULL_PAUSE).await;
-            }
-            result => return result,
-        }
-    }
 }
 
 /// Connects and sets the session up.

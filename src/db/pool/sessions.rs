@@ -5,25 +5,24 @@ use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::MySqlConnection;
-use sqlx::mysql::MySqlConnectOptions;
 
 use crate::db::group;
-use crate::db::session::open_session;
+use crate::db::way::Way;
 
 /// Far shorter than the session's `wait_timeout`, so that we close an idle connection before the server does.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens connections, and decides which of them may be reused.
 pub(super) struct Sessions {
-    pub(super) options: MySqlConnectOptions,
+    pub(super) way: Way,
     lock_wait: Duration,
     last_loss: Mutex<Option<Instant>>,
 }
 
 impl Sessions {
-    pub(super) fn of(options: MySqlConnectOptions, lock_wait: Duration) -> Self {
+    pub(super) fn of(way: Way, lock_wait: Duration) -> Self {
         Self {
-            options,
+            way,
             lock_wait,
             last_loss: Mutex::default(),
         }
@@ -53,7 +52,7 @@ impl Manager for Sessions {
     async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
         // Boxed because it is large and rarely used, and would otherwise be part of every piece of work.
         Box::pin(async {
-            let mut connection = open_session(&self.options, self.lock_wait).await?;
+            let mut connection = self.way.open(self.lock_wait).await?;
             group::refuse_outsider(&mut connection).await?;
             Ok(connection)
         })

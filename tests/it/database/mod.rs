@@ -2,6 +2,7 @@
 //! tests.
 
 mod biographies;
+mod encryption;
 mod event_queue;
 mod own_tables;
 mod plans;
