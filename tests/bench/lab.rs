@@ -240,9 +240,13 @@ async fn bare_clients(
         (NEW_MEMBER_LEAST, Kind::NewMember, "lou"),
     ] {
         if options.wants(name) {
-            let least = Least::of(site, kind, address, prefix).await?;
-            let row = Row::new(name, Target::Least(Arc::new(least)), alone.clone());
-            rows.push(row.up_to(SATURATING));
+            match Least::of(site, kind, address, prefix).await {
+                Ok(least) => {
+                    let row = Row::new(name, Target::Least(Arc::new(least)), alone.clone());
+                    rows.push(row.up_to(SATURATING));
+                }
+                Err(error) => extras::tell(name, Err(error), report),
+            }
         }
     }
     for (name, kind) in [
@@ -252,10 +256,15 @@ async fn bare_clients(
         if !options.wants(name) {
             continue;
         }
-        let replay = Replay::of(site, kind, "eve").await?;
-        report.fact(&format!("round trips of {name}"), replay.round_trips());
-        let row = Row::new(name, Target::Replay(Arc::new(replay)), alone.clone());
-        rows.push(row.up_to(SATURATING));
+        // What the daemon examines every few seconds may have come in between.
+        match Replay::of(site, kind, "eve").await {
+            Ok(replay) => {
+                report.fact(&format!("round trips of {name}"), replay.round_trips());
+                let row = Row::new(name, Target::Replay(Arc::new(replay)), alone.clone());
+                rows.push(row.up_to(SATURATING));
+            }
+            Err(error) => extras::tell(name, Err(error), report),
+        }
     }
     Ok(rows)
 }
