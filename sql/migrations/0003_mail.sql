@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_mail (
     finished_at datetime NULL,
     PRIMARY KEY (id),
     KEY due (state, next_attempt_at),
+    KEY of_state (state, id),
     KEY lease (lease),
     KEY user_id (user_id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

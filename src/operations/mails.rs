@@ -53,14 +53,12 @@ pub async fn list(
     state: Option<&str>,
     limit: u32,
 ) -> Result<Vec<OutboxMail>, DatabaseError> {
-    let state = state.unwrap_or_default();
-    sqlx::query_as(statements.list_mail.sql())
-        .bind(state)
-        .bind(state)
-        .bind(limit)
-        .fetch_all(connection)
-        .await
-        .doing("list mails")
+    let query = match state {
+        Some(state) => sqlx::query_as(statements.list_mail_of_state.sql()).bind(state),
+        None => sqlx::query_as(statements.list_mail.sql()),
+    };
+    let mails = query.bind(limit).fetch_all(connection).await;
+    mails.doing("list mails")
 }
 
 /// One mail.

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use super::statements::plans;
 
 /// Statements of single calls and of the tally.
-const OF_CALLS: [&str; 38] = [
+const OF_CALLS: [&str; 41] = [
     "blog_membership",
     "cancel_scheduled_action",
     "claim",
     "community_roles",
     "course_email_sections",
     "delete_memberships",
+    "earlier_runs",
     "facts",
     "free_claims",
     "insert_cache_event",
@@ -45,11 +46,13 @@ const OF_CALLS: [&str; 38] = [
     "update_network_user_count",
     "update_usermeta",
     "update_user_count",
+    "user_without_profile",
+    "webhook_of_old_key",
 ];
 
 /// Statements of calls that sort, or fill a temporary table, and what that costs. Without a measured cost none may be here. Times are
 /// of the database's processor, on MariaDB 10.11.
-const OF_CALLS_AND_MEASURED: [(&str, &str); 4] = [
+const OF_CALLS_AND_MEASURED: [(&str, &str); 3] = [
     (
         "course_email_sections",
         "54 µs of 190 for twelve sections, and only where a structured course is joined",
@@ -57,10 +60,6 @@ const OF_CALLS_AND_MEASURED: [(&str, &str); 4] = [
     (
         "pending_scheduled_actions",
         "5 µs of 71, and only where a structured course is left",
-    ),
-    (
-        "spaces_with_membership",
-        "190 µs of 300 for three spaces: the most expensive of the call's reads",
     ),
     (
         "update_user_count",
@@ -82,6 +81,8 @@ const OCCASIONAL: [(&str, &str); 18] = [
         "due_first_event",
         "one row for each user who waits, and only while a hundred events wait for others",
     ),
+    ("events_by_state", "two rows, for operators"),
+    ("failing_events", "at most 10,000 rows, for operators"),
     (
         "forget_idempotency_keys",
         "by MySQL, which notes the rows before it changes what it found them by; 500, by housekeeping",
@@ -104,7 +105,6 @@ const OCCASIONAL: [(&str, &str); 18] = [
         "by MySQL, as forget_idempotency_keys, and one row",
     ),
     ("leased_mail", "one row"),
-    ("list_mail", "for operators; one state's mails"),
     (
         "retry_dead_events",
         "by MySQL, as forget_idempotency_keys; for operators",
@@ -113,7 +113,6 @@ const OCCASIONAL: [(&str, &str); 18] = [
         "retry_dead_mail",
         "by MySQL, as forget_idempotency_keys; for operators",
     ),
-    ("troubled_events", "for operators; events that failed"),
     (
         "webhook_targets",
         "for operators; a site has some dozens of spaces",
