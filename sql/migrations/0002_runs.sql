@@ -22,5 +22,6 @@ CREATE TABLE IF NOT EXISTS {prefix}fcom_sidecar_runs (
     KEY tallied (tallied, id),
     KEY webhook_id (webhook_id, id),
     KEY user_id (user_id, id),
+    KEY request_id (request_id, id),
     KEY created_at (created_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4

@@ -316,7 +316,6 @@ statements! {
     retry_dead_mail,
     retry_event,
     retry_mail,
-    run_bounds,
     run_by_call_id,
     run_ids,
     run_ids_of_request,

@@ -13,8 +13,6 @@ use crate::site::Site;
 
 /// Of each kind, the newest.
 const MOST: u32 = 100;
-/// Runs that one statement looks through for a request id.
-const PART: u64 = 50_000;
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,36 +195,17 @@ async fn user(
     }
 }
 
-/// The runs of a request, from the newest part of the table that has some.
+/// The runs of a request, the newest first.
 async fn of_request(
     connection: &mut Connection,
     site: &Site,
     request: &str,
 ) -> Result<Vec<u64>, DatabaseError> {
-    const DOING: &str = "look for the request's run";
-    let statements = &site.statements;
-    let bounds: (Option<u64>, Option<u64>) = sqlx::query_as(statements.run_bounds.sql())
-        .fetch_one(&mut *connection)
+    sqlx::query_scalar(site.statements.run_ids_of_request.sql())
+        .bind(request)
+        .fetch_all(connection)
         .await
-        .doing(DOING)?;
-    let (Some(first), Some(mut last)) = bounds else {
-        return Ok(Vec::new());
-    };
-    while last >= first {
-        let from = last.saturating_sub(PART - 1).max(first);
-        let ids: Vec<u64> = sqlx::query_scalar(statements.run_ids_of_request.sql())
-            .bind(from)
-            .bind(last)
-            .bind(request)
-            .fetch_all(&mut *connection)
-            .await
-            .doing(DOING)?;
-        if !ids.is_empty() || from == 0 {
-            return Ok(ids);
-        }
-        last = from - 1;
-    }
-    Ok(Vec::new())
+        .doing("look for the request's run")
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::db::{Statement, TableNames};
 /// Lines that the file of a version got later: a column or an index is added where the file describes its table, not by a
 /// version of its own. A version may run twice, if a process dies before it is recorded, and `MySQL` cannot add a column only
 /// where it is missing; the comparison with what is there can, for a new column as for one that was lost.
-const ADDED: [(i64, &str); 8] = [
+const ADDED: [(i64, &str); 9] = [
+    (2, "    KEY request_id (request_id, id),\n"),
     (
         3,
         "    key_hash binary(32) NULL,\n    password_hash binary(32) NULL,\n",

@@ -1,1 +1,0 @@
-SELECT MIN(id), MAX(id) FROM {prefix}fcom_sidecar_runs
