@@ -1,6 +1,8 @@
-//! The connection to a mail server, which may be anyone: the SMTP library reads a line to its end, however long, and looks at
-//! all lines of a reply again with each new one. So what arrives is measured before the library sees it.
+//! The connection to a mail server, which may be anyone: the SMTP library reads a line to its end, however long, looks at
+//! all lines of a reply again with each new one, and panics at a blank one. So what arrives is measured before the library sees it,
+//! and handed on line by line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use tokio::net::TcpStream;
 
 /// With its line end. RFC 5321, 4.5.3.1.5, has 512; the library refuses more than this.
 const LONGEST_LINE: usize = 1000;
+/// The code of a reply and the character after it.
+const CODE: usize = 4;
 /// Servers announce some twenty extensions.
 const MOST_LINES: usize = 128;
 /// Of all lines together.
@@ -109,6 +113,19 @@ impl Reply {
     }
 }
 
+/// A line without its text if that is blank.
+fn without_blanks(line: &[u8]) -> Cow<'_, [u8]> {
+    let text = line.get(CODE..).unwrap_or_default();
+    if String::from_utf8_lossy(text).trim().is_empty() && line.ends_with(b"\n") {
+        let code = line.strip_suffix(b"\n").unwrap_or_default();
+        let code = code.strip_suffix(b"\r").unwrap_or(code);
+        let code = &code[..code.len().min(CODE)];
+        Cow::Owned([code, b"\r\n"].concat())
+    } else {
+        Cow::Borrowed(line)
+    }
+}
+
 /// Whether the content of a mail is on its way: from then on it may arrive, whatever the server says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content(Arc<AtomicU8>);
@@ -138,8 +155,11 @@ impl Content {
 /// A plain connection, or the inside of an encrypted one, that ends with an error when a reply has no end.
 pub(super) struct Measured<S> {
     stream: S,
-    /// Read before anything that the server sends.
-    before: &'static [u8],
+    /// Whole lines, ready to be read.
+    ready: Vec<u8>,
+    /// The beginning of a line.
+    begun: Vec<u8>,
+    has_ended: bool,
     reply: Reply,
     content: Content,
 }
@@ -148,7 +168,9 @@ impl<S> Measured<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            before: b"",
+            ready: Vec::new(),
+            begun: Vec::new(),
+            has_ended: false,
             reply: Reply::default(),
             content: Content::default(),
         }
@@ -157,8 +179,23 @@ impl<S> Measured<S> {
     /// The library begins with reading a greeting, which no server sends after STARTTLS.
     pub(super) fn greeted(stream: S) -> Self {
         Self {
-            before: b"220 \r\n",
+            ready: b"220 \r\n".to_vec(),
             ..Self::new(stream)
+        }
+    }
+
+    /// Adds what has arrived, nothing at the end of the stream.
+    fn take(&mut self, arrived: &[u8]) {
+        for line in arrived.split_inclusive(|&byte| byte == b'\n') {
+            self.begun.extend_from_slice(line);
+            if line.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.begun);
+                self.ready.extend_from_slice(&without_blanks(&line));
+            }
+        }
+        if arrived.is_empty() {
+            self.has_ended = true;
+            self.ready.append(&mut self.begun);
         }
     }
 
@@ -183,18 +220,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Measured<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let (now, later) = self
-                .before
-                .split_at(self.before.len().min(buffer.remaining()));
-            buffer.put_slice(now);
-            self.before = later;
-            return Poll::Ready(Ok(()));
+        while self.ready.is_empty() && !self.has_ended {
+            let mut chunk = [0; 1024];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut chunk))?;
+            let arrived = chunk.filled();
+            self.reply.add(arrived).map_err(io::Error::other)?;
+            self.take(arrived);
         }
-        let filled = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let arrived = self.reply.add(&buffer.filled()[filled..]);
-        Poll::Ready(arrived.map_err(io::Error::other))
+        let length = self.ready.len().min(buffer.remaining());
+        buffer.put_slice(&self.ready[..length]);
+        self.ready.drain(..length);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -263,13 +300,29 @@ mod tests {
         let mut measured = Measured::greeted(client);
         let mut buffer = [0; 2000];
         assert_eq!(measured.read(&mut buffer).await.unwrap(), 6);
+        let line = [&[b'a'; 898][..], b"\r\n"].concat();
         for _ in 0..3 {
-            server.write_all(&[b'a'; 900]).await.unwrap();
+            server.write_all(&line).await.unwrap();
             assert_eq!(measured.read(&mut buffer).await.unwrap(), 900);
             measured.write_all(b"NOOP\r\n").await.unwrap();
         }
         server.write_all(&[b'a'; 1001]).await.unwrap();
         let error = measured.read(&mut buffer).await.unwrap_err();
         assert!(error.to_string().contains("1000 bytes"), "{error}");
+    }
+    /// The library panics at a line that has a text, but no word.
+    #[tokio::test]
+    async fn a_blank_line_has_no_text() {
+        let (mut server, client) = tokio::io::duplex(1000);
+        let mut measured = Measured::new(client);
+        let said = "250-mail.example \r\n250- \t \r\n250-\u{3000}\u{a0}\n250-\r\n250  A B \r\n25\r\n\r\nend";
+        for chunk in said.as_bytes().chunks(3) {
+            server.write_all(chunk).await.unwrap();
+        }
+        drop(server);
+        let mut read = String::new();
+        measured.read_to_string(&mut read).await.unwrap();
+        let expected = "250-mail.example \r\n250-\r\n250-\r\n250-\r\n250  A B \r\n25\r\n\r\nend";
+        assert_eq!(read, expected);
     }
 }

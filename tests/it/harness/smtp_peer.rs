@@ -24,6 +24,8 @@ pub(crate) enum Play {
     EndlessGreeting(&'static str),
     /// The same instead of the answer to EHLO.
     EndlessReply(&'static str),
+    /// Answers EHLO with these lines.
+    Hello(&'static str),
     /// Does not answer EHLO, or the next mail on an open connection.
     Stall,
     /// Answers the recipient with this line.
@@ -254,6 +256,12 @@ impl SmtpPeer {
                     // Until the client gives up.
                     stream.read_to_end(&mut Vec::new()).await?;
                     return Ok(());
+                }
+                "EHLO"
+                    if let Some(Play::Hello(lines)) =
+                        self.next(|play| matches!(play, Play::Hello(_))) =>
+                {
+                    lines.clone_into(&mut words);
                 }
                 "EHLO" if self.rules.full_names && !rest.contains('.') => {
                     "504 5.5.2 need fully-qualified hostname".clone_into(&mut words);

@@ -78,6 +78,23 @@ async fn a_mail_server_without_end_costs_nothing_and_loses_no_mail() {
     }
 }
 
+/// The SMTP library takes a line that has a text for one that has a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_that_answers_with_blank_lines_ends_nothing() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::Hello(
+        "250-peer.invalid\r\n250-  \r\n250-\u{3000}\u{a0}\r\n250 \t",
+    )]);
+    let environment = [PACE.to_vec(), vec![("FCOM_SIDECAR__SMTP__URL", &*url)]].concat();
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    create(&sidecar, "blank@example.com").await;
+    becomes(&site, LAST_STATE, "sent").await;
+    assert_eq!(peer.messages().len(), 1);
+    assert_eq!(peer.seen().connections, 1);
+}
+
 /// A program that answers every request without end; how much of its answers somebody took.
 async fn endless_web_server() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
