@@ -71,15 +71,15 @@ const COMPARED: [Compared; 18] = [
         0.65,
         Better::Higher,
     ),
-    ("p50", KNOWN, KNOWN_LEAST, 1, P50, 1.5, Better::Lower),
-    ("p50", MEMBER, KNOWN_LEAST, 1, P50, 1.5, Better::Lower),
+    ("p50", KNOWN, KNOWN_LEAST, 1, P50, 1.3, Better::Lower),
+    ("p50", MEMBER, KNOWN_LEAST, 1, P50, 1.3, Better::Lower),
     (
         "calls/s",
         NEW_UNTOLD,
         NEW_LEAST,
         32,
         CALLS,
-        0.65,
+        0.7,
         Better::Higher,
     ),
     (
@@ -88,7 +88,7 @@ const COMPARED: [Compared; 18] = [
         NEW_LEAST,
         8,
         CALLS,
-        0.65,
+        0.7,
         Better::Higher,
     ),
     (
@@ -97,10 +97,10 @@ const COMPARED: [Compared; 18] = [
         NEW_MEMBER_LEAST,
         32,
         CALLS,
-        0.65,
+        0.7,
         Better::Higher,
     ),
-    ("p50", NEW_UNTOLD, NEW_LEAST, 1, P50, 1.5, Better::Lower),
+    ("p50", NEW_UNTOLD, NEW_LEAST, 1, P50, 1.3, Better::Lower),
     (
         "database ms a call",
         KNOWN,
@@ -207,7 +207,7 @@ pub(crate) fn ratios(report: &Report) -> Vec<Ratio> {
         (
             "hooks/s of the relay / one request for each hook",
             over(relay::HOOKS, relay::REQUESTS),
-            10.0,
+            5.0,
             Better::Higher,
         ),
         (
