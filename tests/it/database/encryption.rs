@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use fcom_sidecar::sample::server::PrivateServer;
 use rcgen::{CertificateParams, KeyPair};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use crate::harness::check_report::{PASSWORD, check_with, migrate};
@@ -44,8 +46,14 @@ async fn account(site: &Site, name: &str, requirement: &str) -> [String; 2] {
         .await;
     }
     let (port, socket) = (site.server.port(), site.server.socket());
+    let tcp = format!("mysql://{name}:{PASSWORD}@127.0.0.1:{port}/{database}");
+    // MySQL lets an account in without TLS once it has logged in with it; there are two, one for the socket.
+    let with_tls: MySqlConnectOptions = format!("{tcp}?ssl-mode=REQUIRED").parse().unwrap();
+    for options in [with_tls.clone(), with_tls.socket(&socket)] {
+        let _ = options.connect().await.unwrap().close().await;
+    }
     [
-        format!("mysql://{name}:{PASSWORD}@127.0.0.1:{port}/{database}"),
+        tcp,
         format!(
             "mysql://{name}:{PASSWORD}@localhost/{database}?socket={}",
             socket.display()
