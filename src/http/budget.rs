@@ -10,7 +10,8 @@ pub(super) const PIECE: usize = 32 << 10;
 pub(super) struct Budget {
     limit: usize,
     held: AtomicUsize,
-    /// Pieces that were given back. Freed memory stays with the thread that had it: the next crowd may come to another one.
+    /// Pieces that were given back. Freed memory stays with the thread that had it: the next crowd may come to another one. Together
+    /// with what is held they are within the limit.
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -43,6 +44,17 @@ impl Budget {
     pub(super) fn give_back(&self, mut piece: Vec<u8>) {
         piece.clear();
         self.pieces().push(piece);
+        self.keep_within_limit();
+    }
+
+    /// Frees pieces for which what is held leaves no room.
+    fn keep_within_limit(&self) {
+        let room = self.limit.saturating_sub(self.held.load(Ordering::Relaxed)) / PIECE;
+        let mut pieces = self.pieces();
+        let more_than_room = pieces.len().min(room)..;
+        let freed: Vec<Vec<u8>> = pieces.drain(more_than_room).collect();
+        drop(pieces);
+        drop(freed);
     }
 
     fn pieces(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
@@ -71,8 +83,12 @@ impl Share {
 
     /// Adds bytes even if they exceed the limit.
     pub(super) fn add(&mut self, bytes: usize) {
-        self.budget.held.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
+        // Looked at once for each piece's worth.
+        if before / PIECE != (before + bytes) / PIECE {
+            self.budget.keep_within_limit();
+        }
     }
 
     /// Adds bytes if the limit allows.
@@ -120,5 +136,21 @@ mod tests {
         assert!(!budget.is_scarce() && one.try_add(40));
         drop(one);
         assert!(other.try_add(100));
+    }
+    #[test]
+    fn pieces_that_nobody_has_are_kept_as_long_as_there_is_room() {
+        let budget = Budget::new(10 * PIECE);
+        let given: Vec<_> = (0..12).map(|_| budget.piece()).collect();
+        for piece in given {
+            budget.give_back(piece);
+        }
+        assert_eq!(budget.pieces().len(), 10);
+        let mut share = Share::none(&budget);
+        for _ in 0..40 {
+            share.add(PIECE / 8);
+        }
+        assert_eq!(budget.pieces().len(), 5);
+        share.set(0);
+        assert_eq!(budget.pieces().len(), 5);
     }
 }
