@@ -26,6 +26,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_runs` TO 'f
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_old_keys` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_signed` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_refused` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_kept` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_guard` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_instances` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_mail` TO 'fcom_sidecar'@'localhost';

@@ -97,6 +97,30 @@ impl Outcome {
     pub fn may_be_a_webhooks(self) -> bool {
         !matches!(self, Self::Asked | Self::NotACall | Self::UnknownWebhook)
     }
+
+    /// Whether the reason of a call that ended this way can go while the call stays as it is: a database comes back, a
+    /// webhook is mended. Else the sender or the webhook's protection is the reason, and the same call would end the same way.
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Busy
+                | Self::CommitUnknown
+                | Self::DatabaseError
+                | Self::DatabaseUnavailable
+                | Self::Failed
+                | Self::LockConflict
+                | Self::NeedsOperator
+                | Self::NoFreeName
+                | Self::NoSuchSite
+                | Self::NotReady
+                | Self::Overloaded
+                | Self::Raced
+                | Self::SiteClosed
+                | Self::UnknownVersion
+                | Self::UnreadableWebhook
+                | Self::Unstorable
+        )
+    }
 }
 
 words! {

@@ -2,6 +2,7 @@
 
 mod guard;
 mod instance;
+mod keeping;
 mod load;
 mod mails;
 mod measures;
@@ -21,6 +22,8 @@ use tokio_util::task::TaskTracker;
 
 use self::guard::Guard;
 use self::instance::confirm_instance;
+pub use self::keeping::keeping_of_command;
+use self::keeping::record_refused;
 pub use self::load::load;
 use self::mails::{MailRoom, send_mails};
 pub use self::reloadable::{Reloadable, Replacement};
@@ -37,8 +40,8 @@ use crate::operations::trial::MailText;
 use crate::operations::trial_mail;
 use crate::operations::webhooks::portal_overrides;
 use crate::provision::{
-    Bells, Calls, Hashing, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, Refusals,
-    TallyTask, WelcomeMail,
+    Bells, Calls, Hashing, NewUserLimits, NewUserPolicy, PasswordScheme, ProvisionError, TallyTask,
+    WelcomeMail,
 };
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -86,11 +89,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         .with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))?;
     let (mail_text_sender, mail_text) = watch::channel(Arc::new(mail_text));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
-    let (refusals, recording) = Refusals::new(
-        Arc::clone(&site),
-        config.refused.are_kept(),
-        Arc::clone(&metrics),
-    );
+    let (refusals, recording) = record_refused(config, &site, &metrics)?;
     // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
     let rooms = limits.max_calls_in_flight + MORE_ROOMS;
     let front = web::Data::new(Front {
@@ -122,7 +121,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     // Cannot fail: the receiver is still in scope.
     let _ = senders_sender.send(senders_of_mails);
     let (runs_sender, runs) = watch::channel(config.runs.clone());
-    let (refused_sender, refused) = watch::channel(config.refused);
+    let (refused_sender, refused) = watch::channel(config.refused.clone());
     let (settings_sender, settings) = watch::channel(Settings::of(config));
     let (mails_sender, mails) = watch::channel(config.mail.retention_days);
     let (guard, door) = Guard::new(config, &site);
@@ -232,9 +231,9 @@ pub fn metrics(config: &Config) -> Metrics {
     }
 }
 
-/// The state that calls share, for commands, which count no runs. Must be called on the runtime.
-pub fn calls_of_command(config: &Config, site: &Arc<Site>) -> Arc<Calls> {
-    calls(config, site, &Arc::new(metrics(config))).0
+/// The state that calls share, and the task that counts runs, for commands. Must be called on the runtime.
+pub fn calls_of_command(config: &Config, site: &Arc<Site>) -> (Arc<Calls>, TallyTask) {
+    calls(config, site, &Arc::new(metrics(config)))
 }
 
 /// The state that calls share, and the task that counts runs.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::keeping::keeping;
 use super::mails::{MailRoom, Senders};
 use crate::config::{Config, ConfigError, Protection, Refused, Runs};
 use crate::http::CallerRules;
 use crate::operations::agreement::Settings;
 use crate::operations::guard::{self, Seen};
 use crate::operations::trial::MailText;
-use crate::provision::Refusals;
+use crate::provision::{IfKept, Refusals};
 use crate::telemetry::Metrics;
 
 /// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
@@ -39,6 +40,7 @@ pub struct Replacement {
     mail_text: Arc<MailText>,
     runs: Runs,
     refused: Refused,
+    keeping: IfKept,
     mails: u32,
     settings: Settings,
     protections: Arc<[Protection]>,
@@ -49,8 +51,8 @@ impl Reloadable {
     /// Builds what the configuration needs; changes nothing yet.
     ///
     /// # Errors
-    /// An address, the mail server's certificates or the operator's templates are invalid, or nothing keeps PHP from
-    /// executing a protected webhook.
+    /// An address, the mail server's certificates or the operator's templates are invalid, there is no key for fields that are to be
+    /// kept, or nothing keeps PHP from executing a protected webhook.
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Replacement> {
         let content = &config.wordpress.content;
         let evidence = guard::evidence(content, *self.guard_seen.borrow());
@@ -63,7 +65,8 @@ impl Reloadable {
             rules: Arc::new(CallerRules::new(config, Some(&self.rules.borrow()))),
             mail_text: Arc::new(MailText::new(config)?),
             runs: config.runs.clone(),
-            refused: config.refused,
+            refused: config.refused.clone(),
+            keeping: keeping(config)?,
             mails: config.mail.retention_days,
             settings: Settings::of(config),
             protections: config.protections.clone().into(),
@@ -76,6 +79,7 @@ impl Reloadable {
         self.mail_text.send_replace(replacement.mail_text);
         self.runs.send_replace(replacement.runs);
         self.refusals.set_wanted(replacement.refused.are_kept());
+        self.refusals.set_keeping(replacement.keeping);
         self.refused.send_replace(replacement.refused);
         self.mails.send_replace(replacement.mails);
         self.settings.send_replace(replacement.settings);

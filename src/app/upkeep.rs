@@ -81,7 +81,7 @@ pub(super) async fn keep_house(
         }
         let now = site.clock.now();
         let runs = retention.runs.borrow().clone();
-        let refused = *retention.refused.borrow();
+        let refused = retention.refused.borrow().clone();
         let prune_before = now - TimeDelta::days(runs.retention_days.into());
         let forget_before = now - TimeDelta::hours(runs.idempotency_hours.into());
         for (chore, before) in [
@@ -100,6 +100,11 @@ pub(super) async fn keep_house(
         forget_old_keys(&site, now).await;
         let days = TimeDelta::days(refused.retention_days.into());
         forget_refused(&site, now - days).await;
+        // Where none are kept any more, everything goes, also what an instance with a fast clock has kept.
+        let age = refused.fields.map_or(TimeDelta::hours(-1), |fields| {
+            TimeDelta::hours(fields.hours.into())
+        });
+        forget_fields(&site, now - age).await;
         refresh_columns(&site).await;
     }
 }
@@ -128,6 +133,20 @@ async fn forget_refused(site: &Site, before: DateTime<Utc>) {
         match provision::prune_refused(site, before).await {
             Ok(0) => return,
             Ok(calls) => tracing::debug!("forgot {calls} refused calls"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
+    }
+}
+
+/// Works in batches until nothing is left.
+async fn forget_fields(site: &Site, before: DateTime<Utc>) {
+    loop {
+        match provision::prune_kept(site, before).await {
+            Ok(0) => return,
+            Ok(calls) => tracing::debug!("forgot the fields of {calls} refused calls"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

@@ -8,6 +8,7 @@ mod collector;
 mod community;
 mod connection;
 mod exposure;
+mod fields;
 mod grants;
 mod guard;
 mod links;
@@ -98,6 +99,7 @@ pub async fn run(config: &Config, sources: &Sources) -> Report {
 async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     let mut findings = local::configuration(config, sources);
     findings.extend(exposure::check(config));
+    findings.extend(fields::check(config));
     let tables = match site::table_names(&config.wordpress) {
         Ok(tables) => tables,
         Err(error) => {

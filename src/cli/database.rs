@@ -37,6 +37,21 @@ pub(super) fn site(config: &Config) -> anyhow::Result<Site> {
     Ok(Site::new(config, Arc::new(Unobserved))?)
 }
 
+/// The configured site, with what calls and changes of webhooks have to know of its database, and the connection that told it.
+pub(super) async fn site_to_change(config: &Config) -> anyhow::Result<(Site, Connection)> {
+    let site = site(config)?;
+    let mut connection = connect(config).await?;
+    let cluster = db::Cluster::read(&mut connection).await?;
+    site.statements
+        .set_several_writers(cluster.has_several_writers());
+    let missing = db::missing_migrations(&mut connection, &site.tables).await?;
+    anyhow::ensure!(
+        missing == Some(0),
+        "the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\""
+    );
+    Ok((site, connection))
+}
+
 /// # Errors
 /// The connection failed; the error names the command that explains why.
 pub(super) async fn connect(config: &Config) -> anyhow::Result<Connection> {

@@ -6,6 +6,7 @@ use super::database::with_database;
 use super::refused;
 use super::runs::{changes, user, webhook};
 use super::terminal::answer;
+use crate::app;
 use crate::config::Config;
 use crate::operations::find::{self, Found, Sought, Verdict};
 use crate::operations::mails::OutboxMail;
@@ -21,7 +22,10 @@ pub(super) fn run(sought: &str, json: bool, config: &Config) -> anyhow::Result<E
     let days = (config.runs.retention_days, config.refused.retention_days);
     with_database(config, async |database| {
         let sought = Sought::parse(sought);
-        let found = find::find(&mut database.connection, &database.site, &sought).await?;
+        let mut found = find::find(&mut database.connection, &database.site, &sought).await?;
+        let keeping = app::keeping_of_command(config).ok().flatten();
+        let key = keeping.map(|keeping| keeping.key.id());
+        found.refused.iter_mut().for_each(|one| one.judge(key));
         answer(json, &found, |found| text(found, &sought, days))?;
         Ok(match found.verdict {
             Verdict::Executed => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@ mod outbox;
 mod record;
 mod refused;
 mod relay;
+mod retry;
 mod runs;
 mod runtime;
 mod serve;
@@ -77,7 +78,7 @@ enum Command {
     /// Shows which calls were executed, when, for whom and what they changed
     #[command(subcommand)]
     Runs(runs::Runs),
-    /// Shows which calls were refused, why, and the names of the fields that came
+    /// Shows which calls were refused, why, and the names of the fields that came; carries them out if their fields were kept
     #[command(subcommand)]
     Refused(refused::Refused),
     /// Tells what became of a call: executed (exit status 0), refused (3), or none that reached the sidecar (4)
@@ -152,7 +153,9 @@ impl Cli {
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,
-            Command::Refused(ref command) => refused::run(command, &self.config(environment)?)?,
+            Command::Refused(ref command) => {
+                return refused::run(command, &self.config(environment)?);
+            }
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?)?,
             Command::Serve => {
                 let names = environment

@@ -1,11 +1,16 @@
-//! `fcom-sidecar refused`: lists refused calls, with what they were refused for.
+//! `fcom-sidecar refused`: lists refused calls, with what they were refused for, and carries them out.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
 
 use super::database::with_database;
 use super::record::{self, Listed, recorded};
+use super::retry::{self, Retry};
 use super::terminal::answer;
+use crate::app;
 use crate::config::Config;
 use crate::operations::record::Record;
 use crate::operations::refused::{LoggedRefusal, RefusedCalls, RefusedPage};
@@ -26,28 +31,57 @@ pub(super) enum Refused {
         #[arg(long)]
         json: bool,
     },
+    /// Carries refused calls out whose fields were kept, each once (exit status 0 if all are executed by now, else 1)
+    Retry(Retry),
 }
 
-pub(super) fn run(command: &Refused, config: &Config) -> anyhow::Result<()> {
+pub(super) fn run(command: &Refused, config: &Config) -> anyhow::Result<ExitCode> {
+    if let Refused::Retry(retry) = command {
+        return retry::run(retry, config);
+    }
     with_database(config, async |database| {
         let (connection, statements) = (&mut database.connection, &database.site.statements);
+        // Without its key nothing can be retried; "show" says why.
+        let keeping = app::keeping_of_command(config);
+        let key = keeping.as_ref().ok().and_then(Option::as_ref);
+        let key = key.map(|keeping| keeping.key.id());
         match command {
             Refused::List { listed } => {
                 let part = listed.part();
-                let page = RefusedCalls::list(connection, statements, &part).await?;
+                let mut page = RefusedCalls::list(connection, statements, &part).await?;
+                page.refused.iter_mut().for_each(|one| one.judge(key));
                 answer(listed.json, &page, table)
             }
             Refused::Show { id, json } => {
                 let refusal = RefusedCalls::show(connection, statements, *id).await?;
-                let refusal = refusal.with_context(|| {
+                let mut refusal = refusal.with_context(|| {
                     format!(
                         "there is no refused call {id}: they are kept for refused.retention_days"
                     )
                 })?;
-                answer(*json, &refusal, card)
+                refusal.judge(key);
+                let unread = keeping.err().map(|error| format!("{error:#}"));
+                answer(*json, &refusal, |refusal| card(refusal, unread.as_deref()))
             }
+            Refused::Retry(_) => Ok(()),
         }
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether it can be carried out, for people. `unread`: why there is no key.
+fn retriable(refusal: &LoggedRefusal, unread: Option<&str>) -> String {
+    let id = refusal.id;
+    match (refusal.run_id, unread) {
+        (Some(run_id), _) => format!("retried as run {run_id}"),
+        (None, _) if refusal.retried => "executed later; the record of its run is gone".to_owned(),
+        (None, _) if refusal.retriable => format!("fcom-sidecar refused retry {id}"),
+        (None, _) if refusal.key_id.is_none() => "not possible: its fields are not kept".to_owned(),
+        (None, Some(why)) => format!("not possible: {why}"),
+        (None, None) => {
+            "not possible: its fields are encrypted with another key than the one in refused.key_file".to_owned()
+        }
+    }
 }
 
 pub(super) fn webhook(refusal: &LoggedRefusal) -> Option<String> {
@@ -84,10 +118,16 @@ fn table(page: &RefusedPage) -> Vec<String> {
 
 fn short(refusal: &LoggedRefusal) -> String {
     let names = fields(refusal).unwrap_or_else(|| "(not read)".to_owned());
-    match refusal.email.as_deref() {
+    let mut said = match refusal.email.as_deref() {
         None | Some("valid") => names,
         Some(email) => format!("{names}; e-mail {}", email.replace('_', " ")),
+    };
+    if let Some(run_id) = refusal.run_id {
+        let _ = write!(said, "; retried as run {run_id}");
+    } else if refusal.retriable {
+        said.push_str("; can be retried");
     }
+    said
 }
 
 /// The names, in quotation marks where a blank would make several of one.
@@ -108,7 +148,7 @@ fn fields(refusal: &LoggedRefusal) -> Option<String> {
     Some(parts.join(", "))
 }
 
-fn card(refusal: &LoggedRefusal) -> Vec<String> {
+fn card(refusal: &LoggedRefusal, unread: Option<&str>) -> Vec<String> {
     let length = refusal.content_length;
     let length = length.map_or_else(String::new, |length| format!(", {length} bytes"));
     let body = refusal
@@ -135,6 +175,7 @@ fn card(refusal: &LoggedRefusal) -> Vec<String> {
         format!("body:      {body}{length}"),
         format!("from:      {}", recorded(refusal.client_address.as_deref())),
         format!("request:   {}", recorded(refusal.request_id.as_deref())),
+        format!("retry:     {}", retriable(refusal, unread)),
     ];
     if refusal.calls > 1 {
         lines.push(format!("requests:  {}", refusal.calls));

@@ -1,6 +1,6 @@
 //! `fcom-sidecar try`: what a call would do on this site, without doing it.
 
-mod show;
+pub(super) mod show;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,11 +14,10 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sqlx::Connection as _;
 
 use super::block_on;
-use super::database::{connect, site};
+use super::database::site_to_change;
 use super::terminal::answer;
 use crate::app;
 use crate::config::Config;
-use crate::db;
 use crate::http::fields::Fields;
 use crate::http::trial::{self as tried, FIELDS};
 use crate::operations::trial::{MailText, Trial, webhook_key};
@@ -60,15 +59,8 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
     let fields = fields(command)?;
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let site = Arc::new(site(config)?);
-        let mut connection = connect(config).await?;
-        let cluster = db::Cluster::read(&mut connection).await?;
-        site.statements
-            .set_several_writers(cluster.has_several_writers());
-        let missing = db::missing_migrations(&mut connection, &site.tables).await?;
-        if missing != Some(0) {
-            bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
-        }
+        let (site, mut connection) = site_to_change(config).await?;
+        let site = Arc::new(site);
         let key = webhook_key(&mut connection, &site.statements, &command.webhook).await?;
         let key = key.with_context(|| {
             format!(
@@ -79,7 +71,7 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
         // The rest uses the pool: where connections are few, this one may be the last.
         connection.close().await?;
         let call = tried::call(key, &fields, site.clock.now());
-        let calls = app::calls_of_command(config, &site);
+        let (calls, _) = app::calls_of_command(config, &site);
         Ok(Trial::of(&calls, call, tried::answer, &mail).await?)
     })?;
     if command.as_sql {

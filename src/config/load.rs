@@ -15,7 +15,7 @@ use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
     Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server, Smtp,
-    WordPress, protection,
+    WordPress, protection, refused,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -187,11 +187,11 @@ fn is_option(key: &str) -> bool {
     all().any(|known| known == key) || protection::is_option(key)
 }
 
-/// An option is a secret if another one names a file for it.
+/// An option is a secret if another one names a file for it. The key of kept fields is only ever in a file.
 fn secret_files(settings: &Settings, file: Option<&Path>) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::new();
     for key in settings.keys().filter(|key| settings.is_given(key)) {
-        if key.strip_suffix("_file").is_some_and(is_option) {
+        if key == refused::KEY_FILE || key.strip_suffix("_file").is_some_and(is_option) {
             files.extend(settings.text(key).map(PathBuf::from));
         } else if is_option(&format!("{key}_file")) {
             files.extend(

@@ -43,7 +43,7 @@ pub use mail::{Mail, Transport};
 pub use otlp::Otlp;
 pub use problem::{ConfigError, Problem};
 pub use protection::{ProtectedWebhook, Protection};
-pub use refused::Refused;
+pub use refused::{KeptFields, Refused};
 pub use relay::{Relay, Wake};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};

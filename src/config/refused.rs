@@ -1,27 +1,76 @@
-//! `[refused]`: the record of refused calls. Mirrors nothing in PHP.
+//! `[refused]`: the record of refused calls, and their fields, if these are kept. Mirrors nothing in PHP.
 
-use super::problem::Reported;
+use std::path::PathBuf;
+
+use super::problem::{Flaw, Reported};
 use super::settings::Settings;
 
-pub(super) const KEYS: &[&str] = &["refused.retention_days"];
+pub(super) const KEYS: &[&str] = &[
+    "refused.retention_days",
+    KEEP_FIELDS_HOURS,
+    "refused.keep_passwords",
+    KEY_FILE,
+];
+
+const KEEP_FIELDS_HOURS: &str = "refused.keep_fields_hours";
+pub(super) const KEY_FILE: &str = "refused.key_file";
 
 /// Resolved `[refused]` options.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Refused {
     /// Days after which the record of a refused call is deleted; 0 keeps none.
     pub retention_days: u32,
+    /// How the fields of refused calls are kept, if they are.
+    pub fields: Option<KeptFields>,
+}
+
+/// How the fields of refused calls are kept.
+#[derive(Debug, Clone)]
+pub struct KeptFields {
+    /// Hours after which they are deleted; at least 1.
+    pub hours: u32,
+    /// Whether passwords are kept, too.
+    pub passwords: bool,
+    /// The file with the key that they are encrypted with.
+    pub key_file: PathBuf,
 }
 
 impl Refused {
     /// Whether refused calls are recorded.
-    pub fn are_kept(self) -> bool {
+    pub fn are_kept(&self) -> bool {
         self.retention_days > 0
     }
 
     pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
         let retention_days = settings.number("refused.retention_days", 0..=36_500);
+        let hours = settings.number(KEEP_FIELDS_HOURS, 0..=720);
+        let passwords = settings.flag("refused.keep_passwords");
+        let key_file = settings.optional(KEY_FILE);
+        let (retention_days, hours, passwords) = (retention_days?, hours?, passwords?);
+        let refuse = |settings: &mut Settings, what, remedy| {
+            settings.refuse(KEEP_FIELDS_HOURS, &Flaw::new(what, remedy))
+        };
+        let fields = match key_file? {
+            _ if hours == 0 => None,
+            None => {
+                let what = "needs refused.key_file, which names the file with the key";
+                let remedy = "set it to a file that the daemon may make, such as \"/var/lib/fcom-sidecar/refused.key\"";
+                return Err(refuse(settings, what, remedy));
+            }
+            Some(_) if u64::from(hours) > u64::from(retention_days) * 24 => {
+                let what = "is longer than refused.retention_days";
+                let remedy = "keep fields for no longer than the record of the call";
+                return Err(refuse(settings, what, remedy));
+            }
+            Some(key_file) => Some(KeptFields {
+                hours,
+                passwords,
+                key_file: key_file.into(),
+            }),
+        };
         Ok(Self {
-            retention_days: retention_days?,
+            retention_days,
+            fields,
         })
     }
 }

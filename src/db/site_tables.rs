@@ -259,6 +259,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_kept",
+        reads: &["refused_id"],
+        inserts: &["refused_id"],
+        updates: &["run_id"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_guard",
         reads: &["subject", "seen_at"],
         inserts: &["subject", "seen_at"],

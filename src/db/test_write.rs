@@ -37,8 +37,9 @@ const MAIL: &str = include_str!("../../sql/checks/test_mail.sql");
 const EVENT: &str = include_str!("../../sql/checks/test_event.sql");
 
 /// Calls do not depend on the record of refused ones, nor on what PHP refuses, nor on what instances say of themselves.
-const NOT_OF_CALLS: [&str; 3] = [
+const NOT_OF_CALLS: [&str; 4] = [
     "fcom_sidecar_refused",
+    "fcom_sidecar_kept",
     "fcom_sidecar_guard",
     "fcom_sidecar_instances",
 ];

@@ -13,7 +13,7 @@ use super::reply::Refused;
 use super::request_id::RequestId;
 use super::rules::CallerRules;
 use crate::outcome::EmailSent;
-use crate::provision::{Asker, Email, FormSeen, RefusedCall, WebhookKey};
+use crate::provision::{Asker, Email, FormSeen, KeptCall, RefusedCall, WebhookKey};
 use crate::wordpress::php::loose;
 
 /// Characters of a body's type that are kept.
@@ -25,6 +25,8 @@ pub(super) struct Asked<'a> {
     /// Who called, if the form was read.
     pub(super) asker: Option<Asker>,
     pub(super) form: Option<FormSeen>,
+    /// A copy of the call, if fields are kept.
+    pub(super) kept: Option<KeptCall>,
 }
 
 impl Asked<'_> {
@@ -50,6 +52,7 @@ impl Asked<'_> {
             content_type: header(CONTENT_TYPE).map(content_type),
             content_length: length.and_then(|length| length.parse().ok()),
             form: self.form,
+            kept: self.kept.filter(|kept| kept.is_of_use(refused.outcome)),
         })
     }
 }

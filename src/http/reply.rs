@@ -227,6 +227,10 @@ impl Replies {
                 "This webhook cannot be called from this address",
             ),
             ProvisionError::NotSigned { flaw, .. } => self.not_signed(*flaw),
+            ProvisionError::ProtectionNotMet { .. } => refuse(
+                StatusCode::FORBIDDEN,
+                "The call did not meet the webhook's protection when it came",
+            ),
             ProvisionError::EmailRequired => locked("Email is required"),
             ProvisionError::EmailTooLong => locked("Email may not be longer than 100 characters."),
             ProvisionError::UnreadableWebhook(_) => locked("Webhook is not readable"),

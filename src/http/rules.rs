@@ -36,6 +36,8 @@ pub struct CallerRules {
     pub(super) access: Arc<Access>,
     /// How long a webhook's old key stays valid after a rotation.
     pub(super) old_keys: TimeDelta,
+    /// How long the names of executed calls are remembered.
+    pub(super) remembered: TimeDelta,
 }
 
 impl CallerRules {
@@ -69,6 +71,7 @@ impl CallerRules {
                 before.map(|before| &*before.access),
             )),
             old_keys: config.admin.old_keys,
+            remembered: TimeDelta::hours(config.runs.idempotency_hours.into()),
         }
     }
 

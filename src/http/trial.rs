@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::fields::Fields;
 use super::reply::{EXECUTED, Replies};
 use super::webhook;
-use crate::provision::{Caller, ProvisionError, Rehearsal, WebhookCall, WebhookKey};
+use crate::provision::{Caller, ProvisionError, WebhookCall, WebhookKey};
 
 /// The fields that a webhook reads, by name.
 pub const FIELDS: [&str; 5] = [
@@ -25,13 +25,14 @@ pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall
         protections: [].into(),
         request_id: None,
         is_address_recorded: false,
+        met: None,
     };
     webhook::call(key, fields, true, caller)
 }
 
-/// The status and the message of the answer to it.
-pub fn answer(rehearsed: &Result<Rehearsal, ProvisionError>) -> (u16, String) {
-    match rehearsed {
+/// The status and the message of the answer to a call that was tried, or carried out later.
+pub fn answer<T>(ended: &Result<T, ProvisionError>) -> (u16, String) {
+    match ended {
         Ok(_) => (200, EXECUTED.to_owned()),
         Err(error) => {
             let refused = Replies { version: None }.refusal(error);

@@ -172,6 +172,7 @@ pub(super) fn answer(
                     Body::Chunked(_) | Body::Unclear => None,
                 },
                 form: None,
+                kept: None,
             })
         });
     }

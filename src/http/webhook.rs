@@ -51,6 +51,10 @@ pub(super) async fn handle(
     let mut form = None;
     let wanted = receive(&request, payload, &front, &rules, replies, &mut form).await;
     let asker = wanted.as_ref().ok().map(Asker::of);
+    let kept = wanted
+        .as_ref()
+        .ok()
+        .and_then(|call| front.refused.copy(call));
     let answered = match wanted {
         Ok(call) => execute(&front, &rules, call, replies, started).await,
         Err(refused) => {
@@ -75,6 +79,7 @@ pub(super) async fn handle(
                 request: &request,
                 asker,
                 form,
+                kept,
             };
             if refused.outcome.may_be_a_webhooks() {
                 let refused = || received.refused(&front, &rules, &refused);
@@ -168,6 +173,7 @@ async fn receive(
         protections: Arc::clone(&rules.protections),
         request_id: request_id(request),
         is_address_recorded: rules.records_addresses,
+        met: None,
     };
     let mut call = call(key, &body, client.https, caller);
     if let Some(signed) = &call.caller.signed {
@@ -208,6 +214,7 @@ pub(super) fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) 
         https,
         idempotency: None,
         signed: None,
+        retry_of: None,
         caller,
         basic_plane: false,
     }

@@ -10,6 +10,7 @@ pub mod instances;
 pub mod mails;
 pub mod record;
 pub mod refused;
+pub mod retry;
 pub mod runs;
 pub mod trial;
 pub mod trial_mail;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::record::{Part, Record, RecordError};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::webhook::Webhook;
+use crate::provision::KeyId;
 
 /// The outcome of a row that stands for several requests.
 const NOT_KEPT: &str = "not_kept";
@@ -62,9 +63,23 @@ pub struct LoggedRefusal {
     pub client_address: Option<String>,
     /// The name of the request.
     pub request_id: Option<String>,
+    /// Whether its fields are kept and can be read, so that it can be carried out.
+    pub retriable: bool,
+    /// Whether it was executed later: by a retry, or by its sender under the same name.
+    pub retried: bool,
+    /// The run that it was executed as, if that is known.
+    pub run_id: Option<u64>,
+    /// What its fields are encrypted with.
+    #[serde(skip)]
+    pub key_id: Option<KeyId>,
 }
 
 impl LoggedRefusal {
+    /// Only what is encrypted with this key can be carried out.
+    pub fn judge(&mut self, key: Option<KeyId>) {
+        self.retriable = self.key_id.is_some() && self.key_id == key;
+    }
+
     /// Whether it stands for requests that were too many to be recorded one by one.
     pub fn is_summary(&self) -> bool {
         self.outcome == NOT_KEPT
@@ -88,6 +103,8 @@ pub(super) struct RefusedRow {
     email: Option<String>,
     fields: Option<String>,
     more_fields: Option<u32>,
+    key_id: Option<Vec<u8>>,
+    run_id: Option<u64>,
 }
 
 impl From<RefusedRow> for LoggedRefusal {
@@ -112,6 +129,10 @@ impl From<RefusedRow> for LoggedRefusal {
             content_length: row.content_length,
             client_address: row.client_address,
             request_id: row.request_id,
+            retriable: false,
+            retried: row.run_id.is_some(),
+            run_id: row.run_id.filter(|run_id| *run_id > 0),
+            key_id: row.key_id.and_then(|id| id.try_into().ok()),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::plan::{MailPlan, Plan};
 use super::run::Run;
 use super::runs::Uncounted;
 use super::transaction::Transaction;
-use super::{Executed, ProvisionError, signed_calls};
+use super::{Executed, ProvisionError, kept, signed_calls};
 use crate::db::{Answer, Batch, DatabaseError};
 use crate::events::Event;
 use crate::fluentcommunity::action_scheduler::{Queue, local_zone};
@@ -56,6 +56,9 @@ impl Transaction<'_> {
         .flatten();
         let run = Run::of(plan, self.execution);
         let run = run.insert_in(&mut batch, statements, own_count.is_some());
+        if let Some(refused_id) = self.execution.call.retry_of {
+            kept::mark_in(&mut batch, statements, refused_id);
+        }
         if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
             let (executed, now) = (plan.executed(), plan.executed_at);
             signed_calls::insert_in(&mut batch, statements, signed, &executed, now);

@@ -41,6 +41,8 @@ pub struct WebhookCall {
     pub idempotency: Option<Idempotency>,
     /// The same by its `webhook-id`, if it sent signatures.
     pub signed: Option<Idempotency>,
+    /// The refused call that it carries out.
+    pub retry_of: Option<u64>,
     /// The caller.
     pub caller: Caller,
     /// Whether names are kept to characters up to U+FFFF, all that columns in `utf8mb3` can hold.
@@ -230,6 +232,7 @@ pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
         https: true,
         idempotency: None,
         signed: None,
+        retry_of: None,
         caller: Caller {
             address: None,
             arrived: chrono::DateTime::UNIX_EPOCH,
@@ -237,6 +240,7 @@ pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
             protections: [].into(),
             request_id: None,
             is_address_recorded: false,
+            met: None,
         },
         basic_plane: false,
     }

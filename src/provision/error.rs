@@ -36,6 +36,12 @@ pub enum ProvisionError {
         #[source]
         flaw: SignatureFlaw,
     },
+    /// A call that was kept did not meet the protection when it came.
+    #[error("when the call came, it did not meet protection \"{protection}\"")]
+    ProtectionNotMet {
+        /// The operator's name for the protection.
+        protection: String,
+    },
     /// No address, or none that `is_email` accepts.
     #[error("the e-mail address is missing or invalid")]
     EmailRequired,
@@ -117,7 +123,7 @@ impl ProvisionError {
             Self::UnreadableWebhook(_) => Outcome::UnreadableWebhook,
             Self::IdempotencyConflict { .. } => Outcome::IdempotencyConflict,
             Self::AddressNotAllowed { .. } => Outcome::AddressNotAllowed,
-            Self::NotSigned { .. } => Outcome::NotSigned,
+            Self::NotSigned { .. } | Self::ProtectionNotMet { .. } => Outcome::NotSigned,
             Self::EmailRequired | Self::EmailTooLong => Outcome::InvalidEmail,
             Self::NoFreeName => Outcome::NoFreeName,
             Self::UnknownVersion => Outcome::UnknownVersion,

@@ -11,6 +11,9 @@ const LONGEST: usize = 255;
 /// Keeps ids apart from equal keys, in which this byte cannot occur.
 const OF_WEBHOOK_ID: &[u8] = b"webhook-id\0";
 
+/// The same for calls that are carried out later and have no name of their own.
+const OF_CALL: &[u8] = b"call\0";
+
 /// Identifies a repeated call. Only hashes are kept: a key may be an order number, and a form holds an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
@@ -47,6 +50,14 @@ impl Idempotency {
         repeated: impl IntoIterator<Item = &'a [u8]>,
     ) -> Option<Self> {
         is_webhook_id(webhook_id).then(|| Self::named(OF_WEBHOOK_ID, webhook_id, repeated))
+    }
+
+    /// For a call that has no name of its own, by its random id.
+    pub(super) fn of_call<'a>(
+        call_id: &[u8; 16],
+        repeated: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        Self::named(OF_CALL, call_id, repeated)
     }
 
     fn named<'a>(kind: &[u8], name: &[u8], repeated: impl IntoIterator<Item = &'a [u8]>) -> Self {

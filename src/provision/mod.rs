@@ -19,6 +19,7 @@ mod facts;
 mod field_names;
 mod hashing;
 mod idempotency;
+mod kept;
 mod known_user;
 mod leftovers;
 mod member;
@@ -48,6 +49,10 @@ pub use executed::Executed;
 pub use field_names::FieldNames;
 pub use hashing::Hashing;
 pub use idempotency::{Idempotency, InvalidKey};
+pub use kept::{
+    IfKept, Keeping, KeptCall, KeptRow, KeyFileError, KeyId, KeyOfFields, NotOpened, Recalled,
+    Waiting, make_key, prune_kept, read_key, waiting,
+};
 pub use member::CreatedUser;
 pub use names::{NameFields, Names};
 pub use new_user_limits::NewUserLimits;

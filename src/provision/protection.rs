@@ -47,6 +47,8 @@ pub struct Caller {
     pub request_id: Option<Arc<str>>,
     /// Whether the run record may contain the caller's address.
     pub is_address_recorded: bool,
+    /// Of a call that was kept: the names of the protections that it met when it came. Only these are met now.
+    pub met: Option<Vec<String>>,
 }
 
 impl Caller {
@@ -55,18 +57,34 @@ impl Caller {
         let mut protections = self.protections.iter();
         protections.any(|one| one.secrets.is_some() && one.is_of(webhook))
     }
+
+    /// The names of the protections that this caller meets, whichever webhook they are of, with a signature of any time.
+    pub(super) fn meets(&self) -> Vec<String> {
+        let is_met = |one: &&Protection| {
+            let secrets = one.secrets.as_deref();
+            let is_signed = secrets.is_none_or(|secrets| {
+                let signed = self.signed.as_ref();
+                signed.is_some_and(|signed| signed.verify_at_any_time(secrets).is_ok())
+            });
+            one.allows(self) && is_signed
+        };
+        let met = self.protections.iter().filter(is_met);
+        met.map(|one| one.name.clone()).collect()
+    }
 }
 
 /// Refuses a call that does not meet every requirement of its webhook's protections.
 pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionError> {
     for protection in caller.protections.iter().filter(|one| one.is_of(webhook)) {
         let name = || protection.name.clone();
-        if let Some(networks) = &protection.allowed_networks {
-            // A caller without an address matches no allowed range.
-            let is_within = |address| networks.iter().any(|network| network.contains(&address));
-            if !caller.address.is_some_and(is_within) {
-                return Err(ProvisionError::AddressNotAllowed { protection: name() });
+        if let Some(met) = &caller.met {
+            if met.contains(&protection.name) {
+                continue;
             }
+            return Err(ProvisionError::ProtectionNotMet { protection: name() });
+        }
+        if !protection.allows(caller) {
+            return Err(ProvisionError::AddressNotAllowed { protection: name() });
         }
         if let Some(secrets) = &protection.secrets {
             let signed = caller.signed.as_ref().ok_or(SignatureFlaw::Missing);
@@ -82,6 +100,15 @@ pub(super) fn check(webhook: &Webhook, caller: &Caller) -> Result<(), ProvisionE
 }
 
 impl Protection {
+    /// Whether it allows the caller's address. A caller without one matches no allowed range.
+    fn allows(&self, caller: &Caller) -> bool {
+        let Some(networks) = &self.allowed_networks else {
+            return true;
+        };
+        let is_within = |address| networks.iter().any(|network| network.contains(&address));
+        caller.address.is_some_and(is_within)
+    }
+
     /// Whether this protection applies to the webhook.
     pub fn is_of(&self, webhook: &Webhook) -> bool {
         match &self.webhook {

@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{FieldNames, WebhookCall, WebhookKey};
-use crate::db::{Connection, DatabaseError, Doing};
+use super::{FieldNames, IfKept, Keeping, KeptCall, WebhookCall, WebhookKey, kept};
+use crate::db::{Batch, Connection, DatabaseError, Doing};
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::outcome::{EmailSent, Outcome};
 use crate::rate::Rate;
@@ -26,6 +26,8 @@ use crate::telemetry::{self, Metrics};
 
 /// Refusals that wait to be written; those of an outage of some minutes.
 const QUEUE: usize = 2_000;
+/// Bytes of fields that wait to be written, if fields are kept.
+const ROOM: usize = 4 << 20;
 /// Taken from the queue at once.
 const TAKEN: usize = 500;
 /// Rows of one statement.
@@ -103,6 +105,8 @@ pub struct RefusedCall {
     pub content_length: Option<u64>,
     /// `None` if it was not read.
     pub form: Option<FormSeen>,
+    /// What the call can be carried out from later, if fields are kept.
+    pub kept: Option<KeptCall>,
 }
 
 /// Where refusals are handed in.
@@ -111,6 +115,8 @@ pub struct Refusals {
     queue: mpsc::Sender<RefusedCall>,
     losses: Arc<Losses>,
     is_wanted: Arc<AtomicBool>,
+    keeping: Arc<watch::Sender<IfKept>>,
+    room: Arc<Semaphore>,
 }
 
 /// Counts what is not recorded.
@@ -132,6 +138,7 @@ pub struct RefusalTask {
     site: Arc<Site>,
     queue: mpsc::Receiver<RefusedCall>,
     losses: Arc<Losses>,
+    keeping: watch::Receiver<IfKept>,
     rate: Rate<u64>,
     /// Taken from the queue; whose they are is not known yet.
     arrived: Vec<RefusedCall>,
@@ -142,9 +149,15 @@ pub struct RefusalTask {
 }
 
 impl Refusals {
-    /// The queue and its task. `is_wanted`: whether refused calls are recorded.
-    pub fn new(site: Arc<Site>, is_wanted: bool, metrics: Arc<Metrics>) -> (Self, RefusalTask) {
+    /// The queue and its task. `is_wanted`: whether refused calls are recorded, `keeping`: whether with their fields.
+    pub fn new(
+        site: Arc<Site>,
+        is_wanted: bool,
+        keeping: IfKept,
+        metrics: Arc<Metrics>,
+    ) -> (Self, RefusalTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
+        let (keeping_sender, keeping) = watch::channel(keeping);
         let losses = Arc::new(Losses {
             unsaid: AtomicU64::default(),
             metrics,
@@ -153,6 +166,7 @@ impl Refusals {
             site,
             queue,
             losses: Arc::clone(&losses),
+            keeping,
             rate: Rate::new(PER_MINUTE, Duration::from_mins(1)),
             arrived: Vec::new(),
             known: Vec::new(),
@@ -162,6 +176,8 @@ impl Refusals {
             queue: sender,
             losses,
             is_wanted: Arc::new(AtomicBool::new(is_wanted)),
+            keeping: Arc::new(keeping_sender),
+            room: Arc::new(Semaphore::new(ROOM)),
         };
         (refusals, task)
     }
@@ -169,6 +185,30 @@ impl Refusals {
     /// Whether refused calls are recorded from now on.
     pub fn set_wanted(&self, is_wanted: bool) {
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
+    }
+
+    /// How fields are kept from now on.
+    pub fn set_keeping(&self, keeping: IfKept) {
+        self.keeping.send_replace(keeping);
+    }
+
+    /// How fields are kept.
+    pub fn keeping(&self) -> IfKept {
+        self.keeping.borrow().clone()
+    }
+
+    /// A copy of a call that is about to be carried out, in case it is refused and fields are kept.
+    pub fn copy(&self, call: &WebhookCall) -> Option<KeptCall> {
+        let keeping = self.keeping.borrow();
+        KeptCall::of(call, keeping.as_ref()?.passwords)
+    }
+
+    /// Reserves memory for what is kept of a call until it is written; without it nothing is kept.
+    fn with_room(&self, mut kept: KeptCall) -> Option<KeptCall> {
+        let bytes = u32::try_from(kept.length()).ok()?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        kept.room = Some(room.ok()?);
+        Some(kept)
     }
 
     /// Hands one in, if there is room for it; returns at once.
@@ -180,7 +220,8 @@ impl Refusals {
             self.losses.add(1);
             return;
         };
-        if let Some(refused) = refused() {
+        if let Some(mut refused) = refused() {
+            refused.kept = refused.kept.and_then(|kept| self.with_room(kept));
             place.send(refused);
         }
     }
@@ -252,10 +293,12 @@ impl RefusalTask {
             });
             self.sort_out(&keys.await?);
         }
+        let keeping = self.keeping.borrow_and_update().clone();
         while !self.known.is_empty() {
             let rows = &self.known[..ROWS.min(self.known.len())];
+            let keeping = keeping.as_deref();
             site.pool
-                .work(async |connection| insert(connection, &site, rows).await)
+                .work(async |connection| insert_all(connection, &site, rows, keeping).await)
                 .await?;
             self.losses.metrics.refusals_recorded(rows.len() as u64);
             let written = rows.len();
@@ -303,11 +346,40 @@ impl RefusalTask {
     }
 }
 
+/// Inserts rows together; but each one whose fields are kept, by itself: they are encrypted for the number that it gets.
+async fn insert_all(
+    connection: &mut Connection,
+    site: &Site,
+    rows: &[(u64, RefusedCall)],
+    keeping: Option<&Keeping>,
+) -> Result<(), DatabaseError> {
+    let has_fields = |row: &(u64, RefusedCall)| row.1.kept.is_some();
+    let Some(keeping) = keeping.filter(|_| rows.iter().any(has_fields)) else {
+        insert(connection, site, rows).await?;
+        return Ok(());
+    };
+    let statements = &site.statements;
+    Batch::begin(statements).run(connection).await?;
+    for row in rows {
+        let (webhook_id, refused) = row;
+        let id = insert(connection, site, std::slice::from_ref(row)).await?;
+        if let Some(kept) = &refused.kept {
+            let ids = (id, *webhook_id);
+            kept::insert(connection, statements, keeping, kept, ids, refused.at).await?;
+        }
+    }
+    let mut end = Batch::of(statements);
+    end.commit(DOING);
+    end.run(connection).await?;
+    Ok(())
+}
+
+/// Returns the number of the first row.
 async fn insert(
     connection: &mut Connection,
     site: &Site,
     rows: &[(u64, RefusedCall)],
-) -> Result<(), DatabaseError> {
+) -> Result<u64, DatabaseError> {
     let mut query = sqlx::query(site.statements.insert_refused.repeated(rows.len()));
     for (webhook_id, refused) in rows {
         let address = refused.asker.address.as_deref();
@@ -329,8 +401,8 @@ async fn insert(
             .bind(names)
             .bind(form.map(|form| form.names.more()));
     }
-    query.execute(connection).await.doing(DOING)?;
-    Ok(())
+    let inserted = query.execute(connection).await.doing(DOING)?;
+    Ok(inserted.last_insert_id())
 }
 
 /// Deletes some of those recorded before `before`, or beyond the number that is kept at most; returns how many.

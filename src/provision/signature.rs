@@ -11,7 +11,7 @@ use super::idempotency::is_webhook_id;
 
 /// How far the caller's clock may differ from ours, and for how long a recorded call can be sent again; executed calls
 /// are remembered for at least an hour.
-const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+pub(super) const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A call's signatures and the content that they cover. They can only be checked once the webhook is known.
 pub struct Signed {
@@ -60,13 +60,29 @@ impl Signed {
         if !is_webhook_id(&self.id) {
             return Err(SignatureFlaw::Id);
         }
+        let is_late = |signed_at: DateTime<Utc>| (now - signed_at).abs() > TOLERANCE;
+        if self.signed_at().is_none_or(is_late) {
+            return Err(SignatureFlaw::Untimely);
+        }
+        self.verify_at_any_time(keys)
+    }
+
+    /// When it was signed, according to its sender.
+    pub(super) fn signed_at(&self) -> Option<DateTime<Utc>> {
         let seconds = std::str::from_utf8(&self.timestamp)
             .ok()
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok());
-        let signed_at = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        if signed_at.is_none_or(|signed_at| (now - signed_at).abs() > TOLERANCE) {
-            return Err(SignatureFlaw::Untimely);
+        seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+    }
+
+    /// Whether one of the signatures was made with one of these keys, whenever that was.
+    ///
+    /// # Errors
+    /// See [`SignatureFlaw`].
+    pub(super) fn verify_at_any_time(&self, keys: &[SecretSlice<u8>]) -> Result<(), SignatureFlaw> {
+        if !is_webhook_id(&self.id) {
+            return Err(SignatureFlaw::Id);
         }
         let signatures: Vec<Vec<u8>> = self
             .signatures

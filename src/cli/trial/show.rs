@@ -7,7 +7,7 @@ use crate::operations::trial::{MailEffect, MembershipEffect, Name, Trial};
 /// Longer values of a column are shortened, in characters.
 const LONGEST_VALUE: usize = 200;
 
-pub(super) fn lines(trial: &Trial) -> Vec<String> {
+pub(in crate::cli) fn lines(trial: &Trial) -> Vec<String> {
     let mut lines = vec![format!(
         "The call would be answered with {}: {}",
         trial.status, trial.message

@@ -8,10 +8,9 @@ use clap::{ArgAction, Args, Subcommand};
 use sqlx::Connection as _;
 
 use super::block_on;
-use super::database::{connect, site};
+use super::database::site_to_change;
 use super::terminal::{answer, say};
 use crate::config::{Config, LONGEST_OLD_KEY_HOURS};
-use crate::db;
 use crate::fluentcommunity::webhooks::{Kind, SpacesAndCourses, WebhookSettings};
 use crate::operations::webhooks::{ManagedWebhook, Webhooks, portal_overrides};
 
@@ -116,17 +115,9 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
 
 pub(super) fn run(command: Webhook, config: &Config) -> anyhow::Result<()> {
     block_on(async {
-        let site = site(config)?;
-        let mut connection = connect(config).await?;
-        let cluster = db::Cluster::read(&mut connection).await?;
-        site.statements
-            .set_several_writers(cluster.has_several_writers());
-        let missing = db::missing_migrations(&mut connection, &site.tables).await?;
+        let (site, connection) = site_to_change(config).await?;
         // The rest uses the pool: where connections are few, this one may be the last.
         connection.close().await?;
-        if missing != Some(0) {
-            bail!("the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\"");
-        }
         let portal = portal_overrides(&config.wordpress);
         let webhooks = Webhooks {
             site: &site,

@@ -50,6 +50,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "instances",
         include_str!("../../../sql/migrations/0009_instances.sql"),
     ),
+    (
+        10,
+        "kept",
+        include_str!("../../../sql/migrations/0010_kept.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

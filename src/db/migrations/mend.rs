@@ -72,6 +72,17 @@ const FILLS: &[Fill] = &[
         but: Some(("UNHEX(SHA2(CONCAT(webhook_id, '.', RAND()), 256))", "1 = 1")),
         reads: None,
     },
+    // Unique, and no call's.
+    Fill {
+        table: "kept",
+        column: "refused_id",
+        value: "0",
+        but: Some((
+            "9000000000000000000 - FLOOR(RAND() * 1000000000000000000)",
+            "1 = 1",
+        )),
+        reads: None,
+    },
 ];
 
 /// A time in a column that must have one; the zero date would be no time at all.

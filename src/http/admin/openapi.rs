@@ -23,6 +23,7 @@ use super::{health, metrics, refused, reply, runs, trials, webhooks};
         runs::show,
         refused::list,
         refused::show,
+        refused::retry,
         webhooks::list,
         webhooks::save,
         webhooks::delete,

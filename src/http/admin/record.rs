@@ -18,6 +18,13 @@ const USUAL_PAGE: u32 = 50;
 /// Why there is no such page.
 pub(super) struct BadParameter(String);
 
+impl BadParameter {
+    /// 400.
+    pub(super) fn response(&self) -> HttpResponse {
+        reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &self.0)
+    }
+}
+
 /// The parameters of a page.
 ///
 /// # Errors
@@ -65,11 +72,22 @@ where
     R::Query: Send + Sync + 'static,
     R::Page: Serialize + Send + 'static,
 {
+    let page = page::<R>(front, query).await;
+    page.map_or_else(|refused| refused, |page| reply::ok(&page))
+}
+
+/// A page, or the response that says why there is none.
+pub(super) async fn page<R: Record>(
+    front: &Front,
+    query: Result<R::Query, BadParameter>,
+) -> Result<R::Page, HttpResponse>
+where
+    R::Query: Send + Sync + 'static,
+    R::Page: Send + 'static,
+{
     let query = match query {
         Ok(query) => query,
-        Err(BadParameter(message)) => {
-            return reply::error(StatusCode::BAD_REQUEST, "bad_parameter", &message);
-        }
+        Err(error) => return Err(error.response()),
     };
     let site = Arc::clone(&front.site);
     let page = front.on_main_runtime(async move {
@@ -85,15 +103,18 @@ where
             .await
             .unwrap_or_else(|error| Err(error.into()))
     });
-    match page.await {
-        None => reply::aborted(),
-        Some(Ok(page)) => reply::ok(&page),
-        Some(Err(RecordError::Database(error))) => reply::database(&error),
-        Some(Err(error @ RecordError::SeveralWebhooks(_))) => {
+    let error = match page.await {
+        None => return Err(reply::aborted()),
+        Some(Ok(page)) => return Ok(page),
+        Some(Err(error)) => error,
+    };
+    Err(match error {
+        RecordError::Database(error) => reply::database(&error),
+        error @ RecordError::SeveralWebhooks(_) => {
             reply::error(StatusCode::CONFLICT, "ambiguous", &error.to_string())
         }
-        Some(Err(error)) => reply::error(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
-    }
+        error => reply::error(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
+    })
 }
 
 /// The response with one entry; `unknown` is the message if there is none.
@@ -101,9 +122,22 @@ pub(super) async fn show<R: Record>(front: &Front, id: &str, unknown: &str) -> H
 where
     R::Entry: Serialize + Send + 'static,
 {
+    let entry = entry::<R>(front, id, unknown).await;
+    entry.map_or_else(|refused| refused, |entry| reply::ok(&entry))
+}
+
+/// One entry, or the response that says why there is none.
+pub(super) async fn entry<R: Record>(
+    front: &Front,
+    id: &str,
+    unknown: &str,
+) -> Result<R::Entry, HttpResponse>
+where
+    R::Entry: Send + 'static,
+{
     let unknown = || reply::error(StatusCode::NOT_FOUND, "not_found", unknown);
     let Ok(id) = id.parse() else {
-        return unknown();
+        return Err(unknown());
     };
     let site = Arc::clone(&front.site);
     let entry = front.on_main_runtime(async move {
@@ -113,9 +147,9 @@ where
             .await
     });
     match entry.await {
-        None => reply::aborted(),
-        Some(Ok(Some(entry))) => reply::ok(&entry),
-        Some(Ok(None)) => unknown(),
-        Some(Err(error)) => reply::database(&error),
+        None => Err(reply::aborted()),
+        Some(Ok(Some(entry))) => Ok(entry),
+        Some(Ok(None)) => Err(unknown()),
+        Some(Err(error)) => Err(reply::database(&error)),
     }
 }

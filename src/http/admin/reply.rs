@@ -80,6 +80,15 @@ pub(super) fn database(cause: &DatabaseError) -> HttpResponse {
     response
 }
 
+/// 503: nothing can be changed now.
+pub(super) fn not_ready() -> HttpResponse {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_ready",
+        "The sidecar is starting or shutting down, or its database is away",
+    )
+}
+
 /// Reports why a webhook was not changed.
 pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
     match cause {

@@ -47,6 +47,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             format!("{}/{{id}}", refused::PATH),
             web::get().to(refused::show),
         ),
+        guarded(
+            "POST",
+            format!("{}/{{id}}/retry", refused::PATH),
+            web::post().to(refused::retry),
+        ),
         guarded("GET", of_webhooks(""), web::get().to(webhooks::list)),
         guarded("POST", of_webhooks(""), web::post().to(webhooks::save)),
         guarded(

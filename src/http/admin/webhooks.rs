@@ -252,11 +252,7 @@ async fn carry_out<T: Send + 'static>(
     work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
 ) -> Result<T, HttpResponse> {
     if front.draining.is_cancelled() || !front.site.readiness.is_ready() {
-        return Err(reply::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            "The sidecar is starting or shutting down, or its database is away",
-        ));
+        return Err(reply::not_ready());
     }
     let done = front.on_main_runtime(front.tasks.track_future(work)).await;
     done.ok_or_else(reply::aborted)?

@@ -175,9 +175,11 @@ pub(super) async fn plans() -> Vec<Step> {
             SELECT UNHEX(SHA2(seq, 256)), 3, UNHEX(SHA2(seq, 256)), seq, 'found', NOW(), NOW() FROM {most};
         INSERT INTO wp_fcom_sidecar_refused (created_at, webhook_id, outcome, status, address_hash, request_id)
             SELECT NOW(), seq % 50, 'busy', 503, UNHEX(LEFT(SHA2(seq, 256), 32)), seq FROM {most};
+        INSERT INTO wp_fcom_sidecar_kept (refused_id, webhook_id, created_at, run_id)
+            SELECT seq, seq % 50, NOW(), IF(seq % 2, NULL, seq) FROM {most};
         INSERT INTO wp_fcom_sidecar_instances (id, name, seen_at)
             SELECT UNHEX(LEFT(SHA2(seq, 256), 32)), seq, UTC_TIMESTAMP() - INTERVAL seq * 20 SECOND FROM {most};
-        ANALYZE TABLE wp_fcom_sidecar_refused, wp_fcom_sidecar_instances, wp_fcom_sidecar_signed, wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+        ANALYZE TABLE wp_fcom_sidecar_refused, wp_fcom_sidecar_kept, wp_fcom_sidecar_instances, wp_fcom_sidecar_signed, wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
             wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
             wp_fcom_sidecar_events"
     ))

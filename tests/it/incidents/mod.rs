@@ -7,3 +7,4 @@ mod moved;
 mod own_tables;
 mod refused;
 mod restore;
+mod retry;

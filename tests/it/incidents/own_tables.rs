@@ -7,8 +7,8 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, PREFIX, Site};
 use crate::harness::tables::make_network;
 
-const TABLES: [&str; 7] = [
-    "schema", "claims", "runs", "mail", "events", "old_keys", "signed",
+const TABLES: [&str; 8] = [
+    "schema", "claims", "runs", "mail", "events", "old_keys", "signed", "kept",
 ];
 
 /// Two rows in every table: one that is done, one that is not.
@@ -27,6 +27,8 @@ const ROWS: &str = "
     INSERT INTO wp_fcom_sidecar_signed (id_hash, webhook_id, fields_hash, user_id, outcome, executed_at, created_at)
         VALUES (UNHEX(REPEAT('a1', 32)), 6, '', 2, 'found', '2026-01-01', '2026-01-01'),
                (UNHEX(REPEAT('a2', 32)), 6, '', 2, 'found', '2026-01-01', '2026-01-01');
+    INSERT INTO wp_fcom_sidecar_kept (refused_id, webhook_id, created_at, run_id)
+        VALUES (1, 6, '2026-01-01', NULL), (2, 6, '2026-01-01', 7);
     INSERT INTO wp_fcom_sidecar_claims (kind, value, call_id) VALUES ('email', 'a', UNHEX(REPEAT('a1', 16)))";
 
 const COLUMNS: &str = r"SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name, extra

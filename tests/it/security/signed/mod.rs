@@ -2,6 +2,7 @@
 
 mod once;
 mod one_reading;
+mod retried;
 mod shared_secrets;
 
 use std::fmt::Write as _;
