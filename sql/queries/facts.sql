@@ -10,14 +10,14 @@ UNION ALL
 SELECT 'option', option_id, CAST(option_name AS BINARY),
     CAST(IF(option_name = '_transient_wp_core_block_css_files', LEFT(option_value, 64), option_value) AS BINARY)
 FROM {prefix}options
-WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', '{prefix}user_roles',
+WHERE option_name IN ('default_role', 'timezone_string', 'gmt_offset', 'WPLANG', 'db_version', 'user_count', '{prefix}user_roles',
     '_transient_wp_core_block_css_files')
 {network:
 UNION ALL
 SELECT 'option', CAST(n.meta_id AS UNSIGNED), CAST(CONCAT('network/', n.meta_key) AS BINARY), CAST(n.meta_value AS BINARY)
 FROM {base}blogs b
 JOIN {base}sitemeta n ON n.site_id = b.site_id
-WHERE b.blog_id = {blog_id} AND n.meta_key = 'WPLANG'
+WHERE b.blog_id = {blog_id} AND n.meta_key IN ('WPLANG', 'user_count')
 UNION ALL
 SELECT 'blog', CAST(blog_id AS UNSIGNED), CAST(domain AS BINARY), CAST(CONCAT_WS('|', archived, spam, deleted) AS BINARY)
 FROM {base}blogs

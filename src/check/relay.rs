@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::report::Finding;
 use crate::clock::Clock;
 use crate::config::{Config, Wake};
 use crate::db::{Connection, Statements, TableNames};
 use crate::events::{Installed, WordPress, WordPressError};
-use crate::operations::hooks::{self, RelayStatus};
-use crate::telemetry;
+use crate::operations::backlog::{self, MOST_COUNTED};
+use crate::operations::hooks::{self, LastFired};
+use crate::telemetry::{self, Hooks};
 
 pub(super) const EVENTS: &str = "relay-events";
 const RELAY: &str = "relay";
 const LISTENERS: &str = "relay-listeners";
 
 /// A hook older than this was missed by both wake-ups and WP-Cron.
-const LONG: u64 = 300;
+const LONG: TimeDelta = TimeDelta::minutes(5);
 
 /// Queries the plugin itself.
 pub(super) async fn check(config: &Config, tables: &TableNames) -> Vec<Finding> {
@@ -141,34 +144,45 @@ fn listeners(installed: &Installed) -> Finding {
 /// Whether hooks get through. If the relay is off, reports the events it left behind.
 pub(super) async fn events(connection: &mut Connection, tables: &TableNames) -> Finding {
     let statements = Statements::render(tables);
-    match hooks::status(connection, &statements).await {
-        Ok(status) => judge(&status),
-        Err(error) => Finding::skipped(EVENTS, telemetry::chain(&error)),
+    let hooks = backlog::hooks(connection, &statements).await;
+    let last = hooks::last_fired(connection, &statements).await;
+    match (hooks, last) {
+        (Ok(hooks), Ok(last)) => judge(&hooks, last.as_ref()),
+        (Err(error), _) | (_, Err(error)) => Finding::skipped(EVENTS, telemetry::chain(&error)),
     }
 }
 
-fn judge(status: &RelayStatus) -> Finding {
-    let last = status.last.as_ref().map_or_else(
+fn judge(hooks: &Hooks, last: Option<&LastFired>) -> Finding {
+    let last = last.map_or_else(
         || "none was fired yet".to_owned(),
         |last| format!("the last one was fired at {} UTC", last.finished_at),
     );
-    let (pending, dead) = (status.pending, status.dead);
-    if dead > 0 {
+    let (pending, dead) = (counted(hooks.pending), counted(hooks.dead));
+    let waited = hooks.oldest_pending.map(|since| Clock.now() - since);
+    if hooks.dead > 0 {
         return Finding::warning(
             EVENTS,
             format!("{dead} hooks were given up, {pending} wait; {last}"),
             "\"fcom-sidecar relay status\" tells why; mend the plugin, then \"fcom-sidecar relay retry --all-dead\"",
         );
     }
-    if status.oldest_pending_seconds > LONG {
+    if let Some(waited) = waited.filter(|waited| *waited > LONG) {
         return Finding::warning(
             EVENTS,
             format!(
                 "{pending} hooks wait, the oldest for {} seconds; {last}",
-                status.oldest_pending_seconds
+                waited.num_seconds()
             ),
             "see what check says of the relay, and that WP-Cron runs; \"fcom-sidecar relay status\" shows failures",
         );
     }
     Finding::ok(EVENTS, format!("{pending} hooks wait; {last}"))
+}
+
+fn counted(hooks: u64) -> String {
+    if hooks < MOST_COUNTED {
+        hooks.to_string()
+    } else {
+        format!("at least {hooks}")
+    }
 }

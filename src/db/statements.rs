@@ -294,6 +294,7 @@ statements! {
     mail_sent_since,
     mails_of_user,
     mark_tallied,
+    names_in_use,
     names_taken,
     newest_refused,
     newest_run,

@@ -8,6 +8,9 @@ use chrono::NaiveDateTime;
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::telemetry::{Backlog, Hooks};
 
+/// Where counting ends.
+pub const MOST_COUNTED: u64 = 10_000;
+
 /// Runs waiting to be counted and mails waiting to be sent.
 ///
 /// # Errors

@@ -84,10 +84,7 @@ pub async fn status(
         .fetch_one(&mut *connection)
         .await
         .doing("count interrupted events")?;
-    let last = sqlx::query_as(statements.last_done_event.sql())
-        .fetch_optional(connection)
-        .await
-        .doing("read the last event")?;
+    let last = last_fired(connection, statements).await?;
     let mut status = RelayStatus {
         interrupted: interrupted.unsigned_abs(),
         last,
@@ -104,6 +101,20 @@ pub async fn status(
         }
     }
     Ok(status)
+}
+
+/// The hook that was fired most recently.
+///
+/// # Errors
+/// The statement failed.
+pub async fn last_fired(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<Option<LastFired>, DatabaseError> {
+    sqlx::query_as(statements.last_done_event.sql())
+        .fetch_optional(connection)
+        .await
+        .doing("read the last event")
 }
 
 /// Some of the events that failed, those given up first.

@@ -8,6 +8,7 @@ use super::plan::{MailPlan, Plan};
 use super::run::Run;
 use super::runs::Uncounted;
 use super::transaction::Transaction;
+use super::user_count::count_users_in;
 use super::{Executed, ProvisionError, kept, signed_calls};
 use crate::db::{Answer, Batch, DatabaseError};
 use crate::events::Event;
@@ -49,15 +50,20 @@ impl Transaction<'_> {
             };
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
-        // Who counts a new user's run counts the users, too.
-        let own_count = (self.execution.stage.is_none()
-            && (plan.created.is_none() || !self.execution.calls.counts_users()))
-        .then(|| OwnCount::begin_in(&mut batch, &self))
-        .flatten();
+        let own_count = if self.execution.stage.is_none() {
+            OwnCount::begin_in(&mut batch, &self)
+        } else {
+            None
+        };
         let run = Run::of(plan, self.execution);
         let run = run.insert_in(&mut batch, statements, own_count.is_some());
         if let Some(refused_id) = self.execution.call.retry_of {
             kept::mark_in(&mut batch, statements, refused_id);
+        }
+        // Who counts a new user's run counts the users, too.
+        let counts_users = plan.created.is_some() && self.execution.calls.counts_users();
+        if own_count.is_some() && counts_users {
+            count_users_in(&mut batch, self.site(), &self.facts.options);
         }
         if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
             let (executed, now) = (plan.executed(), plan.executed_at);

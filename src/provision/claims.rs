@@ -13,12 +13,9 @@ pub(super) type Claim = (&'static str, String);
 
 /// `user_email`.
 pub(super) const EMAIL: &str = "email";
-/// `user_login`.
-pub(super) const LOGIN: &str = "login";
-/// `user_nicename`.
-pub(super) const NICENAME: &str = "nicename";
-/// `username` of a community profile.
-pub(super) const USERNAME: &str = "username";
+/// A name, whether it becomes a `user_login`, a `user_nicename` or the `username` of a community profile: mostly all three are
+/// the same, and one row is cheaper than three.
+pub(super) const NAME: &str = "login";
 
 /// The user count of a network, stored in a table without a unique key.
 pub(super) const USER_COUNT: &str = "user_count";

@@ -7,7 +7,7 @@
 use super::execution::Execution;
 use super::facts::Facts;
 use super::member::{CreatedUser, Member};
-use super::names::{NameFields, Names, UsernameSource};
+use super::names::{NameFields, Names, Taken, UsernameSource};
 use super::transaction::Transaction;
 use super::{Email, ProvisionError, WelcomeMail};
 use crate::db::Batch;
@@ -23,15 +23,15 @@ pub(super) struct PreparedUser<'a> {
     fields: NameFields<'a>,
     rules: Rules<'a>,
     receives_mail: bool,
-    /// Others may have them.
-    guess: Names,
+    /// Others may have them; with what the guess depends on.
+    guess: (Names, Taken),
     password_hash: &'a str,
 }
 
 impl PreparedUser<'_> {
     /// The name under which calls that want the same login queue. Lower case, because the database ignores case.
     pub(super) fn wanted_login(&self) -> String {
-        self.guess.login.to_lowercase()
+        self.guess.0.login.to_lowercase()
     }
 }
 
@@ -47,8 +47,7 @@ pub(super) async fn prepare<'a>(
     if facts.webhook.welcome_email && calls.new_users.welcome_mail != WelcomeMail::Off {
         fields.write_back();
     }
-    let guess = fields.if_all_were_free();
-    let guess = guess.ok_or(ProvisionError::NoFreeName)?;
+    let guess = fields.guess().ok_or(ProvisionError::NoFreeName)?;
     Ok(PreparedUser {
         fields,
         rules,
@@ -80,12 +79,9 @@ pub(super) async fn insert<'a>(
         password_hash,
     } = prepared;
     let (statements, facts) = (transaction.statements(), transaction.facts);
-    let mut batch = Batch::begin(statements);
-    let claims = &mut transaction.claims;
-    claims.take_in(&mut batch, statements, fields.claims(&guess));
+    let (begin, claims) = (Batch::begin(statements), &mut transaction.claims);
     let connection = &mut *transaction.connection;
-    batch.run(connection).await?;
-    let names = fields.reserve(connection, statements, guess, claims);
+    let names = fields.reserve(begin, connection, statements, guess, claims);
     let names = names.await?;
     let new_user = CreatedUser {
         email: fields.stored_email(),

@@ -10,6 +10,7 @@
 use super::ProvisionError;
 use super::counting::{Active, Counting};
 use super::transaction::Transaction;
+use super::user_count::COUNT_USERS;
 use crate::db::{Answer, Batch, DatabaseError, Literal};
 use crate::fluentcommunity::webhook::count_runs;
 
@@ -76,7 +77,8 @@ impl<'a> OwnCount<'a> {
     /// After an error: the call itself must not fail because of its count. Whatever is in the way (a lock that somebody
     /// holds for long, a trigger) would be in the way of the next calls, too.
     pub(super) fn fail(self, error: DatabaseError) -> ProvisionError {
-        if !error.is_about(COUNT) || error.may_follow_commit() || error.is_deadlock() {
+        let is_about_counting = error.is_about(COUNT) || error.is_about(COUNT_USERS);
+        if !is_about_counting || error.may_follow_commit() || error.is_deadlock() {
             return error.into();
         }
         self.counting.postpone(self.webhook_id);

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use crate::lab::{KNOWN_LEAST, NEW_LEAST};
+use crate::least::Least;
 use crate::load::Pace;
-use crate::measure::{Row, Run};
+use crate::measure::{Row, Run, Target};
 use crate::processes::{self, Watched};
 use crate::ratios::{self, Better, Ratio};
 use crate::report::Report;
@@ -26,6 +28,11 @@ const KINDS: [(&str, Kind); 4] = [
     ("known member of three spaces", Kind::Member),
     ("new user without password", Kind::New { password: false }),
     ("new member of three spaces", Kind::NewMember),
+];
+/// The least that any implementation needs: what these lose on a large site is the server's.
+const LEAST: [(&str, Kind); 2] = [
+    (KNOWN_LEAST, Kind::Known),
+    (NEW_LEAST, Kind::New { password: false }),
 ];
 /// Of the smallest site's calls a second.
 const LEAST_RATE: f64 = 0.95;
@@ -65,7 +72,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     for repeat in 1..=options.repeats {
         println!("Round {repeat} of {} …", options.repeats);
-        for kind in 0..KINDS.len() {
+        for kind in 0..KINDS.len() + LEAST.len() {
             for place in &places {
                 let row = &place.rows[kind];
                 match row.measure(CALLERS, Pace::Closed, options.seconds).await {
@@ -156,7 +163,16 @@ async fn start(site: Site, options: &Options, report: &mut Report) -> anyhow::Re
         let calls = kind.calls(sidecar.address, site.users, &format!("new{index}x"));
         Row::calls(&row_name(name, site.users), calls, &watched)
     });
-    let rows = rows.collect();
+    let mut rows: Vec<Row> = rows.collect();
+    let alone = Watched {
+        servers: Vec::new(),
+        database: watched.database,
+    };
+    for (name, kind) in LEAST {
+        let least = Least::of(&site, kind, sidecar.address, "liz").await?;
+        let target = Target::Least(Arc::new(least));
+        rows.push(Row::new(&row_name(name, site.users), target, alone.clone()));
+    }
     Ok(Place {
         site,
         sidecar,
@@ -171,7 +187,7 @@ fn compared(sizes: &[u64], report: &Report) -> Vec<Ratio> {
     let mut all = Vec::new();
     let smallest = sizes[0];
     for size in &sizes[1..] {
-        for (name, _) in KINDS {
+        for (name, _) in KINDS.into_iter().chain(LEAST) {
             let (over, under) = (row_name(name, *size), row_name(name, smallest));
             let parts: [Part; 2] = [
                 ("calls/s", |run| run.per_second, LEAST_RATE, Better::Higher),

@@ -5,7 +5,7 @@ use super::super::claims::{self, Claim, Claims};
 use super::super::{Email, ProvisionError, WebhookCall};
 use super::profile_username;
 use super::taken::{As, MOST_ROUNDS, Taken, settle};
-use crate::db::{Connection, Statements};
+use crate::db::{Batch, Connection, Statements};
 use crate::fluentcommunity::username;
 use crate::wordpress::catalogue::Catalogue;
 use crate::wordpress::php::loose;
@@ -108,7 +108,13 @@ impl<'a> NameFields<'a> {
 
     /// The names that would be chosen if all were free: where the chosen ones differ, other users have these names.
     pub fn if_all_were_free(&self) -> Option<Names> {
-        self.decide(&mut Taken::default())
+        self.guess().map(|(names, _)| names)
+    }
+
+    /// The same, with what it depends on.
+    pub(in super::super) fn guess(&self) -> Option<(Names, Taken)> {
+        let mut noted = Taken::default();
+        self.decide(&mut noted).map(|names| (names, noted))
     }
 
     fn decide(&self, taken: &mut Taken) -> Option<Names> {
@@ -180,28 +186,39 @@ impl<'a> NameFields<'a> {
     }
 
     /// The claims that stand for these names until they are in the tables.
-    pub(in super::super) fn claims(&self, names: &Names) -> Vec<Claim> {
-        let mut claims = vec![
-            (claims::EMAIL, self.email.stored().to_owned()),
-            (claims::LOGIN, names.login.clone()),
-            (claims::NICENAME, names.nicename.clone()),
-        ];
-        claims.extend(names.username.clone().map(|name| (claims::USERNAME, name)));
-        claims
+    fn claims(&self, names: &Names) -> Vec<Claim> {
+        let Names {
+            login,
+            nicename,
+            username,
+        } = names;
+        let mut all: Vec<&String> = [login, nicename].into_iter().chain(username).collect();
+        all.sort_unstable();
+        all.dedup();
+        let names = all.into_iter().map(|name| (claims::NAME, name.clone()));
+        let email = (claims::EMAIL, self.email.stored().to_owned());
+        std::iter::once(email).chain(names).collect()
     }
 
-    /// Looks up the claimed names in the transaction, claims others if necessary, and returns those that are ours.
+    /// Claims the guessed names at the beginning of the transaction, looks them up behind the claims, claims others if
+    /// necessary, and returns those that are ours.
     ///
     /// Returns [`ProvisionError::Raced`] if the address got a user in the meantime.
     pub(in super::super) async fn reserve(
         &self,
+        mut begin: Batch,
         connection: &mut Connection,
         statements: &Statements,
-        mut names: Names,
+        (mut names, mut taken): (Names, Taken),
         claims: &mut Claims,
     ) -> Result<Names, ProvisionError> {
         let forms = self.email.forms();
-        let mut taken = Taken::default();
+        claims.take_in(&mut begin, statements, self.claims(&names));
+        let look = taken.look_in(&forms, &mut begin, statements);
+        let answers = begin.run(connection).await?;
+        if let Some(look) = look {
+            taken.looked(&forms, &answers[look]);
+        }
         for _ in 0..MOST_ROUNDS {
             for form in &forms {
                 taken.is(form, As::Email);

@@ -9,3 +9,4 @@ mod taken;
 
 pub use self::fields::{NameFields, Names};
 pub(super) use self::profile_username::UsernameSource;
+pub(super) use self::taken::Taken;

@@ -41,7 +41,7 @@ impl UsernameSource<'_> {
             if claimed.as_ref() == Some(&name) {
                 return Ok(name);
             }
-            let claim = (claims::USERNAME, name.clone());
+            let claim = (claims::NAME, name.clone());
             claims.take(connection, statements, vec![claim]).await?;
             claimed = Some(name);
         }

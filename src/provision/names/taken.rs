@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 
 use super::super::ProvisionError;
-use crate::db::{Connection, DatabaseError, Doing, Statements};
+use crate::db::{Answer, Batch, Connection, DatabaseError, Doing, Literal, Statements};
 
 /// How many names are tried before giving up.
 const MOST_CANDIDATES: usize = 20_000;
@@ -14,6 +14,8 @@ const MOST_CANDIDATES: usize = 20_000;
 pub(super) const MOST_ROUNDS: usize = 1_000;
 /// How many names one statement looks up.
 const ASKED_AT_ONCE: usize = 64;
+/// How many names, and how many addresses, the first look takes.
+const FIRST_LOOK: usize = 3;
 
 /// The kinds of use that a name already has: bits of `names_taken.sql`.
 #[derive(Clone, Copy)]
@@ -79,6 +81,31 @@ impl Taken {
         Some(found)
     }
 
+    /// Adds a statement that tells whether anybody has one of the noted names, or one of these `forms` of an address. Usually
+    /// nobody has, and it costs a third of asking who has what. `None` if there are too many.
+    pub(super) fn look_in(
+        &self,
+        forms: &[String],
+        batch: &mut Batch,
+        statements: &Statements,
+    ) -> Option<usize> {
+        let (names, forms) = (places(&self.unknown)?, places(forms)?);
+        let literals: Vec<Literal<'_>> = [names, names, names, forms]
+            .into_iter()
+            .flatten()
+            .map(Literal::Text)
+            .collect();
+        Some(batch.add(&statements.names_in_use, "look for taken names", &literals))
+    }
+
+    /// Takes the answer to that statement. If somebody has something, the names stay unknown.
+    pub(super) fn looked(&mut self, forms: &[String], answer: &Answer) {
+        if answer.rows.is_empty() {
+            let all = self.unknown.drain(..).chain(forms.iter().cloned());
+            self.known.extend(all.map(|name| (name, 0)));
+        }
+    }
+
     /// Looks up the unknown names. `own_id` is the user whose own names do not count, 0 for none. Returns whether there
     /// was anything to look up.
     async fn ask(
@@ -112,6 +139,14 @@ impl Taken {
         }
         Ok(!unknown.is_empty())
     }
+}
+
+/// Fills all places of the first look; the last text takes those that are left.
+fn places(texts: &[String]) -> Option<[&str; FIRST_LOOK]> {
+    let last = texts.last().filter(|_| texts.len() <= FIRST_LOOK)?;
+    Some(std::array::from_fn(|index| {
+        texts.get(index).unwrap_or(last).as_str()
+    }))
 }
 
 /// Repeats the decision until every name that it depends on has been looked up.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::statements::plans;
 
 /// Statements of single calls and of the tally.
-const OF_CALLS: [&str; 41] = [
+const OF_CALLS: [&str; 42] = [
     "blog_membership",
     "cancel_scheduled_action",
     "claim",
@@ -33,6 +33,7 @@ const OF_CALLS: [&str; 41] = [
     "lock_user_count",
     "lock_webhook",
     "mark_tallied",
+    "names_in_use",
     "names_taken",
     "pending_scheduled_actions",
     "profile_usermeta",
