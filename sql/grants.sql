@@ -27,6 +27,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_old_keys` T
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_signed` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, DELETE ON `wordpress`.`wp_fcom_sidecar_refused` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_kept` TO 'fcom_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_shadow` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_guard` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_instances` TO 'fcom_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `wordpress`.`wp_fcom_sidecar_mail` TO 'fcom_sidecar'@'localhost';

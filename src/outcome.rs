@@ -169,6 +169,24 @@ words! {
     }
 }
 
+words! {
+    /// What a call in shadow mode was found to be.
+    Verdict {
+        /// PHP left what the sidecar would have left.
+        Equal = "equal",
+        /// The same, and rows of others beside.
+        Beside = "beside",
+        /// It differs as documented.
+        Agreed = "agreed",
+        /// It differs, but calls for the same member ran at the same time.
+        Overlapped = "overlapped",
+        /// It differs.
+        Unexplained = "unexplained",
+        /// There was nothing to compare, or no time to.
+        Uncompared = "uncompared",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +211,7 @@ mod tests {
         assert_tell_apart(&emails);
         let attempts: Vec<_> = MailAttempt::ALL.iter().map(|end| end.word()).collect();
         assert_tell_apart(&attempts);
+        let verdicts: Vec<_> = Verdict::ALL.iter().map(|one| one.word()).collect();
+        assert_tell_apart(&verdicts);
     }
 }

@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, PasswordHash, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
-use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally};
+use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally, Shadow};
 use crate::operations::agreement::Settings;
 use crate::operations::trial::MailText;
 use crate::operations::trial_mail;
@@ -108,6 +108,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         draining: draining.clone(),
         hands_over,
         requests: requests.clone(),
+        shadow: Shadow::new(&config.shadow),
         mail_text,
         rules,
         metrics: Arc::clone(&metrics),
@@ -163,6 +164,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         runs,
         refused,
         mails,
+        shadow_days: config.shadow.retention_days,
     };
     keep(&mut background, config, &site, metrics, kept, &draining);
     Ok(App {

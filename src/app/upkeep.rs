@@ -64,9 +64,11 @@ pub(super) struct Retention {
     pub(super) refused: watch::Receiver<config::Refused>,
     /// Days.
     pub(super) mails: watch::Receiver<u32>,
+    /// Days, of calls in shadow mode.
+    pub(super) shadow_days: u32,
 }
 
-/// Deletes runs, mails, refused calls and events past their retention, and expired keys. Gives up events that waited for too long.
+/// Deletes runs, mails, refused calls, comparisons and events past their retention, and expired keys. Gives up events that waited for too long.
 pub(super) async fn keep_house(
     site: Arc<Site>,
     retention: Retention,
@@ -105,6 +107,8 @@ pub(super) async fn keep_house(
             TimeDelta::hours(fields.hours.into())
         });
         forget_fields(&site, now - age).await;
+        let days = TimeDelta::days(retention.shadow_days.into());
+        forget_shadow(&site, now - days).await;
         refresh_columns(&site).await;
     }
 }
@@ -147,6 +151,20 @@ async fn forget_fields(site: &Site, before: DateTime<Utc>) {
         match provision::prune_kept(site, before).await {
             Ok(0) => return,
             Ok(calls) => tracing::debug!("forgot the fields of {calls} refused calls"),
+            Err(error) => {
+                tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+                return;
+            }
+        }
+    }
+}
+
+/// Works in batches until nothing is left.
+async fn forget_shadow(site: &Site, before: DateTime<Utc>) {
+    loop {
+        match provision::shadow::prune_shadow(site, before).await {
+            Ok(0) => return,
+            Ok(calls) => tracing::debug!("forgot {calls} calls in shadow mode"),
             Err(error) => {
                 tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
                 return;

@@ -24,6 +24,7 @@ mod relay;
 mod report;
 mod schema;
 mod server;
+mod shadow;
 mod tables;
 mod version;
 mod web_server;
@@ -45,7 +46,7 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 38] = [
+const ASKING_THE_DATABASE: [&str; 39] = [
     server::ENCRYPTION,
     server::SESSION,
     server::CONNECTIONS,
@@ -77,6 +78,7 @@ const ASKING_THE_DATABASE: [&str; 38] = [
     community::PROTECTION,
     community::PORTAL,
     guard::GUARD,
+    shadow::SHADOW,
     links::MAIL_LINKS,
     links::LOGIN_PAGE,
     plugins::PRO,
@@ -180,6 +182,7 @@ async fn check_site(
     let hello = mail.as_ref().map(Hello::of_site).unwrap_or_default();
     findings.extend(links::check(config, mail, portal.as_ref(), options.ok()));
     findings.push(guard::check(config, tables, connection, portal.as_ref()).await);
+    findings.push(shadow::check(config, tables, connection).await);
     findings.push(match portal {
         Some(portal) => web_server::check(&portal).await,
         None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),

@@ -16,6 +16,7 @@ mod retry;
 mod runs;
 mod runtime;
 mod serve;
+mod shadow;
 mod terminal;
 mod trial;
 mod webhook;
@@ -81,6 +82,9 @@ enum Command {
     /// Shows which calls were refused, why, and the names of the fields that came; carries them out if their fields were kept
     #[command(subcommand)]
     Refused(refused::Refused),
+    /// Tells what PHP did otherwise in shadow mode than the sidecar would have done
+    #[command(subcommand)]
+    Shadow(shadow::Shadow),
     /// Tells what became of a call: executed (exit status 0), refused (3), or none that reached the sidecar (4)
     Find {
         /// An e-mail address, a request id, a user's id or login, or a minute such as 2026-11-26T14:48 (UTC)
@@ -156,6 +160,7 @@ impl Cli {
             Command::Refused(ref command) => {
                 return refused::run(command, &self.config(environment)?);
             }
+            Command::Shadow(ref command) => shadow::run(command, &self.config(environment)?)?,
             Command::Relay(ref command) => relay::run(command, &self.config(environment)?)?,
             Command::Serve => {
                 let names = environment

@@ -1,10 +1,10 @@
 //! Lists all options and suggests the closest one for an unknown name. Mirrors nothing in PHP.
 
 use super::{
-    admin, database, limits, log, mail, otlp, refused, relay, runs, server, smtp, wordpress,
+    admin, database, limits, log, mail, otlp, refused, relay, runs, server, shadow, smtp, wordpress,
 };
 
-const SECTIONS: [&[&str]; 12] = [
+const SECTIONS: [&[&str]; 13] = [
     server::KEYS,
     admin::KEYS,
     wordpress::KEYS,
@@ -15,6 +15,7 @@ const SECTIONS: [&[&str]; 12] = [
     relay::KEYS,
     runs::KEYS,
     refused::KEYS,
+    shadow::KEYS,
     log::KEYS,
     otlp::KEYS,
 ];

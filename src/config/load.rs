@@ -14,8 +14,8 @@ use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
-    Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server, Smtp,
-    WordPress, protection, refused,
+    Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server,
+    Shadow, Smtp, WordPress, protection, refused,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -57,6 +57,8 @@ pub struct Config {
     pub runs: Runs,
     /// `[refused]`
     pub refused: Refused,
+    /// `[shadow]`
+    pub shadow: Shadow,
     /// `[log]`
     pub log: Log,
     /// `[otlp]`, if there is a collector
@@ -160,6 +162,7 @@ impl Config {
         let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let refused = Refused::read(settings);
+        let shadow = Shadow::read(settings, protections.as_deref().unwrap_or_default());
         let log = Log::read(settings);
         let otlp = Otlp::read(settings);
         Ok(Self {
@@ -174,6 +177,7 @@ impl Config {
             relay: relay?,
             runs: runs?,
             refused: refused?,
+            shadow: shadow?,
             log: log?,
             otlp: otlp?,
             secret_files: secret_files(settings, file),

@@ -26,6 +26,7 @@ mod relay;
 mod runs;
 mod server;
 mod settings;
+mod shadow;
 mod smtp;
 mod wordpress;
 mod wp_config;
@@ -47,6 +48,7 @@ pub use refused::{KeptFields, Refused};
 pub use relay::{Relay, Wake};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};
+pub use shadow::Shadow;
 pub use smtp::{Smtp, SmtpTls};
 pub use wordpress::{Blog, NetworkAddress, PasswordHash, WordPress};
 #[cfg(any(test, fuzzing))]

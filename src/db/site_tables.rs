@@ -267,6 +267,14 @@ pub const OWN_TABLES: &[SiteTable] = &[
         ..UNUSED
     },
     SiteTable {
+        name: "fcom_sidecar_shadow",
+        reads: &["id"],
+        inserts: &["id"],
+        updates: &["verdict"],
+        deletes: true,
+        ..UNUSED
+    },
+    SiteTable {
         name: "fcom_sidecar_guard",
         reads: &["subject", "seen_at"],
         inserts: &["subject", "seen_at"],

@@ -57,7 +57,11 @@ pub(super) async fn read_form(
     Ok(Form { fields, raw })
 }
 
-async fn read_body(
+/// Reads a whole body.
+///
+/// # Errors
+/// The response to one that is too large or breaks off.
+pub(super) async fn read_body(
     mut payload: web::Payload,
     limit: usize,
     replies: Replies,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::{CallerRules, KnownKeys, Occasionally};
+use super::{CallerRules, KnownKeys, Occasionally, Shadow};
 use crate::fluentcommunity::webhooks::PortalOverrides;
 use crate::operations::trial::MailText;
 use crate::outcome::Outcome;
@@ -52,6 +52,8 @@ pub struct Front {
     pub refused: Refusals,
     /// Overrides of the portal's address in `wp-config.php`.
     pub portal: PortalOverrides,
+    /// Has PHP execute the calls.
+    pub shadow: Option<Shadow>,
     /// What mails are made of.
     pub mail_text: watch::Receiver<Arc<MailText>>,
     /// The rules currently in force.

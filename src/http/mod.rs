@@ -28,6 +28,7 @@ mod request_id;
 mod rules;
 mod server;
 mod serving;
+mod shadow;
 mod signed;
 mod trace;
 pub mod trial;
@@ -44,5 +45,6 @@ pub use limits::Limiter;
 pub use occasionally::Occasionally;
 pub use rules::CallerRules;
 pub use server::{Bound, bind};
+pub use shadow::Shadow;
 #[cfg(any(test, fuzzing))]
 pub(crate) use signed::assert_read_in_one_way;

@@ -27,7 +27,7 @@ use super::inherited::Socket;
 use super::lent::Lent;
 use super::request_id::name_request;
 use super::serving::serve;
-use super::{Front, Inherited, LocalUser, admin, webhook};
+use super::{Front, Inherited, LocalUser, admin, shadow, webhook};
 use crate::config::{Limits, Listen, Server as Listeners};
 use crate::listen::{self, ListenError};
 
@@ -59,10 +59,14 @@ pub fn bind(
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = front.clone();
     let app = move || {
-        App::new()
+        let app = App::new()
             .app_data(shared.clone())
-            .wrap(from_fn(name_request))
-            .default_service(web::to(webhook::handle))
+            .wrap(from_fn(name_request));
+        if shared.shadow.is_some() {
+            app.default_service(web::to(shadow::handle))
+        } else {
+            app.default_service(web::to(webhook::handle))
+        }
     };
     let budget = Budget::new(limits.max_body_bytes_in_flight);
     let admin_budget = budget.beside(ADMIN_BUDGET);

@@ -1,4 +1,4 @@
-//! The operator's functions, shared by the command line and the HTTP API: the run log, what became of a call, and mails and hooks that are
+//! The operator's functions, shared by the command line and the HTTP API: the run log, what became of a call, calls in shadow mode, and mails and hooks that are
 //! pending or were given up. Executing a call needs none of this.
 
 pub mod agreement;
@@ -12,6 +12,7 @@ pub mod record;
 pub mod refused;
 pub mod retry;
 pub mod runs;
+pub mod shadow;
 pub mod trial;
 pub mod trial_mail;
 pub mod webhooks;

@@ -34,6 +34,7 @@ mod refused;
 mod rehearsal;
 mod run;
 mod runs;
+pub mod shadow;
 mod signature;
 mod signed_calls;
 mod tally;

@@ -55,6 +55,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "kept",
         include_str!("../../../sql/migrations/0010_kept.sql"),
     ),
+    (
+        11,
+        "shadow",
+        include_str!("../../../sql/migrations/0011_shadow.sql"),
+    ),
 ];
 
 /// The ledger, as the migrator creates it.

@@ -14,6 +14,7 @@ mod refused;
 mod reply;
 mod routes;
 mod runs;
+mod shadow;
 mod shapes;
 mod trials;
 mod webhooks;

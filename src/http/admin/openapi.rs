@@ -5,13 +5,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa::{OpenApi, openapi};
 
-use super::{health, metrics, refused, reply, runs, trials, webhooks};
+use super::{health, metrics, refused, reply, runs, shadow, trials, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "fcom-sidecar, admin listener",
-        description = "Health, metrics, the run log, the record of refused calls, and the management of webhooks with the paths of FluentCommunity Pro's \
+        description = "Health, metrics, the run log, the record of refused calls, calls in shadow mode, and the management of webhooks with the paths of FluentCommunity Pro's \
             own REST API."
     ),
     paths(
@@ -24,6 +24,8 @@ use super::{health, metrics, refused, reply, runs, trials, webhooks};
         refused::list,
         refused::show,
         refused::retry,
+        shadow::list,
+        shadow::show,
         webhooks::list,
         webhooks::save,
         webhooks::delete,
@@ -51,7 +53,7 @@ pub(super) fn describe() -> Document {
         components.add_security_scheme(name, SecurityScheme::Http(scheme));
     }
     for (path, item) in &mut document.paths.paths {
-        if ![webhooks::PATH, runs::PATH, refused::PATH]
+        if ![webhooks::PATH, runs::PATH, refused::PATH, shadow::PATH]
             .iter()
             .any(|guarded| path.starts_with(guarded))
         {

@@ -4,7 +4,7 @@
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 
-use super::{access, health, metrics, openapi, refused, runs, trials, webhooks};
+use super::{access, health, metrics, openapi, refused, runs, shadow, trials, webhooks};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -51,6 +51,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "POST",
             format!("{}/{{id}}/retry", refused::PATH),
             web::post().to(refused::retry),
+        ),
+        guarded("GET", shadow::PATH.to_owned(), web::get().to(shadow::list)),
+        guarded(
+            "GET",
+            format!("{}/{{id}}", shadow::PATH),
+            web::get().to(shadow::show),
         ),
         guarded("GET", of_webhooks(""), web::get().to(webhooks::list)),
         guarded("POST", of_webhooks(""), web::post().to(webhooks::save)),
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn described_limits_are_those_that_hold() {
         let document = serde_json::to_value(openapi::describe()).unwrap();
-        for path in ["/runs", "/refused"] {
+        for path in ["/runs", "/refused", "/shadow"] {
             let parameters = document["paths"][path]["get"]["parameters"].as_array();
             let limit = parameters
                 .unwrap()

@@ -106,6 +106,20 @@ impl<'a> NameFields<'a> {
         name::display_name(&self.full_name, login, self.rules.version)
     }
 
+    /// Whether PHP would refuse the user for the login that was asked for, whoever has it.
+    pub(in super::super) fn is_wished_login_unusable(&self) -> bool {
+        let wished = self.wished_login.as_deref();
+        wished.is_some_and(|wished| {
+            let lax = sanitize_user(wished, false, &self.rules);
+            self.usable(&lax).is_none()
+        })
+    }
+
+    /// Whether the display name is not the whole one.
+    pub(in super::super) fn is_full_name_cut(&self) -> bool {
+        self.display_name("").chars().count() >= name::DISPLAY_NAME_LENGTH
+    }
+
     /// The names that would be chosen if all were free: where the chosen ones differ, other users have these names.
     pub fn if_all_were_free(&self) -> Option<Names> {
         self.guess().map(|(names, _)| names)

@@ -3,7 +3,9 @@
 //! It is the call's own code up to the commit, so it shows what the call would do on this site at this moment. Nothing stays but
 //! gaps in the numbers that tables give their rows.
 
+mod look;
 mod rows;
+mod sight;
 mod stage;
 mod story;
 
@@ -11,8 +13,12 @@ use std::sync::Arc;
 
 use backon::Retryable;
 
+pub(super) use self::look::look;
 pub use self::rows::Rows;
+pub(super) use self::sight::{Seen, Subject};
 pub(super) use self::stage::Stage;
+use self::story::Looked;
+pub(super) use self::story::Oddities;
 pub use self::story::{Chosen, NamesOfNew, Rehearsal};
 use super::carry_out::attempt;
 use super::execution::Execution;
@@ -82,14 +88,21 @@ impl Transaction<'_> {
         // With the relay on, WordPress counts its users.
         let counts_users = run.created && self.execution.calls.bells.relay.is_none();
         count_within(self.connection, site, run, counts_users).await?;
-        let excerpts = rows::Excerpts::of(self.connection, &site.tables, plan, run_id).await?;
+        let subject = Subject::of(plan);
+        let excerpts =
+            rows::Excerpts::of(self.connection, &site.tables, &subject, Some(run_id)).await?;
         let after = excerpts.read(self.connection, site).await?;
         let mut batch = Batch::of(self.statements());
         batch.roll_back("roll the rehearsal back");
         batch.run(self.connection).await?;
         let before = excerpts.read(self.connection, site).await?;
         let rows = excerpts.compared(&before, &after, self.execution.call);
-        let rehearsal = Rehearsal::of(plan, self.facts, self.execution.call, rows);
+        let looked = Looked {
+            subject,
+            before,
+            after,
+        };
+        let rehearsal = Rehearsal::of(plan, self.facts, self.execution.call, rows, looked);
         stage.put(rehearsal);
         Ok(())
     }

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::WebhookCall;
-use super::super::plan::Plan;
+use super::sight::{Seen, Subject};
 use crate::db::{
     Answer, Batch, Connection, DatabaseError, Excerpt, Literal, Readable, SITE_TABLES, ShownRow,
     TableNames,
 };
-use crate::fluentcommunity::action_scheduler::Job;
 use crate::site::Site;
 
 /// What stands for a value that is nobody's business: hashes of passwords, and keys.
@@ -52,19 +51,19 @@ struct Named<'a> {
     excerpt: Excerpt<'a>,
 }
 
-/// By excerpt, the rows that there are; `None` where the account may not read them.
-pub(super) type Seen = Vec<Option<Vec<ShownRow>>>;
-
 impl<'a> Excerpts<'a> {
+    /// With a run, also of the daemon's own tables.
     pub(super) async fn of(
         connection: &mut Connection,
         tables: &TableNames,
-        plan: &'a Plan<'_>,
-        run_id: u64,
+        subject: &'a Subject,
+        run_id: Option<u64>,
     ) -> Result<Self, DatabaseError> {
-        let mut excerpts = user(tables, plan);
-        excerpts.extend(jobs(tables, plan));
-        excerpts.extend(own(tables, plan, run_id));
+        let mut excerpts = user(tables, subject);
+        excerpts.extend(jobs(tables, subject));
+        if let Some(run_id) = run_id {
+            excerpts.extend(own(tables, subject, run_id));
+        }
         let names: Vec<&str> = excerpts
             .iter()
             .map(|one| one.excerpt.table.as_str())
@@ -82,7 +81,7 @@ impl<'a> Excerpts<'a> {
         &self,
         connection: &mut Connection,
         site: &Site,
-    ) -> Result<Seen, DatabaseError> {
+    ) -> Result<Vec<Seen>, DatabaseError> {
         let mut batch = Batch::of(&site.statements);
         let asked = self.named.iter();
         let asked = asked.map(|one| self.readable.ask_in(&mut batch, &one.excerpt));
@@ -93,14 +92,21 @@ impl<'a> Excerpts<'a> {
             let rows = answer.map(|answer| self.readable.rows(&one.excerpt.table, answer));
             rows.transpose()
         };
-        self.named.iter().zip(&asked).map(rows).collect()
+        let seen = self.named.iter().zip(&asked).map(|(one, index)| {
+            Ok(Seen {
+                name: one.name,
+                table: one.excerpt.table.clone(),
+                rows: rows((one, index))?,
+            })
+        });
+        seen.collect()
     }
 
-    pub(super) fn compared(self, before: &Seen, after: &Seen, call: &WebhookCall) -> Rows {
+    pub(super) fn compared(self, before: &[Seen], after: &[Seen], call: &WebhookCall) -> Rows {
         let key = call.key.for_lookup();
         let (mut tables, mut keys) = (Map::new(), BTreeMap::new());
         for ((one, before), after) in self.named.into_iter().zip(before).zip(after) {
-            let (Some(before), Some(after)) = (before, after) else {
+            let (Some(before), Some(after)) = (&before.rows, &after.rows) else {
                 continue;
             };
             let hide = |row: &ShownRow| hidden(one.name, row, &key);
@@ -123,8 +129,8 @@ impl<'a> Excerpts<'a> {
     }
 }
 
-fn user<'a>(tables: &TableNames, plan: &Plan<'_>) -> Vec<Named<'a>> {
-    let id = || vec![Literal::Number(plan.user_id)];
+fn user<'a>(tables: &TableNames, subject: &'a Subject) -> Vec<Named<'a>> {
+    let id = || vec![Literal::Number(subject.user_id)];
     let of_site = |name: &'static str| format!("{}{name}", tables.prefix());
     let named = |name, table, column, values| Named {
         name,
@@ -133,7 +139,8 @@ fn user<'a>(tables: &TableNames, plan: &Plan<'_>) -> Vec<Named<'a>> {
             condition: vec![(column, values)],
         },
     };
-    let count = vec![Literal::Text("user_count")];
+    // The language is not changed, but tells how PHP's answers are worded.
+    let count = vec![Literal::Text("user_count"), Literal::Text("WPLANG")];
     let count = if tables.is_network() {
         let table = format!("{}sitemeta", tables.base());
         named("sitemeta", table, "meta_key", count)
@@ -148,39 +155,37 @@ fn user<'a>(tables: &TableNames, plan: &Plan<'_>) -> Vec<Named<'a>> {
             "fcom_space_user",
             of_site("fcom_space_user"),
             "user_id",
-            id(),
+            vec![Literal::Text(&subject.user_text)],
         ),
         named(
             "fcom_meta",
             of_site("fcom_meta"),
             "id",
-            vec![Literal::Number(plan.webhook_id)],
+            vec![Literal::Number(subject.webhook_id)],
         ),
         count,
     ]
 }
 
-fn jobs<'a>(tables: &TableNames, plan: &'a Plan<'_>) -> Vec<Named<'a>> {
-    if plan.jobs.is_empty() {
-        return Vec::new();
+fn jobs<'a>(tables: &TableNames, subject: &'a Subject) -> Option<Named<'a>> {
+    if subject.jobs.is_empty() {
+        return None;
     }
-    let of_job = plan.jobs.iter().map(|job| match job {
-        Job::Schedule { hook, args, .. } | Job::Cancel { hook, args } => {
-            (Literal::Text(hook), Literal::Text(args))
-        }
-    });
-    let (hooks, args) = of_job.unzip();
+    let jobs = subject.jobs.iter();
+    let (hooks, args) = jobs
+        .map(|(hook, args)| (Literal::Text(hook), Literal::Text(args)))
+        .unzip();
     let excerpt = Excerpt {
         table: format!("{}actionscheduler_actions", tables.prefix()),
         condition: vec![("hook", hooks), ("args", args)],
     };
-    vec![Named {
+    Some(Named {
         name: "actionscheduler_actions",
         excerpt,
-    }]
+    })
 }
 
-fn own<'a>(tables: &TableNames, plan: &Plan<'_>, run_id: u64) -> [Named<'a>; 3] {
+fn own<'a>(tables: &TableNames, subject: &Subject, run_id: u64) -> [Named<'a>; 3] {
     let named = |name: &'static str, column, id| Named {
         name,
         excerpt: Excerpt {
@@ -190,8 +195,8 @@ fn own<'a>(tables: &TableNames, plan: &Plan<'_>, run_id: u64) -> [Named<'a>; 3] 
     };
     [
         named("fcom_sidecar_runs", "id", run_id),
-        named("fcom_sidecar_mail", "user_id", plan.user_id),
-        named("fcom_sidecar_events", "user_id", plan.user_id),
+        named("fcom_sidecar_mail", "user_id", subject.user_id),
+        named("fcom_sidecar_events", "user_id", subject.user_id),
     ]
 }
 

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub use self::backlog::Backlog;
 pub use self::relay::Hooks;
-use crate::outcome::{Lane, MailAttempt, Outcome};
+use crate::outcome::{Lane, MailAttempt, Outcome, Verdict};
 
 /// A gauge of seconds.
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -46,6 +46,13 @@ struct OutcomeLabel {
 struct LaneLabel {
     /// See [`Lane`].
     lane: &'static str,
+}
+
+/// What a comparison found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    /// See [`Verdict`].
+    verdict: &'static str,
 }
 
 /// The reason of a failure.
@@ -96,6 +103,7 @@ pub struct Metrics {
     backlog_read: Seconds,
     reloads: Family<StateLabel, Counter>,
     refusals: Family<StateLabel, Counter>,
+    shadowed: Family<VerdictLabel, Counter>,
     relay: RelayMetrics,
 }
 
@@ -145,6 +153,7 @@ impl Metrics {
             backlog_read: Gauge::default(),
             reloads: Family::default(),
             refusals: Family::default(),
+            shadowed: Family::default(),
             relay: RelayMetrics::default(),
         };
         metrics.begin_at_zero(database_errors, retries);
@@ -178,6 +187,10 @@ impl Metrics {
         }
         for state in [RECORDED, LOST] {
             let _ = self.refusals.get_or_create(&StateLabel { state });
+        }
+        for verdict in Verdict::ALL {
+            let verdict = verdict.word();
+            let _ = self.shadowed.get_or_create(&VerdictLabel { verdict });
         }
         for state in ["applied", "refused"] {
             let _ = self.reloads.get_or_create(&StateLabel { state });
@@ -233,6 +246,12 @@ impl Metrics {
         self.refusals
             .get_or_create(&StateLabel { state })
             .inc_by(requests);
+    }
+
+    /// Counts a call in shadow mode.
+    pub fn shadowed(&self, verdict: Verdict) {
+        let verdict = verdict.word();
+        self.shadowed.get_or_create(&VerdictLabel { verdict }).inc();
     }
 
     /// Sets whether the database answers and takes writes.

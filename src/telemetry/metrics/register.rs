@@ -57,6 +57,11 @@ impl Metrics {
             self.refusals.clone(),
         );
         registry.register(
+            "shadow_calls",
+            "Calls in shadow mode, which PHP executes, by how they compare",
+            self.shadowed.clone(),
+        );
+        registry.register(
             "call_retries",
             "Calls that were tried again as a whole",
             self.retries.clone(),

@@ -14,7 +14,7 @@ use crate::wordpress::{
 
 /// Length of the column `display_name` in characters. A longer name makes the whole insert fail in PHP; here it is
 /// truncated.
-const DISPLAY_NAME_LENGTH: usize = 250;
+pub const DISPLAY_NAME_LENGTH: usize = 250;
 
 /// Filters a slashed name, as found in PHP's `$_POST`, and returns it as stored, without slashes.
 ///

@@ -19,7 +19,7 @@ async fn what_is_described_exists_and_what_is_not_does_not() {
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 13);
+    assert_eq!(paths.len(), 15);
     let authorization = format!("Bearer {TOKEN}");
     for (path, operations) in paths {
         for method in METHODS {

@@ -69,7 +69,7 @@ const OF_CALLS_AND_MEASURED: [(&str, &str); 3] = [
 ];
 
 /// The other statements that do, and why they may.
-const OCCASIONAL: [(&str, &str); 18] = [
+const OCCASIONAL: [(&str, &str); 19] = [
     (
         "backlog",
         "at most 10,000 rows of each kind, every five seconds",
@@ -106,6 +106,10 @@ const OCCASIONAL: [(&str, &str); 18] = [
         "by MySQL, as forget_idempotency_keys, and one row",
     ),
     ("leased_mail", "one row"),
+    (
+        "overlapping_shadows",
+        "the calls that run at the same time, and only in shadow mode",
+    ),
     (
         "retry_dead_events",
         "by MySQL, as forget_idempotency_keys; for operators",

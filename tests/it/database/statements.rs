@@ -66,7 +66,7 @@ async fn every_statement_fits_a_site_of_a_network() {
 }
 
 /// Statements that read a whole table, and why they may.
-const READS_A_TABLE: [(&str, &str, &str); 11] = [
+const READS_A_TABLE: [(&str, &str, &str); 12] = [
     (
         "list_webhooks",
         "wp_fcom_meta",
@@ -106,6 +106,11 @@ const READS_A_TABLE: [(&str, &str, &str); 11] = [
         "update_network_user_count",
         "wp_users",
         "only up to 10,000 users, as WordPress does",
+    ),
+    (
+        "shadow_figures",
+        "wp_fcom_sidecar_shadow",
+        "an index of at most 100,000 rows, and only for operators",
     ),
     (
         "space_ids_of_user",
@@ -177,9 +182,11 @@ pub(super) async fn plans() -> Vec<Step> {
             SELECT NOW(), seq % 50, 'busy', 503, UNHEX(LEFT(SHA2(seq, 256), 32)), seq FROM {most};
         INSERT INTO wp_fcom_sidecar_kept (refused_id, webhook_id, created_at, run_id)
             SELECT seq, seq % 50, NOW(), IF(seq % 2, NULL, seq) FROM {most};
+        INSERT INTO wp_fcom_sidecar_shadow (started_at, ended_at, verdict)
+            SELECT UTC_TIMESTAMP() - INTERVAL seq MINUTE, UTC_TIMESTAMP() - INTERVAL seq MINUTE, IF(seq % 9, 'equal', 'agreed') FROM {most};
         INSERT INTO wp_fcom_sidecar_instances (id, name, seen_at)
             SELECT UNHEX(LEFT(SHA2(seq, 256), 32)), seq, UTC_TIMESTAMP() - INTERVAL seq * 20 SECOND FROM {most};
-        ANALYZE TABLE wp_fcom_sidecar_refused, wp_fcom_sidecar_kept, wp_fcom_sidecar_instances, wp_fcom_sidecar_signed, wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
+        ANALYZE TABLE wp_fcom_sidecar_shadow, wp_fcom_sidecar_refused, wp_fcom_sidecar_kept, wp_fcom_sidecar_instances, wp_fcom_sidecar_signed, wp_fcom_sidecar_old_keys, wp_blogs, wp_site, wp_sitemeta, wp_users, wp_usermeta, wp_fcom_xprofile, wp_fcom_space_user, wp_fcom_spaces, wp_fcom_meta,
             wp_fcom_posts, wp_options, wp_actionscheduler_actions, wp_fcom_sidecar_runs, wp_fcom_sidecar_mail,
             wp_fcom_sidecar_events"
     ))

@@ -9,4 +9,5 @@ mod metrics;
 mod obstacles;
 mod reload;
 mod runs;
+mod shadow;
 mod sites;

@@ -19,6 +19,7 @@ mod release;
 mod reset;
 mod roles;
 mod same_user;
+mod shadow;
 mod web_server;
 mod webhooks;
 mod welcome_mail;

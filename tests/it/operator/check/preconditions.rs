@@ -42,7 +42,7 @@ async fn a_healthy_site_passes_whatever_its_release() {
         outcome.assert("default-role", "ok", "subscriber");
         outcome.assert("fluentcommunity", "ok", "1.0.8");
         outcome.assert("webhooks", "ok", "readable");
-        outcome.assert("privileges", "ok", "on 17 tables");
+        outcome.assert("privileges", "ok", "on 19 tables");
         outcome.assert("object-cache", "skipped", "wordpress.root");
         outcome.assert("web-server", "skipped", "cannot be reached from here");
         outcome.assert("mail-server", "warning", "refused");

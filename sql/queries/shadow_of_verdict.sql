@@ -1,0 +1,7 @@
+SELECT s.id, s.started_at, s.webhook_id, CAST(m.value AS BINARY) AS webhook, s.user_id, s.verdict, s.sidecar_status, s.php_status,
+    s.sidecar_ms, s.php_ms, s.request_id, s.findings
+FROM {prefix}fcom_sidecar_shadow s FORCE INDEX (verdict)
+LEFT JOIN {prefix}fcom_meta m ON m.id = s.webhook_id AND m.object_type = 'webhook'
+WHERE s.verdict = ? AND s.id < ? AND s.started_at >= ?
+ORDER BY s.id DESC
+LIMIT ?
