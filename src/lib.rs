@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod provision;
 pub mod rate;
 pub mod reload;
+pub mod roster;
 #[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;

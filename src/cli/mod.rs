@@ -5,6 +5,7 @@ mod database;
 #[cfg(feature = "demo")]
 mod demo;
 mod find;
+mod import;
 mod mail;
 mod mend;
 mod migrate;
@@ -96,6 +97,8 @@ enum Command {
     },
     /// Tells what a call would do: the answer, names, memberships, rows, mail and hooks; changes nothing
     Try(trial::Try),
+    /// Carries out one call for each line of a list of members; started again, it goes on
+    Import(import::Import),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -152,6 +155,9 @@ impl Cli {
             ),
             Command::Find { ref sought, json } => {
                 return find::run(sought, json, &self.config(environment)?);
+            }
+            Command::Import(ref command) => {
+                return import::run(command, &self.config(environment)?);
             }
             Command::Try(ref command) => return trial::run(command, &self.config(environment)?),
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),

@@ -38,6 +38,13 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}", indented(text));
 }
 
+/// Writes over the line of standard error, which is a terminal.
+pub(super) fn redraw(text: &str) {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "\r\u{1b}[K{}", printable(text));
+    let _ = stderr.flush();
+}
+
 fn indented(text: &str) -> String {
     let mut lines = text.split('\n');
     let mut out = printable(lines.next().unwrap_or_default());

@@ -6,6 +6,7 @@ pub mod backlog;
 pub mod find;
 pub mod guard;
 pub mod hooks;
+pub mod import;
 pub mod instances;
 pub mod mails;
 pub mod record;

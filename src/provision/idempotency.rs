@@ -11,6 +11,9 @@ const LONGEST: usize = 255;
 /// Keeps ids apart from equal keys, in which this byte cannot occur.
 const OF_WEBHOOK_ID: &[u8] = b"webhook-id\0";
 
+/// The same for lines of a list that is imported.
+const OF_LINE: &[u8] = b"line\0";
+
 /// The same for calls that are carried out later and have no name of their own.
 const OF_CALL: &[u8] = b"call\0";
 
@@ -50,6 +53,16 @@ impl Idempotency {
         repeated: impl IntoIterator<Item = &'a [u8]>,
     ) -> Option<Self> {
         is_webhook_id(webhook_id).then(|| Self::named(OF_WEBHOOK_ID, webhook_id, repeated))
+    }
+
+    /// For a line of a list: lines with the same fields are one call, in whichever file they stand.
+    pub fn of_line(repeated: [&[u8]; 4]) -> Self {
+        let mut name = Sha256::new();
+        for field in repeated {
+            name.update((field.len() as u64).to_be_bytes());
+            name.update(field);
+        }
+        Self::named(OF_LINE, &name.finalize(), repeated)
     }
 
     /// For a call that has no name of its own, by its random id.

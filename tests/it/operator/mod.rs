@@ -4,6 +4,7 @@ mod check;
 mod command_line;
 mod discovery;
 mod grants;
+mod import;
 mod instances;
 mod metrics;
 mod obstacles;

@@ -1,0 +1,1 @@
+SELECT user_login FROM {users} WHERE ID = ?

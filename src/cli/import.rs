@@ -1,0 +1,177 @@
+//! `fcom-sidecar import`: carries out one call for each line of a list of members.
+
+mod files;
+mod report;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+use sqlx::Connection as _;
+use tokio_util::sync::CancellationToken;
+
+use self::files::{ResultFile, beside, open};
+use self::report::Progress;
+use super::block_on;
+use super::database::site_to_change;
+use super::terminal::{answer, say};
+use crate::app;
+use crate::config::{Config, Transport};
+use crate::http::fields::Fields;
+use crate::http::trial::call;
+use crate::operations::import::{CallOf, Import as Run, survey};
+use crate::operations::trial::webhook_key;
+use crate::roster::{FIELDS, Line, Lines, Mapping, recognise};
+
+/// The list, and how to import it.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The file, or - for standard input: columns with a line of headings, or JSON lines
+    file: PathBuf,
+    /// The webhook whose call each line is: its number or title
+    #[arg(long, value_name = "ID|TITLE")]
+    webhook: String,
+    /// The column of a field, where its heading is not recognised; may be repeated
+    #[arg(long = "map", value_name = "FIELD=COLUMN")]
+    mappings: Vec<Mapping>,
+    /// Only reads the list and tells what would be done
+    #[arg(long)]
+    check: bool,
+    /// New members get no welcome mail, whatever the webhook says
+    #[arg(long)]
+    no_mail: bool,
+    /// Lines that are carried out at a time
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Lines a second, at most
+    #[arg(long)]
+    rate: Option<NonZeroU32>,
+    /// Where to write what became of each line [default: beside the file, as FILE.result.csv]
+    #[arg(long, value_name = "FILE", required_if_eq("file", "-"))]
+    result: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit status 0 if every line is carried out by now or stood there twice, else 1.
+pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut config = config.clone();
+    if command.no_mail {
+        config.mail.transport = Transport::Off;
+    }
+    let mut file = open(&command.file)?;
+    let recognised = recognise(&mut file, &command.mappings)
+        .with_context(|| format!("{} cannot be imported", command.file.display()))?;
+    if !command.json {
+        say_all(&report::recognised(&recognised));
+    }
+    block_on(async {
+        let (site, mut connection) = site_to_change(&config).await?;
+        let site = Arc::new(site);
+        let key = webhook_key(&mut connection, &site.statements, &command.webhook).await?;
+        let key = key.with_context(|| {
+            format!(
+                "no webhook has the number or title \"{}\": \"fcom-sidecar webhook list\" lists them",
+                command.webhook
+            )
+        })?;
+        // The rest uses the pool: where connections are few, this one may be the last.
+        connection.close().await?;
+        let clock = site.clock;
+        let of_line: Arc<CallOf> =
+            Arc::new(move |line: &Line| call(key.clone(), &fields(line), clock.now()));
+        let survey = survey(&site, &mut file, &recognised, &*of_line).await?;
+        if !command.json {
+            say_all(&report::survey(&survey));
+        }
+        if command.check {
+            if command.json {
+                answer(true, &survey, |_| Vec::new())?;
+            }
+            return Ok(exit(survey.refused == 0));
+        }
+        let beside = || beside(&command.file);
+        let result_file = command.result.clone().unwrap_or_else(beside);
+        let mut results = ResultFile::create(&result_file)?;
+        let (calls, tally) = app::calls_of_command(&config, &site);
+        let end = CancellationToken::new();
+        let counting = tokio::spawn(tally.run(end.clone()));
+        let run = Run {
+            calls,
+            call: of_line,
+            jobs: command.jobs.into(),
+            rate: command.rate,
+            stop: stop_at_a_signal(),
+        };
+        let mut progress = Progress::of(survey.lines, command.json);
+        let lines = Lines::of(file, &recognised);
+        let done = run.run(lines, survey.addresses.clone(), |ended, summary| {
+            progress.tell(summary);
+            results.add(ended)
+        });
+        let done = done.await;
+        progress.end();
+        results.end()?;
+        end.cancel();
+        counting.await?;
+        let summary = done?;
+        if command.json {
+            let told = json!({ "survey": survey, "summary": summary, "result": result_file });
+            answer(true, &told, |_| Vec::new())?;
+        } else {
+            say_all(&report::summary(&summary, &result_file));
+        }
+        Ok(exit(summary.complete && summary.refused == 0))
+    })
+}
+
+fn say_all(lines: &[String]) {
+    for line in lines {
+        say(line);
+    }
+}
+
+fn exit(is_good: bool) -> ExitCode {
+    if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Cancelled by Ctrl-C and SIGTERM: the lines that were begun end, and no other one begins.
+fn stop_at_a_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let at_signal = stop.clone();
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        at_signal.cancel();
+    });
+    stop
+}
+
+fn fields(line: &Line) -> Fields {
+    let mut fields = Fields::new(FIELDS.len());
+    for (name, value) in FIELDS.into_iter().zip(&line.values) {
+        if let Some(value) = value {
+            // There are no more fields than the form has room for.
+            let _ = fields.push(name.as_bytes(), value.clone().into_bytes());
+        }
+    }
+    fields
+}

@@ -1,0 +1,117 @@
+//! The list, and the file that says what became of its lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::operations::import::Ended;
+
+/// Lines after which the result is on its way to the disk.
+const FLUSHED: u64 = 100;
+
+/// Opens the list. It is read more than once, so standard input is copied to a file that has no name.
+pub(super) fn open(path: &Path) -> anyhow::Result<File> {
+    if path != Path::new("-") {
+        let opened = File::open(path);
+        return opened.with_context(|| format!("cannot open {}", path.display()));
+    }
+    let spool = std::env::temp_dir().join(format!(
+        "fcom-sidecar-import-{:032x}",
+        rand::random::<u128>()
+    ));
+    let copied = (|| {
+        let mut options = OpenOptions::new();
+        let mut copy = options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&spool)?;
+        std::fs::remove_file(&spool)?;
+        io::copy(&mut io::stdin().lock(), &mut copy)?;
+        copy.seek(SeekFrom::Start(0))?;
+        Ok::<_, io::Error>(copy)
+    })();
+    copied.with_context(|| format!("cannot copy standard input to {}", spool.display()))
+}
+
+/// `members.result.csv` beside `members.csv`.
+pub(super) fn beside(list: &Path) -> PathBuf {
+    list.with_extension("result.csv")
+}
+
+/// What became of each line. Anew with each start, and whole at its end: lines that were carried out before tell so again.
+pub(super) struct ResultFile {
+    file: BufWriter<File>,
+    unwritten: u64,
+}
+
+impl ResultFile {
+    /// Only its owner can read it: it has logins.
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(path);
+        let file = file.with_context(|| {
+            format!(
+                "cannot write {}: name another file with --result",
+                path.display()
+            )
+        })?;
+        let mut file = BufWriter::new(file);
+        writeln!(file, "line,user_id,login,outcome,reason")?;
+        Ok(Self { file, unwritten: 0 })
+    }
+
+    pub(super) fn add(&mut self, ended: &Ended) -> io::Result<()> {
+        let user = ended.user_id.map(|id| id.to_string());
+        writeln!(
+            self.file,
+            "{},{},{},{},{}",
+            ended.line,
+            user.unwrap_or_default(),
+            value(ended.login.as_deref()),
+            ended.outcome,
+            value(ended.reason.as_deref())
+        )?;
+        self.unwritten += 1;
+        if self.unwritten == FLUSHED {
+            self.unwritten = 0;
+            self.file.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// In quotation marks where it has to be.
+fn value(text: Option<&str>) -> String {
+    let text = text.unwrap_or_default();
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_it_was_written() {
+        let texts = ["ann", "a \"b\", c", "two\nlines", ""];
+        let line: Vec<String> = texts.iter().map(|text| value(Some(text))).collect();
+        let line = line.join(",");
+        let mut read = csv::ReaderBuilder::new();
+        let mut read = read.has_headers(false).from_reader(line.as_bytes());
+        let record = read.records().next().unwrap().unwrap();
+        assert_eq!(record.iter().collect::<Vec<_>>(), texts);
+    }
+}

@@ -1,0 +1,52 @@
+//! Imports a list of members: one call of a webhook for each line, through the code of calls, in process. First the list is surveyed, which
+//! changes nothing.
+//!
+//! A line's call is named by the line's own fields. So a list that is started again goes on where it ended, on whichever machine, and of a
+//! list that was corrected meanwhile only the corrected lines are carried out.
+
+mod addresses;
+mod run;
+mod survey;
+
+pub use self::addresses::Addresses;
+pub use self::run::{Ended, Import, ImportError, Summary};
+pub use self::survey::{Problem, Survey, survey};
+use crate::provision::{ProvisionError, WebhookCall};
+use crate::roster::Line;
+
+/// Makes the call of a line.
+pub type CallOf = dyn Fn(&Line) -> WebhookCall + Send + Sync;
+
+/// Why a line is not carried out, whatever the site says.
+pub(super) enum Unfit {
+    /// Its address stands in an earlier line.
+    Twice(u64),
+    /// Its address is none.
+    Address(ProvisionError),
+}
+
+impl Unfit {
+    /// For people.
+    fn reason(&self) -> String {
+        match self {
+            Self::Twice(first) => format!("the address stands in line {first} already"),
+            Self::Address(error) => error.to_string(),
+        }
+    }
+}
+
+/// The call of a line that may be carried out.
+fn fit(line: &Line, call: &CallOf, addresses: &mut Addresses) -> Result<WebhookCall, Unfit> {
+    let call = call(line);
+    let address = match &call.email {
+        Ok(email) => email.stored().to_lowercase(),
+        Err(ProvisionError::EmailTooLong) => {
+            return Err(Unfit::Address(ProvisionError::EmailTooLong));
+        }
+        Err(_) => return Err(Unfit::Address(ProvisionError::EmailRequired)),
+    };
+    match addresses.earlier(&address, line.number) {
+        Some(first) => Err(Unfit::Twice(first)),
+        None => Ok(call),
+    }
+}

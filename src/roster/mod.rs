@@ -1,0 +1,33 @@
+//! A file with members, as people have it: which encoding and format it has, which of its columns are the fields of a call, and one line
+//! after the other, in flat memory. Knows no site. Mirrors nothing in PHP.
+
+mod columns;
+mod encoding;
+mod lines;
+
+pub use self::columns::{Columns, ColumnsError, Mapping};
+pub use self::encoding::Encoding;
+pub use self::lines::{Format, Line, Lines, Recognised, recognise};
+
+/// The fields of a call that a column can be, by name.
+pub const FIELDS: [&str; 5] = [
+    "email",
+    "first_name",
+    "last_name",
+    "user_login",
+    "user_password",
+];
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// The system says so.
+    #[error("the file cannot be read")]
+    Io(#[from] std::io::Error),
+    /// There is no line with headings.
+    #[error("the file is empty: its first line names the columns")]
+    Empty,
+    /// The columns are not clear.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
+}
