@@ -92,7 +92,59 @@ words! {
     }
 }
 
+/// What operators tell outcomes apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Executed, for a new member.
+    New,
+    /// Executed, for a known member.
+    Known,
+    /// Executed earlier.
+    Repeated,
+    /// Nothing was changed, for a reason in the call.
+    Refused,
+    /// Nothing was changed, or nobody knows, for a reason in the server.
+    Failed,
+    /// No call.
+    None,
+}
+
 impl Outcome {
+    /// Whose matter it is.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Created => Class::New,
+            Self::Found => Class::Known,
+            Self::Repeated => Class::Repeated,
+            Self::Asked | Self::NotACall | Self::WrongMethod => Class::None,
+            Self::AddressNotAllowed
+            | Self::IdempotencyConflict
+            | Self::InvalidEmail
+            | Self::InvalidRequest
+            | Self::NoFreeName
+            | Self::NoSuchSite
+            | Self::NotSigned
+            | Self::RateLimited
+            | Self::SiteClosed
+            | Self::TooLarge
+            | Self::UnknownWebhook
+            | Self::UnreadableWebhook
+            | Self::Unstorable => Class::Refused,
+            Self::Busy
+            | Self::CommitUnknown
+            | Self::DatabaseError
+            | Self::DatabaseUnavailable
+            | Self::Failed
+            | Self::LockConflict
+            | Self::NeedsOperator
+            | Self::NotReady
+            | Self::Overloaded
+            | Self::Raced
+            | Self::ShuttingDown
+            | Self::UnknownVersion => Class::Failed,
+        }
+    }
+
     /// Whether a request that ended this way may have had a webhook's key.
     pub fn may_be_a_webhooks(self) -> bool {
         !matches!(self, Self::Asked | Self::NotACall | Self::UnknownWebhook)

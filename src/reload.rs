@@ -104,6 +104,7 @@ fn reload(
         );
     }
     new.keep_given(before, |key| !is_reloaded(key));
+    reloadable.tell(&new);
     Ok(new)
 }
 

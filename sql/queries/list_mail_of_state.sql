@@ -3,6 +3,6 @@ SELECT m.id, m.user_id, m.webhook_id, m.state, m.attempts, m.next_attempt_at, m.
     u.user_login
 FROM {prefix}fcom_sidecar_mail m FORCE INDEX (of_state)
 LEFT JOIN {users} u ON u.ID = m.user_id
-WHERE m.state = ?
+WHERE m.state = ? AND m.id < ?
 ORDER BY m.state DESC, m.id DESC
 LIMIT ?

@@ -31,10 +31,12 @@ use self::restore::watch_for_restore;
 use self::upkeep::{Retention, keep_house, watch_backlog};
 use self::vigil::watch_database;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, PasswordHash, Transport};
+use crate::config::{Config, ConfigError, PasswordHash, Sources, Transport};
 use crate::db::ErrorKind;
 use crate::events::{Poker, WordPress};
-use crate::http::{self, Bound, CallerRules, Front, Inherited, KnownKeys, Occasionally, Shadow};
+use crate::http::{
+    self, Bound, CallerRules, Console, Front, Inherited, KnownKeys, Occasionally, Shadow,
+};
 use crate::operations::agreement::Settings;
 use crate::operations::trial::MailText;
 use crate::operations::trial_mail;
@@ -73,11 +75,12 @@ pub struct App {
     pub background: JoinSet<()>,
 }
 
-/// Builds the daemon and binds its listeners. The database need not be reachable yet.
+/// Builds the daemon and binds its listeners. The database need not be reachable yet. `sources` is where `config` was loaded
+/// from.
 ///
 /// # Errors
 /// The configuration is invalid, or an address is in use.
-pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
+pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow::Result<App> {
     let metrics = Arc::new(metrics(config));
     let site = Arc::new(Site::new(config, Arc::clone(&metrics))?);
     let (calls, tally) = calls(config, &site, &metrics);
@@ -85,9 +88,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let requests = TaskTracker::new();
     let hands_over = inherited.has_calls();
     let (rules_sender, rules) = watch::channel(Arc::new(CallerRules::new(config, None)));
-    let mail_text = MailText::new(config)
-        .with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))?;
-    let (mail_text_sender, mail_text) = watch::channel(Arc::new(mail_text));
+    let (mail_text_sender, mail_text) = watch::channel(Arc::new(mail_text(config)?));
     let (limits, wordpress) = (&config.limits, &config.wordpress);
     let (refusals, recording) = record_refused(config, &site, &metrics)?;
     // Each occupies some twenty kilobytes. Those who find no place for a call are refused while others are carried out.
@@ -126,7 +127,9 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
     let (settings_sender, settings) = watch::channel(Settings::of(config));
     let (mails_sender, mails) = watch::channel(config.mail.retention_days);
     let (guard, door) = Guard::new(config, &site);
+    let (in_force, console) = console(config, sources);
     let reloadable = Arc::new(Reloadable {
+        config: in_force,
         rules: rules_sender,
         mail_text: mail_text_sender,
         runs: runs_sender,
@@ -140,7 +143,7 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         mail_room,
         metrics: Arc::clone(&metrics),
     });
-    let servers = http::bind(front, &config.server, limits, inherited)?;
+    let servers = http::bind(front, console, &config.server, limits, inherited)?;
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
@@ -179,6 +182,17 @@ pub fn start(config: &Config, inherited: Inherited) -> anyhow::Result<App> {
         unguarded: Some(door.unguarded),
         background,
     })
+}
+
+fn mail_text(config: &Config) -> anyhow::Result<MailText> {
+    let text = MailText::new(config);
+    text.with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))
+}
+
+/// The console, and what tells it of a configuration that holds from now on.
+fn console(config: &Config, sources: Sources) -> (watch::Sender<Arc<Config>>, web::Data<Console>) {
+    let (sender, in_force) = watch::channel(Arc::new(config.clone()));
+    (sender, web::Data::new(Console::new(in_force, sources)))
 }
 
 /// Spawns what tells whether calls can be carried out.

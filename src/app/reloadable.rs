@@ -16,6 +16,8 @@ use crate::telemetry::Metrics;
 
 /// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
 pub struct Reloadable {
+    /// For operators to read.
+    pub(super) config: watch::Sender<Arc<Config>>,
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) mail_text: watch::Sender<Arc<MailText>>,
     pub(super) runs: watch::Sender<Runs>,
@@ -71,6 +73,11 @@ impl Reloadable {
             settings: Settings::of(config),
             protections: config.protections.clone().into(),
         })
+    }
+
+    /// Says what holds from now on.
+    pub fn tell(&self, config: &Config) {
+        self.config.send_replace(Arc::new(config.clone()));
     }
 
     /// Applies the reload.

@@ -56,7 +56,7 @@ pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<()> {
             Outbox::List { state, limit, json } => {
                 let state = state.and_then(|state| state.to_possible_value());
                 let state = state.as_ref().map(clap::builder::PossibleValue::get_name);
-                let mut mails = mails::list(connection, statements, state, limit).await?;
+                let mut mails = mails::list(connection, statements, state, None, limit).await?;
                 let running = instances::running(connection, statements).await?;
                 for mail in &mut mails {
                     mail.waits_for(&running);

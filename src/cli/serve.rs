@@ -44,7 +44,7 @@ pub(super) fn run(
         } else {
             config.server.listen.to_string()
         };
-        let mut app = app::start(config, inherited)?;
+        let mut app = app::start(config, sources.clone(), inherited)?;
         tracing::info!(
             "fcom-sidecar {} listens on {listens} for calls and on {} for operators",
             env!("CARGO_PKG_VERSION"),

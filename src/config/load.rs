@@ -15,7 +15,7 @@ use super::settings::{Fingerprints, Origins, Settings};
 use super::wp_config::WpConfig;
 use super::{
     Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server,
-    Shadow, Smtp, WordPress, protection, refused,
+    Shadow, Shown, Smtp, WordPress, protection, refused, shown,
 };
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
@@ -69,6 +69,7 @@ pub struct Config {
     pub(super) given: Fingerprints,
     /// Where each option was set.
     pub(super) origins: Origins,
+    shown: Vec<Shown>,
 }
 
 impl Config {
@@ -137,7 +138,16 @@ impl Config {
 
     /// Treats these options as if they had been set as in another configuration.
     pub fn keep_given(&mut self, other: &Self, is_kept: impl Fn(&str) -> bool) {
-        self.given.keep(&other.given, is_kept);
+        self.given.keep(&other.given, &is_kept);
+        self.shown.retain(|one| !is_kept(&one.key));
+        let kept = other.shown.iter().filter(|one| is_kept(&one.key));
+        self.shown.extend(kept.cloned());
+        shown::sort(&mut self.shown);
+    }
+
+    /// The options in force, without secrets.
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
     }
 
     fn resolve(
@@ -165,10 +175,14 @@ impl Config {
         let shadow = Shadow::read(settings, protections.as_deref().unwrap_or_default());
         let log = Log::read(settings);
         let otlp = Otlp::read(settings);
+        let wordpress = wordpress?;
+        let mut shown = shown::read(settings, |key| is_option(&format!("{key}_file")));
+        shown::add_found(&mut shown, settings, &wordpress);
         Ok(Self {
+            shown,
             server: server?,
             admin: admin?,
-            wordpress: wordpress?,
+            wordpress,
             database: database?,
             smtp: smtp?,
             mail: mail?,

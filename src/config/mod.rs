@@ -27,6 +27,7 @@ mod runs;
 mod server;
 mod settings;
 mod shadow;
+mod shown;
 mod smtp;
 mod wordpress;
 mod wp_config;
@@ -49,6 +50,7 @@ pub use relay::{Relay, Wake};
 pub use runs::Runs;
 pub use server::{ForwardingHeader, Listen, Server};
 pub use shadow::Shadow;
+pub use shown::Shown;
 pub use smtp::{Smtp, SmtpTls};
 pub use wordpress::{Blog, NetworkAddress, PasswordHash, WordPress};
 #[cfg(any(test, fuzzing))]

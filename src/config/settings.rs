@@ -138,6 +138,11 @@ impl Settings {
         self.values.keys().map(String::as_str)
     }
 
+    /// Every option with its value.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// Whether any layer sets this option, even to an empty text.
     pub(super) fn is_known(&self, key: &str) -> bool {
         self.values.contains_key(key)

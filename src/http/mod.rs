@@ -8,6 +8,7 @@ mod begun;
 pub mod body;
 mod budget;
 mod client;
+mod console;
 mod door;
 pub mod fields;
 mod form;
@@ -37,6 +38,7 @@ mod webhook;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use client::assert_last_hop_stands;
+pub use console::Console;
 pub use front::Front;
 use front::LocalUser;
 pub use inherited::{Inherited, InheritedError};

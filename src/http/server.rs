@@ -27,7 +27,7 @@ use super::inherited::Socket;
 use super::lent::Lent;
 use super::request_id::name_request;
 use super::serving::serve;
-use super::{Front, Inherited, LocalUser, admin, shadow, webhook};
+use super::{Console, Front, Inherited, LocalUser, admin, console, shadow, webhook};
 use crate::config::{Limits, Listen, Server as Listeners};
 use crate::listen::{self, ListenError};
 
@@ -35,7 +35,7 @@ use crate::listen::{self, ListenError};
 pub struct Bound {
     /// Webhook calls.
     pub public: Server,
-    /// Health, metrics and management.
+    /// Health, metrics, management and the console.
     pub admin: Server,
 }
 
@@ -52,6 +52,7 @@ const ADMIN_BUDGET: usize = 4 << 20;
 /// An address is taken or not allowed.
 pub fn bind(
     front: web::Data<Front>,
+    console: web::Data<Console>,
     listeners: &Listeners,
     limits: &Limits,
     inherited: Inherited,
@@ -100,9 +101,11 @@ pub fn bind(
     let app = move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(console.clone())
             .wrap(from_fn(admin::check_host))
             .wrap(from_fn(name_request))
             .configure(admin::configure)
+            .configure(console::configure)
             .default_service(web::to(admin::not_found))
     };
     let door = Arc::new(Door {

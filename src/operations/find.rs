@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::mails::OutboxMail;
+use super::mails::{self, OutboxMail};
 use super::record::RecordError;
 use super::refused::{LoggedRefusal, RefusedRow};
 use super::runs::{self, LoggedRun};
@@ -160,11 +160,7 @@ pub async fn find(
             .fetch_all(&mut *connection)
             .await
             .doing("look for runs")?;
-        mails = sqlx::query_as(statements.mails_of_user.sql())
-            .bind(user_id)
-            .fetch_all(&mut *connection)
-            .await
-            .doing("look for mails")?;
+        mails = mails::of_user(connection, statements, user_id).await?;
     }
     let runs = runs::read(connection, statements, &ids).await?;
     let refused = refused.into_iter().map(LoggedRefusal::from);

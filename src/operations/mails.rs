@@ -43,7 +43,7 @@ impl OutboxMail {
     }
 }
 
-/// The newest mails, optionally only those in one state.
+/// The newest mails, or those before one; optionally only those in one state.
 ///
 /// # Errors
 /// The statement failed.
@@ -51,14 +51,32 @@ pub async fn list(
     connection: &mut Connection,
     statements: &Statements,
     state: Option<&str>,
+    before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<OutboxMail>, DatabaseError> {
     let query = match state {
         Some(state) => sqlx::query_as(statements.list_mail_of_state.sql()).bind(state),
         None => sqlx::query_as(statements.list_mail.sql()),
     };
-    let mails = query.bind(limit).fetch_all(connection).await;
+    let query = query.bind(before.unwrap_or(u64::MAX)).bind(limit);
+    let mails = query.fetch_all(connection).await;
     mails.doing("list mails")
+}
+
+/// The newest mails to a user.
+///
+/// # Errors
+/// The statement failed.
+pub async fn of_user(
+    connection: &mut Connection,
+    statements: &Statements,
+    user_id: u64,
+) -> Result<Vec<OutboxMail>, DatabaseError> {
+    sqlx::query_as(statements.mails_of_user.sql())
+        .bind(user_id)
+        .fetch_all(connection)
+        .await
+        .doing("look for mails")
 }
 
 /// One mail.

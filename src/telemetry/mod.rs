@@ -11,7 +11,7 @@ mod trace_context;
 
 pub use chain::chain;
 pub use log::{Filter, FilterError, NewFilter, StartError, start};
-pub use metrics::{Backlog, Hooks, Metrics};
+pub use metrics::{Backlog, Calls, Glance, Hooks, Hour, Metrics, Minute, Took};
 pub use otlp::{Exporter, OtlpError, try_collector};
 pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
 pub use terminal::{escaped, printable};

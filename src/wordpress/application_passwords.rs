@@ -1,6 +1,7 @@
 //! Verifies application passwords. Mirrors `wp_authenticate_application_password` and `WP_Application_Passwords`,
 //! WordPress 5.9 to 7.1, but does not record the last use: this module never writes credentials.
 
+use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use subtle::ConstantTimeEq;
 
@@ -18,6 +19,27 @@ const DECOY_FAST: &str = "$generic$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub struct Candidate {
     user_id: u64,
     hashes: Vec<String>,
+}
+
+/// A user whose password was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The user.
+    pub user_id: u64,
+    /// SHA-256 of the hash that is stored for the password: tells later whether the user still has it.
+    mark: [u8; 32],
+}
+
+impl Candidate {
+    /// Whether this is the same user, who still has the same password.
+    pub fn still_has(&self, verified: &Verified) -> bool {
+        let mut hashes = self.hashes.iter();
+        self.user_id == verified.user_id && hashes.any(|hash| mark(hash) == verified.mark)
+    }
+}
+
+fn mark(hash: &str) -> [u8; 32] {
+    Sha256::digest(hash).into()
 }
 
 #[derive(FromRow)]
@@ -49,7 +71,7 @@ pub async fn candidate(
 
 /// Returns the user if this is one of their application passwords. Takes milliseconds; an unknown user takes as long as
 /// a user with one password. `fast` selects the kind of hash that the site writes.
-pub fn verify(candidate: Option<&Candidate>, given: &str, fast: bool) -> Option<u64> {
+pub fn verify(candidate: Option<&Candidate>, given: &str, fast: bool) -> Option<Verified> {
     // WordPress displays passwords in groups of four, and accepts them with or without the spaces.
     let password: Vec<u8> = given.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let hashes = candidate.map_or(&[][..], |candidate| &candidate.hashes);
@@ -57,10 +79,12 @@ pub fn verify(candidate: Option<&Candidate>, given: &str, fast: bool) -> Option<
         matches(&password, if fast { DECOY_FAST } else { DECOY_PHPASS });
         return None;
     }
-    let found = hashes.iter().any(|hash| matches(&password, hash));
-    candidate
-        .filter(|_| found && !password.is_empty())
-        .map(|candidate| candidate.user_id)
+    let found = hashes.iter().find(|hash| matches(&password, hash));
+    let found = found.filter(|_| !password.is_empty())?;
+    Some(Verified {
+        user_id: candidate?.user_id,
+        mark: mark(found),
+    })
 }
 
 fn matches(password: &[u8], stored: &str) -> bool {
@@ -107,9 +131,12 @@ mod tests {
             ("hello", "5d41402abc4b2a76b9719d911017c592"),
         ] {
             let user = candidate(&["$P$", hash]);
-            assert_eq!(verify(Some(&user), password, true), Some(7), "{hash}");
+            let verified = verify(Some(&user), password, true).unwrap();
+            assert_eq!(verified.user_id, 7, "{hash}");
             let spaced: String = password.chars().flat_map(|letter| [letter, ' ']).collect();
-            assert_eq!(verify(Some(&user), &spaced, true), Some(7), "{hash}");
+            assert_eq!(verify(Some(&user), &spaced, true), Some(verified), "{hash}");
+            assert!(user.still_has(&verified), "{hash}");
+            assert!(!candidate(&["$P$", ""]).still_has(&verified), "{hash}");
             assert_eq!(verify(Some(&user), "wrong", true), None, "{hash}");
             assert_eq!(verify(Some(&user), "", true), None, "{hash}");
         }

@@ -10,7 +10,7 @@
 //!
 //! | folder | proves |
 //! | --- | --- |
-//! | `admin` | the admin listener: access, its `OpenAPI` document, the management of webhooks |
+//! | `admin` | the admin listener: access, its `OpenAPI` document, the management of webhooks, the console |
 //! | `calls` | what a call answers and writes, compared with PHP |
 //! | `database` | own tables, every statement, round trips; the private server of the tests |
 //! | `deploy` | listeners, sockets, systemd units, the web servers in front |

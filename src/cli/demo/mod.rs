@@ -45,9 +45,11 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
 
         let (listen, admin) = (free_port(), free_port());
         let mut mailbox = Mailbox::open().await?;
-        let config = configuration(&mariadb, listen, admin, mailbox.port())?;
+        let token = token();
+        let sources = sources(&mariadb, listen, admin, mailbox.port(), &token);
+        let config = Config::load(sources.clone())?;
         telemetry::start(&config.log, None)?;
-        let daemon = app::start(&config, Inherited::default())?;
+        let daemon = app::start(&config, sources, Inherited::default())?;
         let site = daemon.site.clone();
         let mut signals = StopSignals::receive()?;
         let mut shown = Ok(());
@@ -55,8 +57,9 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
             shown = demonstrate(&site, &config, listen, &mut mailbox).await;
             if keep_serving && shown.is_ok() {
                 say(&format!(
-                    "\nThe daemon serves on 127.0.0.1:{listen}, health on http://127.0.0.1:{admin}/readyz, \
-                     the database is\n  mariadb --socket={} -uroot {DATABASE}\nCtrl-C ends it and deletes everything.",
+                    "\nThe daemon serves on 127.0.0.1:{listen}, health on http://127.0.0.1:{admin}/readyz. The console is\n  \
+                     http://127.0.0.1:{admin}/console/\nand opens with the admin token\n  {token}\nThe database is\n  \
+                     mariadb --socket={} -uroot {DATABASE}\nCtrl-C ends it and deletes everything.",
                     mariadb.socket().display()
                 ));
                 signals.next().await;
@@ -67,12 +70,12 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn configuration(
-    mariadb: &PrivateServer,
-    listen: u16,
-    admin: u16,
-    mail: u16,
-) -> anyhow::Result<Config> {
+/// For this demo only.
+fn token() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}
+
+fn sources(mariadb: &PrivateServer, listen: u16, admin: u16, mail: u16, token: &str) -> Sources {
     let overrides = [
         ("server.listen", format!("127.0.0.1:{listen}")),
         ("server.admin_listen", format!("127.0.0.1:{admin}")),
@@ -80,14 +83,15 @@ fn configuration(
         ("smtp.url", format!("smtp://127.0.0.1:{mail}")),
         ("wordpress.version", "7.1".to_owned()),
         ("log.filter", "warn".to_owned()),
+        ("admin.token", token.to_owned()),
     ];
     let overrides = overrides
         .map(|(key, value)| (key.to_owned(), value))
         .to_vec();
-    Ok(Config::load(Sources {
+    Sources {
         overrides,
         ..Sources::default()
-    })?)
+    }
 }
 
 async fn demonstrate(

@@ -13,7 +13,7 @@ mod rows;
 mod spaces;
 
 pub use change::{ChangeContext, ChangeError, Rotated, create, delete, rotate, update};
-pub use permission::may_manage;
+pub use permission::{may_look, may_manage};
 pub use portal::{Portal, PortalOptions, PortalOverrides};
 pub use record::{WebhookSettings, json};
 pub use rows::{Environment, WebhookRow, find, list};

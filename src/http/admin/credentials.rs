@@ -18,7 +18,7 @@ const REMEMBERED: usize = 32;
 
 /// Who sends a management request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Peer {
+pub(in crate::http) enum Peer {
     /// From an address.
     Address(IpAddr),
     /// A user of this machine, over the Unix socket.
@@ -38,8 +38,8 @@ impl fmt::Display for Peer {
 
 /// How management requests authenticate.
 pub(in crate::http) struct Access {
-    pub(super) token: Option<[u8; 32]>,
-    pub(super) application_passwords: bool,
+    pub(in crate::http) token: Option<[u8; 32]>,
+    pub(in crate::http) application_passwords: bool,
     guesses: Arc<Guesses>,
     /// Verifies one password at a time: a client that sends many must not take CPU time from calls.
     pub(super) verifying: Arc<Semaphore>,
@@ -62,7 +62,7 @@ impl Access {
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::http) fn is_closed(&self) -> bool {
         self.token.is_none() && !self.application_passwords
     }
 

@@ -12,9 +12,9 @@ pub(super) const LARGEST: u64 = i64::MAX.unsigned_abs();
 
 /// The webhook as sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Draft {
+pub(in crate::http) struct Draft {
     /// The webhook to change; none for a new one.
-    pub(super) id: Option<u64>,
+    pub(in crate::http) id: Option<u64>,
     title: String,
     course_ids: Option<Vec<u64>>,
     space_ids: Option<Vec<u64>>,
@@ -25,10 +25,10 @@ pub(super) struct Draft {
 
 /// An invalid field, as FluentCommunity's validator reports it: field, rule, message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Invalid {
-    pub(super) field: &'static str,
-    pub(super) rule: &'static str,
-    pub(super) message: String,
+pub(in crate::http) struct Invalid {
+    pub(in crate::http) field: &'static str,
+    pub(in crate::http) rule: &'static str,
+    pub(in crate::http) message: String,
 }
 
 fn invalid(field: &'static str, rule: &'static str, what: &str) -> Invalid {
@@ -40,7 +40,7 @@ fn invalid(field: &'static str, rule: &'static str, what: &str) -> Invalid {
 }
 
 /// The fields of a body: an object in JSON, or a form under PHP's names.
-pub(super) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
+pub(in crate::http) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
     if is_json {
         return serde_json::from_slice(body).ok();
     }
@@ -68,7 +68,7 @@ pub(super) fn fields(body: &[u8], is_json: bool) -> Option<Map<String, Value>> {
 impl Draft {
     /// # Errors
     /// The first invalid field.
-    pub(super) fn read(fields: &Map<String, Value>) -> Result<Self, Invalid> {
+    pub(in crate::http) fn read(fields: &Map<String, Value>) -> Result<Self, Invalid> {
         let title = match fields.get("title") {
             Some(Value::String(title)) if !title.trim().is_empty() => title.clone(),
             None | Some(Value::Null | Value::String(_)) => {
@@ -106,7 +106,11 @@ impl Draft {
 
     /// The settings to store in place of `before`. Fields that were not sent become empty, as in the plugin; but while
     /// courses are off and the plugin's page does not show them, a webhook keeps its courses.
-    pub(super) fn settings(&self, before: WebhookSettings, course_module: bool) -> WebhookSettings {
+    pub(in crate::http) fn settings(
+        &self,
+        before: WebhookSettings,
+        course_module: bool,
+    ) -> WebhookSettings {
         let courses = |sent: &Option<Vec<u64>>, before: Vec<u64>| match sent {
             Some(sent) => sent.clone(),
             None if course_module => Vec::new(),

@@ -8,7 +8,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::Operator;
+use super::identity::Operator;
 use super::record;
 use super::reply::{self, Problem};
 use crate::http::Front;

@@ -4,6 +4,8 @@
 //! database knows (the backlog); the age of that reading is a metric, too.
 
 mod backlog;
+mod glance;
+mod minutes;
 mod register;
 mod relay;
 
@@ -18,6 +20,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use self::backlog::Backlog;
+pub use self::glance::Glance;
+use self::minutes::Minutes;
+pub use self::minutes::{Calls, Hour, Minute, Took};
 pub use self::relay::Hooks;
 use crate::outcome::{Lane, MailAttempt, Outcome, Verdict};
 
@@ -105,6 +110,7 @@ pub struct Metrics {
     refusals: Family<StateLabel, Counter>,
     shadowed: Family<VerdictLabel, Counter>,
     relay: RelayMetrics,
+    minutes: Minutes,
 }
 
 /// Hooks for WordPress to fire, and wake-ups.
@@ -155,6 +161,7 @@ impl Metrics {
             refusals: Family::default(),
             shadowed: Family::default(),
             relay: RelayMetrics::default(),
+            minutes: Minutes::new(now),
         };
         metrics.begin_at_zero(database_errors, retries);
         metrics.register_process(now);
@@ -203,6 +210,7 @@ impl Metrics {
         let lane = lane.word();
         let seconds = self.call_seconds.get_or_create(&LaneLabel { lane });
         seconds.observe(took.as_secs_f64());
+        self.minutes.count(outcome, took);
     }
 
     /// Counts a failed database operation. `reason` is one of those registered at the start.

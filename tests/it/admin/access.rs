@@ -9,16 +9,16 @@ use crate::harness::management::{PATH, TOKEN};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 
-const PASSWORD: &str = "ABCDEFGHIJKLMNOPQRST";
+pub(super) const PASSWORD: &str = "ABCDEFGHIJKLMNOPQRST";
 /// WordPress's hashes of the password, up to 6.7 and since.
 const PHPASS: &str = "$P$BabcdefghDlZSpS7e9/Cw1C6huQxKZ.";
-const FAST: &str = "$generic$UfGbgbsqeDuSn8PJFpjz07u2zubyNUvlCRO1D3XA";
+pub(super) const FAST: &str = "$generic$UfGbgbsqeDuSn8PJFpjz07u2zubyNUvlCRO1D3XA";
 
-const MANY_FAILURES: (&str, &str) = (
+pub(super) const MANY_FAILURES: (&str, &str) = (
     "FCOM_SIDECAR__ADMIN__FAILURES_PER_MINUTE_PER_CLIENT",
     "1000",
 );
-const PASSWORDS_ON: (&str, &str) = ("FCOM_SIDECAR__ADMIN__APPLICATION_PASSWORDS", "on");
+pub(super) const PASSWORDS_ON: (&str, &str) = ("FCOM_SIDECAR__ADMIN__APPLICATION_PASSWORDS", "on");
 
 async fn get(sidecar: &Sidecar, path: &str, authorization: &str) -> Response {
     let headers = [("Authorization", authorization)];
@@ -38,7 +38,7 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 /// Gives a user application passwords with these hashes, serialised as WordPress does.
-async fn give_passwords(site: &Site, user: u64, hashes: &[&str]) {
+pub(super) async fn give_passwords(site: &Site, user: u64, hashes: &[&str]) {
     let items = hashes.iter().enumerate().map(|(n, hash)| {
         format!(
             r#"i:{n};a:7:{{s:4:"uuid";s:36:"11111111-1111-4111-8111-{n:012}";s:6:"app_id";s:0:"";s:4:"name";s:1:"x";s:8:"password";s:{}:"{hash}";s:7:"created";i:1700000000;s:9:"last_used";N;s:7:"last_ip";N;}}"#,

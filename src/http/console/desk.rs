@@ -1,0 +1,154 @@
+//! What the console keeps between requests, once per process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::super::Front;
+use super::assets::Assets;
+use super::sessions::Sessions;
+use super::templates::Templates;
+use crate::check::{self, Report};
+use crate::config::{Config, Sources};
+use crate::fluentcommunity::webhooks::Environment;
+use crate::site::Cause;
+use crate::wordpress::time::SiteZone;
+
+/// For so long, what the site says about itself is believed.
+const BELIEVED: Duration = Duration::from_mins(1);
+
+/// The console.
+pub struct Console {
+    pub(super) sessions: Sessions,
+    pub(super) templates: Templates,
+    pub(super) assets: Assets,
+    /// The configuration in force.
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    sources: Sources,
+    about: Mutex<Option<(Instant, Arc<About>)>>,
+    /// The latest report, and when it was made. Locked while one is made: a second one would only make both slower.
+    report: tokio::sync::Mutex<Option<(Instant, Arc<Report>)>>,
+}
+
+/// What the site says about itself.
+#[derive(Debug)]
+pub(super) struct About {
+    /// Its host.
+    pub(super) host: String,
+    pub(super) zone: SiteZone,
+    pub(super) zone_name: String,
+}
+
+impl Console {
+    /// `sources` is where the configuration comes from.
+    pub fn new(config: watch::Receiver<Arc<Config>>, sources: Sources) -> Self {
+        Self {
+            sessions: Sessions::default(),
+            templates: Templates::compile(),
+            assets: Assets::new(),
+            config,
+            sources,
+            about: Mutex::default(),
+            report: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// What is known of the site, also while its database is away.
+    pub(super) async fn about(&self, front: &actix_web::web::Data<Front>) -> Arc<About> {
+        let known = self.known();
+        if let Some((when, about)) = &known
+            && when.elapsed() < BELIEVED
+        {
+            return Arc::clone(about);
+        }
+        let is_away = front.site.readiness.has(Cause::Away);
+        let read = if is_away { None } else { read(front).await };
+        match (read, known) {
+            (Some(about), _) => {
+                let about = Arc::new(about);
+                let mut kept = self.about.lock().unwrap_or_else(PoisonError::into_inner);
+                *kept = Some((Instant::now(), Arc::clone(&about)));
+                about
+            }
+            (None, Some((_, about))) => about,
+            (None, None) => Arc::new(About {
+                host: String::new(),
+                zone: SiteZone::UTC,
+                zone_name: "UTC".to_owned(),
+            }),
+        }
+    }
+
+    fn known(&self) -> Option<(Instant, Arc<About>)> {
+        let kept = self.about.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clone()
+    }
+
+    /// The latest report, unless it is older than this; else a new one. Also returns its age.
+    pub(super) async fn report(
+        self: Arc<Self>,
+        front: &Front,
+        at_most: Duration,
+    ) -> Option<(Duration, Arc<Report>)> {
+        let making = async move {
+            let mut latest = self.report.lock().await;
+            if let Some((when, report)) = &*latest
+                && when.elapsed() < at_most
+            {
+                return (when.elapsed(), Arc::clone(report));
+            }
+            let config = Arc::clone(&self.config.borrow());
+            let report = Arc::new(check::run(&config, &self.sources).await);
+            *latest = Some((Instant::now(), Arc::clone(&report)));
+            (Duration::ZERO, report)
+        };
+        front.on_main_runtime(making).await
+    }
+
+    /// How many checks the latest report says failed.
+    pub(super) fn failed_checks(&self) -> usize {
+        let Ok(latest) = self.report.try_lock() else {
+            return 0;
+        };
+        let report = latest.as_ref().map(|(_, report)| report);
+        report.map_or(0, |report| {
+            let checks = report.checks.iter();
+            checks
+                .filter(|one| one.status == check::Status::Failed)
+                .count()
+        })
+    }
+}
+
+async fn read(front: &actix_web::web::Data<Front>) -> Option<About> {
+    let inside = front.clone().into_inner();
+    let environment = front.on_main_runtime(async move {
+        let site = &inside.site;
+        let environment = site.pool.work(async |connection| {
+            let (statements, tables) = (&site.statements, &site.tables);
+            Environment::read(connection, statements, tables, &inside.portal).await
+        });
+        environment.await
+    });
+    let environment = environment.await?.ok()?;
+    let zone = environment.options.zone();
+    let url = environment.portal.url().ok();
+    Some(About {
+        host: url
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .unwrap_or_default(),
+        zone,
+        zone_name: match zone {
+            SiteZone::Named(zone) => zone.name().to_owned(),
+            SiteZone::Fixed(offset) => match offset.num_minutes() {
+                0 => "UTC".to_owned(),
+                minutes => {
+                    let sign = if minutes < 0 { '−' } else { '+' };
+                    let minutes = minutes.abs();
+                    format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+                }
+            },
+        },
+    })
+}

@@ -1,0 +1,93 @@
+//! Who is at the door: the ticket in a request's cookie, whether it still opens, and whether a form comes from a page of ours.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
+use actix_web::{HttpRequest, web};
+
+use super::super::Front;
+use super::super::admin::{Access, confirm, is_from_elsewhere};
+use super::super::client::Client;
+use super::desk::Console;
+use super::sessions::{Credentials, Session, Ticket};
+
+/// The cookie of a session.
+pub(super) const SESSION: &str = "fcom_sidecar_console";
+/// The cookie of somebody who is about to log in.
+pub(super) const DOOR: &str = "fcom_sidecar_door";
+
+/// The ticket in this cookie.
+pub(super) fn ticket(headers: &HeaderMap, cookie: &str) -> Option<Ticket> {
+    let lines = headers.get_all(COOKIE);
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    cookies.find_map(|one| {
+        let (name, value) = one.trim().split_once('=')?;
+        Ticket::parse(value).filter(|_| name == cookie)
+    })
+}
+
+/// Has the browser keep a ticket, or forget it. Over an encrypted connection, it is never sent over another one.
+pub(super) fn cookie(
+    request: &HttpRequest,
+    front: &Front,
+    name: &str,
+    ticket: Option<&Ticket>,
+) -> HeaderValue {
+    let rules = Arc::clone(&front.rules.borrow());
+    let client = Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
+    let secure = if client.https { "; Secure" } else { "" };
+    let (value, age) = match ticket {
+        Some(ticket) => (ticket.text(), ""),
+        None => (String::new(), "; Max-Age=0"),
+    };
+    let text = format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{age}{secure}");
+    HeaderValue::from_str(&text).expect("hexadecimal digits and fixed words")
+}
+
+/// Whether a form may come from a page of ours: a browser says where it comes from.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    let is_other = site.is_some_and(|site| site != "same-origin" && site != "none");
+    is_other || is_from_elsewhere(headers)
+}
+
+/// The session that this ticket opens, unless what it was opened with no longer holds.
+pub(super) async fn session(
+    front: &web::Data<Front>,
+    console: &Console,
+    ticket: &Ticket,
+) -> Option<Session> {
+    let access = Arc::clone(&front.rules.borrow().access);
+    let (mut session, is_old) = console.sessions.find(ticket, Instant::now())?;
+    let standing = match &session.credentials {
+        Credentials::Token(hash) => {
+            (access.token.as_ref() == Some(hash)).then_some(session.standing)
+        }
+        Credentials::Password { name, verified } if access.application_passwords => {
+            if is_old {
+                let confirmed = confirm(front, name.clone(), *verified).await;
+                // While the database is away, nothing can be changed anyway.
+                confirmed.unwrap_or(Some(session.standing))
+            } else {
+                Some(session.standing)
+            }
+        }
+        Credentials::Password { .. } => None,
+    };
+    let Some(standing) = standing else {
+        console.sessions.end(ticket);
+        return None;
+    };
+    if is_old {
+        console.sessions.confirm(ticket, standing, Instant::now());
+    }
+    session.standing = standing;
+    Some(session)
+}
+
+/// The credentials of a token that is right.
+pub(super) fn of_token(access: &Access) -> Option<Credentials> {
+    access.token.map(Credentials::Token)
+}

@@ -1,0 +1,141 @@
+//! Hooks for WordPress to fire: what have plugins not heard of, and whose fault is it?
+
+use std::sync::Arc;
+
+use minijinja::{Value, context};
+
+use super::answer::{Answer, Trouble};
+use super::spaces::Titles;
+use super::text::{count, number, span};
+use super::visit::Visit;
+use crate::db::DatabaseError;
+use crate::fluentcommunity::webhooks::SpacesAndCourses;
+use crate::operations::hooks::{self, TroubledEvent};
+use crate::operations::{Retried, backlog};
+
+/// Hooks on the page.
+const MOST: u32 = 100;
+
+pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
+    let is_on = visit.console.config.borrow().relay.enabled;
+    visit.database()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| {
+                let backlog = backlog::hooks(connection, statements).await?;
+                let troubled = hooks::troubled(connection, statements, MOST).await?;
+                let spaces = SpacesAndCourses::read(connection, statements).await?;
+                Ok::<_, DatabaseError>((backlog, troubled, spaces))
+            })
+            .await
+    };
+    let read = visit.front.on_main_runtime(work).await;
+    let (backlog, troubled, spaces) = read.ok_or(Trouble::Aborted)??;
+    let (titles, times) = (Titles::of(&spaces), visit.times());
+    let oldest = backlog.oldest_pending.map(|oldest| {
+        let seconds = (times.now - oldest).num_seconds();
+        span(u64::try_from(seconds).unwrap_or_default())
+    });
+    let values = context! {
+        is_on,
+        pending => number(backlog.pending),
+        oldest,
+        dead => number(backlog.dead),
+        has_dead => backlog.dead > 0,
+        interrupted => number(backlog.interrupted),
+        delay => backlog.last_delay.map(|delay| format!("{}.{} s", delay.as_secs(), delay.subsec_millis() / 100)),
+        events => troubled.iter().map(|event| row(event, &titles, visit)).collect::<Vec<_>>(),
+        is_cut => troubled.len() >= MOST as usize,
+    };
+    Ok(Answer::page("hooks.html", "Hooks", values))
+}
+
+fn row(event: &TroubledEvent, titles: &Titles, visit: &Visit) -> Value {
+    let is_dead = event.state == "dead";
+    context! {
+        id => event.id,
+        user_id => event.user_id,
+        kind => &event.kind,
+        place => event.space_id.map(|id| titles.title(id)),
+        is_dead,
+        attempts => event.attempts,
+        interrupted => event.interrupted,
+        due => visit.times().of_utc(event.due_at),
+        words => event.last_error.as_deref(),
+        since => visit.times().of_utc(event.created_at),
+    }
+}
+
+pub(super) async fn retry(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    let due = make_due(visit, Retried::One(id)).await?;
+    if due == 0 {
+        let text = format!(
+            "There was nothing to retry: hook {id} was fired meanwhile, is being fired, or is gone."
+        );
+        return Ok(Answer::not_done("hooks", text));
+    }
+    visit.log(&format!("hook {id} was made due"));
+    Ok(Answer::done(
+        "hooks",
+        format!("Hook {id} is due at once, with all its attempts before it."),
+    ))
+}
+
+pub(super) async fn retry_given_up(visit: &Visit) -> Result<Answer, Trouble> {
+    let due = make_due(visit, Retried::AllDead).await?;
+    if due == 0 {
+        return Ok(Answer::not_done(
+            "hooks",
+            "No hook was given up.".to_owned(),
+        ));
+    }
+    let many = count(due, "hook", "hooks");
+    visit.log(&format!("{many} given up before were made due"));
+    let are = if due == 1 { "is" } else { "are" };
+    let text = format!("{many} given up before {are} due at once.");
+    Ok(Answer::done("hooks", text))
+}
+
+async fn make_due(visit: &Visit, which: Retried) -> Result<u64, Trouble> {
+    visit.change()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| hooks::retry(connection, statements, which).await)
+            .await
+    };
+    let front = &visit.front;
+    let due = front.on_main_runtime(front.tasks.track_future(work)).await;
+    let due = due.ok_or(Trouble::Aborted)??;
+    if due > 0
+        && let Some(bell) = &front.calls.bells.relay
+    {
+        bell.notify_one();
+    }
+    Ok(due)
+}
+
+pub(super) async fn remove(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| hooks::remove(connection, statements, id).await)
+            .await
+    };
+    let front = &visit.front;
+    let is_dropped = front.on_main_runtime(front.tasks.track_future(work)).await;
+    if !is_dropped.ok_or(Trouble::Aborted)?? {
+        let text = format!("Hook {id} was not dropped: it is being fired, or gone.");
+        return Ok(Answer::not_done("hooks", text));
+    }
+    visit.log(&format!("hook {id} was dropped"));
+    Ok(Answer::done(
+        "hooks",
+        format!("Hook {id} is dropped: plugins never hear of it."),
+    ))
+}

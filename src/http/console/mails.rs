@@ -1,0 +1,216 @@
+//! Welcome mails: which have not left, and why?
+
+use std::sync::Arc;
+
+use minijinja::{Value, context};
+
+use super::answer::{Answer, Trouble};
+use super::text::count;
+use super::visit::Visit;
+use crate::config::Transport;
+use crate::db::DatabaseError;
+use crate::operations::Retried;
+use crate::operations::instances::{self, Running};
+use crate::operations::mails::{self, OutboxMail};
+
+/// Mails on a page.
+const PAGE: u32 = 50;
+/// States with a page of their own.
+const STATES: [(&str, &str); 4] = [
+    ("dead", "Given up"),
+    ("pending", "Waiting"),
+    ("sent", "Sent"),
+    ("skipped", "Skipped"),
+];
+
+pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
+    visit.database()?;
+    let asked = visit.asked("state").unwrap_or_default();
+    let known = STATES.iter().find(|(state, _)| *state == asked);
+    let (state, before) = (known.map(|(state, _)| *state), visit.before());
+    let is_all = asked == "all";
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| {
+                let running = instances::running(connection, statements).await?;
+                let mails = if is_all || state.is_some() {
+                    mails::list(connection, statements, state, before, PAGE + 1).await?
+                } else {
+                    // What has not left.
+                    let mut mails =
+                        mails::list(connection, statements, Some("dead"), None, PAGE).await?;
+                    let waiting = mails::list(connection, statements, Some("pending"), None, PAGE);
+                    mails.extend(waiting.await?);
+                    mails
+                };
+                Ok::<_, DatabaseError>((mails, running))
+            })
+            .await
+    };
+    let read = visit.front.on_main_runtime(work).await;
+    let (mut mails, running) = read.ok_or(Trouble::Aborted)??;
+    let is_paged = is_all || state.is_some();
+    let more = is_paged && mails.len() > PAGE as usize;
+    if more {
+        mails.truncate(PAGE as usize);
+    }
+    let older = mails
+        .last()
+        .filter(|_| more)
+        .map(|mail| format!("state={asked}&before={}", mail.id));
+    let glance = visit.front.metrics.glance();
+    let tabs = STATES.iter().chain([&("all", "All")]);
+    let tabs = tabs.map(|&(state, name)| context! { state, name, is_here => state == asked });
+    let values = context! {
+        mails => mails.into_iter().map(|mail| row(mail, &running, visit)).collect::<Vec<_>>(),
+        tabs => tabs.collect::<Vec<_>>(),
+        is_unsent => !is_paged,
+        is_newest => before.is_none(),
+        older,
+        dead => (glance.mails_dead > 0).then(|| count(glance.mails_dead, "mail was", "mails were")),
+        waiting => (glance.mails_pending > 0).then(|| count(glance.mails_pending, "waits", "wait")),
+        stuck => running.iter().filter_map(Running::stuck).map(|one| one.to_string()).collect::<Vec<_>>(),
+        is_off => visit.console.config.borrow().mail.transport == Transport::Off,
+        is_wordpress => visit.console.config.borrow().mail.transport == Transport::WordPress,
+    };
+    Ok(Answer::page("mails.html", "Mails", values))
+}
+
+pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.database()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| {
+                let running = instances::running(connection, statements).await?;
+                let mail = mails::show(connection, statements, id).await?;
+                Ok::<_, DatabaseError>((mail, running))
+            })
+            .await
+    };
+    let read = visit.front.on_main_runtime(work).await;
+    let (mail, running) = read.ok_or(Trouble::Aborted)??;
+    let Some(mail) = mail else {
+        let why = "It was dropped, or its time is up: mail.retention_days says how long mails are remembered.";
+        return Err(Trouble::NotFound(format!("There is no mail {id}"), why));
+    };
+    let values = context! { mail => row(mail, &running, visit) };
+    Ok(Answer::page("mail.html", format!("Mail {id}"), values))
+}
+
+fn row(mut mail: OutboxMail, running: &[Running], visit: &Visit) -> Value {
+    mail.waits_for(running);
+    let times = visit.times();
+    let is_pending = mail.state == "pending";
+    let is_due = is_pending && mail.next_attempt_at <= times.now.naive_utc();
+    context! {
+        id => mail.id,
+        user_id => mail.user_id,
+        login => mail.user_login.as_deref(),
+        webhook_id => mail.webhook_id,
+        state => state(&mail),
+        words => mail.last_error.as_deref(),
+        attempts => mail.attempts,
+        promised => times.of_utc(mail.created_at),
+        next => (is_pending && !is_due).then(|| times.of_utc(mail.next_attempt_at)),
+        is_due,
+        finished => mail.finished_at.map(|at| times.of_utc(at)),
+        is_dead => mail.state == "dead",
+        can_be_retried => mail.state != "sent",
+    }
+}
+
+/// A mail's state: the class and the word.
+pub(super) fn state(mail: &OutboxMail) -> Value {
+    let (class, word) = match mail.state.as_str() {
+        "dead" => ("bad", "Given up"),
+        "pending" => ("wait", "Waiting"),
+        "sent" => ("good", "Sent"),
+        "skipped" => ("quiet", "Skipped"),
+        other => ("wait", other),
+    };
+    context! { class, word }
+}
+
+/// Where a form about this mail leads back to.
+fn back(visit: &Visit, id: u64) -> String {
+    match visit.given("back") {
+        Some("mail") => format!("mails/{id}"),
+        _ => "mails".to_owned(),
+    }
+}
+
+pub(super) async fn retry(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    let due = make_due(visit, Retried::One(id)).await?;
+    if due == 0 {
+        let text = format!(
+            "There was nothing to retry: mail {id} has left meanwhile, is on its way, or is gone."
+        );
+        return Ok(Answer::not_done(back(visit, id), text));
+    }
+    visit.log(&format!("mail {id} was made due"));
+    let text = format!("Mail {id} is due at once, with all its attempts before it.");
+    Ok(Answer::done(back(visit, id), text))
+}
+
+pub(super) async fn retry_given_up(visit: &Visit) -> Result<Answer, Trouble> {
+    let due = make_due(visit, Retried::AllDead).await?;
+    if due == 0 {
+        return Ok(Answer::not_done(
+            "mails",
+            "No mail was given up.".to_owned(),
+        ));
+    }
+    let many = count(due, "mail", "mails");
+    visit.log(&format!("{many} given up before were made due"));
+    let are = if due == 1 { "is" } else { "are" };
+    let text = format!("{many} given up before {are} due at once.");
+    Ok(Answer::done("mails", text))
+}
+
+async fn make_due(visit: &Visit, which: Retried) -> Result<u64, Trouble> {
+    visit.change()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let (statements, now) = (&site.statements, site.clock.now());
+        site.pool
+            .work(async |connection| {
+                let due = mails::retry(connection, statements, which, now).await?;
+                instances::ask_for_tries(connection, statements).await?;
+                Ok::<_, DatabaseError>(due)
+            })
+            .await
+    };
+    let front = &visit.front;
+    let due = front.on_main_runtime(front.tasks.track_future(work)).await;
+    let due = due.ok_or(Trouble::Aborted)??;
+    if due > 0 {
+        front.calls.bells.mail.notify_one();
+    }
+    Ok(due)
+}
+
+pub(super) async fn remove(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| mails::remove(connection, statements, id).await)
+            .await
+    };
+    let front = &visit.front;
+    let is_dropped = front.on_main_runtime(front.tasks.track_future(work)).await;
+    if !is_dropped.ok_or(Trouble::Aborted)?? {
+        let text = format!("Mail {id} was not dropped: it is on its way, or gone.");
+        return Ok(Answer::not_done("mails", text));
+    }
+    visit.log(&format!("mail {id} was dropped"));
+    Ok(Answer::done(
+        "mails",
+        format!("Mail {id} is dropped: it is never sent."),
+    ))
+}

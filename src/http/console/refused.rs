@@ -1,0 +1,189 @@
+//! Calls that changed nothing, and how to mend the sender.
+
+use std::sync::Arc;
+
+use minijinja::{Value, context};
+
+use super::answer::{Answer, Trouble};
+use super::text::{Times, number};
+use super::visit::Visit;
+use crate::db::DatabaseError;
+use crate::operations::record::{Part, Record, RecordError};
+use crate::operations::refused::{LoggedRefusal, RefusedCalls, RefusedPage};
+
+/// Calls on a page.
+const PAGE: u32 = 50;
+
+pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
+    visit.database()?;
+    let webhook = visit.asked("webhook");
+    let part = Part {
+        webhook: webhook.map(str::to_owned),
+        before: visit.before(),
+        limit: PAGE,
+    };
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        let page = site.pool.work(async |connection| {
+            match RefusedCalls::list(connection, statements, &part).await {
+                Err(RecordError::Database(error)) => Err(error),
+                answer => Ok::<_, DatabaseError>(answer),
+            }
+        });
+        page.await
+    };
+    let page = visit.front.on_main_runtime(work).await;
+    let (page, unknown) = match page.ok_or(Trouble::Aborted)?? {
+        Ok(page) => (page, None),
+        Err(RecordError::Database(error)) => return Err(error.into()),
+        Err(error) => {
+            let nothing = RefusedPage {
+                refused: Vec::new(),
+                next_before: None,
+            };
+            (nothing, Some(error.to_string()))
+        }
+    };
+    let older = page.next_before.map(|before| {
+        let before = before.to_string();
+        let webhook = webhook.map(|webhook| ("webhook", webhook));
+        let all: Vec<(&str, &str)> = webhook
+            .into_iter()
+            .chain([("before", before.as_str())])
+            .collect();
+        serde_urlencoded::to_string(all).unwrap_or_default()
+    });
+    let (times, refused) = (
+        visit.times(),
+        &visit.console.config.borrow().refused.clone(),
+    );
+    let values = context! {
+        calls => page.refused.iter().map(|call| row(call, &times)).collect::<Vec<_>>(),
+        older,
+        unknown,
+        webhook,
+        is_newest => visit.before().is_none(),
+        days => refused.retention_days,
+    };
+    Ok(Answer::page("refused.html", "Refused", values))
+}
+
+pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.database()?;
+    let site = Arc::clone(&visit.front.site);
+    let work = async move {
+        let statements = &site.statements;
+        site.pool
+            .work(async |connection| RefusedCalls::show(connection, statements, id).await)
+            .await
+    };
+    let call = visit.front.on_main_runtime(work).await;
+    let Some(call) = call.ok_or(Trouble::Aborted)?? else {
+        let why = "Refused calls are kept for some time, which refused.retention_days says.";
+        return Err(Trouble::NotFound(
+            format!("There is no refused call {id}"),
+            why,
+        ));
+    };
+    let times = visit.times();
+    let values = context! { call => row(&call, &times), at => times.full(call.refused_at) };
+    Ok(Answer::page(
+        "refusal.html",
+        format!("Refused call {id}"),
+        values,
+    ))
+}
+
+fn row(call: &LoggedRefusal, times: &Times) -> Value {
+    let title = call
+        .webhook_title
+        .clone()
+        .filter(|title| !title.trim().is_empty());
+    context! {
+        id => call.id,
+        at => times.of(call.refused_at),
+        status => call.status,
+        outcome => &call.outcome,
+        reason => reason(&call.outcome),
+        remedy => remedy(call),
+        message => call.message.as_deref(),
+        is_summary => call.is_summary(),
+        calls => number(call.calls.into()),
+        webhook_id => call.webhook_id,
+        webhook => title.or_else(|| call.webhook_id.map(|id| format!("webhook {id}"))),
+        fields => call.fields.clone(),
+        more_fields => call.more_fields.filter(|more| *more > 0),
+        content_type => call.content_type.as_deref(),
+        content_length => call.content_length.map(number),
+        from => call.client_address.as_deref(),
+        request => call.request_id.as_deref(),
+    }
+}
+
+/// The outcome in words.
+fn reason(outcome: &str) -> String {
+    let words = match outcome {
+        "address_not_allowed" => "It came from an address that is not allowed",
+        "busy" => "Other calls for the same member took too long",
+        "commit_unknown" => "The connection was lost during the commit",
+        "database_error" | "failed" => "It failed",
+        "database_unavailable" => "The database was away",
+        "idempotency_conflict" => "Its Idempotency-Key or webhook-id was used for another call",
+        "invalid_email" => "It had no usable e-mail address",
+        "invalid_request" => "It was not form data",
+        "lock_conflict" | "raced" => "It lost against other transactions, too often",
+        "needs_operator" => "The database refused it until somebody mends it",
+        "no_free_name" => "Every name that was tried is taken",
+        "not_kept" => "Refused, too many to be recorded one by one",
+        "not_ready" => "The sidecar was not ready",
+        "not_signed" => "Its signature was missing, wrong or too old",
+        "overloaded" => "There were more calls than there is room for",
+        "rate_limited" => "There were too many calls in too short a time",
+        "shutting_down" => "The sidecar was shutting down",
+        "too_large" => "It was too large",
+        "unreadable_webhook" => "The webhook’s record is not readable",
+        "unstorable" => "A column cannot hold one of its values",
+        other => return format!("Refused: {other}"),
+    };
+    words.to_owned()
+}
+
+/// What to do about the sender.
+fn remedy(call: &LoggedRefusal) -> Option<String> {
+    let named = call.fields.iter().flatten();
+    let resembling: Vec<&str> = named
+        .map(String::as_str)
+        .filter(|name| *name != "email" && name.to_lowercase().contains("mail"))
+        .collect();
+    let text = match (call.outcome.as_str(), call.email.as_deref()) {
+        ("invalid_email", Some("missing")) if !resembling.is_empty() => format!(
+            "There was no field “email”; the sender seems to call it “{}”. Rename that field in the form.",
+            resembling.join("” or “")
+        ),
+        ("invalid_email", Some("missing")) => {
+            "There was no field “email”. Add one to the form.".to_owned()
+        }
+        ("invalid_email", Some("list")) => "“email” came as a list. Send one text.".to_owned(),
+        ("invalid_email", Some("empty")) => "“email” came empty.".to_owned(),
+        ("invalid_email", Some(_)) => {
+            "“email” came, but it is no address that WordPress accepts.".to_owned()
+        }
+        ("invalid_request", _) => {
+            "Send a form: application/x-www-form-urlencoded or multipart/form-data.".to_owned()
+        }
+        ("not_signed", _) => {
+            "Sign it with the secret in the webhook’s [protection], and see that the sender’s clock is right.".to_owned()
+        }
+        ("address_not_allowed", _) => {
+            "Add the sender’s address to allowed_networks in the webhook’s [protection].".to_owned()
+        }
+        ("unreadable_webhook", _) => "Delete the webhook and make a new one.".to_owned(),
+        ("rate_limited" | "overloaded", _) => {
+            "The sender was told to come again later. If it does not, raise the limits in [limits].".to_owned()
+        }
+        ("idempotency_conflict", _) => "Send another key for another call.".to_owned(),
+        _ => return None,
+    };
+    Some(text)
+}

@@ -1,0 +1,282 @@
+//! Who is logged in: in memory of this process, of limited size. The browser keeps a random ticket, this keeps only its hash. A session
+//! ends when nobody used it for a while, after some hours in any case, and with the process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::super::admin::{Operator, Standing};
+use crate::wordpress::application_passwords::Verified;
+
+/// After so much time without a request, a session ends.
+const IDLE: Duration = Duration::from_mins(30);
+/// After so much time, it ends in any case.
+const LONGEST: Duration = Duration::from_hours(12);
+/// For so long, what the database said about a user is believed.
+const BELIEVED: Duration = Duration::from_mins(1);
+/// Beyond so many sessions, the one that nobody used for longest ends.
+const MOST: usize = 256;
+
+/// What a browser shows to be let in.
+pub(super) struct Ticket([u8; 32]);
+
+impl Ticket {
+    /// # Panics
+    /// If the operating system's generator fails; there is no safe way to go on without it.
+    pub(super) fn draw() -> Self {
+        let mut bytes = [0; 32];
+        SysRng
+            .try_fill_bytes(&mut bytes)
+            .expect("the operating system provides random numbers");
+        Self(bytes)
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes = hex::decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// As the browser keeps it.
+    pub(super) fn text(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// What a form of this session has to bring: another page knows neither this nor the ticket.
+    pub(super) fn form_key(&self) -> String {
+        hex::encode(self.hash("form"))
+    }
+
+    /// Whether a form brought it.
+    pub(super) fn is_form_key(&self, given: &str) -> bool {
+        self.form_key().as_bytes().ct_eq(given.as_bytes()).into()
+    }
+
+    fn hash(&self, of: &str) -> [u8; 32] {
+        let hash = Sha256::new().chain_update("fcom-sidecar console ");
+        hash.chain_update(of).chain_update(self.0).finalize().into()
+    }
+}
+
+/// With which credentials somebody logged in.
+#[derive(Clone, Debug)]
+pub(super) enum Credentials {
+    /// The admin token, by its hash.
+    Token([u8; 32]),
+    /// An application password.
+    Password {
+        /// As it was typed.
+        name: String,
+        verified: Verified,
+    },
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) credentials: Credentials,
+    pub(super) standing: Standing,
+}
+
+impl Session {
+    /// For the log.
+    pub(super) fn operator(&self) -> Operator {
+        match &self.credentials {
+            Credentials::Token(_) => Operator::Token,
+            Credentials::Password { verified, .. } => Operator::User(verified.user_id),
+        }
+    }
+}
+
+/// For the page: who is logged in.
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.credentials {
+            Credentials::Token(_) => f.write_str("admin token"),
+            Credentials::Password { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+/// What the next page says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Notice {
+    /// Whether it was what the operator wanted.
+    pub(super) is_good: bool,
+    pub(super) text: String,
+}
+
+struct Kept {
+    session: Session,
+    began: Instant,
+    used: Instant,
+    confirmed: Instant,
+    notice: Option<Notice>,
+}
+
+impl Kept {
+    fn is_over(&self, now: Instant) -> bool {
+        let since = |time: Instant| now.saturating_duration_since(time);
+        since(self.used) >= IDLE || since(self.began) >= LONGEST
+    }
+}
+
+/// All sessions, by the hashes of their tickets.
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Kept>>);
+
+impl Sessions {
+    /// Lets somebody in who was nobody before.
+    pub(super) fn begin(&self, session: Session, now: Instant) -> Ticket {
+        let ticket = Ticket::draw();
+        let mut all = self.all();
+        all.retain(|_, kept| !kept.is_over(now));
+        if all.len() >= MOST {
+            let oldest = all.iter().min_by_key(|(_, kept)| kept.used);
+            let oldest = oldest.map(|(hash, _)| *hash);
+            oldest.and_then(|hash| all.remove(&hash));
+        }
+        let kept = Kept {
+            session,
+            began: now,
+            used: now,
+            confirmed: now,
+            notice: None,
+        };
+        all.insert(ticket.hash("session"), kept);
+        ticket
+    }
+
+    /// The session of this ticket, which is thereby used, and whether it is to be confirmed.
+    pub(super) fn find(&self, ticket: &Ticket, now: Instant) -> Option<(Session, bool)> {
+        let (mut all, hash) = (self.all(), ticket.hash("session"));
+        let kept = all.get_mut(&hash)?;
+        if kept.is_over(now) {
+            all.remove(&hash);
+            return None;
+        }
+        kept.used = now;
+        let is_old = now.saturating_duration_since(kept.confirmed) >= BELIEVED;
+        Some((kept.session.clone(), is_old))
+    }
+
+    /// The database said what this user may do.
+    pub(super) fn confirm(&self, ticket: &Ticket, standing: Standing, now: Instant) {
+        if let Some(kept) = self.all().get_mut(&ticket.hash("session")) {
+            kept.session.standing = standing;
+            kept.confirmed = now;
+        }
+    }
+
+    /// Ends the session, if it is one.
+    pub(super) fn end(&self, ticket: &Ticket) {
+        self.all().remove(&ticket.hash("session"));
+    }
+
+    /// Has the next page say this.
+    pub(super) fn note(&self, ticket: &Ticket, notice: Notice) {
+        if let Some(kept) = self.all().get_mut(&ticket.hash("session")) {
+            kept.notice = Some(notice);
+        }
+    }
+
+    /// What this page has to say.
+    pub(super) fn take_notice(&self, ticket: &Ticket) -> Option<Notice> {
+        self.all().get_mut(&ticket.hash("session"))?.notice.take()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            credentials: Credentials::Token([7; 32]),
+            standing: Standing::Manages,
+        }
+    }
+
+    #[test]
+    fn a_session_ends_when_it_is_not_used_and_when_its_time_is_up() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let at = |minutes| start + Duration::from_mins(minutes);
+        let (idle, busy) = (
+            sessions.begin(session(), start),
+            sessions.begin(session(), start),
+        );
+        assert!(sessions.find(&idle, at(29)).is_some());
+        assert!(sessions.find(&idle, at(59)).is_none());
+        for minute in (0..720).step_by(10) {
+            assert!(sessions.find(&busy, at(minute)).is_some(), "{minute}");
+        }
+        assert!(sessions.find(&busy, at(720)).is_none());
+        assert!(sessions.find(&busy, at(0)).is_none());
+    }
+
+    #[test]
+    fn a_ticket_opens_its_own_session_only_and_until_log_out() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let (one, other) = (
+            sessions.begin(session(), now),
+            sessions.begin(session(), now),
+        );
+        assert!(sessions.find(&Ticket::draw(), now).is_none());
+        assert_ne!(one.text(), other.text());
+        assert!(!one.is_form_key(&other.form_key()) && one.is_form_key(&one.form_key()));
+        assert!(!one.is_form_key(&one.text()) && !one.is_form_key(""));
+        sessions.end(&one);
+        assert!(sessions.find(&one, now).is_none());
+        let again = Ticket::parse(&other.text()).unwrap();
+        assert!(sessions.find(&again, now).is_some());
+        for text in ["", "ab", "zz", &"0".repeat(63)] {
+            assert!(Ticket::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_database_said_is_believed_for_a_minute() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let ticket = sessions.begin(session(), start);
+        let later = start + BELIEVED;
+        assert!(!sessions.find(&ticket, start).unwrap().1);
+        assert!(sessions.find(&ticket, later).unwrap().1);
+        sessions.confirm(&ticket, Standing::Looks, later);
+        let (session, is_old) = sessions.find(&ticket, later).unwrap();
+        assert_eq!((session.standing, is_old), (Standing::Looks, false));
+    }
+
+    #[test]
+    fn a_crowd_of_sessions_takes_no_more_room() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let used = sessions.begin(session(), start);
+        for second in 0..1000 {
+            let now = start + Duration::from_millis(second);
+            sessions.begin(session(), now);
+            assert!(sessions.find(&used, now).is_some());
+        }
+        assert_eq!(sessions.all().len(), MOST);
+    }
+
+    #[test]
+    fn a_notice_is_said_once() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let ticket = sessions.begin(session(), now);
+        let notice = Notice {
+            is_good: true,
+            text: "done".to_owned(),
+        };
+        sessions.note(&ticket, notice.clone());
+        assert_eq!(sessions.take_notice(&ticket), Some(notice));
+        assert_eq!(sessions.take_notice(&ticket), None);
+    }
+}

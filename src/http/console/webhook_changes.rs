@@ -1,0 +1,143 @@
+//! Creates, edits, rotates and deletes webhooks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::super::Front;
+use super::super::admin::{Draft, fields};
+use super::answer::{Answer, Trouble};
+use super::text::count;
+use super::visit::Visit;
+use super::webhook::{self, Entries};
+use super::webhooks::mark;
+use crate::fluentcommunity::webhooks::{ChangeError, WebhookSettings};
+use crate::operations::webhooks::Webhooks;
+
+/// What a form says about a webhook, or the page that says what is wrong with it.
+fn draft(visit: &Visit) -> Result<Draft, Entries> {
+    let body = serde_urlencoded::to_string(&visit.form).unwrap_or_default();
+    let mut fields: Map<String, Value> = fields(body.as_bytes(), false).unwrap_or_default();
+    fields.remove("id");
+    Draft::read(&fields).map_err(|invalid| {
+        let is_about_title = invalid.field == "title";
+        let error = if is_about_title {
+            "Give the webhook a title.".to_owned()
+        } else {
+            invalid.message
+        };
+        Entries::sent(&visit.form).refused(error, is_about_title)
+    })
+}
+
+pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let draft = match draft(visit) {
+        Ok(draft) => draft,
+        Err(entries) => {
+            return webhook::blank_with(visit, &entries, StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+    };
+    let inside = visit.front.clone();
+    let work = async move {
+        let new = |course_module| draft.settings(WebhookSettings::default(), course_module);
+        webhooks(&inside).create(new).await
+    };
+    let id = Box::pin(carry_out(visit, work)).await?.row.id;
+    visit.log(&format!("webhook {id} was created"));
+    let text = "The webhook is there. Show its address and copy it into your shop, form or CRM.";
+    Ok(Answer::done(format!("webhooks/{id}"), text.to_owned()))
+}
+
+pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let draft = match draft(visit) {
+        Ok(draft) => draft,
+        Err(entries) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return webhook::page(visit, id, Some(entries), None, status).await;
+        }
+    };
+    let seen = visit.given("seen").unwrap_or_default().to_owned();
+    let is_outdated = Arc::new(AtomicBool::new(false));
+    let found_outdated = Arc::clone(&is_outdated);
+    let inside = visit.front.clone();
+    let work = async move {
+        let edit = |before: WebhookSettings, course_module| {
+            let differs = of_settings(&before) != seen;
+            found_outdated.store(differs, Ordering::Relaxed);
+            if differs {
+                before
+            } else {
+                draft.settings(before, course_module)
+            }
+        };
+        webhooks(&inside).update(id, edit).await
+    };
+    Box::pin(carry_out(visit, work)).await?;
+    if is_outdated.load(Ordering::Relaxed) {
+        let entries = Entries::sent(&visit.form).outdated();
+        return webhook::page(visit, id, Some(entries), None, StatusCode::CONFLICT).await;
+    }
+    visit.log(&format!("webhook {id} was changed"));
+    Ok(Answer::done(
+        format!("webhooks/{id}"),
+        "Saved. The next call does this.".to_owned(),
+    ))
+}
+
+fn of_settings(settings: &WebhookSettings) -> String {
+    let lists = [
+        &settings.space_ids,
+        &settings.course_ids,
+        &settings.remove_space_ids,
+        &settings.remove_course_ids,
+    ];
+    mark(&settings.title, &lists, settings.welcome_email)
+}
+
+pub(super) async fn delete(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let inside = visit.front.clone();
+    let work = async move { webhooks(&inside).delete(id).await };
+    Box::pin(carry_out(visit, work)).await?;
+    visit.log(&format!("webhook {id} was deleted"));
+    Ok(Answer::done(
+        "webhooks",
+        format!("Webhook {id} is deleted. Calls to its address get 404."),
+    ))
+}
+
+pub(super) async fn rotate(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let grace = visit.front.rules.borrow().old_keys;
+    let inside = visit.front.clone();
+    let work = async move { webhooks(&inside).rotate(id, grace).await };
+    Box::pin(carry_out(visit, work)).await?;
+    visit.log(&format!("webhook {id} was given a new key"));
+    let hours = u64::try_from(grace.num_hours()).unwrap_or_default();
+    let text = format!(
+        "The webhook has a new address. The old one works for {} more, through Sidecar only. Give the sender the new one.",
+        count(hours, "hour", "hours")
+    );
+    Ok(Answer::done(format!("webhooks/{id}"), text))
+}
+
+/// Carries a change out to the end, even if the browser goes away; the process does not exit before it is done.
+async fn carry_out<T: Send + 'static>(
+    visit: &Visit,
+    work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
+) -> Result<T, Trouble> {
+    let front = &visit.front;
+    let done = front.on_main_runtime(front.tasks.track_future(work)).await;
+    Ok(done.ok_or(Trouble::Aborted)??)
+}
+
+fn webhooks(front: &Front) -> Webhooks<'_> {
+    Webhooks {
+        site: &front.site,
+        portal: &front.portal,
+    }
+}

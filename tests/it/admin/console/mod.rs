@@ -1,0 +1,6 @@
+//! The console: who gets in, what pages show and do not show, and what forms change. Without a script, as a plain client sees it.
+
+mod browser;
+mod changes;
+mod doors;
+mod pages;
