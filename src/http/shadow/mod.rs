@@ -93,7 +93,12 @@ async fn pass_on(
         Err(refused) => return refused.response,
     };
     let wanted = wanted(request, &body, front, rules);
-    let message = Message::of(request, body);
+    let Some(message) = Message::of(request, body) else {
+        let message = "The address of the request is none";
+        return replies
+            .refuse(Outcome::InvalidRequest, StatusCode::BAD_REQUEST, message)
+            .response;
+    };
     let passage = Passage {
         way,
         front: front.clone().into_inner(),
@@ -159,9 +164,7 @@ impl Passage {
             None => None,
         };
         let asked = Instant::now();
-        let asking = self.php.ask(&message).await;
-        // A megabyte, perhaps.
-        drop(message);
+        let asking = self.php.ask(message).await;
         // Before the answer, so that there are no more tasks than callers.
         let shadowing = match shadowing {
             Some(shadowing) if self.room.is_none() => {
