@@ -37,13 +37,12 @@ use crate::wordpress::password;
 use crate::wordpress::php::loose;
 
 /// Places in which names stand: calls that want the same ones may get each other's.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 5] = [
     ".user_login",
     ".user_nicename",
     ".display_name",
     ".username",
     ": nickname",
-    "answer.status",
 ];
 
 /// What the sidecar makes of a request.
