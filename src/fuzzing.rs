@@ -12,6 +12,7 @@ use crate::http::body::Kind;
 use crate::http::fields::Fields;
 use crate::http::query::{query_first_scalar, query_parameter};
 use crate::provision::{Email, Idempotency, Signed, WebhookKey};
+use crate::source::{Bodies, Condition, Field, Origin, Reading, Received, Rule, Source, Tree};
 use crate::wordpress::catalogue::Catalogue;
 use crate::wordpress::php;
 use crate::wordpress::roles::{capabilities_value, user_level};
@@ -23,11 +24,12 @@ use crate::wordpress::sanitize::{Rules, accents, meta_value, name, nicename};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("form", form),
     ("multipart", multipart),
     ("forwarded", forwarded),
     ("signed", signed),
+    ("source", source),
     ("php_data", php_data),
     ("user", user),
     ("names", names),
@@ -104,6 +106,62 @@ pub fn signed(data: &[u8]) {
     let id = Idempotency::of_signed(&call.id, fields());
     let key = Idempotency::of(&call.id, fields());
     assert!(id.is_none() || key.is_ok_and(|key| Some(key) != id));
+}
+
+/// A call of a webhook with a source: a line that is tried as a path, a template and a condition, a content type's line (a form if it
+/// is empty), and the body.
+pub fn source(data: &[u8]) {
+    let mut lines = data.splitn(3, |&byte| byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (rule, kind, body) = (line(), line(), line());
+    let rule = String::from_utf8_lossy(rule);
+    let email = Rule::parse([&*rule, "{{ customer.email | lower }}", "email"]);
+    let email = email.unwrap_or_else(|_| Rule::of(Field::Email));
+    let form = kind.is_empty().then(|| {
+        let pairs = body.split(|&byte| byte == b'&').take(MOST_FIELDS);
+        let pair = |pair: &[u8]| {
+            let at = pair.iter().position(|&byte| byte == b'=');
+            let at = at.unwrap_or(pair.len());
+            (
+                pair[..at].to_vec(),
+                pair.get(at + 1..).unwrap_or_default().to_vec(),
+            )
+        };
+        pairs.map(pair).collect()
+    });
+    let source = Source {
+        name: "fuzz".to_owned(),
+        webhook_id: 1,
+        bodies: Bodies::Any,
+        fields: Some(vec![(Field::Email, email)]),
+        only_if: Condition::parse(&rule).ok(),
+        remove_only: false,
+        trim_email: true,
+        lower_case_email: true,
+        idempotency: Rule::parse([&*rule]).ok().map(Origin::Body),
+        signature: None,
+        ping_field: None,
+    };
+    let reading = source.read(Received {
+        body,
+        form,
+        headers: [].into(),
+        at: DateTime::UNIX_EPOCH,
+        reads_one_way: true,
+    });
+    if let Reading::Call(mapped) = reading {
+        let longest = body.len().max(rule.len()).max(4096);
+        // What is no text becomes up to three times as long.
+        assert!(
+            mapped
+                .fields
+                .iter()
+                .all(|(_, value, _)| value.len() <= 3 * longest)
+        );
+        let mut paths = 0;
+        mapped.tree.each_path(&mut |_| paths += 1);
+        assert!(paths <= Tree::MOST);
+    }
 }
 
 /// Serialised values, as another plugin or anyone with access to the database may have left them.

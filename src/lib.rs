@@ -31,6 +31,7 @@ pub mod roster;
 #[cfg(feature = "demo")]
 pub mod sample;
 pub mod site;
+pub mod source;
 pub mod systemd;
 pub mod telemetry;
 pub mod wordpress;

@@ -48,6 +48,8 @@ words! {
         Failed = "failed",
         /// The `Idempotency-Key` or `webhook-id` was used for a call with other fields.
         IdempotencyConflict = "idempotency_conflict",
+        /// The webhook's source says that there is nothing to do.
+        Ignored = "ignored",
         /// No address, or none that WordPress accepts.
         InvalidEmail = "invalid_email",
         /// Malformed, or not form data.
@@ -105,7 +107,7 @@ pub enum Class {
     Refused,
     /// Nothing was changed, or nobody knows, for a reason in the server.
     Failed,
-    /// No call.
+    /// No call, or one that asks for nothing.
     None,
 }
 
@@ -116,7 +118,7 @@ impl Outcome {
             Self::Created => Class::New,
             Self::Found => Class::Known,
             Self::Repeated => Class::Repeated,
-            Self::Asked | Self::NotACall | Self::WrongMethod => Class::None,
+            Self::Asked | Self::Ignored | Self::NotACall | Self::WrongMethod => Class::None,
             Self::AddressNotAllowed
             | Self::IdempotencyConflict
             | Self::InvalidEmail
@@ -255,7 +257,7 @@ mod tests {
     #[test]
     fn no_word_stands_for_two_things() {
         let outcomes: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
-        assert_eq!(outcomes.len(), 31);
+        assert_eq!(outcomes.len(), 32);
         assert_tell_apart(&outcomes);
         let lanes: Vec<_> = Lane::ALL.iter().map(|lane| lane.word()).collect();
         assert_tell_apart(&lanes);

@@ -11,7 +11,7 @@ use crate::config::{Config, Sources};
 use crate::telemetry::{Filter, NewFilter};
 
 /// Options that a reload applies: whole sections, or single ones. All others need a restart.
-const RELOADED: [&str; 18] = [
+const RELOADED: [&str; 19] = [
     "admin.application_passwords",
     "admin.old_key_hours",
     "admin.token",
@@ -30,6 +30,7 @@ const RELOADED: [&str; 18] = [
     "server.forwarding_header",
     "server.trusted_proxies",
     "smtp.",
+    "source.",
 ];
 /// The exception: earlier calls have queued mails under its old value.
 const NOT_RELOADED: &str = "mail.transport";

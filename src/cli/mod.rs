@@ -18,6 +18,7 @@ mod runs;
 mod runtime;
 mod serve;
 mod shadow;
+mod source;
 mod terminal;
 mod trial;
 mod webhook;
@@ -99,6 +100,9 @@ enum Command {
     Try(trial::Try),
     /// Carries out one call for each line of a list of members; started again, it goes on
     Import(import::Import),
+    /// Tries what the calls of a sender become with a [source.NAME] table
+    #[command(subcommand)]
+    Source(source::Sources),
     /// Tries the mail server
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -160,6 +164,9 @@ impl Cli {
                 return import::run(command, &self.config(environment)?);
             }
             Command::Try(ref command) => return trial::run(command, &self.config(environment)?),
+            Command::Source(ref command) => {
+                return source::run(command, &self.config(environment)?);
+            }
             Command::Mail(ref command) => return mail::run(command, &self.config(environment)?),
             Command::Outbox(ref command) => outbox::run(command, &self.config(environment)?)?,
             Command::Runs(ref command) => runs::run(command, &self.config(environment)?)?,

@@ -6,17 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::config::{FileFormat, Format, Value, ValueKind};
 
 use super::known_keys::{all, is_section, nearest};
 use super::problem::{ConfigError, Problem, Reported};
 use super::settings::{Fingerprints, Origins, Settings};
+use super::source;
 use super::wp_config::WpConfig;
 use super::{
     Admin, Blog, Database, Limits, Log, Mail, Otlp, Protection, Refused, Relay, Runs, Server,
     Shadow, Shown, Smtp, WordPress, protection, refused, shown,
 };
+use crate::source::Source;
 
 const DEFAULTS: &str = include_str!("../../deploy/config.default.toml");
 const VARIABLE_PREFIX: &str = "FCOM_SIDECAR__";
@@ -51,6 +54,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[protection.NAME]`, each
     pub protections: Vec<Protection>,
+    /// `[source.NAME]`, each
+    pub sources: Vec<Arc<Source>>,
     /// `[relay]`
     pub relay: Relay,
     /// `[runs]`
@@ -169,6 +174,7 @@ impl Config {
         let mail = Mail::read(settings);
         let limits = Limits::read(settings);
         let protections = Protection::read_all(settings);
+        let sources = source::read_all(settings, flatten);
         let relay = Relay::read(settings);
         let runs = Runs::read(settings);
         let refused = Refused::read(settings);
@@ -188,6 +194,7 @@ impl Config {
             mail: mail?,
             limits: limits?,
             protections: protections?,
+            sources: sources?,
             relay: relay?,
             runs: runs?,
             refused: refused?,
@@ -202,7 +209,7 @@ impl Config {
 }
 
 fn is_option(key: &str) -> bool {
-    all().any(|known| known == key) || protection::is_option(key)
+    all().any(|known| known == key) || protection::is_option(key) || source::is_option(key)
 }
 
 /// An option is a secret if another one names a file for it. The key of kept fields is only ever in a file.
@@ -300,6 +307,12 @@ fn unknown(key: &str, value: &Value) -> Problem {
         let options = protection::KEYS.join(", ");
         let remedy =
             format!("write [protection.NAME] with a name of your choice, and in it: {options}");
+        return Problem::new(key, format!("is not an option (from {from})"), remedy);
+    }
+    if key.split('.').next() == Some(source::SECTION) {
+        let options = source::KEYS.join(", ");
+        let remedy =
+            format!("write [source.NAME] with a name of your choice, and in it: {options}");
         return Problem::new(key, format!("is not an option (from {from})"), remedy);
     }
     if is_section(key) {

@@ -29,6 +29,7 @@ mod settings;
 mod shadow;
 mod shown;
 mod smtp;
+mod source;
 mod wordpress;
 mod wp_config;
 mod wp_version;

@@ -274,6 +274,14 @@ impl Settings {
         parsed.into_iter().collect()
     }
 
+    /// A text, or the texts of a list. Commas in a text separate nothing.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
+        match &self.values.get(key)?.kind {
+            ValueKind::String(text) => Some(vec![text.clone()]),
+            _ => self.items(key),
+        }
+    }
+
     /// A list of secrets; none is shown in messages.
     pub(super) fn secret_list(&mut self, key: &str) -> Result<Vec<String>, Reported> {
         self.items(key)

@@ -34,10 +34,15 @@ impl Kind {
     ///
     /// See [`FormError`].
     pub fn read(&self, body: &[u8], max_fields: usize) -> Result<Fields, FormError> {
+        self.read_into(body, Fields::new(max_fields))
+    }
+
+    /// The same into an empty form.
+    pub(super) fn read_into(&self, body: &[u8], fields: Fields) -> Result<Fields, FormError> {
         match self {
-            Self::Urlencoded => Fields::parse_urlencoded(body, max_fields),
+            Self::Urlencoded => fields.read_urlencoded(body),
             Self::Multipart(None) => Err(FormError::NoBoundary),
-            Self::Multipart(Some(boundary)) => multipart::read(body, boundary, max_fields),
+            Self::Multipart(Some(boundary)) => multipart::read(body, boundary, fields),
         }
     }
 }

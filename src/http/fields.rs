@@ -61,6 +61,8 @@ pub struct Fields {
     pushed: usize,
     limit: usize,
     names: FieldNames,
+    /// All pairs as they were sent, if they are kept.
+    pairs: Option<Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
 /// Prints the number of fields only: a body that is not a form at all ends up as a single field name.
@@ -81,7 +83,22 @@ impl Fields {
             pushed: 0,
             limit: max_fields,
             names: FieldNames::default(),
+            pairs: None,
         }
+    }
+
+    /// The same form, which keeps all pairs as they are sent.
+    #[must_use]
+    pub fn keeping_pairs(self) -> Self {
+        Self {
+            pairs: Some(Vec::new()),
+            ..self
+        }
+    }
+
+    /// The pairs that were kept.
+    pub(super) fn take_pairs(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.pairs.take().unwrap_or_default()
     }
 
     /// Reads an `application/x-www-form-urlencoded` body.
@@ -94,21 +111,24 @@ impl Fields {
     /// [`FormError::TooMany`] if the body has more than `max_fields` variables. As in PHP, empty
     /// ones (`a=1&&b=2`) and repeated ones count, a final `&` does not.
     pub fn parse_urlencoded(body: &[u8], max_fields: usize) -> Result<Self, FormError> {
-        let mut fields = Self::new(max_fields);
+        Self::new(max_fields).read_urlencoded(body)
+    }
+
+    pub(super) fn read_urlencoded(mut self, body: &[u8]) -> Result<Self, FormError> {
         let body = body.strip_suffix(b"&").unwrap_or(body);
         if body.is_empty() {
-            return Ok(fields);
+            return Ok(self);
         }
         for pair in body.split(|&byte| byte == b'&') {
             if let Some(at) = pair.iter().position(|&byte| byte == b'=') {
-                fields.push(&decode(&pair[..at]), decode(&pair[at + 1..]))?;
+                self.push(&decode(&pair[..at]), decode(&pair[at + 1..]))?;
             } else {
                 // Perhaps a piece of a value that was not encoded.
-                fields.names.note(b"");
-                fields.register(&decode(pair), Vec::new())?;
+                self.names.note(b"");
+                self.register(&decode(pair), Vec::new())?;
             }
         }
-        Ok(fields)
+        Ok(self)
     }
 
     /// Adds one decoded pair. If a name is repeated, the last value wins, as in PHP.
@@ -128,6 +148,9 @@ impl Fields {
             return Err(FormError::TooMany { limit: self.limit });
         }
         self.pushed += 1;
+        if let Some(pairs) = &mut self.pairs {
+            pairs.push((name.to_vec(), value.clone()));
+        }
         match Name::parse(name) {
             Name::Ignored => {}
             Name::Scalar(name) => {
@@ -141,6 +164,11 @@ impl Fields {
             }
         }
         Ok(())
+    }
+
+    /// Sets the text of a field, whatever it was.
+    pub(super) fn replace(&mut self, name: &[u8], value: Vec<u8>) {
+        self.by_name.insert(name.to_vec(), Field::Text(value));
     }
 
     /// The names as they were sent.
@@ -161,6 +189,11 @@ impl Fields {
             Field::Text(value) => Some(value),
             Field::Array => None,
         }
+    }
+
+    /// The most fields that it may have.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// The number of fields; all elements of an array count as one.

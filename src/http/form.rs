@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 
-use super::body::Kind;
 use super::fields::Fields;
+use super::posted::{self, Posted};
 use super::reply::{Refused, Replies};
 use super::rules::CallerRules;
 use crate::check::FORM_WANTED;
 use crate::outcome::Outcome;
+use crate::source::Source;
 
 /// Header with a call's signatures, as in the Standard Webhooks specification.
 pub(super) const SIGNATURE: &str = "webhook-signature";
@@ -20,11 +21,13 @@ pub(super) const SIGNATURE: &str = "webhook-signature";
 /// A body that has been read.
 pub(super) struct Form {
     pub(super) fields: Fields,
-    /// The exact bytes, kept if a signature may cover them.
+    /// Whether the body is JSON, of which nothing is read yet.
+    pub(super) is_json: bool,
+    /// The exact bytes, kept for a source and if a signature may cover them.
     pub(super) raw: Option<Vec<u8>>,
 }
 
-/// Reads what PHP would have in `$_POST`.
+/// Reads what PHP would have in `$_POST`; for a source with the pairs that were sent.
 ///
 /// # Errors
 /// The response to a body that has an unsupported type, is too large, malformed or too slow.
@@ -32,12 +35,14 @@ pub(super) async fn read_form(
     request: &HttpRequest,
     payload: web::Payload,
     rules: &CallerRules,
+    source: Option<&Source>,
     replies: Replies,
 ) -> Result<Form, Refused> {
-    let declared = request.headers().get(CONTENT_TYPE);
-    let kind = declared.and_then(|value| Kind::of(value.as_bytes()));
+    let declared = posted::content_type(request);
+    let kind = Posted::of(declared, source).or_else(|| Posted::of_ping(declared, source));
     let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let kind = kind.ok_or_else(|| invalid(replies, unsupported, FORM_WANTED))?;
+    let wanted = || source.map_or(FORM_WANTED, |source| posted::wanted(source.bodies));
+    let kind = kind.ok_or_else(|| invalid(replies, unsupported, wanted()))?;
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -49,12 +54,20 @@ pub(super) async fn read_form(
         return Err(replies.too_large());
     }
     let body = read_body(payload, rules.max_body_bytes, replies).await?;
-    let fields = kind
-        .read(&body, rules.max_fields)
-        .map_err(|error| invalid(replies, StatusCode::BAD_REQUEST, error.to_string()))?;
-    let keep = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
-    let raw = keep.then_some(body);
-    Ok(Form { fields, raw })
+    let fields = Fields::new(rules.max_fields);
+    let fields = match (&kind, source) {
+        (Posted::Json, _) => Ok(fields),
+        (Posted::Form(kind), None) => kind.read_into(&body, fields),
+        (Posted::Form(kind), Some(_)) => kind.read_into(&body, fields.keeping_pairs()),
+    };
+    let fields =
+        fields.map_err(|error| invalid(replies, StatusCode::BAD_REQUEST, error.to_string()))?;
+    let may_be_signed = rules.want_signatures() && request.headers().contains_key(SIGNATURE);
+    Ok(Form {
+        fields,
+        is_json: matches!(kind, Posted::Json),
+        raw: (may_be_signed || source.is_some()).then_some(body),
+    })
 }
 
 /// Reads a whole body.

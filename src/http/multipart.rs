@@ -33,7 +33,7 @@ pub(super) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     (boundary.len() <= LONGEST_BOUNDARY).then_some(boundary)
 }
 
-/// Reads a body with up to `max_fields` text parts.
+/// Reads a body into a form, with as many text parts as it has room for.
 ///
 /// Names follow the rules of [`Fields::push`]. Values are taken as they are: PHP ignores a part's own length, charset and
 /// transfer encoding.
@@ -41,8 +41,8 @@ pub(super) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
 /// # Errors
 ///
 /// See [`FormError`].
-pub(super) fn read(body: &[u8], boundary: &[u8], max_fields: usize) -> Result<Fields, FormError> {
-    let mut fields = Fields::new(max_fields);
+pub(super) fn read(body: &[u8], boundary: &[u8], mut fields: Fields) -> Result<Fields, FormError> {
+    let max_fields = fields.limit();
     let mut reader = Reader::new(body, boundary);
     let (mut parts, mut files, mut skips_files) = (0, 0, false);
     while reader.enter_part() {

@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use crate::outcome::Outcome;
-use crate::provision::{Executed, ProvisionError, SignatureFlaw};
+use crate::provision::{Executed, Ignored, ProvisionError, SignatureFlaw};
+use crate::source::Flaw;
 use crate::wordpress::version::Version;
 
 /// The response to an executed call, in FluentCommunity's spelling, which callers match on.
@@ -170,8 +171,24 @@ impl Replies {
 
     /// 401, with the challenge that HTTP requires. The scheme is ours, so that no browser asks for a password.
     fn not_signed(self, flaw: SignatureFlaw) -> Refused {
-        let message = signature_wanted(flaw);
-        let mut refused = self.refuse(Outcome::NotSigned, StatusCode::UNAUTHORIZED, message);
+        self.unauthorised(Outcome::NotSigned, signature_wanted(flaw))
+    }
+
+    /// 200 for a call that asks for nothing: its sender shall not send it again.
+    fn ignored(self, why: Ignored) -> Refused {
+        let body = Failure {
+            status: "ignored",
+            message: why.said(),
+        };
+        Refused {
+            outcome: Outcome::Ignored,
+            response: self.json(StatusCode::OK, &body),
+            message: why.said().into(),
+        }
+    }
+
+    fn unauthorised(self, outcome: Outcome, message: &'static str) -> Refused {
+        let mut refused = self.refuse(outcome, StatusCode::UNAUTHORIZED, message);
         let challenge = HeaderValue::from_static("Webhook-Signature realm=\"fcom-sidecar\"");
         let headers = refused.response.headers_mut();
         headers.insert(WWW_AUTHENTICATE, challenge);
@@ -227,6 +244,10 @@ impl Replies {
                 "This webhook cannot be called from this address",
             ),
             ProvisionError::NotSigned { flaw, .. } => self.not_signed(*flaw),
+            ProvisionError::NotOfSource { flaw, .. } => {
+                self.unauthorised(outcome, source_wanted(*flaw))
+            }
+            ProvisionError::Ignored { why, .. } => self.ignored(*why),
             ProvisionError::ProtectionNotMet { .. } => refuse(
                 StatusCode::FORBIDDEN,
                 "The call did not meet the webhook's protection when it came",
@@ -264,6 +285,15 @@ impl Replies {
             .insert_header((EXPIRES, "Wed, 11 Jan 1984 05:00:00 GMT"))
             .insert_header((CACHE_CONTROL, cache_control));
         response
+    }
+}
+
+fn source_wanted(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::Missing => "Signature required: the sender's signature or secret is missing",
+        Flaw::Wrong => "The sender's signature or secret is wrong",
+        Flaw::Untimely => "The signature is more than 5 minutes off",
+        Flaw::Reading => "The Content-Type is not that of the signed body",
     }
 }
 

@@ -12,6 +12,7 @@ use super::Limiter;
 use super::admin::Access;
 use crate::config::{self, Config, ForwardingHeader};
 use crate::provision::{ProtectedWebhook, Protection};
+use crate::source::Source;
 
 /// The rules that apply to callers.
 pub struct CallerRules {
@@ -24,6 +25,10 @@ pub struct CallerRules {
     pub(super) forwarding_header: ForwardingHeader,
     /// What webhooks require of callers besides the key.
     pub(super) protections: Arc<[Protection]>,
+    /// What the calls of webhooks look like, where it is not PHP's form.
+    pub(super) sources: Arc<[Arc<Source>]>,
+    /// Their webhooks.
+    pub(super) sourced: Arc<[u64]>,
     /// Longest body, in bytes.
     pub(super) max_body_bytes: usize,
     /// Most fields in a body.
@@ -62,6 +67,8 @@ impl CallerRules {
             trusted_proxies: config.server.trusted_proxies.clone(),
             forwarding_header: config.server.forwarding_header,
             protections: config.protections.iter().map(Protection::from).collect(),
+            sources: config.sources.clone().into(),
+            sourced: config.sources.iter().map(|one| one.webhook_id).collect(),
             max_body_bytes: limits.max_body_bytes,
             max_fields: limits.max_fields,
             records_addresses: config.runs.client_addresses,

@@ -8,6 +8,7 @@ use secrecy::SecretSlice;
 
 use super::body::Kind;
 use super::form::SIGNATURE;
+use super::posted;
 use crate::provision::Signed;
 
 /// The signature's headers, each of which must occur once, with the body that they sign.
@@ -27,13 +28,14 @@ pub(super) fn signed(request: &HttpRequest, body: Vec<u8>) -> Option<Signed> {
 }
 
 /// Whether the body can be read in no other way than the declared one.
-fn reads_one_way(request: &HttpRequest, body: &[u8]) -> bool {
+pub(super) fn reads_one_way(request: &HttpRequest, body: &[u8]) -> bool {
     if request.headers().get_all(CONTENT_TYPE).count() != 1 {
         return false;
     }
     match kind(request) {
         Some(Kind::Urlencoded) => is_urlencoded(body),
         Some(Kind::Multipart(Some(boundary))) => begins_with(body, &boundary),
+        None if posted::content_type(request).is_some_and(posted::is_json) => begins_as_json(body),
         _ => false,
     }
 }
@@ -48,6 +50,12 @@ fn begins_with(body: &[u8], boundary: &[u8]) -> bool {
     let rest = body.strip_prefix(b"--");
     let rest = rest.and_then(|rest| rest.strip_prefix(boundary));
     rest.is_some_and(|rest| rest.starts_with(b"\r\n"))
+}
+
+/// Whether no form begins like this.
+fn begins_as_json(body: &[u8]) -> bool {
+    let begins = body.trim_ascii_start().first();
+    begins.is_some_and(|first| b"{[".contains(first))
 }
 
 /// Whether this can only be an urlencoded form: a multipart body has line ends, and JSON and XML begin like this.

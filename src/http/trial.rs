@@ -1,11 +1,14 @@
 //! A call that is only tried: read as any other call, without what comes from its sender.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
-use super::fields::Fields;
+use super::fields::{Fields, FormError};
 use super::reply::{EXECUTED, Replies};
-use super::webhook;
-use crate::provision::{Caller, ProvisionError, WebhookCall, WebhookKey};
+use super::{sourced, webhook};
+use crate::provision::{Caller, ProvisionError, SourceRead, WebhookCall, WebhookKey};
+use crate::source::{Bodies, Mapped, Reading, Received, Source};
 
 /// The fields that a webhook reads, by name.
 pub const FIELDS: [&str; 5] = [
@@ -22,12 +25,72 @@ pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall
         address: None,
         arrived: now,
         signed: None,
+        sourced: [].into(),
         protections: [].into(),
         request_id: None,
         is_address_recorded: false,
         met: None,
     };
     webhook::call(key, fields, true, caller)
+}
+
+/// Reads a body with a source, as of its sender: no signature is asked for. Where a source reads both, what begins like JSON is taken for it.
+///
+/// # Errors
+/// A form with too many fields.
+pub fn read(
+    source: &Source,
+    body: &[u8],
+    headers: Arc<[(String, String)]>,
+    max_fields: usize,
+) -> Result<Reading, FormError> {
+    let is_json = match source.bodies {
+        Bodies::Json => true,
+        Bodies::Form => false,
+        Bodies::Any => body
+            .trim_ascii_start()
+            .first()
+            .is_some_and(|byte| b"{[".contains(byte)),
+    };
+    let form = if is_json {
+        None
+    } else {
+        // A line end at the end is the editor's.
+        let form = Fields::new(max_fields).keeping_pairs();
+        Some(form.read_urlencoded(body.trim_ascii_end())?.take_pairs())
+    };
+    let unsigned = Source {
+        signature: None,
+        ..source.clone()
+    };
+    Ok(unsigned.read(Received {
+        body,
+        form,
+        headers,
+        at: DateTime::UNIX_EPOCH,
+        reads_one_way: true,
+    }))
+}
+
+/// The call that a body is to its source.
+pub fn call_of(
+    key: WebhookKey,
+    source: &Source,
+    mapped: &Mapped,
+    now: DateTime<Utc>,
+) -> WebhookCall {
+    let mut fields = Fields::new(FIELDS.len());
+    sourced::fill(source, mapped, &mut fields);
+    let mut call = call(key, &fields, now);
+    call.caller.sourced = [source.webhook_id].into();
+    call.source = Some(SourceRead {
+        source: source.name.clone(),
+        webhook_id: source.webhook_id,
+        flaw: None,
+        ignored: None,
+        known_only: source.remove_only,
+    });
+    call
 }
 
 /// The status and the message of the answer to a call that was tried, or carried out later.

@@ -20,6 +20,7 @@ use super::refusal::{Asked, form_seen, request_id};
 use super::reply::{Refused, Replies, TOO_MANY_CALLS, TOO_MANY_KEYS};
 use super::rules::CallerRules;
 use super::signed::signed;
+use super::sourced::{self, Sought, source_of};
 use crate::outcome::{Lane, Outcome};
 use crate::provision::{
     self, Asker, Caller, Email, FormSeen, Idempotency, InvalidKey, ProvisionError, WebhookCall,
@@ -148,12 +149,30 @@ async fn receive(
         let key = key.ok_or_else(no_key)?;
         return Err(question.answer(key, front, rules, client, replies).await);
     }
-    let read = read_form(request, payload, rules, replies).await?;
+    let mut caller = Caller {
+        address: client.address,
+        arrived: front.site.clock.now(),
+        signed: None,
+        sourced: Arc::clone(&rules.sourced),
+        protections: Arc::clone(&rules.protections),
+        request_id: request_id(request),
+        is_address_recorded: rules.records_addresses,
+        met: None,
+    };
+    let source = match source_of(key.as_ref(), front, rules, replies).await? {
+        Sought::Source(source) => source,
+        // Whatever it has as its body, it gets the answer of a call with this key.
+        Sought::NoWebhook(key) => return Ok(call(key, &Fields::new(0), client.https, caller)),
+    };
+    let read = read_form(request, payload, rules, source.as_deref(), replies).await?;
     let Form {
         fields: mut body,
+        is_json,
         raw,
     } = read;
-    *form = Some(form_seen(&mut body));
+    if source.is_none() {
+        *form = Some(form_seen(&mut body));
+    }
     if !is_webhook_action(query, &body) {
         return Err(replies.refuse(
             Outcome::NotACall,
@@ -166,16 +185,32 @@ async fn receive(
         .limiter
         .check_webhook(&key)
         .map_err(|wait| replies.too_many("Too many calls of this webhook", wait))?;
-    let caller = Caller {
-        address: client.address,
-        arrived: front.site.clock.now(),
-        signed: raw.and_then(|raw| signed(request, raw)),
-        protections: Arc::clone(&rules.protections),
-        request_id: request_id(request),
-        is_address_recorded: rules.records_addresses,
-        met: None,
-    };
+    caller.arrived = front.site.clock.now();
+    let mut event = None;
+    let mut source_read = None;
+    if let Some((source, raw)) = source.as_deref().zip(raw.as_deref()) {
+        let read = sourced::read(source, request, &mut body, is_json, raw, caller.arrived);
+        let sourced = read.map_err(|malformed| sourced::malformed(malformed, replies))?;
+        *form = Some(sourced.seen);
+        event = sourced.name;
+        source_read = Some(sourced.read);
+    }
+    caller.signed = raw.and_then(|raw| signed(request, raw));
     let mut call = call(key, &body, client.https, caller);
+    call.source = source_read;
+    name_call(&mut call, request, event.as_deref()).map_err(|error| {
+        let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
+        replies.refuse(outcome, status, error.to_string())
+    })?;
+    Ok(call)
+}
+
+/// Gives the call the names by which it is known when it comes again.
+fn name_call(
+    call: &mut WebhookCall,
+    request: &HttpRequest,
+    event: Option<&str>,
+) -> Result<(), InvalidKey> {
     if let Some(signed) = &call.caller.signed {
         call.signed = Idempotency::of_signed(&signed.id, call.repeated_fields());
     }
@@ -183,13 +218,13 @@ async fn receive(
     if let Some(header) = keys.next() {
         let key = Idempotency::of(header.as_bytes(), call.repeated_fields());
         let idempotency = keys.next().map_or(key, |_| Err(InvalidKey));
-        let refused = |error: InvalidKey| {
-            let (outcome, status) = (Outcome::InvalidRequest, StatusCode::BAD_REQUEST);
-            replies.refuse(outcome, status, error.to_string())
-        };
-        call.idempotency = Some(idempotency.map_err(refused)?);
+        call.idempotency = Some(idempotency?);
     }
-    Ok(call)
+    if let Some(event) = event {
+        let name = Idempotency::of_event(event.as_bytes(), call.repeated_fields());
+        call.idempotency = Some(name);
+    }
+    Ok(())
 }
 
 /// Builds the call. An optional field that PHP would drop (missing, empty, `0`, an array) becomes `None`.
@@ -215,6 +250,7 @@ pub(super) fn call(key: WebhookKey, body: &Fields, https: bool, caller: Caller) 
         idempotency: None,
         signed: None,
         retry_of: None,
+        source: None,
         caller,
         basic_plane: false,
     }
@@ -287,7 +323,9 @@ async fn execute(
             let status = refused.response.status();
             let (is_ours, status) = (status.is_server_error(), status.as_u16());
             let (outcome, reason) = (refused.outcome.word(), telemetry::chain(&error));
-            if error.leaves_outcome_unknown() {
+            if refused.outcome == Outcome::Ignored {
+                tracing::info!(status, outcome, duration_ms, "call ignored: {reason}");
+            } else if error.leaves_outcome_unknown() {
                 tracing::warn!(
                     status,
                     outcome,

@@ -1,7 +1,7 @@
 //! Decides, from what was read before anything is locked, which user a call is for or why it is refused. Pure.
 
 use super::facts::Facts;
-use super::{Email, Executed, ProvisionError, WebhookCall, protection};
+use super::{Email, Executed, ProvisionError, WebhookCall, protection, sourced};
 use crate::db::TableNames;
 
 /// A call that is not refused.
@@ -23,6 +23,7 @@ pub(super) fn admit<'a>(
     tables: &TableNames,
 ) -> Result<Admission<'a>, ProvisionError> {
     protection::check(&facts.webhook, &call.caller)?;
+    sourced::check(&facts.webhook, call)?;
     check_site(facts, tables)?;
     let signed = call.signed_for(&facts.webhook);
     for (header, earlier, now) in [
@@ -42,7 +43,10 @@ pub(super) fn admit<'a>(
         (Err(ProvisionError::EmailTooLong), _) => Err(ProvisionError::EmailTooLong),
         (Err(_), _) => Err(ProvisionError::EmailRequired),
         (Ok(_), Some(user_id)) => Ok(Admission::KnownUser(user_id)),
-        (Ok(email), None) => Ok(Admission::NewUser(email)),
+        (Ok(email), None) => {
+            sourced::check_new(call)?;
+            Ok(Admission::NewUser(email))
+        }
     }
 }
 

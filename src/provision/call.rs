@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::field_names::is_unseen;
-use super::{Caller, Idempotency, ProvisionError};
+use super::{Caller, Idempotency, ProvisionError, SourceRead};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::outcome::EmailSent;
@@ -41,6 +41,8 @@ pub struct WebhookCall {
     pub idempotency: Option<Idempotency>,
     /// The same by its `webhook-id`, if it sent signatures.
     pub signed: Option<Idempotency>,
+    /// What was read of it with the webhook's source.
+    pub source: Option<SourceRead>,
     /// The refused call that it carries out.
     pub retry_of: Option<u64>,
     /// The caller.
@@ -233,10 +235,12 @@ pub(super) fn sample_call(email: &[u8]) -> WebhookCall {
         idempotency: None,
         signed: None,
         retry_of: None,
+        source: None,
         caller: Caller {
             address: None,
             arrived: chrono::DateTime::UNIX_EPOCH,
             signed: None,
+            sourced: [].into(),
             protections: [].into(),
             request_id: None,
             is_address_recorded: false,

@@ -1,10 +1,11 @@
 //! Why a call was not executed.
 
-use super::SignatureFlaw;
+use super::{Ignored, SignatureFlaw};
 use crate::db::{Cause, DatabaseError, ErrorKind};
 use crate::fluentcommunity::webhook::UnreadableWebhook;
 use crate::outcome::Outcome;
 use crate::site::Reason;
+use crate::source::Flaw;
 
 /// A call that was not executed: it left nothing in the database, unless the outcome of the commit is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,26 @@ pub enum ProvisionError {
         #[source]
         flaw: SignatureFlaw,
     },
+    /// The webhook has a source, and the call is not of its sender.
+    #[error("source \"{source_name}\" asks for its sender's signature or secret: {flaw}")]
+    NotOfSource {
+        /// The operator's name for the source.
+        source_name: String,
+        /// What is wrong.
+        #[source]
+        flaw: Flaw,
+    },
+    /// There is nothing to do.
+    #[error("source \"{source_name}\": {why}")]
+    Ignored {
+        /// The operator's name for the source.
+        source_name: String,
+        /// Why not.
+        why: Ignored,
+    },
+    /// The key's webhook was another one when the call was read.
+    #[error("the webhook of the key has changed in the meantime")]
+    OtherSource,
     /// A call that was kept did not meet the protection when it came.
     #[error("when the call came, it did not meet protection \"{protection}\"")]
     ProtectionNotMet {
@@ -123,15 +144,20 @@ impl ProvisionError {
             Self::UnreadableWebhook(_) => Outcome::UnreadableWebhook,
             Self::IdempotencyConflict { .. } => Outcome::IdempotencyConflict,
             Self::AddressNotAllowed { .. } => Outcome::AddressNotAllowed,
-            Self::NotSigned { .. } | Self::ProtectionNotMet { .. } => Outcome::NotSigned,
+            Self::NotSigned { .. } | Self::NotOfSource { .. } | Self::ProtectionNotMet { .. } => {
+                Outcome::NotSigned
+            }
+            Self::Ignored { .. } => Outcome::Ignored,
             Self::EmailRequired | Self::EmailTooLong => Outcome::InvalidEmail,
             Self::NoFreeName => Outcome::NoFreeName,
             Self::UnknownVersion => Outcome::UnknownVersion,
             Self::NoSuchSite(_) => Outcome::NoSuchSite,
             Self::SiteClosed { .. } => Outcome::SiteClosed,
-            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered | Self::Uncounted(_) => {
-                Outcome::Raced
-            }
+            Self::Raced
+            | Self::OtherSource
+            | Self::LeftoverRows(_)
+            | Self::Unrendered
+            | Self::Uncounted(_) => Outcome::Raced,
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
             Self::Database(error) => match error.kind() {
@@ -177,7 +203,10 @@ impl ProvisionError {
     pub fn is_intrusion(&self) -> bool {
         matches!(
             self,
-            Self::UnknownWebhook | Self::AddressNotAllowed { .. } | Self::NotSigned { .. }
+            Self::UnknownWebhook
+                | Self::AddressNotAllowed { .. }
+                | Self::NotSigned { .. }
+                | Self::NotOfSource { .. }
         )
     }
 
@@ -217,6 +246,7 @@ impl ProvisionError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Raced
+            | Self::OtherSource
             | Self::LeftoverRows(_)
             | Self::Unrendered
             | Self::Uncounted(_)

@@ -14,6 +14,9 @@ const OF_WEBHOOK_ID: &[u8] = b"webhook-id\0";
 /// The same for lines of a list that is imported.
 const OF_LINE: &[u8] = b"line\0";
 
+/// The same for names that senders give their events.
+const OF_EVENT: &[u8] = b"event\0";
+
 /// The same for calls that are carried out later and have no name of their own.
 const OF_CALL: &[u8] = b"call\0";
 
@@ -63,6 +66,11 @@ impl Idempotency {
             name.update(field);
         }
         Self::named(OF_LINE, &name.finalize(), repeated)
+    }
+
+    /// The same for the name that a sender gives an event, whatever it looks like.
+    pub fn of_event<'a>(name: &[u8], repeated: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self::named(OF_EVENT, name, repeated)
     }
 
     /// For a call that has no name of its own, by its random id.

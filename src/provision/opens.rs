@@ -1,4 +1,4 @@
-//! Whether a key opens a webhook, for who asks without calling it.
+//! Which webhook a key opens, if any: for who asks without calling it, and before a call is read with a source.
 
 use sqlx::FromRow;
 
@@ -9,6 +9,7 @@ use crate::site::Site;
 #[derive(FromRow)]
 struct FoundKey {
     is_old: bool,
+    id: u64,
     secret: Vec<u8>,
 }
 
@@ -17,6 +18,14 @@ struct FoundKey {
 /// # Errors
 /// The statement failed.
 pub async fn opens(site: &Site, key: &WebhookKey) -> Result<bool, DatabaseError> {
+    Ok(webhook_of(site, key).await?.is_some())
+}
+
+/// The webhook that a call with this key is for.
+///
+/// # Errors
+/// The statement failed.
+pub async fn webhook_of(site: &Site, key: &WebhookKey) -> Result<Option<u64>, DatabaseError> {
     let found = site.pool.work(async |connection| {
         let found = sqlx::query_as(site.statements.webhooks_of_key.sql())
             .bind(key.for_lookup())
@@ -26,8 +35,9 @@ pub async fn opens(site: &Site, key: &WebhookKey) -> Result<bool, DatabaseError>
             .await;
         db::found(found.doing("look for the webhook"))
     });
-    let found: Vec<FoundKey> = found.await?;
-    Ok(found
-        .iter()
-        .any(|one| one.is_old || key.matches(&one.secret)))
+    let mut found: Vec<FoundKey> = found.await?;
+    found.retain(|one| one.is_old || key.matches(&one.secret));
+    // As for a call: the webhook that has the key now, and of several the first.
+    let first = found.into_iter().min_by_key(|one| (one.is_old, one.id));
+    Ok(first.map(|one| one.id))
 }

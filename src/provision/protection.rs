@@ -41,6 +41,8 @@ pub struct Caller {
     pub arrived: DateTime<Utc>,
     /// `None` if the call is not signed, or if no webhook requires signatures.
     pub signed: Option<Signed>,
+    /// The webhooks that had sources when the call came in.
+    pub sourced: Arc<[u64]>,
     /// The protections in force when the call came in.
     pub protections: Arc<[Protection]>,
     /// The request id.

@@ -102,7 +102,10 @@ fn the_default_file_shows_every_option_and_no_other() {
     shown.sort();
     let protection = protection::KEYS.iter();
     let protection = protection.map(|option| format!("protection.shop.{option}"));
-    let mut known: Vec<_> = all().map(str::to_owned).chain(protection).collect();
+    let source = source::KEYS.iter();
+    let source = source.map(|option| format!("source.shop.{option}"));
+    let known = all().map(str::to_owned).chain(protection).chain(source);
+    let mut known: Vec<_> = known.collect();
     known.sort_unstable();
     assert_eq!(shown, known);
 }

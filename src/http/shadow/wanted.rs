@@ -80,6 +80,8 @@ pub(super) fn wanted(
         address: client.address,
         arrived: front.site.clock.now(),
         signed: None,
+        // PHP knows nothing of them.
+        sourced: [].into(),
         protections: Arc::clone(&rules.protections),
         request_id: refusal::request_id(request),
         is_address_recorded: false,

@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::signature::TOLERANCE;
 use super::super::{
-    Caller, Email, Idempotency, Protection, ProvisionError, Signed, WebhookCall, WebhookKey,
+    Caller, Email, Idempotency, Protection, ProvisionError, Signed, SourceRead, WebhookCall,
+    WebhookKey,
 };
 use crate::outcome::Outcome;
 
@@ -43,8 +44,13 @@ pub struct KeptCall {
 }
 
 impl KeptCall {
-    /// `None` for a call without a valid address, which could not be carried out later either.
+    /// `None` for a call without a valid address, which could not be carried out later either, and for one that must not
+    /// create anybody, which later calls do not know.
     pub fn of(call: &WebhookCall, passwords: bool) -> Option<Self> {
+        let creates_nobody = |read: &SourceRead| read.known_only;
+        if call.source.as_ref().is_some_and(creates_nobody) {
+            return None;
+        }
         let email = call.email.as_ref().ok()?;
         let mut content = Content::default();
         content.add(part::CALL_ID, &call.id);
@@ -216,10 +222,12 @@ impl Recalled {
             idempotency: None,
             signed: self.signed.map(|signed| signed.0),
             retry_of: Some(refused_id),
+            source: None,
             caller: Caller {
                 address: None,
                 arrived: now,
                 signed: None,
+                sourced: [].into(),
                 protections,
                 request_id: self.request_id,
                 is_address_recorded: false,

@@ -7,6 +7,7 @@ mod differences;
 mod memberships;
 mod names;
 mod settings;
+mod sources;
 mod time_zone;
 mod tried;
 mod user_count;

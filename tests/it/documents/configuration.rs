@@ -51,13 +51,16 @@ fn sections() -> Vec<Section> {
     for line in read("deploy/config.default.toml").lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         let name = bare.split(" = ").next().unwrap_or_default();
-        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b"_.".contains(&b));
         if let Some(name) = bare
             .strip_prefix('[')
             .and_then(|name| name.strip_suffix(']'))
         {
             sections.push(Section {
-                name: name.replace("protection.shop", "protection.NAME"),
+                name: name.replace(".shop", ".NAME"),
                 about: comment.join(" "),
                 options: Vec::new(),
             });

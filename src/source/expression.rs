@@ -1,0 +1,413 @@
+//! Expressions in Jinja's syntax, over the values of a body. There are no statements, no functions that repeat and no
+//! multiplication, and each filter's result is short: what an expression costs is bounded by its own length.
+
+use std::sync::{Arc, LazyLock};
+
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+
+use super::BadRule;
+use super::tree::Tree;
+
+/// The longest expression or template, in bytes.
+const LONGEST: usize = 1000;
+/// The longest text that an expression sees or makes, in bytes; longer ones are cut.
+const LONGEST_TEXT: usize = 4096;
+/// Steps that the engine may take.
+const FUEL: u64 = 10_000;
+
+const CORRECT_IT: &str = "write an expression such as type == 'order' and customer.email, with the filters trim, lower, upper, capitalize, \
+     first_word, after_first_word, before, after, replace and default";
+
+/// A template, a text with expressions in double braces.
+#[derive(Debug, Clone)]
+pub(super) struct Template(String);
+
+/// An expression that is true or false.
+#[derive(Debug, Clone)]
+pub struct Condition(String);
+
+/// What expressions see: the body's values, `payload` (all of them) and `header('…')`.
+pub(super) struct Scope {
+    pub(super) tree: Arc<Tree>,
+    pub(super) headers: Arc<[(String, String)]>,
+}
+
+impl std::fmt::Debug for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scope(..)")
+    }
+}
+
+impl Template {
+    pub(super) fn parse(text: &str) -> Result<Self, BadRule> {
+        restrained(text)?;
+        if text.contains("{%") {
+            return Err(BadRule::new(
+                "has a statement, {% … %}",
+                "write expressions only: {{ … }}",
+            ));
+        }
+        let parsed = VALUES.template_from_str(text).map(|_| ());
+        parsed.map_err(|error| flaw(&error))?;
+        known_names(text, |text| VALUES.render_str(text, sample()).map(|_| ()))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text; `None` if one of its values is missing.
+    pub(super) fn render(&self, scope: Scope) -> Option<String> {
+        let rendered = VALUES.render_str(&self.0, Value::from_object(scope));
+        rendered.ok().map(|text| cut(&text).to_owned())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Condition {
+    /// Parses a condition.
+    ///
+    /// # Errors
+    /// It is no expression, or uses what there is not.
+    pub fn parse(text: &str) -> Result<Self, BadRule> {
+        restrained(text)?;
+        let evaluated = |text: &str| {
+            let compiled = CONDITIONS.compile_expression_owned(text.to_owned())?;
+            compiled.eval(sample()).map(|_| ())
+        };
+        known_names(text, evaluated)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Whether it holds; one that cannot be evaluated for these values does not.
+    pub(super) fn holds(&self, scope: Scope) -> bool {
+        let compiled = CONDITIONS.compile_expression_owned(self.0.clone());
+        let value = compiled.and_then(|compiled| compiled.eval(Value::from_object(scope)));
+        value.is_ok_and(|value| value.is_true())
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn restrained(text: &str) -> Result<(), BadRule> {
+    if text.len() > LONGEST {
+        return Err(BadRule::new(
+            "is too long",
+            "write at most 1,000 characters",
+        ));
+    }
+    if text.contains('*') {
+        let what = "has a *, and expressions cannot multiply";
+        return Err(BadRule::new(what, "write it without"));
+    }
+    Ok(())
+}
+
+/// What is no expression, or names a filter or test that there is not. Missing values are no mistake: this is tried without any.
+fn known_names(text: &str, tried: impl Fn(&str) -> Result<(), Error>) -> Result<(), BadRule> {
+    match tried(text) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::SyntaxError
+                    | ErrorKind::UnknownFilter
+                    | ErrorKind::UnknownFunction
+                    | ErrorKind::UnknownTest
+                    | ErrorKind::UnknownMethod
+                    | ErrorKind::TooManyArguments
+                    | ErrorKind::MissingArgument
+            ) =>
+        {
+            Err(flaw(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn flaw(error: &Error) -> BadRule {
+    let detail = error
+        .detail()
+        .map_or_else(String::new, |detail| format!(": {detail}"));
+    BadRule::new(
+        format!("is no expression that works ({}{detail})", error.kind()),
+        CORRECT_IT,
+    )
+}
+
+fn sample() -> Value {
+    Value::from_object(Scope {
+        tree: Arc::new(Tree::Map(Vec::new())),
+        headers: [].into(),
+    })
+}
+
+static VALUES: LazyLock<Environment<'static>> =
+    LazyLock::new(|| environment(UndefinedBehavior::Strict));
+static CONDITIONS: LazyLock<Environment<'static>> =
+    LazyLock::new(|| environment(UndefinedBehavior::Chainable));
+
+fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(undefined);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("trim", changed(|text| text.trim().to_owned()));
+    environment.add_filter("lower", changed(str::to_lowercase));
+    environment.add_filter("upper", changed(str::to_uppercase));
+    environment.add_filter("capitalize", changed(capitalize));
+    environment.add_filter("first_word", changed(|text| words(text).0.to_owned()));
+    environment.add_filter("after_first_word", changed(|text| words(text).1.to_owned()));
+    environment.add_filter("before", |text: Value, mark: String| {
+        let before = |text: &str| {
+            text.split_once(&mark)
+                .map_or(text, |(before, _)| before)
+                .to_owned()
+        };
+        on_text(&text, before)
+    });
+    environment.add_filter("after", |text: Value, mark: String| {
+        on_text(&text, |text| {
+            text.split_once(&mark)
+                .map_or("", |(_, after)| after)
+                .to_owned()
+        })
+    });
+    environment.add_filter("replace", |text: Value, old: String, new: String| {
+        on_text(&text, |text| replace(text, &old, &new))
+    });
+    environment.add_filter("default", |text: Value, other: Value| {
+        let is_missing = text.is_undefined() || text.is_none() || text.as_str() == Some("");
+        if is_missing { other } else { text }
+    });
+    environment.add_test("defined", |value: Value| !value.is_undefined());
+    environment.add_test("none", |value: Value| value.is_none());
+    environment
+}
+
+/// A filter that changes a text.
+fn changed(change: fn(&str) -> String) -> impl Fn(Value) -> Result<String, Error> {
+    move |text| on_text(&text, change)
+}
+
+/// A filter's result: of a text or a number, and never longer than [`LONGEST_TEXT`].
+fn on_text(value: &Value, change: impl Fn(&str) -> String) -> Result<String, Error> {
+    let text = match value.as_str() {
+        Some(text) => text.to_owned(),
+        None if value.is_number() => value.to_string(),
+        None => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "neither a text nor a number",
+            ));
+        }
+    };
+    Ok(cut(&change(cut(&text))).to_owned())
+}
+
+fn capitalize(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first
+        .chain(letters.as_str().to_lowercase().chars())
+        .collect()
+}
+
+fn words(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (first, rest.trim())
+}
+
+fn replace(text: &str, old: &str, new: &str) -> String {
+    if old.is_empty() {
+        return text.to_owned();
+    }
+    let mut made = String::new();
+    for (index, piece) in text.split(old).enumerate() {
+        if made.len() > LONGEST_TEXT {
+            break;
+        }
+        if index > 0 {
+            made.push_str(cut(new));
+        }
+        made.push_str(piece);
+    }
+    made
+}
+
+/// At most [`LONGEST_TEXT`] bytes, up to the end of a character.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+}
+
+fn value(tree: &Arc<Tree>) -> Value {
+    match &**tree {
+        Tree::Null => Value::from(()),
+        Tree::Flag(flag) => Value::from(*flag),
+        Tree::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), ..) => Value::from(number),
+            (_, Some(number), _) => Value::from(number),
+            (.., number) => Value::from(number.unwrap_or_default()),
+        },
+        Tree::Text(text) => Value::from(cut(text)),
+        Tree::List(_) | Tree::Map(_) => Value::from_dyn_object(DynObject::new(Arc::clone(tree))),
+    }
+}
+
+impl Object for Tree {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        match **self {
+            Self::List(_) => ObjectRepr::Seq,
+            _ => ObjectRepr::Map,
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str() {
+            Some(name) => self.child(name).map(value),
+            None => self.child(&key.to_string()).map(value),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match &**self {
+            Self::List(items) => Enumerator::Seq(items.len()),
+            _ => Enumerator::NonEnumerable,
+        }
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.children().next().is_some()
+    }
+
+    /// Nothing: no field is a list or an object.
+    fn render(self: &Arc<Self>, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
+    }
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "payload" => Some(value(&self.tree)),
+            "header" => {
+                let headers = Arc::clone(&self.headers);
+                Some(Value::from_function(move |wanted: String| {
+                    let mut headers = headers.iter();
+                    let found = headers.find(|(name, _)| name.eq_ignore_ascii_case(&wanted));
+                    found.map(|(_, value)| Value::from(cut(value)))
+                }))
+            }
+            name => self.tree.child(name).map(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scope(body: &str) -> Scope {
+        Scope {
+            tree: Arc::new(Tree::of_json(body.as_bytes()).unwrap()),
+            headers: [("x-topic".to_owned(), "made".to_owned())].into(),
+        }
+    }
+
+    const BODY: &str = r#"{"type":"order","id":7,"paid":true,"name":" Ann Mary  Lee ","tags":["a","b"],"a-b":{"c":null},"o":{"e":"x@y.z"}}"#;
+
+    #[test]
+    fn templates_make_texts_of_values() {
+        for (template, text) in [
+            ("{{ name | first_word }}", Some("Ann")),
+            ("{{ name | after_first_word }}", Some("Mary  Lee")),
+            ("{{ id }}-{{ type|upper }}", Some("7-ORDER")),
+            ("{{ o.e | before('@') | capitalize }}", Some("X")),
+            ("{{ o.e | after('@') }}", Some("y.z")),
+            ("{{ type | replace('or', '') }}", Some("der")),
+            ("{{ missing | default('none') }}", Some("none")),
+            ("{{ payload['a-b'].c | default('none') }}", Some("none")),
+            ("{{ missing }}", None),
+            ("{{ o }}", Some("")),
+            ("{{ o.missing | lower }}", None),
+            ("{{ header('X-Topic') }}", Some("made")),
+            ("{{ tags[1] }}", Some("b")),
+            ("{{ tags | lower }}", None),
+        ] {
+            let rendered = Template::parse(template).unwrap().render(scope(BODY));
+            assert_eq!(rendered.as_deref(), text, "{template}");
+        }
+    }
+
+    #[test]
+    fn conditions_hold_or_not_and_never_fail() {
+        for (condition, holds) in [
+            ("type == 'order' and paid", true),
+            ("type in ['order', 'offer']", true),
+            ("'b' in tags", true),
+            ("missing.deeper == 'x'", false),
+            ("missing.deeper != 'x'", true),
+            ("header('x-topic') == 'made'", true),
+            ("header('X-None') != 'true'", true),
+            ("id > 6", true),
+            ("o.e", true),
+            ("not o", false),
+            ("missing is defined", false),
+            ("tags | lower == 'a'", false),
+            ("payload == o", false),
+        ] {
+            let parsed = Condition::parse(condition).unwrap();
+            assert_eq!(parsed.holds(scope(BODY)), holds, "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_could_never_work_is_refused() {
+        for template in [
+            "{{ name",
+            "{{ name | loewer }}",
+            "{{ nofunction() }}",
+            "{% for a in b %}{% endfor %}",
+            "{{ 'a' * 9 }}",
+            "{{ name is nothing }}",
+            "{{ name | before }}",
+        ] {
+            assert!(Template::parse(template).is_err(), "{template}");
+        }
+        for condition in ["", "type ==", "type = 'a'", "a * b", "lower(a)", "{{ a }}"] {
+            assert!(Condition::parse(condition).is_err(), "{condition}");
+        }
+        assert!(Condition::parse(&"a".repeat(1001)).is_err());
+    }
+
+    #[test]
+    fn what_an_expression_makes_is_short() {
+        let long = "x".repeat(300_000);
+        let body = format!("{{\"a\":\"{long}\"}}");
+        let template = "{{ a | replace('x', a) | replace('x', a) | replace('x', a) }}";
+        let rendered = Template::parse(template).unwrap().render(scope(&body));
+        assert_eq!(rendered.unwrap().len(), LONGEST_TEXT);
+        let many = format!("{{{{ {} }}}}", ["payload"; 90].join("~"));
+        let rendered = Template::parse(&many).unwrap().render(scope(&body));
+        assert_eq!(rendered.unwrap(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn no_expression_panics(text: String, body in "[{}\\[\\]\",:a-z0-9]{0,40}") {
+            let tree = Arc::new(Tree::of_json(body.as_bytes()).unwrap_or(Tree::Null));
+            let scope = || Scope { tree: Arc::clone(&tree), headers: [].into() };
+            if let Ok(template) = Template::parse(&text) {
+                let _ = template.render(scope());
+            }
+            if let Ok(condition) = Condition::parse(&text) {
+                let _ = condition.holds(scope());
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Webhooks with a source: calls in their senders' words and with their signatures, as each sender makes them.
+
+mod presets;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::harness::client::FORM;
+use crate::harness::http::Response;
+use crate::harness::metrics;
+use crate::harness::recording::Recording;
+use crate::harness::replay::replay_on;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{LEAVING_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, target};
+
+const SECRET: &str = "a-Secret-of-the-Sender-5309";
+const JSON: &str = "application/json; charset=utf-8";
+const STRANGER: &str = "a-Secret-of-a-Stranger-0471";
+const EMAIL: &str = "nora@example.com";
+
+fn mac(secret: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A daemon with these sections beside the site's.
+async fn start(site: &Site, sections: &str) -> Sidecar {
+    let (url, version) = (site.url(), site.wordpress);
+    let sections =
+        format!("[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n{sections}");
+    let sidecar = Sidecar::start_configured(site, &sections, &[]).await;
+    let secrets = [
+        SECRET,
+        STRANGER,
+        EMAIL,
+        "nora%40example.com",
+        "SAMPLEWORD12",
+    ];
+    sidecar.client.record(&secrets.map(str::to_owned));
+    sidecar
+}
+
+async fn post(
+    sidecar: &Sidecar,
+    kind: &str,
+    header: Option<(&str, String)>,
+    body: &str,
+) -> Response {
+    let mut headers = vec![("Content-Type", kind)];
+    if let Some((name, value)) = &header {
+        headers.push((name, value));
+    }
+    let target = target(PLAIN_HOOK);
+    sidecar
+        .client
+        .request("POST", &target, &headers, body.as_bytes())
+        .await
+}
+
+async fn runs(site: &Site) -> u64 {
+    site.number("SELECT COUNT(*) FROM wp_fcom_sidecar_runs")
+        .await
+}
+
+async fn users(site: &Site) -> u64 {
+    let new = format!(
+        "SELECT COUNT(*) FROM wp_users WHERE ID > {}",
+        site.last_user
+    );
+    site.number(&new).await
+}
+
+#[track_caller]
+fn assert_answer(response: &Response, status: u16, word: &str) -> Value {
+    let json = response.json();
+    assert_eq!(
+        (response.status, &json["status"]),
+        (status, &word.into()),
+        "{json}"
+    );
+    json
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_is_executed_once() {
+    let site = Site::new("71").await;
+    let source = "[source.one]\nwebhook_id = 3\nbody = \"json\"\nidempotency = \"event.id\"\n\
+                  [source.two]\nwebhook_id = 5\nbody = \"any\"\nidempotency = \"header:X-Event\"\n";
+    let sidecar = start(&site, source).await;
+    let body = r#"{"event":{"id":"ä 1"},"email":"nora@example.com"}"#;
+    let first = post(&sidecar, JSON, None, body).await;
+    assert_answer(&first, 200, "success");
+    let again = post(&sidecar, JSON, None, body).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(first.text(), again.text());
+    assert_eq!(runs(&site).await, 1);
+    let other = body.replace("nora@", "otto@");
+    assert_answer(&post(&sidecar, JSON, None, &other).await, 422, "error");
+    assert_answer(
+        &post(&sidecar, JSON, None, &other.replace("ä 1", "2")).await,
+        200,
+        "success",
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_read_as_its_source_says_and_no_other_way() {
+    let site = Site::new("71").await;
+    let source = r#"[source.mapped]
+webhook_id = 3
+body = "json"
+trim_email = true
+lower_case_email = true
+signature = "github"
+signature_header = "X-Sender"
+secrets = ["a-Secret-of-the-Sender-5309"]
+only_if = "kind != 'test'"
+[source.mapped.fields]
+email = ["nothing.here", "who[0].mail"]
+first_name = "{{ who[0].name | first_word | capitalize }}"
+last_name = "'Member'"
+user_login = "who[role=main].login"
+"#;
+    let sidecar = start(&site, source).await;
+    let signed = |body: &str| {
+        let mac = hex::encode(mac(SECRET, &[body.as_bytes()]));
+        Some(("X-Sender", format!("sha256={mac}")))
+    };
+    let body = r#" {"who":[{"mail":" Nora@Example.com ","name":"NORA anna"},{"role":"main","login":"nora77"}]}"#;
+    let answer = post(&sidecar, "application/vnd.sender+json", signed(body), body).await;
+    let user = assert_answer(&answer, 200, "success")["user_id"].clone();
+    let member =
+        format!("SELECT user_email, user_login, display_name FROM wp_users WHERE ID = {user}");
+    let text = |text: &str| Some(text.to_owned());
+    let expected = [[text(EMAIL), text("nora77"), text("Nora Member")]];
+    assert_eq!(site.rows(&member).await, expected);
+
+    let before = runs(&site).await;
+    let form = "email=nora%40example.com";
+    for (kind, header, body, status) in [
+        (FORM, signed(form), form, 415),
+        ("text/plain", signed(body), body, 415),
+        (JSON, signed("{"), "{", 400),
+        (JSON, signed("[]"), "[]", 423),
+        (
+            JSON,
+            signed(r#"{"kind":"test"}"#),
+            r#"{"kind":"test"}"#,
+            200,
+        ),
+        (JSON, None, "{", 401),
+    ] {
+        let answer = post(&sidecar, kind, header, body).await;
+        assert_eq!(answer.status, status, "{kind} {body}: {}", answer.text());
+    }
+    assert_eq!(runs(&site).await, before);
+    let ignored = r#"fcom_sidecar_calls_total{outcome="ignored"}"#;
+    metrics::wait_for(&sidecar.client, ignored, |count| count >= 1.0).await;
+    // Nobody learns from a body of another type whether a key is good.
+    let wrong = target("12121212121212121212121212121212");
+    for kind in [JSON, FORM, "text/plain"] {
+        let headers = [("Content-Type", kind)];
+        let guess = sidecar.client.request("POST", &wrong, &headers, b"{").await;
+        assert_eq!(
+            (guess.status, &guess.json()["message"]),
+            (404, &"Webhook not found".into())
+        );
+    }
+    let unknown = r#"fcom_sidecar_calls_total{outcome="unknown_webhook"}"#;
+    metrics::wait_for(&sidecar.client, unknown, |count| count >= 3.0).await;
+    // Others are read as ever.
+    let json = [("Content-Type", JSON)];
+    let other = target(SPACES_HOOK);
+    let answer = sidecar
+        .client
+        .request("POST", &other, &json, body.as_bytes())
+        .await;
+    assert_eq!(answer.status, 415);
+    sidecar
+        .client
+        .execute(SPACES_HOOK, &[("email", EMAIL)])
+        .await;
+}
+
+#[tokio::test]
+async fn secrets_in_a_header_and_passwords_are_checked() {
+    let site = Site::new("71").await;
+    let sources = format!(
+        "[source.plain]\nwebhook_id = 3\nbody = \"any\"\nsignature = \"header\"\nsignature_header = \"X-Secret\"\nsecrets = [\"{SECRET}\"]\n"
+    );
+    let sidecar = start(&site, &sources).await;
+    let form = "email=nora%40example.com";
+    for (header, status) in [
+        (None, 401),
+        (Some(("X-Secret", STRANGER.to_owned())), 401),
+        (Some(("X-Secret", SECRET.to_lowercase())), 401),
+        (Some(("X-Secret", SECRET.to_owned())), 200),
+    ] {
+        assert_eq!(post(&sidecar, FORM, header, form).await.status, status);
+    }
+    drop(sidecar);
+    let sources = "[source.basic]\nwebhook_id = 3\nbody = \"any\"\nsignature = \"basic\"\nsecrets = [\"shop:a-Secret-of-the-Sender-5309\"]\n";
+    let sidecar = start(&site, sources).await;
+    for (user, status) in [("shop:no", 401), ("shop:a-Secret-of-the-Sender-5309", 200)] {
+        let header = Some(("Authorization", format!("Basic {}", STANDARD.encode(user))));
+        assert_eq!(post(&sidecar, FORM, header, form).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_not_made_to_be_taken_away() {
+    let site = Site::new("71").await;
+    let leaving = site.webhooks().await;
+    let leaving = leaving
+        .iter()
+        .find(|(_, value)| value.contains(LEAVING_HOOK));
+    let id = match leaving {
+        Some((id, _)) => *id,
+        None => {
+            site.number(&format!(
+                "SELECT id FROM wp_fcom_meta WHERE meta_key = '{LEAVING_HOOK}'"
+            ))
+            .await
+        }
+    };
+    let source =
+        format!("[source.leaving]\nwebhook_id = {id}\nbody = \"any\"\nremove_only = true\n");
+    let sidecar = start(&site, &source).await;
+    let nobody = sidecar.client.call(LEAVING_HOOK, &[("email", EMAIL)]).await;
+    assert_answer(&nobody, 200, "ignored");
+    assert_eq!((runs(&site).await, users(&site).await), (0, 0));
+    sidecar
+        .client
+        .execute(LEAVING_HOOK, &[("email", "existing@example.com")])
+        .await;
+    assert_eq!(runs(&site).await, 1);
+}
+
+#[tokio::test]
+async fn tests_of_senders_are_answered_and_a_protection_goes_first() {
+    let site = Site::new("71").await;
+    let source = format!(
+        "[source.shop]\nwebhook_id = 3\npreset = \"woocommerce-order\"\nsecrets = [\"{SECRET}\"]\n"
+    );
+    let protection = "[protection.shop]\nwebhook_id = 3\nphp_may_execute = true\nallowed_networks = [\"192.0.2.0/24\"]\n";
+    let sidecar = start(&site, &source).await;
+    let ping = post(&sidecar, FORM, None, "webhook_id=12").await;
+    assert_answer(&ping, 200, "ignored");
+    for body in [
+        "webhook_id=12&email=nora%40example.com",
+        "email=nora%40example.com",
+    ] {
+        assert_answer(&post(&sidecar, FORM, None, body).await, 401, "error");
+    }
+    let target = target(PLAIN_HOOK);
+    assert_eq!(
+        sidecar
+            .client
+            .request("HEAD", &target, &[], b"")
+            .await
+            .status,
+        200
+    );
+    drop(sidecar);
+    let sidecar = start(&site, &format!("{source}{protection}")).await;
+    assert_answer(
+        &post(&sidecar, FORM, None, "webhook_id=12").await,
+        403,
+        "error",
+    );
+    assert_eq!((runs(&site).await, users(&site).await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_recorded_happens_through_a_source_for_any_body_too() {
+    let site = Site::new("71").await;
+    let ids: Vec<u64> = site
+        .webhooks()
+        .await
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    let mut environment = Vec::new();
+    for id in ids {
+        for (option, value) in [("WEBHOOK_ID", id.to_string()), ("BODY", "any".to_owned())] {
+            environment.push((format!("FCOM_SIDECAR__SOURCE__S{id}__{option}"), value));
+        }
+    }
+    let environment: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let mut recording = Recording::of("71");
+    let is_json = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind.contains("json"));
+    recording.cases.retain(|case| {
+        !case
+            .requests
+            .iter()
+            .any(|request| is_json(&request.content_type))
+    });
+    replay_on(&site, &recording, &environment).await;
+}
+
+#[tokio::test]
+async fn a_source_changes_without_a_restart() {
+    let site = Site::new("71").await;
+    let mut sidecar = start(&site, "").await;
+    let body = r#"{"email":"nora@example.com"}"#;
+    assert_eq!(post(&sidecar, JSON, None, body).await.status, 415);
+    sidecar.append_configuration("[source.late]\nwebhook_id = 3\nbody = \"json\"\n");
+    sidecar.hang_up();
+    sidecar.says("configuration reloaded; changed: ").await;
+    assert_answer(&post(&sidecar, JSON, None, body).await, 200, "success");
+}
+
+#[tokio::test]
+async fn a_body_can_be_tried_before_it_is_sent() {
+    let site = Site::new("71").await;
+    let source = format!(
+        "[source.shop]\nwebhook_id = 3\npreset = \"woocommerce-order\"\nsecrets = [\"{SECRET}\"]\n"
+    );
+    let sidecar = start(&site, &source).await;
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/sources/woocommerce-order.json"
+    );
+    let (worked, said, complained) = sidecar.output(&["source", "try", "shop", file]);
+    assert!(worked, "{complained}");
+    for line in [
+        "email          nora@example.com   (from billing.email)",
+        "first_name     Nora   (from billing.first_name)",
+        "user_login     not set",
+        "idempotency    order 727 2026-05-04T10:00:07",
+        "The call would be answered with 200: webhook has been successfully executied",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    let other = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/sources/stripe-checkout.json"
+    );
+    let (worked, said, _) = sidecar.output(&["source", "try", "shop", other]);
+    assert!(
+        worked && said.contains("does not hold: status in"),
+        "{said}"
+    );
+    let (worked, _, complained) = sidecar.output(&["source", "try", "none", file]);
+    assert!(
+        !worked && complained.contains("there are: shop"),
+        "{complained}"
+    );
+    assert_eq!((runs(&site).await, users(&site).await), (0, 0));
+}
