@@ -184,7 +184,7 @@ async fn check_site(
     findings.push(guard::check(config, tables, connection, portal.as_ref()).await);
     findings.push(shadow::check(config, tables, connection).await);
     findings.push(match portal {
-        Some(portal) => web_server::check(&portal).await,
+        Some(portal) => web_server::check(&portal, config.shadow.php.is_some()).await,
         None => Finding::skipped(web_server::WEB_SERVER, "the portal's address is not known"),
     });
     findings.extend(plugins::check(

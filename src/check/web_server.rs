@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Enough of a page to tell which server wrote it.
 const LONGEST_ANSWER: usize = 4096;
 
-/// Sends the probe to the portal.
-pub(super) async fn check(portal: &Url) -> Finding {
+/// Sends the probe to the portal. In shadow mode PHP answers it along either way.
+pub(super) async fn check(portal: &Url, in_shadow: bool) -> Finding {
     let query = [("fcom_action", "incoming_webhook")];
     match probe(portal, &query, "application/json", "{}").await {
-        Ok(answer) => judge(portal, answer.status, &answer.body),
+        Ok(answer) => judge(portal, in_shadow, answer.status, &answer.body),
         // From this machine the site's name may resolve to another address, or to none: that is not an error.
         Err(error) => Finding::skipped(
             WEB_SERVER,
@@ -73,7 +73,7 @@ pub(super) async fn probe(
     })
 }
 
-fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
+fn judge(portal: &Url, in_shadow: bool, status: u16, body: &[u8]) -> Finding {
     let words: Value = serde_json::from_slice(body).unwrap_or_default();
     let is_ours = words["status"] == "error";
     match (status, is_ours) {
@@ -92,6 +92,18 @@ fn judge(portal: &Url, status: u16, body: &[u8]) -> Finding {
             WEB_SERVER,
             format!("the web server answers calls to {portal} with {status}"),
             "look at the web server's error log: it reaches neither the sidecar nor PHP",
+        ),
+        (508, true) if in_shadow => Finding::warning(
+            WEB_SERVER,
+            format!("calls to {portal} go in a circle: shadow.php leads back to the sidecar"),
+            "set shadow.php to where the site's web server answers without passing through the sidecar",
+        ),
+        _ if in_shadow => Finding::skipped(
+            WEB_SERVER,
+            format!(
+                "PHP answers calls to {portal} in shadow mode ({status}), whether or not they pass through the \
+                 sidecar: \"fcom-sidecar shadow report\" counts those that do"
+            ),
         ),
         _ => Finding::warning(
             WEB_SERVER,
@@ -141,7 +153,26 @@ mod tests {
                 "at PHP or elsewhere",
             ),
         ] {
-            let finding = format!("{:?}", judge(&portal, status, body.as_bytes()));
+            let finding = format!("{:?}", judge(&portal, false, status, body.as_bytes()));
+            let expected = format!("status: {expected}");
+            assert!(
+                finding.contains(&expected) && finding.contains(found),
+                "{finding}"
+            );
+        }
+    }
+
+    #[test]
+    fn in_shadow_mode_the_answer_of_php_accuses_nobody() {
+        let portal = "https://community.example.com/portal/".parse().unwrap();
+        let ours = r#"{"status":"error","message":"The request came back"}"#;
+        for (status, body, expected, found) in [
+            (200, "<!DOCTYPE html>", "Skipped", "shadow report"),
+            (302, "", "Skipped", "shadow report"),
+            (508, ours, "Warning", "leads back to the sidecar"),
+            (502, ours, "Warning", "answers calls"),
+        ] {
+            let finding = format!("{:?}", judge(&portal, true, status, body.as_bytes()));
             let expected = format!("status: {expected}");
             assert!(
                 finding.contains(&expected) && finding.contains(found),
