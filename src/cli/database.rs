@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use super::block_on;
 use crate::config::Config;
-use crate::db::{self, Connection, Unobserved};
-use crate::site::Site;
+use crate::db::{self, Connection, Unobserved, Weight};
+use crate::site::{Examination, Examiner, Reason, Site, Verdict};
 
 /// The site, with a connection to its database.
 pub(super) struct Database {
@@ -50,6 +50,22 @@ pub(super) async fn site_to_change(config: &Config) -> anyhow::Result<(Site, Con
         "the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\""
     );
     Ok((site, connection))
+}
+
+/// Examines the database as `serve` does before it executes calls.
+///
+/// # Errors
+/// It cannot be written to safely; the error names the remedy.
+pub(super) async fn ensure_fit(config: &Config, site: &Site) -> anyhow::Result<()> {
+    let has_files = config.wordpress.root.is_some();
+    let mut examination = Examination::new(site, Examiner::Check, has_files);
+    match examination.examine(site, Weight::Light).await {
+        Verdict::Fit | Verdict::Unclear => Ok(()),
+        Verdict::Obstructed(_, Reason { what, remedy }) => {
+            let remedy = remedy.unwrap_or_else(|| "wait until it is over".to_owned());
+            anyhow::bail!("calls cannot be carried out: {what}; {remedy}")
+        }
+    }
 }
 
 /// # Errors

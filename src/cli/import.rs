@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::files::{ResultFile, beside, open};
 use self::report::Progress;
 use super::block_on;
-use super::database::site_to_change;
+use super::database::{ensure_fit, site_to_change};
 use super::terminal::{answer, say};
 use crate::app;
 use crate::config::{Config, Transport};
@@ -95,6 +95,7 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
             }
             return Ok(exit(survey.refused == 0));
         }
+        ensure_fit(&config, &site).await?;
         let beside = || beside(&command.file);
         let result_file = command.result.clone().unwrap_or_else(beside);
         let mut results = ResultFile::create(&result_file)?;

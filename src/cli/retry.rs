@@ -10,7 +10,7 @@ use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
 use super::block_on;
-use super::database::site_to_change;
+use super::database::{ensure_fit, site_to_change};
 use super::terminal::{answer, say};
 use super::trial::show;
 use crate::app;
@@ -69,6 +69,7 @@ pub(super) fn run(command: &Retry, config: &Config) -> anyhow::Result<ExitCode> 
         let ids = command.ids(&mut connection, &site).await?;
         // The rest uses the pool: where connections are few, this one may be the last.
         connection.close().await?;
+        ensure_fit(config, &site).await?;
         let (calls, tally) = app::calls_of_command(config, &Arc::new(site));
         let stop = CancellationToken::new();
         let counting = tokio::spawn(tally.run(stop.clone()));

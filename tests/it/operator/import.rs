@@ -348,3 +348,25 @@ async fn a_long_list_is_read_in_flat_memory() {
     );
     assert!((1..64 << 10).contains(&most), "{most} KiB");
 }
+
+/// Where serve would refuse calls, commands do not carry any out either.
+#[tokio::test]
+async fn tables_that_cannot_be_written_to_safely_are_left_alone() {
+    let site = Site::new("71").await;
+    let sidecar = prepare(&site).await;
+    let folder = Folder::new();
+    let file = folder.file("list.csv", b"email\nann@example.com\n");
+    site.execute("ALTER TABLE wp_users ENGINE = MyISAM").await;
+    for arguments in [
+        &["import", &file, "--webhook", "3"][..],
+        &["refused", "retry", "--all"],
+    ] {
+        let (code, said, complained) = sidecar.outcome(arguments);
+        assert!(
+            code == 1 && complained.contains("InnoDB"),
+            "{said}{complained}"
+        );
+    }
+    assert_eq!(site.number(RUNS).await, 0);
+    assert!(!folder.path("list.result.csv").exists());
+}
