@@ -17,6 +17,7 @@ pub(super) const FLUENTCOMMUNITY: &str = "fluentcommunity";
 pub(super) const COURSES: &str = "courses";
 pub(super) const WEBHOOKS: &str = "webhooks";
 pub(super) const PROTECTION: &str = "protection";
+pub(super) const SOURCES: &str = "sources";
 pub(super) const PORTAL: &str = "portal";
 
 const COMMUNITY: &str = include_str!("../../sql/checks/community.sql");
@@ -81,6 +82,10 @@ pub(super) fn check(
         }
         Err(_) => Finding::skipped(PROTECTION, "FluentCommunity's tables cannot be read"),
     };
+    let sources = match community {
+        Ok(community) => sources(config, community),
+        Err(_) => Finding::skipped(SOURCES, "FluentCommunity's tables cannot be read"),
+    };
     let (courses, webhooks) = match community {
         Ok(community) => {
             let courses = courses(community, schema, config.relay.enabled);
@@ -95,7 +100,7 @@ pub(super) fn check(
             ),
         ),
     };
-    vec![present, courses, webhooks, protection, portal]
+    vec![present, courses, webhooks, protection, sources, portal]
 }
 
 fn present(options: &Options) -> Finding {
@@ -170,6 +175,46 @@ fn webhooks(community: &Community) -> Finding {
             unreadable.join(", ")
         ),
         "save these webhooks anew in FluentCommunity, or delete them",
+    )
+}
+
+/// A source of no webhook reads nothing; and PHP, which knows no sources, answers JSON with 200 while the daemon is down.
+fn sources(config: &Config, community: &Community) -> Finding {
+    let row = |id: u64| community.webhooks.iter().find(|(one, _)| *one == id);
+    let idle = config
+        .sources
+        .iter()
+        .filter(|one| row(one.webhook_id).is_none());
+    let idle: Vec<&str> = idle.map(|one| one.name.as_str()).collect();
+    if !idle.is_empty() {
+        return Finding::failed(
+            SOURCES,
+            format!("no webhook has the id that these name: {}", idle.join(", ")),
+            "correct webhook_id in [source.NAME] (\"fcom-sidecar webhook list\" shows the ids), or remove the table",
+        );
+    }
+    let is_refused_by_php = |id: u64| {
+        let webhook = row(id).and_then(|(id, value)| Webhook::read(*id, value).ok());
+        let mut protections = config.protections.iter().filter(|one| !one.php_may_execute);
+        webhook.is_some_and(|webhook| protections.any(|one| Protection::from(one).is_of(&webhook)))
+    };
+    let open = config
+        .sources
+        .iter()
+        .filter(|one| !is_refused_by_php(one.webhook_id));
+    let open: Vec<&str> = open.map(|one| one.name.as_str()).collect();
+    if open.is_empty() {
+        let count = config.sources.len();
+        return Finding::ok(SOURCES, format!("webhooks with a source: {count}"));
+    }
+    Finding::warning(
+        SOURCES,
+        format!(
+            "PHP knows no sources: while the daemon is down it answers their JSON with 200 and does nothing, and who has the key needs no \
+             signature there: {}",
+            open.join(", ")
+        ),
+        "add a [protection.NAME] for the webhook, e.g. with allowed_networks = [\"0.0.0.0/0\", \"::/0\"], and the must-use plugin",
     )
 }
 

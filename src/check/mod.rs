@@ -46,7 +46,7 @@ use crate::operations::webhooks::portal_overrides;
 use crate::site;
 
 /// Checks that need the database, in order.
-const ASKING_THE_DATABASE: [&str; 39] = [
+const ASKING_THE_DATABASE: [&str; 40] = [
     server::ENCRYPTION,
     server::SESSION,
     server::CONNECTIONS,
@@ -76,6 +76,7 @@ const ASKING_THE_DATABASE: [&str; 39] = [
     community::COURSES,
     community::WEBHOOKS,
     community::PROTECTION,
+    community::SOURCES,
     community::PORTAL,
     guard::GUARD,
     shadow::SHADOW,

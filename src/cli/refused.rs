@@ -193,7 +193,7 @@ pub(super) fn why(refusal: &LoggedRefusal) -> String {
     let is_missing = refusal.email.as_deref() == Some("missing");
     let mut names = refusal.fields.iter().flatten().filter(|_| is_missing);
     match names.find(|name| name.to_lowercase().contains("mail")) {
-        Some(name) => format!("{why}; a field {name} came, but only email is read"),
+        Some(name) => format!("{why}; a field {name} came, but is not read as it"),
         None => why,
     }
 }
@@ -223,6 +223,7 @@ fn reason(outcome: &str) -> &'static str {
         "idempotency_conflict" => {
             "its Idempotency-Key or webhook-id was used for a call with other fields"
         }
+        "ignored" => "the webhook's source says that there is nothing to do",
         "invalid_email" => "the e-mail address is missing, invalid or too long",
         "invalid_request" => "the body is malformed, or not form data",
         "no_free_name" => "every name that was tried is taken",

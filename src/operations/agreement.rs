@@ -46,6 +46,13 @@ impl Settings {
             // Writing to a string cannot fail.
             let _ = writeln!(protection, "{:?}{what:?}{secrets:?}", one.name);
         }
+        for source in &config.sources {
+            let secrets = source.signature.iter().flat_map(|one| one.secrets.iter());
+            let secrets: Vec<String> = secrets
+                .map(|secret| hex::encode(secret.expose_secret()))
+                .collect();
+            let _ = writeln!(protection, "{source:?}{secrets:?}");
+        }
         Self([
             format!("{mails:?}").into(),
             format!("{passwords:?}").into(),

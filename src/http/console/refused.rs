@@ -135,6 +135,7 @@ fn reason(outcome: &str) -> String {
         "lock_conflict" | "raced" => "It lost against other transactions, too often",
         "needs_operator" => "The database refused it until somebody mends it",
         "no_free_name" => "Every name that was tried is taken",
+        "ignored" => "Its webhook’s source says that there is nothing to do",
         "not_kept" => "Refused, too many to be recorded one by one",
         "not_ready" => "The sidecar was not ready",
         "not_signed" => "Its signature was missing, wrong or too old",

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::harness::client::FORM;
+use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::metrics;
 use crate::harness::recording::Recording;
@@ -356,4 +357,32 @@ async fn a_body_can_be_tried_before_it_is_sent() {
         "{complained}"
     );
     assert_eq!((runs(&site).await, users(&site).await), (0, 0));
+}
+
+#[tokio::test]
+async fn an_ignored_call_shows_the_paths_of_its_values_and_check_knows_the_sources() {
+    let site = Site::new("71").await;
+    let source = "[source.shop]\nwebhook_id = 3\nbody = \"json\"\nonly_if = \"kind == 'order'\"\n";
+    let mut sidecar = start(&site, source).await;
+    let body = r#"{"kind":"refund","who":{"mail":"nora@example.com"},"items":[{"sku":"x"}]}"#;
+    assert_answer(&post(&sidecar, JSON, None, body).await, 200, "ignored");
+    let said = eventually(async || {
+        let (_, said, _) = sidecar.output(&["refused", "list"]);
+        if said.contains("ignored") {
+            Ok(said)
+        } else {
+            Err(said)
+        }
+    });
+    let said = said.await;
+    assert!(said.contains("kind, who.mail, items[0].sku"), "{said}");
+    assert!(!said.contains(EMAIL), "{said}");
+    let (_, said, _) = sidecar.output(&["check"]);
+    assert!(said.contains("PHP knows no sources"), "{said}");
+    sidecar.append_configuration("[source.none]\nwebhook_id = 99\nbody = \"json\"\n");
+    let (_, said, _) = sidecar.output(&["check"]);
+    assert!(
+        said.contains("no webhook has the id that these name: none"),
+        "{said}"
+    );
 }
