@@ -76,7 +76,11 @@ pub(super) async fn daemon(config: &Config, tables: &TableNames) -> [Finding; 2]
     let is_this = health.site.is_some() && health.site == site::fingerprint(config, tables);
     let finding = match health {
         Health { status, .. } if status == "ready" && is_this => {
-            Finding::ok(DAEMON, format!("the one at {place} executes calls"))
+            let what = match config.shadow.php {
+                None => "executes calls",
+                Some(_) => "compares the calls that PHP executes",
+            };
+            Finding::ok(DAEMON, format!("the one at {place} {what}"))
         }
         Health {
             status, site: None, ..

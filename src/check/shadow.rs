@@ -46,9 +46,13 @@ pub(super) async fn check(
             return Finding::warning(SHADOW, format!("on; nothing is recorded: {why}"), remedy);
         }
     };
+    let calls = match report.calls {
+        1 => "1 call".to_owned(),
+        calls => format!("{calls} calls"),
+    };
     let found = format!(
-        "on, PHP executes the calls: {} calls in shadow, {} unexplained",
-        report.calls, report.unexplained
+        "on, PHP executes the calls: {calls} in shadow, {} unexplained",
+        report.unexplained
     );
     match report.obstacle() {
         None => Finding::warning(

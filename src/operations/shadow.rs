@@ -299,15 +299,19 @@ impl ShadowReport {
 
     /// What is in the way of a switch; `None` if nothing is.
     pub fn obstacle(&self) -> Option<String> {
-        if self.unexplained > 0 {
-            Some(format!(
-                "{} calls differ from what the sidecar would have done, and nothing explains it",
-                self.unexplained
-            ))
-        } else if self.calls == self.uncompared {
-            Some("no call has been compared".to_owned())
-        } else {
-            None
+        match self.unexplained {
+            // What is refused, such as the request that `check` itself makes, shows little.
+            0 if self.equal + self.beside == 0 => {
+                Some("no call was found equal yet: send one to a webhook for tests".to_owned())
+            }
+            0 => None,
+            1 => Some(
+                "1 call differs from what the sidecar would have done, and nothing explains it"
+                    .to_owned(),
+            ),
+            calls => Some(format!(
+                "{calls} calls differ from what the sidecar would have done, and nothing explains it"
+            )),
         }
     }
 }

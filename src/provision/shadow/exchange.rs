@@ -24,6 +24,11 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// Whether the status is that of a web server to which PHP did not answer, or to which the request came back from us.
+    pub(super) fn is_of_web_server(&self) -> bool {
+        matches!(self.status, 502..=504 | 508)
+    }
+
     /// Whether PHP showed a page or sent the caller to one, instead of executing anything.
     pub(super) fn is_page(&self) -> bool {
         matches!(self.status, 200..=399) && !self.is_json

@@ -212,6 +212,10 @@ impl Shadowing {
         record: &Record,
         heard: &Heard,
     ) -> Result<(Findings, Option<u64>), DatabaseError> {
+        if heard.is_of_web_server() {
+            let why = format!("PHP's web server answered with {}", heard.status);
+            return Ok((Findings::none(why), None));
+        }
         let mut findings = Findings::default();
         let (told, rehearsal) = match &self.plan {
             Plan::None(why) => return Ok((Findings::none(why.clone()), None)),

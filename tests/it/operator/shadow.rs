@@ -109,6 +109,9 @@ const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: application/jso
     Set-Cookie: b=2\r\nTransfer-Encoding: chunked\r\n\r\n34\r\n{\"status\":\"error\",\"message\":\"Webhook not \
     found\"}    \r\n0\r\n\r\n";
 
+const BAD_GATEWAY: &str =
+    "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\noops";
+
 async fn report(sidecar: &Sidecar, calls: u64) -> Value {
     eventually(async || {
         let (worked, said, complained) = sidecar.output(&["shadow", "report", "--json"]);
@@ -192,7 +195,7 @@ async fn php_gets_the_request_as_it_came_and_the_caller_what_php_answers() {
     told.assert(
         "shadow",
         "warning",
-        "1 calls in shadow, 0 unexplained: ready to switch",
+        "1 call in shadow, 0 unexplained: ready to switch",
     );
 }
 
@@ -239,12 +242,12 @@ async fn php_that_did_nothing_or_is_away_is_told_as_such() {
     }
     let (code, said, _) = sidecar.outcome(&["shadow", "report", "--since", "1h"]);
     assert!(
-        code == 0 && said.contains("Not ready to switch: 1 calls differ"),
+        code == 0 && said.contains("Not ready to switch: 1 call differs"),
         "{said}"
     );
     let (code, said, _) = sidecar.outcome(&["shadow", "report", "--since", "2999-01-01"]);
     assert!(
-        code == 0 && said.contains("no call has been compared"),
+        code == 0 && said.contains("no call was found equal yet"),
         "{said}"
     );
     let (code, _, complained) = sidecar.outcome(&["shadow", "report", "--since", "soon"]);
@@ -287,6 +290,28 @@ async fn an_address_that_leads_back_is_noticed() {
         .await;
     assert_eq!((response.status, peer.reached().len()), (508, 0));
     sidecar.says("shadow.php leads back to the sidecar").await;
+}
+
+/// Of a call that PHP never got, or did not answer, nobody can say what it would have done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_web_server_says_instead_of_php_is_not_compared() {
+    let site = Site::new("71").await;
+    let peer = Peer::saying(BAD_GATEWAY).await;
+    let sidecar = peer.sidecar(&site).await;
+    let call = sidecar
+        .client
+        .call(PLAIN_HOOK, &[("email", "new@example.com")]);
+    assert_eq!(call.await.status, 502);
+    let found = report(&sidecar, 1).await;
+    assert_eq!(
+        (&found["uncompared"], &found["unexplained"]),
+        (&1.into(), &0.into())
+    );
+    let (_, said, _) = sidecar.outcome(&["shadow", "report"]);
+    assert!(
+        said.contains("PHP's web server answered with 502"),
+        "{said}"
+    );
 }
 
 /// PHP refuses protected webhooks, so there would be nothing to compare and nobody to execute them.
