@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use minijinja::{Value, context};
 
+use super::super::trial::answer;
 use super::answer::{Answer, Trouble};
-use super::text::{Times, number};
+use super::text::number;
 use super::visit::Visit;
 use crate::db::DatabaseError;
 use crate::operations::record::{Part, Record, RecordError};
 use crate::operations::refused::{LoggedRefusal, RefusedCalls, RefusedPage};
+use crate::operations::retry::{Retries, RetryError};
+use crate::telemetry;
 
 /// Calls on a page.
 const PAGE: u32 = 50;
@@ -54,17 +57,18 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
             .collect();
         serde_urlencoded::to_string(all).unwrap_or_default()
     });
-    let (times, refused) = (
-        visit.times(),
-        &visit.console.config.borrow().refused.clone(),
-    );
+    let days = visit.console.config.borrow().refused.retention_days;
     let values = context! {
-        calls => page.refused.iter().map(|call| row(call, &times)).collect::<Vec<_>>(),
+        calls => page
+            .refused
+            .into_iter()
+            .map(|call| row(call, visit))
+            .collect::<Vec<_>>(),
         older,
         unknown,
         webhook,
         is_newest => visit.before().is_none(),
-        days => refused.retention_days,
+        days,
     };
     Ok(Answer::page("refused.html", "Refused", values))
 }
@@ -87,7 +91,7 @@ pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
         ));
     };
     let times = visit.times();
-    let values = context! { call => row(&call, &times), at => times.full(call.refused_at) };
+    let values = context! { at => times.full(call.refused_at), call => row(call, visit) };
     Ok(Answer::page(
         "refusal.html",
         format!("Refused call {id}"),
@@ -95,7 +99,69 @@ pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     ))
 }
 
-fn row(call: &LoggedRefusal, times: &Times) -> Value {
+/// Carries the call out from its fields, if these are kept. However often it is retried, it is executed once.
+pub(super) async fn retry(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let rules = Arc::clone(&visit.front.rules.borrow());
+    let again = Retries {
+        calls: Arc::clone(&visit.front.calls),
+        keeping: visit.front.refused.keeping(),
+        remembered: rules.remembered,
+        protections: Arc::clone(&rules.protections),
+    };
+    let front = &visit.front;
+    let work = async move { again.retry(id, answer).await };
+    let done = front.on_main_runtime(front.tasks.track_future(work)).await;
+    let page = format!("refused/{id}");
+    let retried = match done.ok_or(Trouble::Aborted)? {
+        Ok(retried) => retried,
+        Err(RetryError::Database(error)) => return Err(error.into()),
+        Err(error) => {
+            if let RetryError::Unavailable(..) = &error {
+                let reason = telemetry::chain(&error);
+                tracing::warn!("a refused call could not be retried now: {reason}");
+            }
+            return Ok(Answer::not_done(
+                page,
+                format!("Nothing was done: {error}."),
+            ));
+        }
+    };
+    visit.log(&format!(
+        "refused call {id} was retried ({})",
+        retried.outcome
+    ));
+    Ok(match (&retried.run_id, retried.is_executed()) {
+        _ if retried.was_executed_before() => {
+            let text = "It had been executed before, so nothing was done.";
+            Answer::not_done(page, text.to_owned())
+        }
+        (Some(run), true) => {
+            let password = if retried.password_generated {
+                " The new member has a generated password, because the call’s own was not kept."
+            } else {
+                ""
+            };
+            let text = format!("Call {id} is carried out: this is its run.{password}");
+            Answer::done(format!("runs/{run}"), text)
+        }
+        (None, true) => Answer::done(page, format!("Call {id} is carried out.")),
+        (_, false) => {
+            let (status, message) = (retried.status, &retried.message);
+            Answer::not_done(page, format!("It was refused again: {status}, {message}"))
+        }
+    })
+}
+
+fn row(mut call: LoggedRefusal, visit: &Visit) -> Value {
+    call.judge(
+        visit
+            .front
+            .refused
+            .keeping()
+            .map(|keeping| keeping.key.id()),
+    );
+    let times = visit.times();
     let title = call
         .webhook_title
         .clone()
@@ -106,7 +172,10 @@ fn row(call: &LoggedRefusal, times: &Times) -> Value {
         status => call.status,
         outcome => &call.outcome,
         reason => reason(&call.outcome),
-        remedy => remedy(call),
+        remedy => remedy(&call),
+        can_be_retried => call.retriable && !call.retried,
+        is_retried => call.retried,
+        run_id => call.run_id,
         message => call.message.as_deref(),
         is_summary => call.is_summary(),
         calls => number(call.calls.into()),

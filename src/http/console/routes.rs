@@ -151,6 +151,7 @@ async fn change(visit: &Visit) -> Result<Answer, Trouble> {
         ["webhooks", id, "rotate"] => webhook_changes::rotate(visit, number(id)?).await,
         ["webhooks", id, "address"] => webhook::address(visit, number(id)?).await,
         ["webhooks", id, "try"] => trial::try_call(visit, number(id)?).await,
+        ["refused", id, "retry"] => refused::retry(visit, number(id)?).await,
         ["mails", "retry"] => mails::retry_given_up(visit).await,
         ["mails", id, "retry"] => mails::retry(visit, number(id)?).await,
         ["mails", id, "drop"] => mails::remove(visit, number(id)?).await,

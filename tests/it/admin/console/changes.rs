@@ -189,6 +189,56 @@ async fn a_call_that_is_tried_shows_its_plan_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_call_whose_fields_are_kept_is_carried_out_once() {
+    let site = Site::new("71").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("refused.key");
+    let environment = [
+        ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
+        ("FCOM_SIDECAR__REFUSED__KEEP_FIELDS_HOURS", "24"),
+        ("FCOM_SIDECAR__REFUSED__KEY_FILE", file.to_str().unwrap()),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    sidecar.client.record(&[TOKEN.to_owned()]);
+    let record = |value: &str| {
+        format!("UPDATE wp_fcom_meta SET value = {value} WHERE meta_key = '{PLAIN_HOOK}'")
+    };
+    site.execute(&record("CONCAT('x', value)")).await;
+    assert_eq!(sidecar.client.call(PLAIN_HOOK, ANN).await.status, 423);
+    site.comes("SELECT COUNT(*) FROM wp_fcom_sidecar_kept WHERE sealed IS NOT NULL")
+        .await;
+    let id = site
+        .number("SELECT MAX(id) FROM wp_fcom_sidecar_refused")
+        .await;
+    let mut browser = Browser::of_operator(&sidecar).await;
+    browser.get("/console/refused").await;
+    browser.assert_says("Carry out again");
+    let retry = format!("/console/refused/{id}/retry");
+    browser.post(&retry, &[]).await;
+    browser.assert_says("It was refused again: 423");
+    site.execute(&record("SUBSTRING(value, 2)")).await;
+    browser.post(&retry, &[]).await;
+    assert!(
+        browser.path.starts_with("/console/runs/"),
+        "{}",
+        browser.path
+    );
+    browser.assert_says("is carried out: this is its run");
+    browser.assert_says("ann became a member");
+    browser.get(&format!("/console/refused/{id}")).await;
+    browser.assert_says("Later executed, run");
+    browser.post(&retry, &[]).await;
+    browser.assert_says("nothing was done");
+    assert_eq!(
+        site.number("SELECT COUNT(*) FROM wp_fcom_sidecar_runs")
+            .await,
+        1
+    );
+    let line = format!("refused call {id} was retried (created) by the token's holder");
+    sidecar.says(&line).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mails_are_retried_and_dropped() {
     let site = Site::new("71").await;
     let sidecar = start(&site).await;
