@@ -98,7 +98,7 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         ensure_fit(&config, &site).await?;
         let beside = || beside(&command.file);
         let result_file = command.result.clone().unwrap_or_else(beside);
-        let mut results = ResultFile::create(&result_file)?;
+        let mut results = ResultFile::create(&result_file, &file)?;
         let (calls, tally) = app::calls_of_command(&config, &site);
         let end = CancellationToken::new();
         let counting = tokio::spawn(tally.run(end.clone()));

@@ -77,6 +77,11 @@ pub enum RetryError {
         "what was kept of call {0} cannot be used: the fields were changed, or belong to another call"
     )]
     NotOpened(u64),
+    /// Its webhook has got a source since.
+    #[error(
+        "call {0} came before its webhook had a [source]: nobody has asked whether it is the sender's. Let its sender send it again"
+    )]
+    OtherSource(u64),
     /// It has a name, which is no longer remembered.
     #[error(
         "call {0} has an Idempotency-Key or a signature, and came longer ago than runs.idempotency_hours: nobody can say any more \
@@ -107,6 +112,8 @@ pub struct Retries {
     pub remembered: TimeDelta,
     /// What webhooks require of callers: a call that did not meet it when it came is not executed.
     pub protections: Arc<[Protection]>,
+    /// The webhooks with a source: a call that came before there was one has not been asked for its sender's signature.
+    pub sourced: Arc<[u64]>,
 }
 
 /// The refused calls whose fields are kept and that were not executed, the oldest first: of this webhook, which is named by its id or title,
@@ -165,6 +172,7 @@ impl Retries {
             keeping,
             remembered: TimeDelta::hours(config.runs.idempotency_hours.into()),
             protections: config.protections.iter().map(Protection::from).collect(),
+            sourced: config.sources.iter().map(|one| one.webhook_id).collect(),
         }
     }
 
@@ -260,6 +268,9 @@ impl Retries {
         }
         let recalled = row.open(&keeping.key, id);
         let recalled = recalled.map_err(|_| RetryError::NotOpened(id))?;
+        if self.sourced.contains(&webhook_id) && recalled.source_of != Some(webhook_id) {
+            return Err(RetryError::OtherSource(id));
+        }
         let call_id = recalled.call_id();
         if let Some(run_id) = KeptRow::run_of_call(connection, statements, &call_id).await? {
             KeptRow::mark(connection, statements, id, run_id).await?;

@@ -17,8 +17,10 @@ const DELIMITERS: [(u8, &str); 4] = [
 
 /// The longest line, in bytes: a quotation mark that does not end must not bring a whole file into memory.
 const LONGEST: usize = 1 << 20;
-/// How much of a text tells how its lines end.
+/// How much of a text tells how its lines end, and which names its objects have.
 const BEGINNING: u64 = 64 << 10;
+/// Names of objects that are looked at.
+const MOST_NAMES: usize = 500;
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub struct Recognised {
     pub encoding: Encoding,
     /// Its format.
     pub format: Format,
-    /// Its columns; of JSON, the names in the first object.
+    /// Its columns; of JSON, the names in the first objects.
     pub columns: Columns,
     /// The last character of a line.
     line_end: u8,
@@ -61,6 +63,8 @@ pub struct Line {
     pub number: u64,
     /// The values, in the order of [`FIELDS`]; `None` where the file has no such column, or nothing in it.
     pub values: [Option<String>; 5],
+    /// It has more values than there are columns, so some may stand in the place of others.
+    pub is_shifted: bool,
 }
 
 /// Finds out what a file is. Leaves it at its beginning.
@@ -92,8 +96,17 @@ pub fn recognise(
     }
     drop(records);
     file.seek(SeekFrom::Start(0))?;
-    let (format, headings) = if let Some(object) = object(&first) {
-        (Format::JsonLines, object.keys().cloned().collect())
+    let (format, headings) = if object(&first).is_some() {
+        // Some programs leave out what is empty.
+        let beginning = String::from_utf8_lossy(&beginning);
+        let objects = beginning.split(char::from(line_end)).filter_map(object);
+        let mut names: Vec<String> = Vec::new();
+        for name in objects.flat_map(|object| object.into_iter().map(|(name, _)| name)) {
+            if !names.contains(&name) && names.len() < MOST_NAMES {
+                names.push(name);
+            }
+        }
+        (Format::JsonLines, names)
     } else {
         let delimiter = delimiter(&first);
         let mut records = Records::new(Decoded::new(&mut *file, encoding), line_end);
@@ -176,6 +189,11 @@ impl<R: Read> Records<R> {
             if splitter.value.len() > LONGEST {
                 return Err(too_long(first));
             }
+        }
+        if splitter.is_quoted {
+            return Err(io::Error::other(format!(
+                "the quotation mark that begins a value in line {first} does not end: everything after it would be that value"
+            )));
         }
         Ok((self.passed >= first).then(|| (first, splitter.values())))
     }
@@ -267,6 +285,8 @@ pub struct Lines<R> {
     /// Of JSON, the name of each field.
     names: [Option<String>; 5],
     headings_passed: bool,
+    /// The number of headings.
+    width: usize,
 }
 
 impl<R: Read> Lines<R> {
@@ -283,6 +303,7 @@ impl<R: Read> Lines<R> {
             names: FIELDS.map(name),
             columns,
             headings_passed: false,
+            width: 0,
         }
     }
 
@@ -310,6 +331,7 @@ impl<R: Read> Lines<R> {
                 return Ok(None);
             };
             self.headings_passed = !is_empty(&headings);
+            self.width = headings.len();
         }
         let next = self.records.next_values(delimiter)?;
         Ok(next.map(|(number, values)| {
@@ -317,6 +339,7 @@ impl<R: Read> Lines<R> {
             Line {
                 number,
                 values: std::array::from_fn(of_field),
+                is_shifted: !is_empty(values.get(self.width..).unwrap_or_default()),
             }
         }))
     }
@@ -340,6 +363,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line {
             number: self.records.passed,
             values,
+            is_shifted: false,
         }))
     }
 }
@@ -402,6 +426,32 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_place_of_something_else_is_told() {
+        let text =
+            b"email,last_name,first_name\na@example.org,Lee, Jr.,Ann\nb@example.org,Lee,Bob,,\n";
+        let mut file = Cursor::new(text);
+        let recognised = recognise(&mut file, &[]).unwrap();
+        let mut lines = Lines::of(file, &recognised);
+        let shifted = std::iter::from_fn(|| lines.next_line().unwrap()).map(|line| line.is_shifted);
+        assert_eq!(shifted.collect::<Vec<_>>(), [true, false]);
+
+        let text = b"email,first_name\na@example.org,\"Ann\nb@example.org,Bob\n";
+        let mut lines = Lines::of(
+            Cursor::new(text),
+            &recognise(&mut Cursor::new(text), &[]).unwrap(),
+        );
+        let said = lines.next_line().err().unwrap().to_string();
+        assert!(said.contains("line 2 does not end"), "{said}");
+    }
+
+    #[test]
+    fn objects_may_leave_out_what_is_empty() {
+        let text =
+            b"{\"email\":\"a@example.org\"}\n{\"email\":\"b@example.org\",\"last_name\":\"Lee\"}\n";
+        assert_eq!(read(text).1[1].1[2], "Lee");
+    }
+
+    #[test]
     fn empty_and_short_lines_keep_their_numbers() {
         let (recognised, lines) = read(b"email\na@example.org\n\n  \nb@example.org\n");
         assert_eq!(recognised.format, Format::Separated(b','));
@@ -440,8 +490,13 @@ mod tests {
         fn values_are_split_as_by_others(text in "[a,;\"\n]{0,40}") {
             let mut records = Records::new(Decoded::new(text.as_bytes(), Encoding::Utf8), b'\n');
             let mut ours = Vec::new();
-            while let Some((_, values)) = records.next_values(b',').unwrap() {
-                ours.push(values);
+            loop {
+                match records.next_values(b',') {
+                    Ok(Some((_, values))) => ours.push(values),
+                    Ok(None) => break,
+                    // The other takes the rest for a value in quotation marks.
+                    Err(_) => return Ok(()),
+                }
             }
             let mut theirs = csv::ReaderBuilder::new();
             let mut theirs = theirs.flexible(true).has_headers(false).from_reader(text.as_bytes());

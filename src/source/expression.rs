@@ -154,6 +154,14 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(undefined);
     environment.set_fuel(Some(FUEL));
+    environment.set_formatter(|out, _, value| {
+        // Whatever else there is would be a word of the engine's, such as None.
+        if value.as_str().is_some() || value.is_number() {
+            write!(out, "{value}").map_err(Error::from)
+        } else {
+            Err(no_text())
+        }
+    });
     environment.add_filter("trim", changed(|text| text.trim().to_owned()));
     environment.add_filter("lower", changed(str::to_lowercase));
     environment.add_filter("upper", changed(str::to_uppercase));
@@ -183,7 +191,9 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
         if is_missing { other } else { text }
     });
     environment.add_test("defined", |value: Value| !value.is_undefined());
-    environment.add_test("none", |value: Value| value.is_none());
+    environment.add_test("none", |value: Value| {
+        value.is_none() || value.is_undefined()
+    });
     environment
 }
 
@@ -192,17 +202,16 @@ fn changed(change: fn(&str) -> String) -> impl Fn(Value) -> Result<String, Error
     move |text| on_text(&text, change)
 }
 
+fn no_text() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "neither a text nor a number")
+}
+
 /// A filter's result: of a text or a number, and never longer than [`LONGEST_TEXT`].
 fn on_text(value: &Value, change: impl Fn(&str) -> String) -> Result<String, Error> {
     let text = match value.as_str() {
         Some(text) => text.to_owned(),
         None if value.is_number() => value.to_string(),
-        None => {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                "neither a text nor a number",
-            ));
-        }
+        None => return Err(no_text()),
     };
     Ok(cut(&change(cut(&text))).to_owned())
 }
@@ -245,7 +254,8 @@ fn cut(text: &str) -> &str {
 
 fn value(tree: &Arc<Tree>) -> Value {
     match &**tree {
-        Tree::Null => Value::from(()),
+        // As good as missing.
+        Tree::Null => Value::UNDEFINED,
         Tree::Flag(flag) => Value::from(*flag),
         Tree::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(number), ..) => Value::from(number),
@@ -298,7 +308,7 @@ impl Object for Scope {
                 Some(Value::from_function(move |wanted: String| {
                     let mut headers = headers.iter();
                     let found = headers.find(|(name, _)| name.eq_ignore_ascii_case(&wanted));
-                    found.map(|(_, value)| Value::from(cut(value)))
+                    found.map_or(Value::UNDEFINED, |(_, value)| Value::from(cut(value)))
                 }))
             }
             name => self.tree.child(name).map(value),
@@ -333,7 +343,11 @@ mod tests {
             ("{{ missing | default('none') }}", Some("none")),
             ("{{ payload['a-b'].c | default('none') }}", Some("none")),
             ("{{ missing }}", None),
-            ("{{ o }}", Some("")),
+            ("{{ o }}", None),
+            ("{{ paid }}", None),
+            ("{{ name }} {{ payload['a-b'].c }}", None),
+            ("{{ header('X-None') }}", None),
+            ("{{ header('X-None') | default('-') }}", Some("-")),
             ("{{ o.missing | lower }}", None),
             ("{{ header('X-Topic') }}", Some("made")),
             ("{{ tags[1] }}", Some("b")),

@@ -119,7 +119,7 @@ impl Source {
             return Reading::Unsigned(flaw);
         }
         let tree = match form {
-            Some(pairs) => Ok(Tree::of_form(pairs)),
+            Some(pairs) => Tree::of_form(pairs),
             None => Tree::of_json(body),
         };
         let tree = match tree {

@@ -45,6 +45,9 @@ pub enum Malformed {
     TooMany,
 }
 
+/// Pairs of a form: names are looked for one by one.
+const MOST_PAIRS: usize = 2_000;
+
 impl Tree {
     /// The most values that are read.
     pub const MOST: u32 = 20_000;
@@ -69,7 +72,13 @@ impl Tree {
 
     /// Reads the decoded pairs of a form. Brackets in a name open what is inside: `customer[email]` is the same as
     /// `{"customer": {"email": …}}`. What is no text becomes U+FFFD.
-    pub fn of_form(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+    ///
+    /// # Errors
+    /// [`Malformed::TooMany`].
+    pub fn of_form(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Self, Malformed> {
+        if pairs.len() > MOST_PAIRS {
+            return Err(Malformed::TooMany);
+        }
         let mut root = Branch::default();
         for (name, value) in pairs {
             let name = String::from_utf8_lossy(&name).into_owned();
@@ -79,7 +88,7 @@ impl Tree {
             };
             root.put(&parts(&name), value);
         }
-        root.into_tree()
+        Ok(root.into_tree())
     }
 
     /// What has this name, or this number in a list.
@@ -305,7 +314,8 @@ mod tests {
             pair("c[", "1"),
             pair("[d]", "2"),
             pair("a.b", "3"),
-        ]);
+        ])
+        .unwrap();
         assert_eq!(paths(&form), ["a.b.0", "a.b.1", "c[", "[d]", "a.b"]);
         for tree in [json, form] {
             let seventh = tree.child("a").and_then(|a| a.child("b"));
@@ -341,7 +351,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_panic(body: Vec<u8>, pairs: Vec<(Vec<u8>, Vec<u8>)>) {
             let _ = Tree::of_json(&body);
-            Tree::of_form(pairs).each_path(&mut |path| assert!(!path.is_empty()));
+            Tree::of_form(pairs).unwrap().each_path(&mut |path| assert!(!path.is_empty()));
         }
     }
 }

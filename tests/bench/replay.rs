@@ -277,12 +277,16 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
         call(&earlier).await?;
     }
     let from = log.mark().await?;
-    if is_new {
-        call(&name).await?;
+    let held = if is_new {
+        format!(
+            "INSERT INTO wp_fcom_sidecar_claims (kind, value, call_id) VALUES ('email', '{name}@bench.example', 'x')"
+        )
     } else {
-        let user = lock_user(site).await?;
-        tokio::try_join!(call(&name), keep_from_counting(site, kind, user))?;
-    }
+        let user = site::id(NOTED_USER);
+        format!("SELECT ID FROM wp_users WHERE ID = {user} FOR UPDATE")
+    };
+    let held = hold(site, held).await?;
+    tokio::try_join!(call(&name), keep_from_counting(site, kind, held))?;
     let to = log.mark().await?;
     drop(sidecar);
     let steps = log.finish(from, to).await?;
@@ -306,15 +310,16 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
     Ok((noted, steps.map(without_own_count).collect()))
 }
 
-/// A call for a known user that is alone counts its own run. Among many callers few do, so the recorded one must not: its
-/// webhook changes while it waits for the user.
+/// A call that is alone counts its own run. Among many callers few do, so the recorded one must not: its webhook changes while
+/// it waits for the user, or for the new one's address.
 async fn keep_from_counting(
     site: &Site,
     kind: Kind,
-    user: Transaction<'static, MySql>,
+    held: Transaction<'static, MySql>,
 ) -> anyhow::Result<()> {
     const WAITING: &str = "SELECT COUNT(*) FROM information_schema.processlist \
-        WHERE info LIKE '%FROM wp_users%FOR UPDATE%' AND id <> CONNECTION_ID()";
+        WHERE (info LIKE '%FROM wp_users%FOR UPDATE%' OR info LIKE '%INSERT INTO wp_fcom_sidecar_claims%') \
+            AND id <> CONNECTION_ID() AND command = 'Query'";
     while site.number(WAITING).await? == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -324,14 +329,12 @@ async fn keep_from_counting(
          WHERE meta_key = '{key}'"
     ))
     .await?;
-    Ok(user.rollback().await?)
+    Ok(held.rollback().await?)
 }
 
-async fn lock_user(site: &Site) -> anyhow::Result<Transaction<'static, MySql>> {
+async fn hold(site: &Site, sql: String) -> anyhow::Result<Transaction<'static, MySql>> {
     let mut transaction = site.pool().begin().await?;
-    let user = site::id(NOTED_USER);
-    let user = format!("SELECT ID FROM wp_users WHERE ID = {user} FOR UPDATE");
-    let lock = sqlx::raw_sql(AssertSqlSafe(user));
+    let lock = sqlx::raw_sql(AssertSqlSafe(sql));
     lock.execute(&mut *transaction).await?;
     Ok(transaction)
 }

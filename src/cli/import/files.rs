@@ -1,8 +1,8 @@
 //! The list, and the file that says what became of its lines.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -50,12 +50,25 @@ pub(super) struct ResultFile {
 }
 
 impl ResultFile {
-    /// Only its owner can read it: it has logins.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(path);
-        let file = file.with_context(|| {
+    /// Only its owner can read it: it has logins. It must not be the list itself.
+    pub(super) fn create(path: &Path, list: &File) -> anyhow::Result<Self> {
+        let opened = (|| {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).create(true).truncate(false).mode(0o600);
+            let file = options.open(path)?;
+            let is_list =
+                |of: &Metadata, list: &Metadata| of.dev() == list.dev() && of.ino() == list.ino();
+            let about = file.metadata()?;
+            if is_list(&about, &list.metadata()?) {
+                return Err(io::Error::other("it is the list itself"));
+            }
+            if about.is_file() {
+                file.set_permissions(Permissions::from_mode(0o600))?;
+                file.set_len(0)?;
+            }
+            Ok(file)
+        })();
+        let file = opened.with_context(|| {
             format!(
                 "cannot write {}: name another file with --result",
                 path.display()

@@ -7,7 +7,7 @@ use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, web};
 
 use super::super::Front;
-use super::super::admin::{Access, confirm, is_from_elsewhere};
+use super::super::admin::{Access, Standing, confirm, is_from_elsewhere};
 use super::super::client::Client;
 use super::desk::Console;
 use super::sessions::{Credentials, Session, Ticket};
@@ -61,15 +61,17 @@ pub(super) async fn session(
 ) -> Option<Session> {
     let access = Arc::clone(&front.rules.borrow().access);
     let (mut session, is_old) = console.sessions.find(ticket, Instant::now())?;
+    let mut is_confirmed = is_old;
     let standing = match &session.credentials {
         Credentials::Token(hash) => {
             (access.token.as_ref() == Some(hash)).then_some(session.standing)
         }
         Credentials::Password { name, verified } if access.application_passwords => {
             if is_old {
+                // Whose password nobody can look up may look meanwhile.
                 let confirmed = confirm(front, name.clone(), *verified).await;
-                // While the database is away, nothing can be changed anyway.
-                confirmed.unwrap_or(Some(session.standing))
+                is_confirmed = confirmed.is_ok();
+                confirmed.unwrap_or(Some(Standing::Looks))
             } else {
                 Some(session.standing)
             }
@@ -80,7 +82,7 @@ pub(super) async fn session(
         console.sessions.end(ticket);
         return None;
     };
-    if is_old {
+    if is_confirmed {
         console.sessions.confirm(ticket, standing, Instant::now());
     }
     session.standing = standing;

@@ -233,11 +233,14 @@ pub(super) fn log_out(
 /// Whether this leads to a page of the console, and nowhere else.
 fn is_way(next: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/?=&._%+-".contains(&byte);
+    // Browsers take %2e for a dot.
+    let (path, _) = next.split_once('?').unwrap_or((next, ""));
     !next.is_empty()
         && next.len() <= LONGEST_WAY
         && next.bytes().all(is_plain)
         && !next.starts_with('/')
         && !next.contains("..")
+        && !path.contains('%')
         && !next.contains("//")
 }
 
@@ -252,6 +255,7 @@ mod tests {
             "runs/5",
             "runs?webhook=3&before=7",
             "mails?state=dead",
+            "runs?member=ann%40example.com",
         ] {
             assert!(is_way(next), "{next}");
         }
@@ -262,6 +266,8 @@ mod tests {
             "https://evil.example",
             "a//b",
             "../x",
+            "%2e%2e/x",
+            ".%2E/x",
             "a\r\nb",
             "\\x",
             "x:y",

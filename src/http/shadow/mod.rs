@@ -16,6 +16,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout_at;
 use tracing::Instrument;
 
 use self::php::{Answer, MARK, Message, Php, PhpError};
@@ -264,8 +265,8 @@ impl Passage {
                 Ok(Some(piece)) => {
                     let room = if is_compared { KEPT - kept.len() } else { 0 };
                     kept.extend_from_slice(&piece[..piece.len().min(room)]);
-                    // The caller may have gone; PHP's answer is read to its end all the same.
-                    let _ = sender.send(Ok(piece)).await;
+                    // The caller may have gone; PHP's answer is read to its end all the same. Whoever takes it too slowly gets half.
+                    let _ = timeout_at(answer.deadline, sender.send(Ok(piece))).await;
                 }
                 Ok(None) => break,
                 Err(error) => {

@@ -50,7 +50,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     body: Incoming,
-    deadline: Instant,
+    pub(super) deadline: Instant,
 }
 
 /// Why there is no answer, or no whole one.

@@ -23,6 +23,8 @@ pub(super) enum Unfit {
     Twice(u64),
     /// Its address is none.
     Address(ProvisionError),
+    /// It has more values than there are columns.
+    Shifted,
 }
 
 impl Unfit {
@@ -31,12 +33,16 @@ impl Unfit {
         match self {
             Self::Twice(first) => format!("the address stands in line {first} already"),
             Self::Address(error) => error.to_string(),
+            Self::Shifted => "it has more values than there are columns: perhaps one has to be in quotation marks".to_owned(),
         }
     }
 }
 
 /// The call of a line that may be carried out.
 fn fit(line: &Line, call: &CallOf, addresses: &mut Addresses) -> Result<WebhookCall, Unfit> {
+    if line.is_shifted {
+        return Err(Unfit::Shifted);
+    }
     let call = call(line);
     let address = match &call.email {
         Ok(email) => email.stored().to_lowercase(),

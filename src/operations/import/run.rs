@@ -166,6 +166,9 @@ impl Import {
         let call = match fit(&line, &*self.call, addresses) {
             Ok(call) => call,
             Err(unfit @ Unfit::Twice(_)) => return refused("twice", unfit.reason()),
+            Err(unfit @ Unfit::Shifted) => {
+                return refused(Outcome::InvalidRequest.word(), unfit.reason());
+            }
             Err(unfit @ Unfit::Address(_)) => {
                 return refused(Outcome::InvalidEmail.word(), unfit.reason());
             }
@@ -201,7 +204,8 @@ impl Summary {
 }
 
 fn pace(rate: NonZeroU32) -> Interval {
-    let mut pace = interval(Duration::from_secs(1) / rate.get());
+    let between = Duration::from_secs(1) / rate.get();
+    let mut pace = interval(between.max(Duration::from_micros(1)));
     // A pause of the database is not caught up with by a burst.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pace

@@ -95,7 +95,7 @@ pub async fn survey(
         };
         match unfit {
             Unfit::Twice(_) => survey.twice += 1,
-            Unfit::Address(_) => survey.refused += 1,
+            Unfit::Address(_) | Unfit::Shifted => survey.refused += 1,
         }
         if survey.problems.len() < MOST_NAMED {
             survey.problems.push(Problem {

@@ -32,6 +32,8 @@ mod part {
     /// The name of a protection that it met; several.
     pub(super) const MET: u8 = 12;
     pub(super) const REQUEST_ID: u8 = 13;
+    /// The webhook whose source it was read with, and which it was right for.
+    pub(super) const SOURCE: u8 = 14;
 }
 
 /// A copy of a call that may be refused, in memory only.
@@ -85,6 +87,9 @@ impl KeptCall {
         }
         for name in &met {
             content.add(part::MET, name.as_bytes());
+        }
+        if let Some(read) = call.source.as_ref().filter(|read| read.flaw.is_none()) {
+            content.add(part::SOURCE, &read.webhook_id.to_be_bytes());
         }
         if let Some(request_id) = &caller.request_id {
             content.add(part::REQUEST_ID, request_id.as_bytes());
@@ -152,6 +157,8 @@ pub struct Recalled {
     named: Option<Idempotency>,
     signed: Option<(Idempotency, DateTime<Utc>)>,
     met: Vec<String>,
+    /// The webhook whose source it was read with, if any.
+    pub source_of: Option<u64>,
     request_id: Option<Arc<str>>,
 }
 
@@ -180,6 +187,9 @@ impl Recalled {
                 .filter(|part| part.0 == part::MET)
                 .map(|part| text(part.1))
                 .collect(),
+            source_of: find(part::SOURCE)
+                .and_then(|id| id.try_into().ok())
+                .map(u64::from_be_bytes),
             request_id: find(part::REQUEST_ID).map(|part| text(part).into()),
         })
     }
