@@ -1,4 +1,3 @@
--- The last value: whether the call was to count its run with the statement before, and did.
 INSERT INTO {prefix}fcom_sidecar_runs (call_id, webhook_id, user_id, outcome, changes, duration_ms, created_at,
     idempotency_key, fields_hash, client_address, request_id, tallied)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? AND ROW_COUNT() = 1)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)

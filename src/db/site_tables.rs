@@ -229,7 +229,7 @@ pub const OWN_TABLES: &[SiteTable] = &[
     },
     SiteTable {
         name: "fcom_sidecar_runs",
-        reads: &["id"],
+        reads: &["id", "call_id"],
         inserts: &["id"],
         updates: &["tallied", "idempotency_key"],
         deletes: true,

@@ -50,26 +50,26 @@ impl Transaction<'_> {
             };
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
-        let own_count = if self.execution.stage.is_none() {
-            OwnCount::begin_in(&mut batch, &self)
-        } else {
-            None
-        };
         let run = Run::of(plan, self.execution);
-        let run = run.insert_in(&mut batch, statements, own_count.is_some());
+        let run = run.insert_in(&mut batch, statements);
         if let Some(refused_id) = self.execution.call.retry_of {
             kept::mark_in(&mut batch, statements, refused_id);
-        }
-        // Who counts a new user's run counts the users, too.
-        let counts_users = plan.created.is_some() && self.execution.calls.counts_users();
-        if own_count.is_some() && counts_users {
-            count_users_in(&mut batch, self.site(), &self.facts.options);
         }
         if let Some(signed) = self.execution.call.signed_for(&self.facts.webhook) {
             let (executed, now) = (plan.executed(), plan.executed_at);
             signed_calls::insert_in(&mut batch, statements, signed, &executed, now);
         }
         Event::insert_in(&plan.events, &mut batch, statements, user_id);
+        let own_count = if self.execution.stage.is_none() {
+            OwnCount::begin_in(&mut batch, &self)
+        } else {
+            None
+        };
+        // Who counts a new user's run counts the users, too.
+        let counts_users = plan.created.is_some() && self.execution.calls.counts_users();
+        if own_count.is_some() && counts_users {
+            count_users_in(&mut batch, self.site(), &self.facts.options);
+        }
         self.claims.free_in(&mut batch, statements);
 
         let execution = self.execution;

@@ -3,7 +3,7 @@
 //! own runs would only make the tally's transactions smaller.
 //!
 //! Nothing is locked for it. The statement that raises `running_count` compares the webhook's record with the one that
-//! the call knows, and the run's record notes whether they were the same; if not, the tally counts the run. The lock on
+//! the call knows, and marks the run as counted; if they differ it does neither, and the tally counts the run. The lock on
 //! the webhook's row is held from that statement to the commit, which are sent together, so the order of locks is: the
 //! user or the names, then the webhook. Whoever holds a webhook's lock waits for neither.
 
@@ -29,7 +29,7 @@ pub(super) struct OwnCount<'a> {
 }
 
 impl<'a> OwnCount<'a> {
-    /// Adds the statement, if the call should try. The next one must insert the run.
+    /// Adds the statement behind the one that inserts the run, if the call should try.
     pub(super) fn begin_in(batch: &mut Batch, transaction: &Transaction<'a>) -> Option<Self> {
         let Transaction {
             execution, facts, ..
@@ -50,6 +50,7 @@ impl<'a> OwnCount<'a> {
         let now = transaction.local_now();
         // Bound as bytes, as they were read.
         let literals = [
+            Literal::Bytes(&execution.call.id),
             Literal::Bytes(&counted),
             Literal::Text(&now),
             webhook_id.into(),
@@ -67,7 +68,7 @@ impl<'a> OwnCount<'a> {
 
     /// After the commit: whether the run is counted.
     pub(super) fn end(self, answers: &[Answer]) -> bool {
-        let is_counted = answers[self.answer].affected == 1;
+        let is_counted = answers[self.answer].affected > 0;
         if is_counted {
             self.counting.wrote(self.webhook_id, self.counted);
         }

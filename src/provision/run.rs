@@ -69,14 +69,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds the statement that inserts the record; its answer contains the record's id. `is_to_count`: the statement before
-    /// counts the run.
-    pub(super) fn insert_in(
-        &self,
-        batch: &mut Batch,
-        statements: &Statements,
-        is_to_count: bool,
-    ) -> usize {
+    /// Adds the statement that inserts the record; its answer contains the record's id.
+    pub(super) fn insert_in(&self, batch: &mut Batch, statements: &Statements) -> usize {
         let changes = serde_json::to_string(&self.changes).unwrap_or_default();
         let now = format(self.executed_at.naive_utc());
         let caller = self.caller;
@@ -94,7 +88,6 @@ impl<'a> Run<'a> {
             hash(self.idempotency.map(|idempotency| &idempotency.fields)),
             text(address.as_deref()),
             text(caller.request_id.as_deref()),
-            u64::from(is_to_count).into(),
         ];
         batch.add(&statements.insert_run, "record the run", &literals)
     }
