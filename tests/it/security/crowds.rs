@@ -15,10 +15,8 @@ use crate::harness::invariants;
 use crate::harness::management::PATH;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, target};
-use crate::harness::watched::Watched;
+use crate::harness::watched::{MEMORY, Watched};
 
-/// What the daemon may occupy at most, whatever others do.
-const MEMORY: u64 = 96 << 20;
 const GUESS: &str = "99999999999999999999999999999999";
 /// The longest body that is allowed.
 const LONG: usize = 1 << 20;
