@@ -289,7 +289,7 @@ async fn note(site: &Site, kind: Kind) -> anyhow::Result<(Differences, Vec<Step>
     tokio::try_join!(call(&name), keep_from_counting(site, kind, held))?;
     let to = log.mark().await?;
     drop(sidecar);
-    let steps = log.finish(from, to).await?;
+    let steps = log.finish(from, to, INSERT_RUN).await?;
     let query = "SELECT id, user_id, call_id FROM wp_fcom_sidecar_runs ORDER BY id DESC LIMIT 1";
     let (run_id, user_id, call_id) = sqlx::query_as(query).fetch_one(site.pool()).await?;
     let noted = Differences {

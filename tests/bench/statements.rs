@@ -23,6 +23,7 @@ pub(crate) enum Value {
 
 /// One entry of the log.
 struct Entry {
+    session: u64,
     command: String,
     text: Vec<u8>,
 }
@@ -44,18 +45,28 @@ impl<'a> Log<'a> {
         Ok(self.entries().await?.len())
     }
 
-    /// Stops the log; returns what was executed between two marks.
-    pub(crate) async fn finish(self, from: usize, to: usize) -> anyhow::Result<Vec<Step>> {
+    /// Stops the log; returns what was executed between two marks, on the connection that executed a statement that contains this text. On others the
+    /// daemon examines the database at that time.
+    pub(crate) async fn finish(
+        self,
+        from: usize,
+        to: usize,
+        holding: &str,
+    ) -> anyhow::Result<Vec<Step>> {
         self.0.execute("SET GLOBAL general_log = 0").await?;
         let entries = self.entries().await?;
         let prepared = entries.iter().filter(|entry| entry.command == "Prepare");
         let prepared: Vec<&[u8]> = prepared.map(|entry| &*entry.text).collect();
+        let entries = &entries[from..to];
+        let sought = |entry: &&Entry| contains(&entry.text, holding.as_bytes());
+        let session = entries.iter().find(sought).map(|entry| entry.session);
+        let session = session.with_context(|| format!("nothing executed {holding}"))?;
         let mut steps = Vec::new();
-        for Entry { command, text } in &entries[from..to] {
-            match command.as_str() {
-                "Execute" => steps.push(execution(text, &prepared)?),
+        for entry in entries.iter().filter(|entry| entry.session == session) {
+            match entry.command.as_str() {
+                "Execute" => steps.push(execution(&entry.text, &prepared)?),
                 "Query" => steps.push(Step {
-                    sql: sql(text)?,
+                    sql: sql(&entry.text)?,
                     values: None,
                 }),
                 _ => {}
@@ -66,17 +77,22 @@ impl<'a> Log<'a> {
 
     /// The entries of the daemon's account, in order.
     async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        let log = "SELECT CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
+        let log = "SELECT thread_id AS session, CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
             FROM mysql.general_log WHERE user_host LIKE 'sidecar[%'";
         let rows = sqlx::query(log).fetch_all(self.0.pool()).await?;
         let entries = rows.iter().map(|row| {
             Ok(Entry {
+                session: row.try_get::<i64, _>("session")?.unsigned_abs(),
                 command: row.try_get("command")?,
                 text: row.try_get("text")?,
             })
         });
         entries.collect()
     }
+}
+
+fn contains(text: &[u8], sought: &[u8]) -> bool {
+    text.windows(sought.len()).any(|piece| piece == sought)
 }
 
 fn sql(text: &[u8]) -> anyhow::Result<String> {
