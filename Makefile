@@ -1,7 +1,7 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run fuzz bench bench-compare bench-scale openapi lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run shadow-run fuzz bench bench-compare bench-scale openapi lint \
 	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-mail-servers tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
@@ -86,6 +86,10 @@ bench-compare: ## Compares the ratios of the last measurement with another commi
 # Calls, starts and what operators read, on sites of up to a million users. About twenty minutes; needs 30 GB in target/ while it runs.
 bench-scale: tools-demo ## Measures sites of up to a million users
 	cargo bench --locked $(FEATURES) --bench load -- --scale $(BENCH)
+
+# What shadow mode adds to the time of a call, on an otherwise idle machine. A minute after the build.
+shadow-run: tools-test ## What callers wait for in shadow mode
+	cargo test --release --locked $(FEATURES) --test it -- shadow::cost --ignored --nocapture
 
 # Random requests to every route of the admin listener, generated from its OpenAPI description. About two minutes.
 SCHEMATHESIS = target/schemathesis/bin/schemathesis

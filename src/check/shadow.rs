@@ -10,6 +10,7 @@ use super::report::Finding;
 use crate::config::Config;
 use crate::db::{Connection, Statements, TableNames};
 use crate::operations::shadow::report;
+use crate::provision::shadow::unread;
 use crate::telemetry;
 
 pub(super) const SHADOW: &str = "shadow";
@@ -46,6 +47,14 @@ pub(super) async fn check(
             return Finding::warning(SHADOW, format!("on; nothing is recorded: {why}"), remedy);
         }
     };
+    let unread = match unread(connection, tables).await {
+        Ok(unread) if unread.is_empty() => String::new(),
+        Ok(unread) => format!(
+            "; not compared, unless you grant the account SELECT on it: {}",
+            unread.join(", ")
+        ),
+        Err(error) => format!("; nothing is compared: {}", telemetry::chain(&error)),
+    };
     let calls = match report.calls {
         1 => "1 call".to_owned(),
         calls => format!("{calls} calls"),
@@ -57,12 +66,12 @@ pub(super) async fn check(
     match report.obstacle() {
         None => Finding::warning(
             SHADOW,
-            format!("{found}: ready to switch"),
+            format!("{found}: ready to switch{unread}"),
             "set shadow.enabled = false and restart the sidecar when you want it to execute the calls",
         ),
         Some(obstacle) => Finding::warning(
             SHADOW,
-            format!("{found}: {obstacle}"),
+            format!("{found}: {obstacle}{unread}"),
             "look at \"fcom-sidecar shadow report\" before you switch",
         ),
     }

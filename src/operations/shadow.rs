@@ -115,6 +115,7 @@ struct Figures {
     calls: i64,
     php_ms: u64,
     sidecar_ms: u64,
+    computed: i64,
 }
 
 #[derive(FromRow)]
@@ -222,13 +223,14 @@ pub async fn report(
     // Whose process ended, or who are not of this time.
     let interrupted = count(None).saturating_sub(running);
     let ended: u64 = Verdict::ALL.iter().map(|one| count(Some(*one))).sum();
-    let compared = ended - count(Some(Verdict::Uncompared));
-    let average = |of: fn(&Figures) -> u64| {
-        let of_compared = figures
-            .iter()
-            .filter(|one| one.verdict.as_deref() != Some(Verdict::Uncompared.word()));
-        let sum: u64 = of_compared.map(of).sum();
-        sum.checked_div(compared)
+    let of_compared = || {
+        let is_compared = |word: &str| word != Verdict::Uncompared.word();
+        let figures = figures.iter();
+        figures.filter(move |one| one.verdict.as_deref().is_some_and(is_compared))
+    };
+    let average = |sum: fn(&Figures) -> u64, of: fn(&Figures) -> i64| {
+        let calls: u64 = of_compared().map(|one| of(one).unsigned_abs()).sum();
+        of_compared().map(sum).sum::<u64>().checked_div(calls)
     };
     let mut report = ShadowReport {
         calls: ended + interrupted,
@@ -239,8 +241,8 @@ pub async fn report(
         unexplained: count(Some(Verdict::Unexplained)),
         uncompared: count(Some(Verdict::Uncompared)) + interrupted,
         running,
-        php_ms: average(|one| one.php_ms),
-        sidecar_ms: average(|one| one.sidecar_ms),
+        php_ms: average(|one| one.php_ms, |one| one.calls),
+        sidecar_ms: average(|one| one.sidecar_ms, |one| one.computed),
         agreed_lines: BTreeMap::new(),
         beside_ours: BTreeMap::new(),
         reasons: BTreeMap::new(),
@@ -300,7 +302,7 @@ impl ShadowReport {
     /// What is in the way of a switch; `None` if nothing is.
     pub fn obstacle(&self) -> Option<String> {
         match self.unexplained {
-            // What is refused, such as the request that `check` itself makes, shows little.
+            // What is refused shows little.
             0 if self.equal + self.beside == 0 => {
                 Some("no call was found equal yet: send one to a webhook for tests".to_owned())
             }

@@ -13,6 +13,7 @@ use super::execution::Execution;
 use super::facts::Facts;
 use super::member::Member;
 use super::plan::Plan;
+use super::rehearsal::Stage;
 use super::runs::{self, Uncounted};
 use super::transaction::Transaction;
 use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user, signed_calls};
@@ -32,12 +33,7 @@ pub async fn provision(
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {
         let _place = place;
-        let result = match follow_columns(&calls, &call).await {
-            Err(error) if error.is_unstorable() => {
-                follow_columns(&calls, &call.in_basic_plane()).await
-            }
-            result => result,
-        };
+        let result = complete(&calls, call, None).await;
         tell(&calls, &result);
         result
     };
@@ -72,25 +68,49 @@ fn tell(calls: &Calls, result: &Result<Executed, ProvisionError>) {
     }
 }
 
+/// Carries the call out, or rehearses it on a stage; if the tables lack characters of it, without these.
+pub(super) async fn complete(
+    calls: &Calls,
+    call: WebhookCall,
+    stage: Option<&Stage>,
+) -> Result<Executed, ProvisionError> {
+    match follow_columns(calls, &call, stage).await {
+        Err(error) if error.is_unstorable() => {
+            follow_columns(calls, &call.in_basic_plane(), stage).await
+        }
+        result => result,
+    }
+}
+
 /// Carries the call out, also into tables to which others have added columns.
-async fn follow_columns(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
+async fn follow_columns(
+    calls: &Calls,
+    call: &WebhookCall,
+    stage: Option<&Stage>,
+) -> Result<Executed, ProvisionError> {
     let Site {
         pool,
         statements,
         tables,
         ..
     } = &*calls.site;
-    db::follow_columns(pool, statements, tables, || carry_out(calls, call)).await
+    db::follow_columns(pool, statements, tables, || carry_out(calls, call, stage)).await
 }
 
 /// Retries until the call is done or another attempt is pointless, and counts the run.
-async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, ProvisionError> {
-    let execution = Execution::new(calls, call);
+async fn carry_out(
+    calls: &Calls,
+    call: &WebhookCall,
+    stage: Option<&Stage>,
+) -> Result<Executed, ProvisionError> {
+    let execution = Execution::new(calls, call, stage);
     let result = (|| attempt(&execution))
         .retry(db::pauses())
         .when(|error| execution.is_worth_another(error))
         .notify(|error, pause| {
-            calls.metrics.retried(error.reason());
+            if stage.is_none() {
+                calls.metrics.retried(error.reason());
+            }
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "trying the call again");
         })
         .await;
@@ -106,7 +126,7 @@ async fn carry_out(calls: &Calls, call: &WebhookCall) -> Result<Executed, Provis
 type Done = (Option<Uncounted>, Executed);
 
 /// One complete attempt at a call.
-pub(super) async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
+async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
     if execution.is_commit_pending()
         && let Some(done) = already_committed(execution).await?
     {

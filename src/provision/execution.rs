@@ -39,7 +39,7 @@ pub(super) struct Execution<'a> {
 
 impl<'a> Execution<'a> {
     /// Starts the clock.
-    pub(super) fn new(calls: &'a Calls, call: &'a WebhookCall) -> Self {
+    pub(super) fn new(calls: &'a Calls, call: &'a WebhookCall, stage: Option<&'a Stage>) -> Self {
         Self {
             calls,
             call,
@@ -48,15 +48,7 @@ impl<'a> Execution<'a> {
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
             failed_to_count: AtomicBool::new(false),
-            stage: None,
-        }
-    }
-
-    /// The same for a call that is only rehearsed.
-    pub(super) fn rehearsing(calls: &'a Calls, call: &'a WebhookCall, stage: &'a Stage) -> Self {
-        Self {
-            stage: Some(stage),
-            ..Self::new(calls, call)
+            stage,
         }
     }
 
@@ -115,13 +107,14 @@ impl Execution<'_> {
     }
 
     /// The hash of the supplied password as wp-login.php will check it (slashed), or of a random password that is
-    /// discarded.
+    /// discarded. Nobody sees that of a rehearsal.
     pub(super) async fn password_hash(&self, version: Version) -> Result<&str, ProvisionError> {
         let hash = self
             .password_hash
             .get_or_try_init(|| async {
                 let scheme = self.calls.new_users.password_scheme.for_version(version);
                 let supplied = self.call.user_password.as_ref();
+                let supplied = supplied.filter(|_| self.stage.is_none());
                 let slashed = supplied.map(|password| loose::addslashes(password.expose_secret()));
                 // WordPress could never verify longer ones.
                 let usable = slashed.filter(|password| password.len() <= password::MAX_LENGTH);

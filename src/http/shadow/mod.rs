@@ -161,7 +161,7 @@ impl Passage {
         begun: oneshot::Sender<Result<Begun, PhpError>>,
     ) {
         let shadowing = match wanted {
-            Some(wanted) => Some(self.rehearse(wanted).await),
+            Some(wanted) => self.rehearse(wanted).await,
             None => None,
         };
         let asked = Instant::now();
@@ -169,9 +169,8 @@ impl Passage {
         // Before the answer, so that there are no more tasks than callers.
         let shadowing = match shadowing {
             Some(shadowing) if self.room.is_none() => {
-                let verdict = shadowing
-                    .end(Err(TOO_MANY.to_owned()), milliseconds(asked))
-                    .await;
+                let why = Err(TOO_MANY.to_owned());
+                let verdict = shadowing.end(why, milliseconds(asked)).await;
                 self.front.metrics.shadowed(verdict);
                 None
             }
@@ -222,8 +221,9 @@ impl Passage {
         }
     }
 
-    async fn rehearse(&self, wanted: Wanted) -> Shadowing {
+    async fn rehearse(&self, wanted: Wanted) -> Option<Shadowing> {
         let front = &self.front;
+        let is_key_known = front.known_keys.contains_by_now(wanted.key()).await;
         let (wanted, _place) = match wanted {
             Wanted::Call(call, sent, _) if self.room.is_none() => {
                 (Wanted::Call(call, sent, Some(TOO_MANY)), None)
@@ -236,7 +236,8 @@ impl Passage {
             agreed @ Wanted::Agreed(..) => (agreed, None),
         };
         let calls = Arc::clone(&front.calls);
-        Shadowing::begin(calls, wanted, self.request_id.clone(), trial::answer).await
+        let request_id = self.request_id.clone();
+        Shadowing::begin(calls, wanted, is_key_known, request_id, trial::answer).await
     }
 
     /// Gives the caller PHP's answer; returns the beginning of it.

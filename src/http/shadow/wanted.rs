@@ -23,13 +23,16 @@ use crate::provision::shadow::{
 };
 use crate::provision::{Caller, WebhookKey};
 
-/// `None` for a request that is no webhook call in PHP either.
+/// `None` for a request that is no webhook call in PHP either, and for one without a key.
 pub(super) fn wanted(
     request: &HttpRequest,
     body: &[u8],
     front: &Front,
     rules: &CallerRules,
 ) -> Option<Wanted> {
+    let query = request.query_string();
+    let key_in = |key: Option<&[u8]>| key.and_then(WebhookKey::parse);
+    let key = key_in(query_first_scalar(query, "webhook").as_deref());
     let agreed = |status, message: &str, outcome, line| {
         let message = message.to_owned();
         let told = Told {
@@ -37,9 +40,8 @@ pub(super) fn wanted(
             message,
             outcome,
         };
-        Some(Wanted::Agreed(told, line))
+        Some(Wanted::Agreed(told, line, key.clone()?))
     };
-    let query = request.query_string();
     match Question::of(request) {
         Some(Question::Get) => return agreed(405, "", Outcome::WrongMethod, GET),
         Some(Question::Head) => return agreed(200, "", Outcome::Asked, HEAD),
@@ -71,9 +73,14 @@ pub(super) fn wanted(
     if !is_webhook_action(query, &fields) {
         return None;
     }
-    let key = query_first_scalar(query, "webhook");
-    let Some(key) = key.as_deref().and_then(WebhookKey::parse) else {
-        return agreed(404, "Webhook not found", Outcome::NotACall, KEY_IN_BODY);
+    let Some(key) = key.clone() else {
+        let told = Told {
+            status: 404,
+            message: "Webhook not found".to_owned(),
+            outcome: Outcome::NotACall,
+        };
+        let key = key_in(fields.text("webhook"));
+        return Some(Wanted::Agreed(told, KEY_IN_BODY, key?));
     };
     let client = Client::of(request, &rules.trusted_proxies, rules.forwarding_header);
     let caller = Caller {

@@ -11,24 +11,20 @@ mod story;
 
 use std::sync::Arc;
 
-use backon::Retryable;
-
-pub(super) use self::look::look;
+pub(super) use self::look::{look, unread};
 pub use self::rows::Rows;
 pub(super) use self::sight::{Seen, Subject};
 pub(super) use self::stage::Stage;
 use self::story::Looked;
 pub(super) use self::story::Oddities;
 pub use self::story::{Chosen, NamesOfNew, Rehearsal};
-use super::carry_out::attempt;
-use super::execution::Execution;
+use super::carry_out::complete;
 use super::plan::Plan;
 use super::runs::Uncounted;
 use super::tally::count_within;
 use super::transaction::Transaction;
 use super::{Calls, ProvisionError, WebhookCall};
-use crate::db::{self, Batch};
-use crate::site::Site;
+use crate::db::Batch;
 
 /// What the call would do. It must have no `Idempotency-Key` and no signature: an answer that is repeated shows nothing.
 ///
@@ -37,35 +33,12 @@ use crate::site::Site;
 pub async fn rehearse(calls: Arc<Calls>, call: WebhookCall) -> Result<Rehearsal, ProvisionError> {
     let (tasks, runtime) = (calls.tasks.clone(), calls.runtime.clone());
     let work = async move {
-        match follow_columns(&calls, &call).await {
-            Err(error) if error.is_unstorable() => {
-                follow_columns(&calls, &call.in_basic_plane()).await
-            }
-            result => result,
-        }
+        let stage = Stage::default();
+        complete(&calls, call, Some(&stage)).await?;
+        // A call that is neither refused nor answered by an earlier one was on stage.
+        stage.take().ok_or(ProvisionError::Raced)
     };
     tasks.spawn_on(work, &runtime).await?
-}
-
-async fn follow_columns(calls: &Calls, call: &WebhookCall) -> Result<Rehearsal, ProvisionError> {
-    let Site {
-        pool,
-        statements,
-        tables,
-        ..
-    } = &*calls.site;
-    db::follow_columns(pool, statements, tables, || perform(calls, call)).await
-}
-
-async fn perform(calls: &Calls, call: &WebhookCall) -> Result<Rehearsal, ProvisionError> {
-    let stage = Stage::default();
-    let execution = Execution::rehearsing(calls, call, &stage);
-    (|| attempt(&execution))
-        .retry(db::pauses())
-        .when(|error| execution.is_worth_another(error))
-        .await?;
-    // A call that is neither refused nor answered by an earlier one was on stage.
-    stage.take().ok_or(ProvisionError::Raced)
 }
 
 impl Transaction<'_> {
@@ -91,11 +64,11 @@ impl Transaction<'_> {
         let subject = Subject::of(plan);
         let excerpts =
             rows::Excerpts::of(self.connection, &site.tables, &subject, Some(run_id)).await?;
-        let after = excerpts.read(self.connection, site).await?;
-        let mut batch = Batch::of(self.statements());
-        batch.roll_back("roll the rehearsal back");
-        batch.run(self.connection).await?;
-        let before = excerpts.read(self.connection, site).await?;
+        let after = Batch::of(self.statements());
+        let after = excerpts.read(after, self.connection).await?;
+        let mut before = Batch::of(self.statements());
+        before.roll_back("roll the rehearsal back");
+        let before = excerpts.read(before, self.connection).await?;
         let rows = excerpts.compared(&before, &after, self.execution.call);
         let looked = Looked {
             subject,

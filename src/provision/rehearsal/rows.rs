@@ -10,7 +10,6 @@ use crate::db::{
     Answer, Batch, Connection, DatabaseError, Excerpt, Literal, Readable, SITE_TABLES, ShownRow,
     TableNames,
 };
-use crate::site::Site;
 
 /// What stands for a value that is nobody's business: hashes of passwords, and keys.
 const HIDDEN: &str = "********";
@@ -77,12 +76,16 @@ impl<'a> Excerpts<'a> {
         })
     }
 
+    pub(super) fn unread(self) -> Vec<String> {
+        self.unread
+    }
+
+    /// Reads them after the statements of `batch`.
     pub(super) async fn read(
         &self,
+        mut batch: Batch,
         connection: &mut Connection,
-        site: &Site,
     ) -> Result<Vec<Seen>, DatabaseError> {
-        let mut batch = Batch::of(&site.statements);
         let asked = self.named.iter();
         let asked = asked.map(|one| self.readable.ask_in(&mut batch, &one.excerpt));
         let asked: Vec<Option<usize>> = asked.collect();

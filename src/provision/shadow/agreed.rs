@@ -5,6 +5,7 @@ use crate::outcome::Outcome;
 use crate::provision::rehearsal::{Oddities, Rehearsal};
 
 pub(super) const COUNT: &str = "`running_count` equals the number of executed calls.";
+pub(super) const KEYS: &str = "Webhook keys are compared byte for byte.";
 pub(super) const OLD_KEY: &str =
     "A key that was rotated stays valid for a while; in PHP with the must-use plugin only.";
 pub(super) const CORRUPT: &str = "A corrupt webhook record is answered 423 and left as it is.";
@@ -100,6 +101,10 @@ pub(super) fn explanation(
         (423, 200 | 500) if told.outcome == Outcome::UnreadableWebhook => Some(CORRUPT),
         (423, 423) => sent.long_address.then_some(LONG_ADDRESS),
         (404 | 423, _) if sent.nothing && heard.is_page() => Some(EMPTY),
+        // Only calls of which PHP finds the webhook are recorded.
+        (404, 200 | 423 | 500) if told.outcome == Outcome::UnknownWebhook && !heard.is_page() => {
+            Some(KEYS)
+        }
         (503, _) if matches!(told.outcome, Outcome::SiteClosed | Outcome::NoSuchSite) => {
             Some(CLOSED_SITE)
         }
@@ -116,6 +121,7 @@ mod tests {
         let document = include_str!("../../../docs/differences.md");
         for line in [
             COUNT,
+            KEYS,
             OLD_KEY,
             CORRUPT,
             CLOSED_SITE,

@@ -7,6 +7,7 @@ mod agreed;
 mod answer;
 mod exchange;
 mod findings;
+mod plan;
 mod record;
 mod rows;
 mod scene;
@@ -24,12 +25,15 @@ use self::answer::Expected;
 pub use self::exchange::{Heard, Told};
 use self::findings::Mask;
 pub use self::findings::{Difference, Findings};
+use self::plan::Plan;
+pub use self::plan::Wanted;
 pub use self::record::prune_shadow;
 use self::record::{Ended, Record};
 use self::scene::{Circumstances, Comparison, Password, Planned};
-use super::rehearsal::{Rehearsal, Seen, Subject, look, rehearse};
+use super::opens::opens_in_php;
+use super::rehearsal::{self, Rehearsal, Seen, Subject, look};
 use super::{Calls, Email, ProvisionError, WebhookCall};
-use crate::db::{DatabaseError, Doing};
+use crate::db::{Connection, DatabaseError, Doing, TableNames};
 use crate::outcome::Verdict;
 use crate::site::Site;
 use crate::telemetry;
@@ -45,14 +49,6 @@ const NAMES: [&str; 5] = [
     ": nickname",
 ];
 
-/// What the sidecar makes of a request.
-pub enum Wanted {
-    /// A call, or why there is no place to rehearse it.
-    Call(Box<WebhookCall>, Sent, Option<&'static str>),
-    /// The sidecar would refuse it without asking the database, as documented in this line.
-    Agreed(Told, &'static str),
-}
-
 /// A call that PHP is about to get.
 pub struct Shadowing {
     calls: Arc<Calls>,
@@ -61,15 +57,6 @@ pub struct Shadowing {
     sent: Sent,
     kept: Kept,
     since: i64,
-    sidecar_ms: Option<u32>,
-}
-
-/// What the sidecar would do.
-enum Plan {
-    Executed(Box<Rehearsal>, Told),
-    Refused(Told),
-    Agreed(Told, &'static str),
-    None(String),
 }
 
 /// What the comparison needs of a call.
@@ -85,6 +72,19 @@ struct Kept {
 struct UserRow {
     #[sqlx(rename = "ID")]
     id: u64,
+}
+
+/// What would be compared if the account might read it, as `table.column`.
+///
+/// # Errors
+/// The statement failed.
+pub async fn unread(
+    connection: &mut Connection,
+    tables: &TableNames,
+) -> Result<Vec<String>, DatabaseError> {
+    let mut unread = rehearsal::unread(connection, tables).await?;
+    unread.retain(|place| table::is_compared(place));
+    Ok(unread)
 }
 
 impl Sent {
@@ -106,55 +106,46 @@ impl Sent {
 }
 
 impl Shadowing {
-    /// Records the call and rehearses it. `tell` knows the status and the message of the answer.
+    /// Rehearses the call and records it, both at once if its key is known to be a webhook's. `tell` knows the status and the message of
+    /// the answer. `None` if no webhook has the key, in PHP either: what strangers send shows nothing, and would fill the record.
     pub async fn begin(
         calls: Arc<Calls>,
         wanted: Wanted,
+        is_key_known: bool,
         request_id: Option<Arc<str>>,
         tell: impl Fn(&Result<Rehearsal, ProvisionError>) -> (u16, String),
-    ) -> Self {
+    ) -> Option<Self> {
         let site = Arc::clone(&calls.site);
+        let key = wanted.key().clone();
         let (sent, kept) = match &wanted {
             Wanted::Call(call, sent, _) => (*sent, Kept::of(call)),
             Wanted::Agreed(..) => (Sent::default(), Kept::default()),
         };
-        let address = kept.email.as_ref().map(Email::stored);
-        // Before the rehearsal: what others write from now on may be missing in it.
-        let record = Record::begin(&site, address, request_id.as_deref()).await;
         let (began, since) = (Instant::now(), site.clock.now().timestamp());
-        let mut sidecar_ms = None;
-        let plan = match (wanted, &record) {
-            (_, Err(error)) => Plan::None(telemetry::chain(error)),
-            (Wanted::Agreed(told, line), _) => Plan::Agreed(told, line),
-            (Wanted::Call(_, _, Some(why)), _) => Plan::None(why.to_owned()),
-            (Wanted::Call(call, _, None), _) => {
-                let rehearsed = rehearse(Arc::clone(&calls), *call).await;
-                sidecar_ms = Some(milliseconds(began));
-                let (status, message) = tell(&rehearsed);
-                let told = |outcome| Told {
-                    status,
-                    message,
-                    outcome,
-                };
-                match rehearsed {
-                    Ok(rehearsal) => {
-                        let told = told(rehearsal.executed.outcome());
-                        Plan::Executed(Box::new(rehearsal), told)
-                    }
-                    Err(error) if error.is_unavailable() => Plan::None(telemetry::chain(&error)),
-                    Err(error) => Plan::Refused(told(error.outcome())),
-                }
+        let address = kept.email.as_ref().map(Email::stored);
+        let recording = Record::begin(&site, address, request_id.as_deref(), began);
+        let planning = Plan::of(&calls, wanted, tell);
+        let (mut plan, record) = if is_key_known {
+            tokio::join!(planning, recording)
+        } else {
+            let plan = planning.await;
+            // Without an answer from the database, PHP has none either.
+            if !plan.has_webhook() && !opens_in_php(&site, &key).await.unwrap_or(true) {
+                return None;
             }
+            (plan, recording.await)
         };
-        Self {
+        if let Err(error) = &record {
+            plan = Plan::None(telemetry::chain(error));
+        }
+        Some(Self {
             record: record.ok(),
             plan,
             sent,
             kept,
             since,
-            sidecar_ms,
             calls,
-        }
+        })
     }
 
     /// Compares what PHP answered and left, and records the findings. `heard` may be why there is no answer.
@@ -171,12 +162,13 @@ impl Shadowing {
             let why = telemetry::chain(&error);
             (Findings::none(why), None)
         });
+        let (told, sidecar_ms) = self.plan.told();
         let ended = Ended {
             webhook_id: self.webhook_id(),
             user_id,
-            sidecar_status: self.told().map(|told| told.status),
+            sidecar_status: told.map(|told| told.status),
             php_status: heard.as_ref().ok().map(|heard| heard.status),
-            sidecar_ms: self.sidecar_ms,
+            sidecar_ms,
             php_ms,
             findings: &findings,
         };
@@ -192,16 +184,9 @@ impl Shadowing {
         }
     }
 
-    fn told(&self) -> Option<&Told> {
-        match &self.plan {
-            Plan::Executed(_, told) | Plan::Refused(told) | Plan::Agreed(told, _) => Some(told),
-            Plan::None(_) => None,
-        }
-    }
-
     fn webhook_id(&self) -> Option<u64> {
         match &self.plan {
-            Plan::Executed(rehearsal, _) => Some(rehearsal.subject.webhook_id),
+            Plan::Executed(rehearsal, ..) => Some(rehearsal.subject.webhook_id),
             _ => None,
         }
     }
@@ -225,8 +210,8 @@ impl Shadowing {
                 }
                 return Ok((findings, None));
             }
-            Plan::Executed(rehearsal, told) => (told, Some(&**rehearsal)),
-            Plan::Refused(told) => (told, None),
+            Plan::Executed(rehearsal, told, _) => (told, Some(&**rehearsal)),
+            Plan::Refused(told, _) => (told, None),
         };
         let mask = self.kept.mask();
         let explained = explanation(told, heard, self.sent, rehearsal);
@@ -374,8 +359,4 @@ fn is_english(found: &[Seen]) -> bool {
                 .as_str()
         })
         .all(|locale| locale.is_empty() || locale.starts_with("en"))
-}
-
-fn milliseconds(since: Instant) -> u32 {
-    u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX)
 }

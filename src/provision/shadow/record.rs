@@ -1,4 +1,6 @@
-//! The record of calls in shadow mode: a row each, written before PHP gets the call and completed after the comparison.
+//! The record of calls in shadow mode: a row each, written before PHP gets the call, and completed after the comparison.
+
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -37,15 +39,19 @@ struct Overlapping {
 }
 
 impl Record {
-    /// Writes the row of a call for this address, if it has one.
+    /// Writes the row of a call for this address, if it has one. Its rehearsal began at `began`: what others have written since then may
+    /// be missing in it.
     pub(super) async fn begin(
         site: &Site,
         address: Option<&str>,
         request_id: Option<&str>,
+        began: Instant,
     ) -> Result<Self, DatabaseError> {
         let address_hash = address.map(|address| site.address_hashes.of(address));
         let inserted = site.pool.work(async |connection| {
+            let ago = u64::try_from(began.elapsed().as_micros()).unwrap_or_default();
             sqlx::query(site.statements.insert_shadow.sql())
+                .bind(ago)
                 .bind(address_hash.map(|hash| hash.to_vec()))
                 .bind(request_id)
                 .execute(connection)

@@ -315,6 +315,15 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Whether this is compared: a column behind its table's full name and a dot.
+pub(super) fn is_compared(place: &str) -> bool {
+    let is_in = |(table, columns): &(&str, &[&str])| {
+        let mut places = columns.iter().map(|column| format!("{table}.{column}"));
+        places.any(|one| place.ends_with(&one))
+    };
+    COLUMNS.iter().any(is_in)
+}
+
 /// Meta keys that WordPress and FluentCommunity write themselves, for whomever.
 fn is_of_site(meta_key: &str) -> bool {
     meta_key == SPACES || meta_key.ends_with("capabilities") || meta_key.ends_with("user_level")

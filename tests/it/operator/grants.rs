@@ -67,22 +67,28 @@ fn adapted(site: &Site) -> [String; 2] {
     [migrating.to_owned(), format!("-- {serving}")]
 }
 
-async fn replay(fixture: &str) {
-    let site = Site::new(fixture).await;
-    let [migrating, serving] = adapted(&site);
+/// Makes both accounts and the daemon's tables; returns the URL of the serving account.
+pub(super) async fn least_account(site: &Site) -> String {
+    let [migrating, serving] = adapted(site);
     let url = |account: &str| {
         let (port, database) = (site.server.port(), &site.database);
         format!("mysql://fcom_{database}{account}:{PASSWORD}@127.0.0.1:{port}/{database}")
     };
     site.execute(&migrating).await;
-    migrate_with(&site, &url("_migrate")).await;
+    migrate_with(site, &url("_migrate")).await;
     site.execute(&serving).await;
-    let outcome = check_with(&site, &url(""), &[]).await;
+    url("")
+}
+
+async fn replay(fixture: &str) {
+    let site = Site::new(fixture).await;
+    let url = least_account(&site).await;
+    let outcome = check_with(&site, &url, &[]).await;
     outcome.assert_only_failed(&[]);
     outcome.assert("privileges", "ok", "all that is needed");
     outcome.assert("optional-privileges", "ok", "all that is needed");
     outcome.assert("migrate-privileges", "ok", "may not create tables");
-    let environment = [("FCOM_SIDECAR__DATABASE__URL", &*url(""))];
+    let environment = [("FCOM_SIDECAR__DATABASE__URL", &*url)];
     replay_on(&site, &Recording::of(fixture), &environment).await;
 }
 

@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::grants::least_account;
 use crate::harness::agreement::check;
 use crate::harness::client::FORM;
 use crate::harness::eventually::{eventually, until};
@@ -174,29 +175,42 @@ async fn php_gets_the_request_as_it_came_and_the_caller_what_php_answers() {
             "x-forwarded-for: 203.0.113.7",
         ]
     );
-    // What is no call is only passed on.
-    let other = sidecar
-        .client
-        .request("POST", "/portal/?x=1", &headers, b"a=b")
-        .await;
-    assert_eq!((other.status, peer.reached().len()), (404, 2));
-    let report = report(&sidecar, 1).await;
-    assert_eq!(
-        (&report["equal"], &report["unexplained"]),
-        (&1.into(), &0.into())
-    );
     assert!(before.diff(&Snapshot::take(&site).await).is_empty());
-    let equal = value(
+}
+
+/// Neither the probe of `check` nor what strangers send says anything about the members of the site.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_names_no_webhook_is_passed_on_and_not_recorded() {
+    let site = Site::new("71").await;
+    let peer = Peer::saying(NOT_FOUND).await;
+    let sidecar = peer.sidecar(&site).await;
+    let wrong = target("check-0123456789abcdef");
+    for (method, target, kind, body) in [
+        ("POST", "/portal/?x=1", FORM, "a=b"),
+        ("POST", &*wrong, FORM, "email=a%40example.com"),
+        ("POST", &*wrong, "application/json", "{}"),
+        ("GET", &*wrong, FORM, ""),
+        ("POST", "/portal/?fcom_action=incoming_webhook", FORM, "a=b"),
+    ] {
+        let headers = [("Content-Type", kind)];
+        let answer = sidecar
+            .client
+            .request(method, target, &headers, body.as_bytes());
+        assert_eq!(answer.await.status, 404);
+    }
+    let known = sidecar
+        .client
+        .call(PLAIN_HOOK, &[("email", "a@example.com")]);
+    assert_eq!((known.await.status, peer.reached().len()), (404, 6));
+    let report = report(&sidecar, 1).await;
+    assert_eq!(report["unexplained"], 1, "{report}");
+    let unexplained = value(
         &scrape(&sidecar.client).await,
-        r#"fcom_sidecar_shadow_calls_total{verdict="equal"}"#,
+        r#"fcom_sidecar_shadow_calls_total{verdict="unexplained"}"#,
     );
-    assert!((equal - 1.0).abs() < f64::EPSILON, "{equal}");
+    assert!((unexplained - 1.0).abs() < f64::EPSILON, "{unexplained}");
     let told = check(&sidecar);
-    told.assert(
-        "shadow",
-        "warning",
-        "1 call in shadow, 0 unexplained: ready to switch",
-    );
+    told.assert("shadow", "warning", "1 call in shadow, 1 unexplained");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -314,6 +328,25 @@ async fn what_the_web_server_says_instead_of_php_is_not_compared() {
     );
 }
 
+/// The account of `grants.sql` may not read all that calls write: that is no agreement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_account_may_not_read_is_named_as_not_compared() {
+    let site = Site::new("71").await;
+    let peer = Peer::saying(NOT_FOUND).await;
+    let (url, php) = (
+        least_account(&site).await,
+        format!("http://{}", peer.address),
+    );
+    let [enabled, php] = shadow(&php);
+    let options = [enabled, php, ("FCOM_SIDECAR__DATABASE__URL", url.as_str())];
+    let sidecar = Sidecar::unstarted(&site, &options).await;
+    check(&sidecar).assert(
+        "shadow",
+        "warning",
+        "not compared, unless you grant the account SELECT on it: wp_fcom_xprofile.display_name",
+    );
+}
+
 /// PHP refuses protected webhooks, so there would be nothing to compare and nobody to execute them.
 #[tokio::test]
 async fn protected_webhooks_have_no_shadow() {
@@ -336,15 +369,21 @@ async fn comparisons_are_listed_and_forgotten_in_time() {
     let site = Site::new("71").await;
     let sidecar = management::start(&site).await;
     site.execute(
-        "INSERT INTO wp_fcom_sidecar_shadow (started_at, ended_at, verdict) VALUES \
-         (UTC_TIMESTAMP() - INTERVAL 31 DAY, UTC_TIMESTAMP(), 'equal'), (UTC_TIMESTAMP(), UTC_TIMESTAMP(), 'equal'), \
-         (UTC_TIMESTAMP() - INTERVAL 1 HOUR, NULL, NULL)",
+        "INSERT INTO wp_fcom_sidecar_shadow (started_at, ended_at, verdict, php_ms, sidecar_ms) VALUES \
+         (UTC_TIMESTAMP() - INTERVAL 31 DAY, UTC_TIMESTAMP(), 'equal', 20, 9), \
+         (UTC_TIMESTAMP(), UTC_TIMESTAMP(), 'equal', 10, NULL), \
+         (UTC_TIMESTAMP() - INTERVAL 1 HOUR, NULL, NULL, NULL, NULL)",
     )
     .await;
     let found = report(&sidecar, 3).await;
     assert_eq!(
         (&found["equal"], &found["uncompared"]),
         (&2.into(), &1.into())
+    );
+    // What was refused without the database took it no time.
+    assert_eq!(
+        (&found["php_ms"], &found["sidecar_ms"]),
+        (&15.into(), &9.into())
     );
     let authorization = format!("Bearer {TOKEN}");
     let get = async |path: &str| {
