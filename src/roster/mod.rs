@@ -3,11 +3,14 @@
 
 mod columns;
 mod encoding;
+mod format;
 mod lines;
+mod records;
 
 pub use self::columns::{Columns, ColumnsError, Mapping};
 pub use self::encoding::Encoding;
-pub use self::lines::{Format, Line, Lines, Recognised, recognise};
+pub use self::format::{Format, Recognised, recognise};
+pub use self::lines::{Line, Lines};
 
 /// The fields of a call that a column can be, by name.
 pub const FIELDS: [&str; 5] = [

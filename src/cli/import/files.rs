@@ -1,7 +1,7 @@
 //! The list, and the file that says what became of its lines.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub(super) fn beside(list: &Path) -> PathBuf {
 
 /// What became of each line. Anew with each start, and whole at its end: lines that were carried out before tell so again.
 pub(super) struct ResultFile {
-    file: BufWriter<File>,
+    file: csv::Writer<File>,
     unwritten: u64,
 }
 
@@ -74,22 +74,20 @@ impl ResultFile {
                 path.display()
             )
         })?;
-        let mut file = BufWriter::new(file);
-        writeln!(file, "line,user_id,login,outcome,reason")?;
+        let mut file = csv::Writer::from_writer(file);
+        file.write_record(["line", "user_id", "login", "outcome", "reason"])?;
         Ok(Self { file, unwritten: 0 })
     }
 
     pub(super) fn add(&mut self, ended: &Ended) -> io::Result<()> {
         let user = ended.user_id.map(|id| id.to_string());
-        writeln!(
-            self.file,
-            "{},{},{},{},{}",
-            ended.line,
-            user.unwrap_or_default(),
-            value(ended.login.as_deref()),
+        self.file.write_record([
+            &*ended.line.to_string(),
+            user.as_deref().unwrap_or_default(),
+            ended.login.as_deref().unwrap_or_default(),
             ended.outcome,
-            value(ended.reason.as_deref())
-        )?;
+            ended.reason.as_deref().unwrap_or_default(),
+        ])?;
         self.unwritten += 1;
         if self.unwritten == FLUSHED {
             self.unwritten = 0;
@@ -100,31 +98,5 @@ impl ResultFile {
 
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// In quotation marks where it has to be.
-fn value(text: Option<&str>) -> String {
-    let text = text.unwrap_or_default();
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_read_as_it_was_written() {
-        let texts = ["ann", "a \"b\", c", "two\nlines", ""];
-        let line: Vec<String> = texts.iter().map(|text| value(Some(text))).collect();
-        let line = line.join(",");
-        let mut read = csv::ReaderBuilder::new();
-        let mut read = read.has_headers(false).from_reader(line.as_bytes());
-        let record = read.records().next().unwrap().unwrap();
-        assert_eq!(record.iter().collect::<Vec<_>>(), texts);
     }
 }
