@@ -177,8 +177,13 @@ impl Config {
         let sources = source::read_all(settings, flatten);
         let relay = Relay::read(settings);
         let runs = Runs::read(settings);
-        let refused = Refused::read(settings);
-        let shadow = Shadow::read(settings, protections.as_deref().unwrap_or_default());
+        let runs_kept = runs.as_ref().map(|runs| runs.retention_days).ok();
+        let refused = Refused::read(settings, runs_kept);
+        let shadow = Shadow::read(
+            settings,
+            protections.as_deref().unwrap_or_default(),
+            sources.as_deref().unwrap_or_default(),
+        );
         let log = Log::read(settings);
         let otlp = Otlp::read(settings);
         let wordpress = wordpress?;
@@ -209,7 +214,9 @@ impl Config {
 }
 
 fn is_option(key: &str) -> bool {
-    all().any(|known| known == key) || protection::is_option(key) || source::is_option(key)
+    all().any(|known| known == key)
+        || protection::TABLES.is_option(key)
+        || source::TABLES.is_option(key)
 }
 
 /// An option is a secret if another one names a file for it. The key of kept fields is only ever in a file.
@@ -303,16 +310,11 @@ fn flatten(table: HashMap<String, Value>) -> Vec<(String, Value)> {
 
 fn unknown(key: &str, value: &Value) -> Problem {
     let from = value.origin().unwrap_or("the defaults");
-    if key.split('.').next() == Some(protection::SECTION) {
-        let options = protection::KEYS.join(", ");
+    let mut tables = [protection::TABLES, source::TABLES].into_iter();
+    if let Some(tables) = tables.find(|one| key.split('.').next() == Some(one.section)) {
+        let (section, options) = (tables.section, tables.options.join(", "));
         let remedy =
-            format!("write [protection.NAME] with a name of your choice, and in it: {options}");
-        return Problem::new(key, format!("is not an option (from {from})"), remedy);
-    }
-    if key.split('.').next() == Some(source::SECTION) {
-        let options = source::KEYS.join(", ");
-        let remedy =
-            format!("write [source.NAME] with a name of your choice, and in it: {options}");
+            format!("write [{section}.NAME] with a name of your choice, and in it: {options}");
         return Problem::new(key, format!("is not an option (from {from})"), remedy);
     }
     if is_section(key) {

@@ -30,6 +30,7 @@ mod shadow;
 mod shown;
 mod smtp;
 mod source;
+mod tables;
 mod wordpress;
 mod wp_config;
 mod wp_version;

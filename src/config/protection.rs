@@ -3,7 +3,6 @@
 //! Everything here fails closed: a table that would protect nothing, or whose secret is invalid, is refused.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -11,21 +10,22 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::problem::{Flaw, Problem, Reported};
+use super::problem::{Problem, Reported};
 use super::server::parse_network;
 use super::settings::Settings;
+use super::tables::{Table, Tables};
 
-pub(super) const SECTION: &str = "protection";
-
-/// The options of each table.
-pub(super) const KEYS: &[&str] = &[
-    "webhook_id",
-    "webhook_title",
-    "allowed_networks",
-    "secrets",
-    "secrets_file",
-    "php_may_execute",
-];
+pub(super) const TABLES: Tables = Tables {
+    section: "protection",
+    options: &[
+        "webhook_id",
+        "webhook_title",
+        "allowed_networks",
+        "secrets",
+        "secrets_file",
+        "php_may_execute",
+    ],
+};
 
 /// Key bytes after the prefix: the specification asks for 24 to 64.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -66,34 +66,9 @@ pub enum ProtectedWebhook {
     Title(String),
 }
 
-/// Whether this is an option of a protection, or the name of a protection without options.
-pub(super) fn is_option(key: &str) -> bool {
-    match parts(key) {
-        Some((_, option)) => option.is_none_or(|option| KEYS.contains(&option)),
-        None => false,
-    }
-}
-
-fn parts(key: &str) -> Option<(&str, Option<&str>)> {
-    let rest = key.strip_prefix(SECTION)?.strip_prefix('.')?;
-    match rest.split_once('.') {
-        Some((name, option)) => Some((name, Some(option))),
-        None => Some((rest, None)),
-    }
-}
-
 impl Protection {
     pub(super) fn read_all(settings: &mut Settings) -> Result<Vec<Self>, Reported> {
-        let names: BTreeSet<String> = settings
-            .keys()
-            .filter_map(parts)
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        let all: Vec<_> = names
-            .into_iter()
-            .map(|name| Self::read(settings, name))
-            .collect();
-        let all: Vec<Self> = all.into_iter().collect::<Result<_, _>>()?;
+        let all = TABLES.read_all(settings, Self::read)?;
         refuse_shared_secrets(settings, &all)?;
         Ok(all)
     }
@@ -109,41 +84,24 @@ impl Protection {
         })
     }
 
-    fn read(settings: &mut Settings, name: String) -> Result<Self, Reported> {
-        let table = format!("{SECTION}.{name}");
-        if settings.is_known(&table) {
-            let what = "is not a table of options";
-            return Err(settings.note(Problem::new(
-                &table,
-                what,
-                format!("set the options in it: {}", KEYS.join(", ")),
-            )));
-        }
-        let key = |option: &str| format!("{table}.{option}");
-        let webhook = webhook(settings, &table, &key);
+    fn read(settings: &mut Settings, table: Table) -> Result<Self, Reported> {
+        let webhook = webhook(settings, &table);
+        let networks_key = table.key("allowed_networks");
         let networks = settings
-            .is_known(&key("allowed_networks"))
-            .then(|| networks(settings, &key("allowed_networks")));
-        let secrets = secrets(settings, &key);
-        let php_may_execute = key("php_may_execute");
-        let php_may_execute = if settings.is_known(&php_may_execute) {
-            settings.flag(&php_may_execute)
-        } else {
-            Ok(false)
-        };
+            .is_known(&networks_key)
+            .then(|| networks(settings, &networks_key));
+        let secrets = secrets(settings, &table);
+        let php_may_execute = table.flag(settings, "php_may_execute");
         if networks.is_none() && matches!(secrets, Ok(None)) {
-            return Err(settings.note(Problem::new(
-                &table,
-                "protects nothing",
-                "set allowed_networks, secrets or secrets_file in it, or remove it",
-            )));
+            let remedy = "set allowed_networks, secrets or secrets_file in it, or remove it";
+            return Err(table.refuse(settings, "protects nothing", remedy));
         }
         Ok(Self {
-            name,
             webhook: webhook?,
             allowed_networks: networks.transpose()?,
             secrets: secrets?,
             php_may_execute: php_may_execute?,
+            name: table.name,
         })
     }
 }
@@ -157,9 +115,9 @@ fn refuse_shared_secrets(settings: &mut Settings, all: &[Protection]) -> Result<
         if let Some(other) = others.find(|other| one.shares_secret(other)) {
             let (one, other) = (&one.name, &other.name);
             refused = Err(settings.note(Problem::new(
-                format!("{SECTION}.{one}"),
+                format!("protection.{one}"),
                 format!(
-                    "has a secret of {SECTION}.{other}, so that a call of one webhook could be sent to the other"
+                    "has a secret of protection.{other}, so that a call of one webhook could be sent to the other"
                 ),
                 format!("give each webhook its own: {MAKE_ONE}"),
             )));
@@ -168,12 +126,8 @@ fn refuse_shared_secrets(settings: &mut Settings, all: &[Protection]) -> Result<
     refused
 }
 
-fn webhook(
-    settings: &mut Settings,
-    table: &str,
-    key: &impl Fn(&str) -> String,
-) -> Result<ProtectedWebhook, Reported> {
-    let (id, title) = (key("webhook_id"), key("webhook_title"));
+fn webhook(settings: &mut Settings, table: &Table) -> Result<ProtectedWebhook, Reported> {
+    let (id, title) = (table.key("webhook_id"), table.key("webhook_title"));
     match (settings.is_given(&id), settings.is_given(&title)) {
         (true, false) => settings.number(&id, 1..=u64::MAX).map(ProtectedWebhook::Id),
         (false, true) => settings
@@ -187,7 +141,7 @@ fn webhook(
             };
             let remedy =
                 "set one of webhook_id (the row's id in fcom_meta) and webhook_title in it";
-            Err(settings.note(Problem::new(table, what, remedy)))
+            Err(table.refuse(settings, what, remedy))
         }
     }
 }
@@ -205,32 +159,13 @@ fn networks(settings: &mut Settings, key: &str) -> Result<Vec<IpNet>, Reported> 
     Ok(networks)
 }
 
-/// Reads one or more secrets, given directly or one per line in a file. Not set means none; empty is a problem.
+/// Reads one or more secrets. Not set means none; empty is a problem.
 fn secrets(
     settings: &mut Settings,
-    key: &impl Fn(&str) -> String,
+    table: &Table,
 ) -> Result<Option<Vec<SecretSlice<u8>>>, Reported> {
-    let (outright, file) = (key("secrets"), key("secrets_file"));
-    let (texts, from) = match (settings.is_known(&outright), settings.is_known(&file)) {
-        (false, false) => return Ok(None),
-        (true, true) => {
-            let what = format!("is given, and so is {file}");
-            return Err(settings.note(Problem::new(outright, what, "keep one of the two")));
-        }
-        (true, false) => (settings.secret_list(&outright)?, outright),
-        (false, true) => {
-            let path = settings.parsed(&file, |path| Ok(path.to_owned()))?;
-            let content = fs::read_to_string(&path).map_err(|error| {
-                let flaw = Flaw::new(
-                    format!("cannot be read: {error}"),
-                    "name a file that the daemon's user can read",
-                );
-                settings.refuse(&file, &flaw)
-            })?;
-            let lines = content.lines().map(str::trim);
-            let texts = lines.filter(|line| !line.is_empty()).map(str::to_owned);
-            (texts.collect(), file)
-        }
+    let Some((texts, from)) = table.secrets(settings)? else {
+        return Ok(None);
     };
     if texts.is_empty() {
         return Err(settings.note(Problem::new(

@@ -41,7 +41,8 @@ impl Refused {
         self.retention_days > 0
     }
 
-    pub(super) fn read(settings: &mut Settings) -> Result<Self, Reported> {
+    /// `runs_kept`: days for which runs are recorded, if that is known. A run tells that a refused call was carried out again.
+    pub(super) fn read(settings: &mut Settings, runs_kept: Option<u32>) -> Result<Self, Reported> {
         let retention_days = settings.number("refused.retention_days", 0..=36_500);
         let hours = settings.number(KEEP_FIELDS_HOURS, 0..=720);
         let passwords = settings.flag("refused.keep_passwords");
@@ -50,6 +51,7 @@ impl Refused {
         let refuse = |settings: &mut Settings, what, remedy| {
             settings.refuse(KEEP_FIELDS_HOURS, &Flaw::new(what, remedy))
         };
+        let outlives = |days: u32| u64::from(hours) > u64::from(days) * 24;
         let fields = match key_file? {
             _ if hours == 0 => None,
             None => {
@@ -57,9 +59,14 @@ impl Refused {
                 let remedy = "set it to a file that the daemon may make, such as \"/var/lib/fcom-sidecar/refused.key\"";
                 return Err(refuse(settings, what, remedy));
             }
-            Some(_) if u64::from(hours) > u64::from(retention_days) * 24 => {
+            Some(_) if outlives(retention_days) => {
                 let what = "is longer than refused.retention_days";
                 let remedy = "keep fields for no longer than the record of the call";
+                return Err(refuse(settings, what, remedy));
+            }
+            Some(_) if runs_kept.is_some_and(outlives) => {
+                let what = "is longer than runs.retention_days: a call could be carried out again whose run is forgotten";
+                let remedy = "keep fields for no longer than runs, or runs for longer";
                 return Err(refuse(settings, what, remedy));
             }
             Some(key_file) => Some(KeptFields {

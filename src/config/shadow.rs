@@ -1,10 +1,13 @@
 //! `[shadow]`: whether PHP executes the calls and the sidecar only compares. Mirrors nothing in PHP.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::Protection;
 use super::problem::{Flaw, Problem, Reported};
 use super::settings::Settings;
+use crate::source::Source;
 
 pub(super) const KEYS: &[&str] = &["shadow.enabled", "shadow.php", "shadow.retention_days"];
 
@@ -44,6 +47,7 @@ impl Shadow {
     pub(super) fn read(
         settings: &mut Settings,
         protections: &[Protection],
+        sources: &[Arc<Source>],
     ) -> Result<Self, Reported> {
         let enabled = settings.flag("shadow.enabled");
         let php = settings.optional_parsed("shadow.php", address);
@@ -56,6 +60,11 @@ impl Shadow {
         if enabled && !protections.is_empty() {
             let what = "is true, and webhooks are protected: PHP refuses their calls, so nobody would execute them";
             let remedy = "remove the tables [protection.…] until calls are executed by the sidecar";
+            return Err(settings.note(Problem::new("shadow.enabled", what, remedy)));
+        }
+        if enabled && !sources.is_empty() {
+            let what = "is true, and webhooks have a source: PHP knows no sources, so nobody would execute their calls";
+            let remedy = "remove the tables [source.…] until calls are executed by the sidecar";
             return Err(settings.note(Problem::new("shadow.enabled", what, remedy)));
         }
         Ok(Self {

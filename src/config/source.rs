@@ -4,7 +4,6 @@
 //! without secrets.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::sync::Arc;
 
 use ::config::{FileFormat, Format, Value};
@@ -12,34 +11,35 @@ use secrecy::SecretSlice;
 
 use super::problem::{Flaw, Problem, Reported};
 use super::settings::Settings;
+use super::tables::{Table, Tables};
 use crate::source::{
     BadRule, Bodies, Condition, Field, Origin, Path, Rule, SchemeKind, Signature, Source,
 };
 
-pub(super) const SECTION: &str = "source";
-
-/// The options of each table.
-pub(super) const KEYS: &[&str] = &[
-    "webhook_id",
-    "preset",
-    "body",
-    "only_if",
-    "remove_only",
-    "trim_email",
-    "lower_case_email",
-    "idempotency",
-    "signature",
-    "signature_header",
-    "signature_field",
-    "secrets",
-    "secrets_file",
-    "ping_field",
-    "fields.email",
-    "fields.first_name",
-    "fields.last_name",
-    "fields.user_login",
-    "fields.user_password",
-];
+pub(super) const TABLES: Tables = Tables {
+    section: "source",
+    options: &[
+        "webhook_id",
+        "preset",
+        "body",
+        "only_if",
+        "remove_only",
+        "trim_email",
+        "lower_case_email",
+        "idempotency",
+        "signature",
+        "signature_header",
+        "signature_field",
+        "secrets",
+        "secrets_file",
+        "ping_field",
+        "fields.email",
+        "fields.first_name",
+        "fields.last_name",
+        "fields.user_login",
+        "fields.user_password",
+    ],
+};
 
 const PRESETS: &str = include_str!("../../deploy/presets.toml");
 
@@ -74,45 +74,20 @@ const SCHEMES: [(&str, Option<(SchemeKind, &str)>); 9] = [
 /// A scheme whose secret is in the body.
 const IN_BODY: &str = "field";
 
-/// Whether this is an option of a source, or the name of a source without options.
-pub(super) fn is_option(key: &str) -> bool {
-    parts(key).is_some_and(|(_, option)| option.is_none_or(|option| KEYS.contains(&option)))
-}
-
-fn parts(key: &str) -> Option<(&str, Option<&str>)> {
-    let rest = key.strip_prefix(SECTION)?.strip_prefix('.')?;
-    match rest.split_once('.') {
-        Some((name, option)) => Some((name, Some(option))),
-        None => Some((rest, None)),
-    }
-}
-
 /// Reads all sources; `flatten` turns tables into dotted keys.
 pub(super) fn read_all(
     settings: &mut Settings,
     flatten: impl Fn(HashMap<String, Value>) -> Vec<(String, Value)>,
 ) -> Result<Vec<Arc<Source>>, Reported> {
-    let names: BTreeSet<String> = settings
-        .keys()
-        .filter_map(parts)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
     let presets = FileFormat::Toml.parse(None, PRESETS);
     let presets = flatten(presets.expect("the presets are TOML"));
-    let all: Vec<_> = names
-        .into_iter()
-        .map(|name| read(settings, name, &presets))
-        .collect();
-    let all: Vec<Source> = all.into_iter().collect::<Result<_, _>>()?;
+    let all = TABLES.read_all(settings, |settings, table| read(settings, table, &presets))?;
     for (index, one) in all.iter().enumerate() {
         let mut others = all[..index].iter();
         if let Some(other) = others.find(|other| other.webhook_id == one.webhook_id) {
             return Err(settings.note(Problem::new(
-                format!("{SECTION}.{}.webhook_id", one.name),
-                format!("is the webhook of {SECTION}.{}, too", other.name),
+                format!("source.{}.webhook_id", one.name),
+                format!("is the webhook of source.{}, too", other.name),
                 "give each source a webhook of its own: a call is read in one way only",
             )));
         }
@@ -122,50 +97,37 @@ pub(super) fn read_all(
 
 fn read(
     settings: &mut Settings,
-    name: String,
+    table: Table,
     presets: &[(String, Value)],
 ) -> Result<Source, Reported> {
-    let table = format!("{SECTION}.{name}");
-    if settings.is_known(&table) {
-        let remedy = format!("set the options in it: {}", KEYS.join(", "));
-        return Err(settings.note(Problem::new(&table, "is not a table of options", remedy)));
-    }
-    let key = |option: &str| format!("{table}.{option}");
-    apply_preset(settings, &key, presets)?;
-    let webhook_id = if settings.is_known(&key("webhook_id")) {
-        settings.number(&key("webhook_id"), 1..=u64::MAX)
+    apply_preset(settings, &table, presets)?;
+    let (id, body) = (table.key("webhook_id"), table.key("body"));
+    let webhook_id = if settings.is_known(&id) {
+        settings.number(&id, 1..=u64::MAX)
     } else {
         let remedy = "set webhook_id in it: \"fcom-sidecar webhook list\" shows the ids";
-        Err(settings.note(Problem::new(&table, "names no webhook", remedy)))
+        Err(table.refuse(settings, "names no webhook", remedy))
     };
-    let bodies = if settings.is_known(&key("body")) {
+    let bodies = if settings.is_known(&body) {
         let choices = [
             ("form", Bodies::Form),
             ("json", Bodies::Json),
             ("any", Bodies::Any),
         ];
-        settings.one_of(&key("body"), &choices)
+        settings.one_of(&body, &choices)
     } else {
         let remedy = "set body in it (\"form\", \"json\" or \"any\"), or a preset";
-        Err(settings.note(Problem::new(&table, "does not say what is sent", remedy)))
+        Err(table.refuse(settings, "does not say what is sent", remedy))
     };
-    let fields = fields(settings, &table, &key);
-    let only_if = optional(settings, &key("only_if"), Condition::parse);
-    let mut flag = |option| {
-        let is_given = settings.is_known(&key(option));
-        if is_given {
-            settings.flag(&key(option))
-        } else {
-            Ok(false)
-        }
-    };
+    let fields = fields(settings, &table);
+    let only_if = optional(settings, &table.key("only_if"), Condition::parse);
+    let flags = ["remove_only", "trim_email", "lower_case_email"];
     let [remove_only, trim_email, lower_case_email] =
-        ["remove_only", "trim_email", "lower_case_email"].map(&mut flag);
-    let idempotency = idempotency(settings, &key("idempotency"));
-    let signature = signature(settings, &table, &key);
-    let ping_field = settings.optional(&key("ping_field"));
+        flags.map(|option| table.flag(settings, option));
+    let idempotency = idempotency(settings, &table.key("idempotency"));
+    let signature = signature(settings, &table);
+    let ping_field = settings.optional(&table.key("ping_field"));
     Ok(Source {
-        name,
         webhook_id: webhook_id?,
         bodies: bodies?,
         fields: fields?,
@@ -176,13 +138,14 @@ fn read(
         idempotency: idempotency?,
         signature: signature?,
         ping_field: ping_field?,
+        name: table.name,
     })
 }
 
 /// Sets what the preset says and the operator does not.
 fn apply_preset(
     settings: &mut Settings,
-    key: &impl Fn(&str) -> String,
+    table: &Table,
     presets: &[(String, Value)],
 ) -> Result<(), Reported> {
     let names: BTreeSet<&str> = presets
@@ -190,15 +153,17 @@ fn apply_preset(
         .filter_map(|(key, _)| key.split('.').next())
         .collect();
     let choices: Vec<(&str, &str)> = names.into_iter().map(|name| (name, name)).collect();
-    if !settings.is_known(&key("preset")) {
+    let preset = table.key("preset");
+    if !settings.is_known(&preset) {
         return Ok(());
     }
-    let chosen = settings.one_of(&key("preset"), &choices)?;
+    let chosen = settings.one_of(&preset, &choices)?;
     for (option, value) in presets {
         let option = option
             .strip_prefix(chosen)
             .and_then(|rest| rest.strip_prefix('.'));
-        if let Some(option) = option.map(key).filter(|option| !settings.is_known(option)) {
+        let option = option.map(|option| table.key(option));
+        if let Some(option) = option.filter(|option| !settings.is_known(option)) {
             settings.set(option, value.clone());
         }
     }
@@ -236,15 +201,11 @@ fn rule(settings: &mut Settings, key: &str) -> Result<Option<Rule>, Reported> {
         .map_err(|bad| settings.refuse(key, &flaw(bad)))
 }
 
-fn fields(
-    settings: &mut Settings,
-    table: &str,
-    key: &impl Fn(&str) -> String,
-) -> Result<Option<Vec<(Field, Rule)>>, Reported> {
+fn fields(settings: &mut Settings, table: &Table) -> Result<Option<Vec<(Field, Rule)>>, Reported> {
     let mut fields = Vec::new();
     let (mut given, mut reported) = (false, None);
     for field in Field::ALL {
-        let key = key(&format!("fields.{}", field.name()));
+        let key = table.key(&format!("fields.{}", field.name()));
         given |= settings.is_known(&key);
         match rule(settings, &key) {
             Ok(rule) => fields.extend(rule.map(|rule| (field, rule))),
@@ -261,7 +222,7 @@ fn fields(
     {
         let remedy = "set fields.email, or no fields at all to read the five by their own names";
         let what = "has fields, but does not say where the address is";
-        return Err(settings.note(Problem::new(table, what, remedy)));
+        return Err(table.refuse(settings, what, remedy));
     }
     Ok(given.then_some(fields))
 }
@@ -287,14 +248,10 @@ fn is_header(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_of_header)
 }
 
-fn signature(
-    settings: &mut Settings,
-    table: &str,
-    key: &impl Fn(&str) -> String,
-) -> Result<Option<Signature>, Reported> {
-    let secrets = secrets(settings, key);
-    let field = optional(settings, &key("signature_field"), Path::parse)?;
-    let header = settings.optional_parsed(&key("signature_header"), |name| {
+fn signature(settings: &mut Settings, table: &Table) -> Result<Option<Signature>, Reported> {
+    let secrets = secrets(settings, table);
+    let field = optional(settings, &table.key("signature_field"), Path::parse)?;
+    let header = settings.optional_parsed(&table.key("signature_header"), |name| {
         if is_header(name) {
             Ok(name.to_owned())
         } else {
@@ -304,15 +261,15 @@ fn signature(
             ))
         }
     })?;
-    let scheme = if settings.is_known(&key("signature")) {
+    let signature = table.key("signature");
+    let scheme = if settings.is_known(&signature) {
         let in_body = (IN_BODY, Some((SchemeKind::BodyField, "")));
         let choices: Vec<_> = SCHEMES.into_iter().chain([in_body]).collect();
-        settings.one_of(&key("signature"), &choices)?
+        settings.one_of(&signature, &choices)?
     } else {
         None
     };
-    let mut refuse =
-        |what: &str, remedy: &str| Err(settings.note(Problem::new(table, what, remedy)));
+    let mut refuse = |what: &str, remedy: &str| Err(table.refuse(settings, what, remedy));
     let Some((kind, usual)) = scheme else {
         return match secrets? {
             Some(_) => refuse(
@@ -351,31 +308,12 @@ fn signature(
     }))
 }
 
-/// One or more secrets, given directly or one per line in a file.
 fn secrets(
     settings: &mut Settings,
-    key: &impl Fn(&str) -> String,
+    table: &Table,
 ) -> Result<Option<Vec<SecretSlice<u8>>>, Reported> {
-    let (outright, file) = (key("secrets"), key("secrets_file"));
-    let (texts, from) = match (settings.is_known(&outright), settings.is_known(&file)) {
-        (false, false) => return Ok(None),
-        (true, true) => {
-            let what = format!("is given, and so is {file}");
-            return Err(settings.note(Problem::new(outright, what, "keep one of the two")));
-        }
-        (true, false) => (settings.secret_list(&outright)?, outright),
-        (false, true) => {
-            let path = settings.parsed(&file, |path| Ok(path.to_owned()))?;
-            let content = fs::read_to_string(&path).map_err(|error| {
-                let what = format!("cannot be read: {error}");
-                let remedy = "name a file that the daemon's user can read";
-                settings.refuse(&file, &Flaw::new(what, remedy))
-            })?;
-            settings.note_content(&file, &content);
-            let lines = content.lines().map(str::trim);
-            let texts = lines.filter(|line| !line.is_empty()).map(str::to_owned);
-            (texts.collect(), file)
-        }
+    let Some((texts, from)) = table.secrets(settings)? else {
+        return Ok(None);
     };
     if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
         return Err(settings.note(Problem::new(from, "holds no secret", NAME_A_SECRET)));

@@ -6,6 +6,7 @@
 
 mod expression;
 mod field;
+mod language;
 mod path;
 mod reading;
 mod signature;

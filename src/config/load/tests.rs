@@ -100,9 +100,9 @@ fn the_default_file_shows_every_option_and_no_other() {
         }
     }
     shown.sort();
-    let protection = protection::KEYS.iter();
+    let protection = protection::TABLES.options.iter();
     let protection = protection.map(|option| format!("protection.shop.{option}"));
-    let source = source::KEYS.iter();
+    let source = source::TABLES.options.iter();
     let source = source.map(|option| format!("source.shop.{option}"));
     let known = all().map(str::to_owned).chain(protection).chain(source);
     let mut known: Vec<_> = known.collect();
@@ -373,4 +373,40 @@ fn no_text_of_ours_reveals_a_secret() {
     )
     .unwrap_err();
     assert!(!error.to_string().contains("4711"), "{error}");
+}
+
+/// A retry is recorded as a run, by which it is known that it was executed.
+#[test]
+fn fields_of_refused_calls_are_kept_no_longer_than_what_tells_of_them() {
+    for (days, what) in [
+        (
+            "refused.retention_days",
+            "is longer than refused.retention_days",
+        ),
+        ("runs.retention_days", "is longer than runs.retention_days"),
+    ] {
+        let kept = |days_kept| {
+            [
+                ("refused.keep_fields_hours", "49"),
+                ("refused.key_file", "/var/lib/key"),
+                (days, days_kept),
+            ]
+        };
+        let problem = problem(&kept("2"));
+        assert_eq!(problem.key, "refused.keep_fields_hours");
+        assert!(problem.what.contains(what), "{}", problem.what);
+        assert!(load(None, &[], &[&[URL], &kept("3")[..]].concat()).is_ok());
+    }
+}
+
+/// PHP would refuse, or misread, all of their calls.
+#[test]
+fn no_source_is_shadowed() {
+    let problem = problem(&[
+        ("shadow.enabled", "true"),
+        ("shadow.php", "http://127.0.0.1:8080"),
+        ("source.shop.webhook_id", "3"),
+        ("source.shop.body", "json"),
+    ]);
+    assert!(problem.what.contains("have a source"), "{}", problem.what);
 }
