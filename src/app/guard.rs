@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigError, Content, Protection};
+use crate::config::{Config, ConfigError, Content};
 use crate::db::DatabaseError;
 use crate::operations::guard::{self, Seen};
 use crate::site::Site;
@@ -20,16 +20,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The task.
 pub(super) struct Guard {
     site: Arc<Site>,
-    content: Content,
-    protections: watch::Receiver<Arc<[Protection]>>,
+    config: watch::Receiver<Arc<Config>>,
     seen: watch::Sender<Option<Seen>>,
     refusal: oneshot::Sender<ConfigError>,
 }
 
-/// What others tell the task, and hear from it.
+/// What others hear from the task.
 pub(super) struct Door {
-    /// The protections in force.
-    pub(super) protections: watch::Sender<Arc<[Protection]>>,
     /// What the plugin said last.
     pub(super) seen: watch::Receiver<Option<Seen>>,
     /// Ends the process at start.
@@ -37,20 +34,17 @@ pub(super) struct Door {
 }
 
 impl Guard {
-    /// The task of a daemon with this configuration.
-    pub(super) fn new(config: &Config, site: &Arc<Site>) -> (Self, Door) {
-        let (protections_sender, protections) = watch::channel(config.protections.clone().into());
+    /// The task of a daemon in which this configuration is in force.
+    pub(super) fn new(config: watch::Receiver<Arc<Config>>, site: &Arc<Site>) -> (Self, Door) {
         let (seen, seen_receiver) = watch::channel(None);
         let (refusal, unguarded) = oneshot::channel();
         let guard = Self {
             site: Arc::clone(site),
-            content: config.wordpress.content.clone(),
-            protections,
+            config,
             seen,
             refusal,
         };
         let door = Door {
-            protections: protections_sender,
             seen: seen_receiver,
             unguarded,
         };
@@ -61,8 +55,7 @@ impl Guard {
     pub(super) async fn run(self, stop: CancellationToken) {
         let Self {
             site,
-            content,
-            mut protections,
+            mut config,
             seen,
             refusal,
         } = self;
@@ -73,16 +66,16 @@ impl Guard {
         let mut refusal = Some(refusal);
         let mut told = None;
         loop {
-            let wanted = Arc::clone(&protections.borrow_and_update());
+            let wanted = Arc::clone(&config.borrow_and_update());
             let subjects = guard::subjects(&wanted);
             let kept = site.pool.work(async |connection| {
                 guard::keep(connection, &site.statements, &subjects).await
             });
             let kept = kept.await;
-            if let Some(evidence) = judge(&content, &kept)
+            if let Some(evidence) = judge(&wanted.wordpress.content, &kept)
                 && let Some(refusal) = refusal.take()
             {
-                if let Some(problem) = guard::problem(&wanted, &content, &evidence) {
+                if let Some(problem) = guard::problem(&wanted, &evidence) {
                     let problems = vec![problem];
                     // Nobody listens if the process is ending anyway.
                     let _ = refusal.send(ConfigError { problems });
@@ -110,7 +103,7 @@ impl Guard {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 // The sender lives as long as the process.
-                _ = protections.changed() => {}
+                _ = config.changed() => {}
                 () = stop.cancelled() => return,
             }
         }

@@ -126,8 +126,8 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
     let (refused_sender, refused) = watch::channel(config.refused.clone());
     let (settings_sender, settings) = watch::channel(Settings::of(config));
     let (mails_sender, mails) = watch::channel(config.mail.retention_days);
-    let (guard, door) = Guard::new(config, &site);
     let (in_force, console) = console(config, sources);
+    let (guard, door) = Guard::new(in_force.subscribe(), &site);
     let reloadable = Arc::new(Reloadable {
         config: in_force,
         rules: rules_sender,
@@ -138,7 +138,6 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
         settings: settings_sender,
         refusals,
         senders: senders_sender,
-        protections: door.protections,
         guard_seen: door.seen,
         mail_room,
         metrics: Arc::clone(&metrics),

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::keeping::keeping;
 use super::mails::{MailRoom, Senders};
-use crate::config::{Config, ConfigError, Protection, Refused, Runs};
+use crate::config::{Config, ConfigError, Refused, Runs};
 use crate::http::CallerRules;
 use crate::operations::agreement::Settings;
 use crate::operations::guard::{self, Seen};
@@ -16,7 +16,7 @@ use crate::telemetry::Metrics;
 
 /// Everything a reload may change: the sending end of each channel, whose receiver is where the value is used.
 pub struct Reloadable {
-    /// For operators to read.
+    /// For operators to read, and for the guard of PHP's door.
     pub(super) config: watch::Sender<Arc<Config>>,
     pub(super) rules: watch::Sender<Arc<CallerRules>>,
     pub(super) mail_text: watch::Sender<Arc<MailText>>,
@@ -28,7 +28,6 @@ pub struct Reloadable {
     pub(super) senders: mpsc::UnboundedSender<Option<Senders>>,
     /// What other instances should have, too.
     pub(super) settings: watch::Sender<Settings>,
-    pub(super) protections: watch::Sender<Arc<[Protection]>>,
     /// What the must-use plugin said last; changes without a reload.
     pub(super) guard_seen: watch::Receiver<Option<Seen>>,
     pub(super) mail_room: MailRoom,
@@ -45,7 +44,6 @@ pub struct Replacement {
     keeping: IfKept,
     mails: u32,
     settings: Settings,
-    protections: Arc<[Protection]>,
     senders: Option<Senders>,
 }
 
@@ -58,7 +56,7 @@ impl Reloadable {
     pub fn prepare(&self, config: &Config) -> anyhow::Result<Replacement> {
         let content = &config.wordpress.content;
         let evidence = guard::evidence(content, *self.guard_seen.borrow());
-        if let Some(problem) = guard::problem(&config.protections, content, &evidence) {
+        if let Some(problem) = guard::problem(config, &evidence) {
             let problems = vec![problem];
             return Err(ConfigError { problems }.into());
         }
@@ -71,7 +69,6 @@ impl Reloadable {
             keeping: keeping(config)?,
             mails: config.mail.retention_days,
             settings: Settings::of(config),
-            protections: config.protections.clone().into(),
         })
     }
 
@@ -90,7 +87,6 @@ impl Reloadable {
         self.refused.send_replace(replacement.refused);
         self.mails.send_replace(replacement.mails);
         self.settings.send_replace(replacement.settings);
-        self.protections.send_replace(replacement.protections);
         // Fails only when the process ends: the receivers live that long.
         let _ = self.senders.send(replacement.senders);
     }

@@ -178,7 +178,7 @@ fn webhooks(community: &Community) -> Finding {
     )
 }
 
-/// A source of no webhook reads nothing; and PHP, which knows no sources, answers JSON with 200 while the daemon is down.
+/// A source of no webhook reads nothing.
 fn sources(config: &Config, community: &Community) -> Finding {
     let row = |id: u64| community.webhooks.iter().find(|(one, _)| *one == id);
     let idle = config
@@ -193,29 +193,8 @@ fn sources(config: &Config, community: &Community) -> Finding {
             "correct webhook_id in [source.NAME] (\"fcom-sidecar webhook list\" shows the ids), or remove the table",
         );
     }
-    let is_refused_by_php = |id: u64| {
-        let webhook = row(id).and_then(|(id, value)| Webhook::read(*id, value).ok());
-        let mut protections = config.protections.iter().filter(|one| !one.php_may_execute);
-        webhook.is_some_and(|webhook| protections.any(|one| Protection::from(one).is_of(&webhook)))
-    };
-    let open = config
-        .sources
-        .iter()
-        .filter(|one| !is_refused_by_php(one.webhook_id));
-    let open: Vec<&str> = open.map(|one| one.name.as_str()).collect();
-    if open.is_empty() {
-        let count = config.sources.len();
-        return Finding::ok(SOURCES, format!("webhooks with a source: {count}"));
-    }
-    Finding::warning(
-        SOURCES,
-        format!(
-            "PHP knows no sources: while the daemon is down it answers their JSON with 200 and does nothing, and who has the key needs no \
-             signature there: {}",
-            open.join(", ")
-        ),
-        "add a [protection.NAME] for the webhook, e.g. with allowed_networks = [\"0.0.0.0/0\", \"::/0\"], and the must-use plugin",
-    )
+    let count = config.sources.len();
+    Finding::ok(SOURCES, format!("webhooks with a source: {count}"))
 }
 
 /// A protection that matches no webhook protects nothing, most likely because the webhook was renamed.

@@ -1,4 +1,4 @@
-//! Checks whether PHP executes protected webhooks for whoever has the key.
+//! Checks whether PHP executes protected webhooks, and those with a source, for whoever has the key.
 //!
 //! The probe is a call that every web server of `deploy/` gives to PHP, because its action stands in the body, with a key
 //! that no webhook has. The must-use plugin marks its answer; FluentCommunity answers that there is no such webhook.
@@ -11,9 +11,12 @@ use super::report::Finding;
 use super::web_server::{Answer, cause, probe};
 use crate::config::Config;
 use crate::db::{Connection, Statements, TableNames};
-use crate::operations::guard::{self, LEVEL, OPEN};
+use crate::operations::guard::{self, LEVEL};
 
 pub(super) const GUARD: &str = "guard";
+
+const NO_SOURCES: &str = "PHP knows no sources: while the daemon is down it answers their JSON with 200 and does nothing, and who has \
+     the key needs no signature there";
 
 /// The plugin's mark.
 const MARK: &str = "x-fcom-sidecar-guard";
@@ -36,10 +39,10 @@ pub(super) async fn check(
     portal: Option<&Url>,
 ) -> Finding {
     let protections = &config.protections;
-    if protections.is_empty() {
-        return Finding::ok(GUARD, "not needed: no webhook is protected");
+    if protections.is_empty() && config.sources.is_empty() {
+        return Finding::ok(GUARD, "not needed: no webhook is protected or has a source");
     }
-    if !guard::subjects(protections).is_empty() {
+    if !guard::subjects(config).is_empty() {
         let statements = Statements::render(tables);
         // Without the table nothing has been said there.
         let seen = guard::seen(connection, &statements).await.unwrap_or(None);
@@ -61,7 +64,15 @@ pub(super) async fn check(
         };
         match why {
             Err(why) => {
-                return Finding::failed(GUARD, format!("{OPEN}: {why}"), guard::remedy(content));
+                let problem = guard::problem(config, &Err(why.clone()));
+                return match problem {
+                    Some(problem) => Finding::failed(GUARD, problem.what, problem.remedy),
+                    None => Finding::warning(
+                        GUARD,
+                        format!("{NO_SOURCES}: {why}"),
+                        guard::remedy(content),
+                    ),
+                };
             }
             Ok(why) if guard::left_open(protections).is_empty() => {
                 return Finding::ok(GUARD, format!("PHP refuses protected webhooks: {why}"));

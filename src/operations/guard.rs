@@ -9,7 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
-use crate::config::{Content, Problem, ProtectedWebhook, Protection};
+use crate::config::{Config, Content, Problem, ProtectedWebhook, Protection};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 
 /// The guard that this release needs: `GUARD` in `deploy/mu-plugin/fcom-sidecar.php`.
@@ -39,9 +39,19 @@ struct SeenRow {
     age: i64,
 }
 
-/// What the table has to name for these protections: nothing for a webhook that PHP may execute.
-pub fn subjects(protections: &[Protection]) -> Vec<String> {
-    let mut subjects: Vec<String> = guarded(protections).map(subject).collect();
+/// What the table has to name: what is protected, and webhooks with a source, which PHP would read in its own way and without the sender's
+/// signature. Nothing that PHP may execute.
+pub fn subjects(config: &Config) -> Vec<String> {
+    let protected = guarded(&config.protections).map(|one| subject(&one.webhook));
+    let sourced = config.sources.iter();
+    let sourced = sourced.map(|source| ProtectedWebhook::Id(source.webhook_id));
+    let may_execute = |webhook: &ProtectedWebhook| {
+        let mut open = config.protections.iter().filter(|one| one.php_may_execute);
+        open.any(|one| one.webhook == *webhook)
+    };
+    let sourced = sourced.filter(|webhook| !may_execute(webhook));
+    let sourced = sourced.map(|webhook| subject(&webhook));
+    let mut subjects: Vec<String> = protected.chain(sourced).collect();
     // Daemons that write the same rows lock them in the same order.
     subjects.sort_unstable();
     subjects.dedup();
@@ -53,8 +63,8 @@ fn guarded(protections: &[Protection]) -> impl Iterator<Item = &Protection> {
 }
 
 /// A title stands there as its hash: WordPress's connection may not have its characters.
-fn subject(protection: &Protection) -> String {
-    match &protection.webhook {
+fn subject(webhook: &ProtectedWebhook) -> String {
+    match webhook {
         ProtectedWebhook::Id(id) => format!("webhook {id}"),
         ProtectedWebhook::Title(title) => {
             format!("title {}", hex::encode(Sha256::digest(title)))
@@ -151,30 +161,29 @@ fn on_disk(content: &Content) -> Result<(PathBuf, u32), Option<String>> {
 }
 
 /// What keeps the daemon from serving these protections: PHP executes their webhooks for whoever has the key.
-pub fn problem(
-    protections: &[Protection],
-    content: &Content,
-    evidence: &Result<String, String>,
-) -> Option<Problem> {
+pub fn problem(config: &Config, evidence: &Result<String, String>) -> Option<Problem> {
     let why = evidence.as_ref().err()?;
-    let tables: Vec<String> = guarded(protections)
+    let tables: Vec<String> = guarded(&config.protections)
         .map(|one| format!("protection.{}", one.name))
         .collect();
     (!tables.is_empty()).then(|| Problem {
         key: tables.join(", "),
         what: format!("{OPEN}: {why}"),
-        remedy: remedy(content),
+        remedy: format!(
+            "{}. Or accept it with php_may_execute = true in the table",
+            remedy(&config.wordpress.content)
+        ),
     })
 }
 
 /// What is wrong without a guard.
-pub const OPEN: &str = "PHP would execute the webhook for whoever has its key";
+const OPEN: &str = "PHP would execute the webhook for whoever has its key";
 
 /// What to do about it.
 pub fn remedy(content: &Content) -> String {
     format!(
         "copy deploy/mu-plugin/fcom-sidecar.php (in the package: /usr/share/fcom-sidecar/mu-plugin) to {}, then open wp-admin \
-         once: the plugin says in the sidecar's table that it works. Or accept it with php_may_execute = true in the table",
+         once: the plugin says in the sidecar's table that it works",
         content.must_use_plugins
     )
 }
@@ -188,11 +197,10 @@ pub fn left_open(protections: &[Protection]) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Sources};
+    use crate::config::Sources;
 
-    fn protections(tables: &[(&str, &str)]) -> Vec<Protection> {
-        let given =
-            |(key, value): &(&str, &str)| (format!("protection.{key}"), (*value).to_owned());
+    fn config(tables: &[(&str, &str)]) -> Config {
+        let given = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let mut overrides: Vec<_> = tables.iter().map(given).collect();
         overrides.push((
             "database.url".to_owned(),
@@ -202,33 +210,33 @@ mod tests {
             overrides,
             ..Sources::default()
         };
-        Config::load(sources).unwrap().protections
+        Config::load(sources).unwrap()
     }
 
     #[test]
-    fn each_protected_webhook_is_named_once_and_no_other() {
-        let all = protections(&[
-            ("b.webhook_id", "12"),
-            ("b.allowed_networks", "192.0.2.1"),
-            ("a.webhook_id", "12"),
-            ("a.allowed_networks", "192.0.2.2"),
-            ("t.webhook_title", "abc"),
-            ("t.allowed_networks", "192.0.2.2"),
-            ("open.webhook_id", "13"),
-            ("open.allowed_networks", "192.0.2.2"),
-            ("open.php_may_execute", "true"),
+    fn each_webhook_that_php_must_not_execute_is_named_once_and_no_other() {
+        let config = config(&[
+            ("protection.b.webhook_id", "12"),
+            ("protection.b.allowed_networks", "192.0.2.1"),
+            ("protection.a.webhook_id", "12"),
+            ("protection.a.allowed_networks", "192.0.2.2"),
+            ("protection.t.webhook_title", "abc"),
+            ("protection.t.allowed_networks", "192.0.2.2"),
+            ("protection.open.webhook_id", "13"),
+            ("protection.open.allowed_networks", "192.0.2.2"),
+            ("protection.open.php_may_execute", "true"),
+            ("source.a.webhook_id", "12"),
+            ("source.a.body", "json"),
+            ("source.open.webhook_id", "13"),
+            ("source.open.body", "json"),
+            ("source.alone.webhook_id", "14"),
+            ("source.alone.body", "json"),
         ]);
         // FIPS 180-2.
         let title = "title ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(subjects(&all), [title, "webhook 12"]);
-        assert_eq!(left_open(&all), ["open"]);
-        let content = Content {
-            folder: None,
-            translations: None,
-            must_use_plugins: "wp-content/mu-plugins".to_owned(),
-            doubt: None,
-        };
-        let problem = problem(&all, &content, &Err("nobody".to_owned())).unwrap();
+        assert_eq!(subjects(&config), [title, "webhook 12", "webhook 14"]);
+        assert_eq!(left_open(&config.protections), ["open"]);
+        let problem = problem(&config, &Err("nobody".to_owned())).unwrap();
         assert!(problem.remedy.contains("to wp-content/mu-plugins, "));
         assert_eq!(problem.key, "protection.a, protection.b, protection.t");
     }

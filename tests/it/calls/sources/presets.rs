@@ -1,12 +1,15 @@
-//! Each preset reads its sender's sample, signed as the sender signs.
+//! Each preset reads its sender's sample, signed as the sender signs, through nginx as `deploy/nginx.conf` sets it up.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{EMAIL, JSON, SECRET, STRANGER, assert_answer, mac, post, runs, start, users};
+use super::{JSON, SECRET, STRANGER, assert_answer, mac, runs, start, users};
 use crate::harness::client::FORM;
+use crate::harness::front::{Front, Portal, Server};
+use crate::harness::http;
 use crate::harness::invariants;
-use crate::harness::site::Site;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{PLAIN_HOOK, Site, target};
 
 /// How a sender proves that a call is its own.
 #[derive(Clone, Copy)]
@@ -129,33 +132,73 @@ impl Proof {
     }
 }
 
-#[tokio::test]
-async fn each_preset_reads_its_sender_s_sample() {
-    for sample in &SAMPLES {
-        let site = Site::new("71").await;
-        let preset = sample.preset;
+/// The webhook of a sample, which is a copy of the plain one.
+fn key(number: usize) -> String {
+    format!("{number:02}5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e")
+}
+
+/// The daemon with all presets, each for a webhook of its own.
+async fn start_all(site: &Site) -> Sidecar {
+    let mut sources = String::new();
+    for (number, sample) in SAMPLES.iter().enumerate() {
+        let (id, key) = (100 + number, key(number));
+        site.execute(&format!(
+            "INSERT INTO wp_fcom_meta (id, object_type, meta_key, value, created_at, updated_at) \
+             SELECT {id}, object_type, '{key}', value, created_at, updated_at FROM wp_fcom_meta WHERE meta_key = '{PLAIN_HOOK}'"
+        ))
+        .await;
         let secrets = match sample.proof {
             Proof::None => String::new(),
             Proof::Body => "secrets = [\"another-word\", \"SAMPLEWORD12\"]".to_owned(),
             _ => format!("secrets = [\"an-older-secret\", \"{SECRET}\"]"),
         };
-        let source = format!("[source.one]\nwebhook_id = 3\npreset = \"{preset}\"\n{secrets}");
-        let sidecar = start(&site, &source).await;
-        let now = site.now().await;
+        let preset = sample.preset;
+        sources.push_str(&format!(
+            "[source.{preset}]\nwebhook_id = {id}\npreset = \"{preset}\"\n{secrets}\n"
+        ));
+    }
+    let sidecar = start(site, &sources).await;
+    let keys: Vec<String> = (0..SAMPLES.len()).map(key).collect();
+    sidecar.client.record(&keys);
+    sidecar
+}
+
+/// As senders reach it: through the web server.
+#[tokio::test]
+async fn each_preset_reads_its_sender_s_sample() {
+    let site = Site::new("71").await;
+    let sidecar = start_all(&site).await;
+    let front = Front::start(Server::Nginx, sidecar.client.public, Portal::Usual).await;
+    let now = site.now().await;
+    for (number, sample) in SAMPLES.iter().enumerate() {
+        let Sample { preset, kind, .. } = *sample;
+        let target = target(&key(number));
+        let post = async |header: Option<(&str, String)>, body: &str| {
+            let mut headers = vec![("Content-Type", kind)];
+            headers.extend(header.as_ref().map(|(name, value)| (*name, value.as_str())));
+            let answer = http::request(front.address, "POST", &target, &headers, body.as_bytes());
+            answer.await.unwrap()
+        };
         let proof = |secret: &str, at: u64, body: &str| sample.proof.header(secret, at, body);
-        let Sample { kind, body, .. } = *sample;
+        // Each sender has a member of its own.
+        let own = |body: &str| {
+            let body = body.replace("nora@", &format!("{preset}@"));
+            body.replace("nora%40", &format!("{preset}%40"))
+        };
+        let body = &own(sample.body);
+        let (runs_before, users_before) = (runs(&site).await, users(&site).await);
 
         if let Some((one, other)) = sample.other {
-            assert!(body.contains(one), "{preset}");
-            let body = body.replace(one, other);
-            let ignored = post(&sidecar, kind, proof(SECRET, now, &body), &body).await;
+            assert!(sample.body.contains(one), "{preset}");
+            let body = own(&sample.body.replace(one, other));
+            let ignored = post(proof(SECRET, now, &body), &body).await;
             assert_answer(&ignored, 200, "ignored");
         }
         match sample.proof {
             Proof::None => {}
             Proof::Body => {
                 let body = body.replace("SAMPLEWORD12", "SAMPLEWORD13");
-                assert_answer(&post(&sidecar, kind, None, &body).await, 401, "error");
+                assert_answer(&post(None, &body).await, 401, "error");
             }
             _ => {
                 for header in [
@@ -164,27 +207,39 @@ async fn each_preset_reads_its_sender_s_sample() {
                     proof(SECRET, now, "{}"),
                     proof(SECRET, now, body).map(|(name, _)| (name, "x".to_owned())),
                 ] {
-                    assert_answer(&post(&sidecar, kind, header, body).await, 401, "error");
+                    assert_answer(&post(header, body).await, 401, "error");
                 }
             }
         }
         if matches!(sample.proof, Proof::Stripe) {
             let old = proof(SECRET, now - 400, body);
-            assert_answer(&post(&sidecar, kind, old, body).await, 401, "error");
+            assert_answer(&post(old, body).await, 401, "error");
         }
-        assert_eq!((runs(&site).await, users(&site).await), (0, 0), "{preset}");
+        let counts = (runs(&site).await, users(&site).await);
+        assert_eq!(counts, (runs_before, users_before), "{preset}");
 
-        let executed = post(&sidecar, kind, proof(SECRET, now, body), body).await;
+        let executed = post(proof(SECRET, now, body), body).await;
         let answer = assert_answer(&executed, 200, "success");
         let user = answer["user_id"].as_u64().unwrap();
         let member = format!("SELECT user_email, display_name FROM wp_users WHERE ID = {user}");
         let member = site.rows(&member).await;
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(member, [[text(EMAIL), text("Nora van Dijk")]], "{preset}");
+        let expected = [format!("{preset}@example.com"), "Nora van Dijk".to_owned()].map(Some);
+        assert_eq!(member, [expected], "{preset}");
 
-        let again = post(&sidecar, kind, proof(SECRET, now, body), body).await;
+        let again = post(proof(SECRET, now, body), body).await;
         assert_eq!(assert_answer(&again, 200, "success")["user_id"], user);
-        assert_eq!(users(&site).await, 1, "{preset}");
-        invariants::assert_hold(&site).await;
+        if again.header("idempotent-replayed").is_some() {
+            assert_eq!(
+                (again.text(), runs(&site).await),
+                (executed.text(), runs_before + 1)
+            );
+        }
+        assert_eq!(users(&site).await, users_before + 1, "{preset}");
     }
+    assert_eq!(
+        front.seen_by_php().len(),
+        1,
+        "only the question whether it is there"
+    );
+    invariants::assert_hold(&site).await;
 }

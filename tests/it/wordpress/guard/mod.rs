@@ -85,11 +85,12 @@ impl Guarded {
         format!("[wordpress]\nroot = \"{root}\"\n[mail]\ntransport = \"off\"\n{more}")
     }
 
-    /// A daemon with these protections, once PHP knows them.
+    /// A daemon with these protections and sources, once PHP knows them.
     async fn sidecar(&self, protections: &str) -> Sidecar {
         let sections = self.sections(protections);
         let sidecar = Sidecar::start_configured(&self.site, &sections, &[]).await;
-        let wanted = protections.matches("[protection.").count();
+        let wanted = ["[protection.", "[source."].map(|table| protections.matches(table).count());
+        let wanted: usize = wanted.into_iter().sum();
         until("the table does not name what is protected", async || {
             self.subjects("subject NOT LIKE 'guard %'").await.len() == wanted
         })
@@ -152,6 +153,23 @@ async fn a_replaced_key_opens_php_too_but_not_a_protected_webhook() {
     for key in [SHOP, FREE] {
         assert_eq!(call_php(&server, key).await.0, 404);
     }
+}
+
+/// It would read the form in its own way, without the sender's signature.
+#[tokio::test]
+async fn a_webhook_with_a_source_is_not_executed_by_php() {
+    let guarded = Guarded::new().await;
+    let source = "[source.shop]\nwebhook_id = 3\npreset = \"woocommerce-order\"\nsecrets = [\"a-Secret-of-the-Sender-5309\"]\n";
+    let sidecar = guarded.sidecar(source).await;
+    let (_, said, _) = sidecar.output(&["check"]);
+    assert!(said.contains("PHP refuses protected webhooks: "), "{said}");
+    drop(sidecar);
+    let server = Php::start(guarded.root()).await;
+    for (key, status) in [(SHOP, 503), (FREE, 200)] {
+        let (answered, text) = call_php(&server, key).await;
+        assert_eq!(answered, status, "{key}: {text}");
+    }
+    assert_eq!(guarded.executed(), ["5 ann@example.com"]);
 }
 
 #[tokio::test]
