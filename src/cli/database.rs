@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use sqlx::Connection as _;
 
 use super::block_on;
 use crate::config::Config;
 use crate::db::{self, Connection, Unobserved, Weight};
+use crate::operations::trial::{WebhookKey, webhook_key};
 use crate::site::{Examination, Examiner, Reason, Site, Verdict};
 
 /// The site, with a connection to its database.
@@ -50,6 +52,23 @@ pub(super) async fn site_to_change(config: &Config) -> anyhow::Result<(Site, Con
         "the sidecar's own tables are not up to date: run \"fcom-sidecar migrate\""
     );
     Ok((site, connection))
+}
+
+/// The same for calls of a webhook, which is named by its number or title, with the webhook's key.
+pub(super) async fn site_to_call(
+    config: &Config,
+    webhook: &str,
+) -> anyhow::Result<(Arc<Site>, WebhookKey)> {
+    let (site, mut connection) = site_to_change(config).await?;
+    let key = webhook_key(&mut connection, &site.statements, webhook).await?;
+    let key = key.with_context(|| {
+        format!(
+            "no webhook has the number or title \"{webhook}\": \"fcom-sidecar webhook list\" lists them"
+        )
+    })?;
+    // The rest uses the pool: where connections are few, this one may be the last.
+    connection.close().await?;
+    Ok((Arc::new(site), key))
 }
 
 /// Examines the database as `serve` does before it executes calls.

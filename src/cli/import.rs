@@ -3,6 +3,7 @@
 mod files;
 mod report;
 
+use std::mem::take;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,21 +12,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
 use self::files::{ResultFile, beside, open};
 use self::report::Progress;
 use super::block_on;
-use super::database::{ensure_fit, site_to_change};
+use super::database::{ensure_fit, site_to_call};
 use super::terminal::{answer, say};
 use crate::app;
 use crate::config::{Config, Transport};
-use crate::http::fields::Fields;
-use crate::http::trial::call;
+use crate::http::trial::{call, form};
 use crate::operations::import::{CallOf, Import as Run, survey};
-use crate::operations::trial::webhook_key;
-use crate::roster::{FIELDS, Line, Lines, Mapping, recognise};
+use crate::roster::{Line, Lines, Mapping, recognise};
 
 /// The list, and how to import it.
 #[derive(Debug, Args)]
@@ -44,8 +42,8 @@ pub(super) struct Import {
     /// New members get no welcome mail, whatever the webhook says
     #[arg(long)]
     no_mail: bool,
-    /// Lines that are carried out at a time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Lines that are carried out at a time; two while others call
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
     /// Lines a second, at most
     #[arg(long)]
@@ -71,21 +69,11 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         say_all(&report::recognised(&recognised));
     }
     block_on(async {
-        let (site, mut connection) = site_to_change(&config).await?;
-        let site = Arc::new(site);
-        let key = webhook_key(&mut connection, &site.statements, &command.webhook).await?;
-        let key = key.with_context(|| {
-            format!(
-                "no webhook has the number or title \"{}\": \"fcom-sidecar webhook list\" lists them",
-                command.webhook
-            )
-        })?;
-        // The rest uses the pool: where connections are few, this one may be the last.
-        connection.close().await?;
+        let (site, key) = site_to_call(&config, &command.webhook).await?;
         let clock = site.clock;
         let of_line: Arc<CallOf> =
-            Arc::new(move |line: &Line| call(key.clone(), &fields(line), clock.now()));
-        let survey = survey(&site, &mut file, &recognised, &*of_line).await?;
+            Arc::new(move |line: &Line| call(key.clone(), &form(values(line)), clock.now()));
+        let mut survey = survey(&site, &mut file, &recognised, &*of_line).await?;
         if !command.json {
             say_all(&report::survey(&survey));
         }
@@ -102,6 +90,7 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         let (calls, tally) = app::calls_of_command(&config, &site);
         let end = CancellationToken::new();
         let counting = tokio::spawn(tally.run(end.clone()));
+        let looking = tokio::spawn(Arc::clone(&calls).look_ahead(end.clone()));
         let run = Run {
             calls,
             call: of_line,
@@ -110,8 +99,8 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
             stop: stop_at_a_signal(),
         };
         let mut progress = Progress::of(survey.lines, command.json);
-        let lines = Lines::of(file, &recognised);
-        let done = run.run(lines, survey.addresses.clone(), |ended, summary| {
+        let (lines, addresses) = (Lines::of(file, &recognised), take(&mut survey.addresses));
+        let done = run.run(lines, addresses, |ended, summary| {
             progress.tell(summary);
             results.add(ended)
         });
@@ -120,6 +109,7 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         results.end()?;
         end.cancel();
         counting.await?;
+        looking.await?;
         let summary = done?;
         if command.json {
             let told = json!({ "survey": survey, "summary": summary, "result": result_file });
@@ -166,13 +156,8 @@ fn stop_at_a_signal() -> CancellationToken {
     stop
 }
 
-fn fields(line: &Line) -> Fields {
-    let mut fields = Fields::new(FIELDS.len());
-    for (name, value) in FIELDS.into_iter().zip(&line.values) {
-        if let Some(value) = value {
-            // There are no more fields than the form has room for.
-            let _ = fields.push(name.as_bytes(), value.clone().into_bytes());
-        }
-    }
-    fields
+fn values(line: &Line) -> [Option<Vec<u8>>; 5] {
+    line.values
+        .clone()
+        .map(|value| value.map(String::into_bytes))
 }

@@ -4,21 +4,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use sqlx::Connection as _;
 
 use super::block_on;
-use super::database::site_to_change;
+use super::database::site_to_call;
 use super::terminal::{answer, say};
 use super::trial::show;
 use crate::app;
 use crate::config::Config;
 use crate::http::trial as tried;
-use crate::operations::trial::{MailText, Trial, webhook_key};
+use crate::operations::trial::{MailText, Trial};
 use crate::source::{Field, Reading, Source};
 
 #[derive(Debug, Subcommand)]
@@ -113,15 +111,7 @@ pub(super) fn run(command: &Sources, config: &Config) -> anyhow::Result<ExitCode
     let name = mapped.name.clone();
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let (site, mut connection) = site_to_change(config).await?;
-        let site = Arc::new(site);
-        let id = source.webhook_id.to_string();
-        let key = webhook_key(&mut connection, &site.statements, &id).await?;
-        let key = key.with_context(|| {
-            format!("there is no webhook {id}: \"fcom-sidecar webhook list\" lists them")
-        })?;
-        // The rest uses the pool: where connections are few, this one may be the last.
-        connection.close().await?;
+        let (site, key) = site_to_call(config, &source.webhook_id.to_string()).await?;
         let call = tried::call_of(key, source, &mapped, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)

@@ -6,21 +6,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretSlice};
-use sqlx::Connection as _;
 
 use super::block_on;
-use super::database::site_to_change;
+use super::database::site_to_call;
 use super::terminal::answer;
 use crate::app;
 use crate::config::Config;
 use crate::http::fields::Fields;
-use crate::http::trial::{self as tried, FIELDS};
-use crate::operations::trial::{MailText, Trial, webhook_key};
+use crate::http::trial as tried;
+use crate::operations::trial::{MailText, Trial};
 
 /// The longest password that is read, in bytes; WordPress knows none that is longer than half of this.
 const LONGEST_FILE: u64 = 8192;
@@ -59,20 +57,10 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
     let fields = fields(command)?;
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let (site, mut connection) = site_to_change(config).await?;
-        let site = Arc::new(site);
-        let key = webhook_key(&mut connection, &site.statements, &command.webhook).await?;
-        let key = key.with_context(|| {
-            format!(
-                "no webhook has the number or title \"{}\": \"fcom-sidecar webhook list\" lists them",
-                command.webhook
-            )
-        })?;
-        // The rest uses the pool: where connections are few, this one may be the last.
-        connection.close().await?;
+        let (site, key) = site_to_call(config, &command.webhook).await?;
         let call = tried::call(key, &fields, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
-        Ok(Trial::of(&calls, call, tried::answer, &mail).await?)
+        anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)
     })?;
     if command.as_sql {
         answer(false, &trial, show::sql)?;
@@ -90,20 +78,13 @@ fn fields(command: &Try) -> anyhow::Result<Fields> {
     let password = command.user_password_file.as_deref().map(password);
     let password = password.transpose()?;
     let text = |text: &Option<String>| text.as_ref().map(|text| text.clone().into_bytes());
-    let values = [
+    Ok(tried::form([
         Some(command.email.clone().into_bytes()),
         text(&command.first_name),
         text(&command.last_name),
         text(&command.user_login),
         password.map(|password| password.expose_secret().to_vec()),
-    ];
-    let mut fields = Fields::new(FIELDS.len());
-    for (name, value) in FIELDS.into_iter().zip(values) {
-        if let Some(value) = value {
-            fields.push(name.as_bytes(), value)?;
-        }
-    }
-    Ok(fields)
+    ]))
 }
 
 fn password(file: &Path) -> anyhow::Result<SecretSlice<u8>> {

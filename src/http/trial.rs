@@ -19,6 +19,18 @@ pub const FIELDS: [&str; 5] = [
     "user_password",
 ];
 
+/// A form with these values of [`FIELDS`].
+pub fn form(values: [Option<Vec<u8>>; 5]) -> Fields {
+    let mut form = Fields::new(FIELDS.len());
+    for (name, value) in FIELDS.into_iter().zip(values) {
+        if let Some(value) = value {
+            let pushed = form.push(name.as_bytes(), value);
+            pushed.expect("it has room for all of them");
+        }
+    }
+    form
+}
+
 /// The call with these fields, over HTTPS, as from an allowed address and with a valid signature.
 pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall {
     let caller = Caller {

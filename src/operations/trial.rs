@@ -15,9 +15,9 @@ use crate::db::{Connection, DatabaseError, Statements};
 use crate::fluentcommunity::memberships::{Change, ChangeKind, LeftOut, Reason, Wish};
 use crate::fluentcommunity::webhooks;
 use crate::mail::{MailOptions, Sender, Templates, Text, Welcome, compose};
+pub use crate::provision::WebhookKey;
 use crate::provision::{
-    Calls, Chosen, MailPlan, NamesOfNew, NoMail, ProvisionError, Rehearsal, WebhookCall,
-    WebhookKey, rehearse,
+    Calls, Chosen, MailPlan, NamesOfNew, NoMail, ProvisionError, Rehearsal, WebhookCall, rehearse,
 };
 use crate::site::Site;
 

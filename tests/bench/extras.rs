@@ -1,5 +1,5 @@
 //! What is measured once the rows have had their rounds: latency at a constant rate, a distant database, overload, a crowd of calls for
-//! one member, hashes, and a backlog of hooks.
+//! one member, hashes, an import, and a backlog of hooks.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::processes::{self, Watched};
 use crate::report::Report;
 use crate::sidecar::Sidecar;
 use crate::site::{self, Kind};
-use crate::{Options, delay, relay};
+use crate::{Options, delay, import, relay};
 
 /// Callers of an open loop: enough of them that it stays open.
 const OPEN_CALLERS: usize = 256;
@@ -58,6 +58,12 @@ pub(crate) async fn measure(lab: &Lab, options: &Options, report: &mut Report) {
     tell("hashes", hashes(lab, options, report).await, report);
     println!("Relay …");
     tell(RELAY, relay::measure(lab, options, report).await, report);
+    println!("Import …");
+    tell(
+        import::IMPORT,
+        import::measure(lab, options, report).await,
+        report,
+    );
     println!("Backlog …");
     tell("backlog", backlog(lab, options, report).await, report);
 }

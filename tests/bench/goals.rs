@@ -1,6 +1,7 @@
 //! The ratios that a run yields, each with what it should be.
 
 use crate::extras;
+use crate::import;
 use crate::lab::{
     KNOWN, KNOWN_LEAST, MEMBER, MOVING, MOVING_RELAYED, NEW, NEW_LEAST, NEW_MEMBER,
     NEW_MEMBER_LEAST, NEW_RELAYED, NEW_UNTOLD, SATURATING,
@@ -34,7 +35,7 @@ const P50: fn(&Run) -> f64 = |run| run.p50;
 const P99: fn(&Run) -> f64 = |run| run.p99;
 const DATABASE: fn(&Run) -> f64 = |run| run.database_cpu;
 
-const COMPARED: [Compared; 18] = [
+const COMPARED: [Compared; 20] = [
     (
         "calls/s",
         KNOWN,
@@ -154,6 +155,24 @@ const COMPARED: [Compared; 18] = [
         CALLS,
         0.95,
         Better::Higher,
+    ),
+    (
+        "lines/s",
+        import::IMPORT,
+        import::CALLS,
+        32,
+        CALLS,
+        1.0,
+        Better::Higher,
+    ),
+    (
+        "p99",
+        import::BESIDE,
+        import::ALONE,
+        import::CONSTANT_CALLERS,
+        P99,
+        2.0,
+        Better::Lower,
     ),
     (
         "p99",

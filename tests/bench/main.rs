@@ -19,8 +19,10 @@ mod extras;
 mod goals;
 mod hashes;
 mod http;
+mod import;
 mod lab;
 mod least;
+mod lists;
 mod load;
 mod measure;
 mod processes;
@@ -69,6 +71,9 @@ pub(crate) struct Options {
     /// Their sizes.
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     sizes: Vec<u64>,
+    /// Imports long lists instead: one that is killed five times, and one of two million lines.
+    #[arg(long)]
+    lists: bool,
     /// Measures password hashes instead.
     #[arg(long)]
     hashes: bool,
@@ -116,6 +121,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if options.hashes {
         hashes::run(&options);
+    } else if options.lists {
+        lists::run(&options).await?;
     } else if options.scale {
         scale::run(&options).await?;
     } else {

@@ -111,6 +111,19 @@ impl Run {
         }
     }
 
+    /// Of lines that were imported, whose latencies nobody knows.
+    pub(crate) fn of_lines(lines: u64, seconds: f64, cpu: Cpu) -> Self {
+        let per_line = |processor: f64| processor * 1000.0 / lines.max(1) as f64;
+        Self {
+            per_second: lines as f64 / seconds,
+            server_cpu: per_line(cpu.server),
+            database_cpu: per_line(cpu.database),
+            callers_cpu: per_line(cpu.callers),
+            others_cpu: cpu.others() / seconds,
+            ..Self::default()
+        }
+    }
+
     /// The median of each number over all runs, and the sum of the errors.
     pub(crate) fn median(runs: &[Self]) -> Self {
         let of = |get: fn(&Self) -> f64| median(runs.iter().map(get));

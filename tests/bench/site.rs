@@ -15,6 +15,8 @@ use crate::http::{self, Calls};
 const FIXTURE: &str = include_str!("../../sql/fixtures/wordpress-71.sql");
 /// No spaces or courses. Sends no mail, because the WordPress baseline sends none.
 const PLAIN_HOOK: &str = "11111111111111111111111111111111";
+/// Its row's id.
+pub(crate) const PLAIN_HOOK_ID: u64 = 3;
 /// Adds users to three spaces.
 const JOINING_HOOK: &str = "33333333333333333333333333333333";
 /// Removes them again.

@@ -40,6 +40,12 @@ impl Collected {
 }
 
 impl Addresses {
+    /// The same for another reading of the list.
+    pub(super) fn for_another_reading(mut self) -> Self {
+        self.repeated.values_mut().for_each(|first| *first = None);
+        self
+    }
+
     /// The earlier line with the same address, if there is one.
     pub(super) fn earlier(&mut self, address: &str, line: u64) -> Option<u64> {
         let first = self.repeated.get_mut(&hash(address))?;
@@ -65,5 +71,7 @@ mod tests {
         let lines = [("a", 2), ("b", 3), ("a", 4), ("c", 5), ("a", 6)];
         let earlier = lines.map(|(address, line)| addresses.earlier(address, line));
         assert_eq!(earlier, [None, None, Some(2), None, Some(2)]);
+        let mut addresses = addresses.for_another_reading();
+        assert_eq!(addresses.earlier("a", 2), None);
     }
 }

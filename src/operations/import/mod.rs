@@ -5,12 +5,18 @@
 //! list that was corrected meanwhile only the corrected lines are carried out.
 
 mod addresses;
+mod error;
+mod others;
+mod patience;
 mod run;
 mod survey;
+mod told;
 
 pub use self::addresses::Addresses;
-pub use self::run::{Ended, Import, ImportError, Summary};
+pub use self::error::ImportError;
+pub use self::run::Import;
 pub use self::survey::{Problem, Survey, survey};
+pub use self::told::{Ended, Summary};
 use crate::provision::{ProvisionError, WebhookCall};
 use crate::roster::Line;
 

@@ -75,10 +75,8 @@ pub async fn survey(
     }
     drop(lines);
     file.seek(SeekFrom::Start(0))?;
-    let addresses = collected.repeated();
-
     let mut survey = Survey::default();
-    let mut seen = addresses.clone();
+    let mut seen = collected.repeated();
     let mut asked = HashSet::new();
     let mut lines = Lines::of(&mut *file, recognised);
     while let Some(line) = lines.next_line()? {
@@ -106,7 +104,7 @@ pub async fn survey(
     }
     drop(lines);
     survey.count(site, &mut asked).await?;
-    survey.addresses = addresses;
+    survey.addresses = seen.for_another_reading();
     file.seek(SeekFrom::Start(0))?;
     Ok(survey)
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,6 +154,16 @@ filter = "{LOG_FILTER}"
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap();
         (code, text(output.stdout), text(output.stderr))
+    }
+
+    /// The same with a file as standard input.
+    pub(crate) fn piped(&self, arguments: &[&str], input: File) -> Output {
+        let mut command = self.command(arguments);
+        let piped = command
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        piped.output().unwrap()
     }
 
     /// Starts a subcommand, to be killed.

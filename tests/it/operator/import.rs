@@ -204,23 +204,30 @@ async fn what_a_list_holds_is_told_first_and_wrong_lines_stop_no_other() {
     invariants::assert_hold(&site).await;
 }
 
-/// Beside a daemon, which counts what a killed command has left.
+/// Beside a daemon, which counts what a killed command has left. Once it goes on as on another machine, which has only the list.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_that_is_killed_again_and_again_is_carried_out_once() {
-    const LINES: u64 = 400;
+    const LINES: u64 = 2000;
     let site = Site::new("71").await;
     let sidecar = Sidecar::start(&site).await;
-    let folder = Folder::new();
+    let (folder, machine) = (Folder::new(), Folder::new());
     let mut list = "email,first_name\n".to_owned();
     for number in 0..LINES {
         writeln!(list, "member{number}@example.com,M{number}").unwrap();
     }
     let file = folder.file("members.csv", list.as_bytes());
-    let arguments = ["import", &file, "--webhook", "3", "--jobs", "8"];
-    for round in 1..=3 {
-        let mut command = sidecar.background(&arguments);
+    let copy = machine.file("copied.csv", list.as_bytes());
+    // At the first of these places, while it reads the list for the first time.
+    for (place, file) in [
+        (0, &file),
+        (170, &file),
+        (620, &copy),
+        (1250, &file),
+        (1810, &file),
+    ] {
+        let mut command = sidecar.background(&["import", file, "--webhook", "3"]);
         until("the import does not go on", async || {
-            site.number(RUNS).await >= round * 60
+            site.number(RUNS).await >= place
         })
         .await;
         command.kill().unwrap();
@@ -240,6 +247,7 @@ async fn a_list_that_is_killed_again_and_again_is_carried_out_once() {
     let users: BTreeSet<&String> = result.iter().map(|line| &line[1]).collect();
     assert_eq!((result.len() as u64, users.len() as u64), (LINES, LINES));
     assert!(result.iter().all(|line| line[3] == "created"));
+    assert!(machine.result("copied.result.csv").len() < result.len());
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
 }
@@ -297,8 +305,22 @@ async fn new_members_get_a_welcome_mail_unless_it_is_turned_off() {
             "{result}"
         );
     }
-    let (code, _, complained) = sidecar.outcome(&["import", "-", "--webhook", "3"]);
-    assert!(code == 2 && complained.contains("--result"), "{complained}");
+    let piped = |more: &[&str]| {
+        let list = fs::File::open(folder.path("list.csv")).unwrap();
+        let arguments = [&["import", "-", "--webhook", "3"], more].concat();
+        let output = sidecar.piped(&arguments, list);
+        let complained = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), complained)
+    };
+    let (code, complained) = piped(&[]);
+    assert!(
+        code == Some(2) && complained.contains("--result"),
+        "{complained}"
+    );
+    let result = folder.path("piped.csv").display().to_string();
+    let (code, complained) = piped(&["--result", &result]);
+    assert_eq!(code, Some(0), "{complained}");
+    assert_eq!(folder.result("piped.csv")[0][3], "found");
     let missing = folder.path("missing.csv").display().to_string();
     let (code, _, complained) = sidecar.outcome(&["import", &missing, "--webhook", "3"]);
     assert!(

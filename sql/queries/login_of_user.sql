@@ -1,1 +1,0 @@
-SELECT user_login FROM {users} WHERE ID = ?

@@ -1,0 +1,1 @@
+SELECT ID, user_login FROM {users} WHERE ID IN ({each: ?})
