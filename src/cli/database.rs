@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use super::block_on;
 use crate::config::Config;
 use crate::db::{self, Connection, Unobserved, Weight};
-use crate::operations::trial::{WebhookKey, webhook_key};
+use crate::operations::trial::{Callee, webhook_key};
 use crate::site::{Examination, Examiner, Reason, Site, Verdict};
 
 /// The site, with a connection to its database.
@@ -54,11 +54,8 @@ pub(super) async fn site_to_change(config: &Config) -> anyhow::Result<(Site, Con
     Ok((site, connection))
 }
 
-/// The same for calls of a webhook, which is named by its number or title, with the webhook's key.
-pub(super) async fn site_to_call(
-    config: &Config,
-    webhook: &str,
-) -> anyhow::Result<(Arc<Site>, WebhookKey)> {
+/// The same for calls of a webhook, which is named by its number or title.
+pub(super) async fn callee(config: &Config, webhook: &str) -> anyhow::Result<Callee> {
     let (site, mut connection) = site_to_change(config).await?;
     let key = webhook_key(&mut connection, &site.statements, webhook).await?;
     let key = key.with_context(|| {
@@ -68,7 +65,10 @@ pub(super) async fn site_to_call(
     })?;
     // The rest uses the pool: where connections are few, this one may be the last.
     connection.close().await?;
-    Ok((Arc::new(site), key))
+    Ok(Callee {
+        site: Arc::new(site),
+        key,
+    })
 }
 
 /// Examines the database as `serve` does before it executes calls.

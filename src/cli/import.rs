@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use self::files::{ResultFile, beside, open};
 use self::report::Progress;
 use super::block_on;
-use super::database::{ensure_fit, site_to_call};
+use super::database::{callee, ensure_fit};
 use super::terminal::{answer, say};
 use crate::app;
 use crate::config::{Config, Transport};
 use crate::http::trial::{call, form};
 use crate::operations::import::{CallOf, Import as Run, survey};
+use crate::operations::trial::Callee;
 use crate::roster::{Line, Lines, Mapping, recognise};
 
 /// The list, and how to import it.
@@ -69,7 +70,7 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         say_all(&report::recognised(&recognised));
     }
     block_on(async {
-        let (site, key) = site_to_call(&config, &command.webhook).await?;
+        let Callee { site, key } = callee(&config, &command.webhook).await?;
         let clock = site.clock;
         let of_line: Arc<CallOf> =
             Arc::new(move |line: &Line| call(key.clone(), &form(values(line)), clock.now()));

@@ -10,13 +10,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::block_on;
-use super::database::site_to_call;
+use super::database::callee;
 use super::terminal::{answer, say};
 use super::trial::show;
 use crate::app;
 use crate::config::Config;
 use crate::http::trial as tried;
-use crate::operations::trial::{MailText, Trial};
+use crate::operations::trial::{Callee, MailText, Trial};
 use crate::source::{Field, Reading, Source};
 
 #[derive(Debug, Subcommand)]
@@ -111,7 +111,7 @@ pub(super) fn run(command: &Sources, config: &Config) -> anyhow::Result<ExitCode
     let name = mapped.name.clone();
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let (site, key) = site_to_call(config, &source.webhook_id.to_string()).await?;
+        let Callee { site, key } = callee(config, &source.webhook_id.to_string()).await?;
         let call = tried::call_of(key, source, &mapped, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)

@@ -12,13 +12,13 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::block_on;
-use super::database::site_to_call;
+use super::database::callee;
 use super::terminal::answer;
 use crate::app;
 use crate::config::Config;
 use crate::http::fields::Fields;
 use crate::http::trial as tried;
-use crate::operations::trial::{MailText, Trial};
+use crate::operations::trial::{Callee, MailText, Trial};
 
 /// The longest password that is read, in bytes; WordPress knows none that is longer than half of this.
 const LONGEST_FILE: u64 = 8192;
@@ -57,7 +57,7 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
     let fields = fields(command)?;
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let (site, key) = site_to_call(config, &command.webhook).await?;
+        let Callee { site, key } = callee(config, &command.webhook).await?;
         let call = tried::call(key, &fields, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)

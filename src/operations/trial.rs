@@ -15,9 +15,9 @@ use crate::db::{Connection, DatabaseError, Statements};
 use crate::fluentcommunity::memberships::{Change, ChangeKind, LeftOut, Reason, Wish};
 use crate::fluentcommunity::webhooks;
 use crate::mail::{MailOptions, Sender, Templates, Text, Welcome, compose};
-pub use crate::provision::WebhookKey;
 use crate::provision::{
-    Calls, Chosen, MailPlan, NamesOfNew, NoMail, ProvisionError, Rehearsal, WebhookCall, rehearse,
+    Calls, Chosen, MailPlan, NamesOfNew, NoMail, ProvisionError, Rehearsal, WebhookCall,
+    WebhookKey, rehearse,
 };
 use crate::site::Site;
 
@@ -113,6 +113,14 @@ pub struct MailEffect {
     pub subject: Option<String>,
     /// The same, with its link's key masked.
     pub body: Option<String>,
+}
+
+/// The webhook that a command calls.
+pub struct Callee {
+    /// Its site.
+    pub site: Arc<Site>,
+    /// Its key.
+    pub key: WebhookKey,
 }
 
 /// The key of a webhook, which is named by its id or title; `None` if there is no such webhook.
