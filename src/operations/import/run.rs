@@ -80,8 +80,8 @@ impl Import {
             while begun.len() < jobs && !is_read && !self.stop.is_cancelled() && result.is_ok() {
                 match lines.next_line() {
                     Ok(Some(line)) => {
-                        let begin = self.begin(line, mark, &mut addresses, pace.as_mut());
-                        begun.push_back(begin.await);
+                        let started = self.begin(line, mark, &mut addresses, pace.as_mut());
+                        begun.push_back(started.await);
                     }
                     Ok(None) => is_read = true,
                     Err(error) => result = Err(error.into()),
