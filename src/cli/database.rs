@@ -56,8 +56,10 @@ pub(super) async fn site_to_change(config: &Config) -> anyhow::Result<(Site, Con
 
 /// The same for calls of a webhook, which is named by its number or title.
 pub(super) async fn callee(config: &Config, webhook: &str) -> anyhow::Result<Callee> {
-    let (site, mut connection) = site_to_change(config).await?;
-    let key = webhook_key(&mut connection, &site.statements, webhook).await?;
+    // On the heap, because the site is large.
+    let (site, mut connection) = Box::pin(site_to_change(config)).await?;
+    let site = Arc::new(site);
+    let key = Box::pin(webhook_key(&mut connection, &site.statements, webhook)).await?;
     let key = key.with_context(|| {
         format!(
             "no webhook has the number or title \"{webhook}\": \"fcom-sidecar webhook list\" lists them"
@@ -65,10 +67,7 @@ pub(super) async fn callee(config: &Config, webhook: &str) -> anyhow::Result<Cal
     })?;
     // The rest uses the pool: where connections are few, this one may be the last.
     connection.close().await?;
-    Ok(Callee {
-        site: Arc::new(site),
-        key,
-    })
+    Ok(Callee { site, key })
 }
 
 /// Examines the database as `serve` does before it executes calls.
