@@ -69,7 +69,7 @@ async fn killed(site: &Site, sidecar: &Sidecar) -> anyhow::Result<()> {
             began.elapsed().as_secs_f64()
         );
     }
-    let (status, said, last) = list.import(sidecar, &[])?.end().await?;
+    let (status, said, at_end) = list.import(sidecar, &[])?.end().await?;
     ensure!(status.success(), "{said}");
     let told: Value = serde_json::from_str(&said)?;
     println!("{}", told["summary"]);
@@ -103,7 +103,7 @@ async fn killed(site: &Site, sidecar: &Sidecar) -> anyhow::Result<()> {
     let members: HashSet<&str> = result.iter().map(|line| &line[1]).collect();
     ensure!(result.len() as u64 == KILLED && members.len() as u64 == KILLED);
     ensure!(result.iter().all(|line| &line[3] == "created"));
-    let memory = memory.max(last);
+    let memory = memory.max(at_end);
     ensure!(memory < MOST_MEMORY, "it occupied {memory:.0} MB");
     println!(
         "{KILLED} lines, killed five times, in {:.0} s: each member once, each run counted once, the result whole; {memory:.0} MB at most",

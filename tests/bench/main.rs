@@ -49,6 +49,7 @@ const REPEATS: usize = 5;
 
 /// Measures calls a second, latency, processor time and memory.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Options {
     /// How long each row is measured each time.
     #[arg(long, default_value_t = SECONDS)]
