@@ -30,6 +30,14 @@ pub struct Verified {
     mark: [u8; 32],
 }
 
+#[cfg(test)]
+impl Verified {
+    pub(crate) fn of_user(user_id: u64) -> Self {
+        let mark = [0; 32];
+        Self { user_id, mark }
+    }
+}
+
 impl Candidate {
     /// Whether this is the same user, who still has the same password.
     pub fn still_has(&self, verified: &Verified) -> bool {

@@ -17,7 +17,7 @@ use crate::telemetry;
 use crate::wordpress::application_passwords::{Verified, candidate, verify};
 
 /// The authenticated operator, for the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::http) enum Operator {
     Token,
     User(u64),

@@ -1,6 +1,6 @@
 //! What the console keeps between requests, once per process.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::super::Front;
 use super::assets::Assets;
 use super::sessions::Sessions;
+use super::shared::Shared;
 use super::templates::Templates;
 use crate::check::{self, Report};
 use crate::config::{Config, Sources};
@@ -26,7 +27,7 @@ pub struct Console {
     /// The configuration in force.
     pub(super) config: watch::Receiver<Arc<Config>>,
     sources: Sources,
-    about: Mutex<Option<(Instant, Arc<About>)>>,
+    about: Shared<About>,
     /// The latest report, and when it was made. Locked while one is made: a second one would only make both slower.
     report: tokio::sync::Mutex<Option<(Instant, Arc<Report>)>>,
 }
@@ -49,40 +50,29 @@ impl Console {
             assets: Assets::new(),
             config,
             sources,
-            about: Mutex::default(),
+            about: Shared::default(),
             report: tokio::sync::Mutex::default(),
         }
     }
 
     /// What is known of the site, also while its database is away.
     pub(super) async fn about(&self, front: &actix_web::web::Data<Front>) -> Arc<About> {
-        let known = self.known();
-        if let Some((when, about)) = &known
-            && when.elapsed() < BELIEVED
-        {
-            return Arc::clone(about);
+        let reading = async {
+            let is_away = front.site.readiness.has(Cause::Away);
+            let read = if is_away { None } else { read(front).await };
+            read.ok_or(())
+        };
+        if let Ok(about) = self.about.get(BELIEVED, reading).await {
+            return about;
         }
-        let is_away = front.site.readiness.has(Cause::Away);
-        let read = if is_away { None } else { read(front).await };
-        match (read, known) {
-            (Some(about), _) => {
-                let about = Arc::new(about);
-                let mut kept = self.about.lock().unwrap_or_else(PoisonError::into_inner);
-                *kept = Some((Instant::now(), Arc::clone(&about)));
-                about
-            }
-            (None, Some((_, about))) => about,
-            (None, None) => Arc::new(About {
+        let latest = self.about.latest().await;
+        latest.unwrap_or_else(|| {
+            Arc::new(About {
                 host: String::new(),
                 zone: SiteZone::UTC,
                 zone_name: "UTC".to_owned(),
-            }),
-        }
-    }
-
-    fn known(&self) -> Option<(Instant, Arc<About>)> {
-        let kept = self.about.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.clone()
+            })
+        })
     }
 
     /// The latest report, unless it is older than this; else a new one. Also returns its age.

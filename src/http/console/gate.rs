@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
+use actix_web::http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, web};
 
 use super::super::Front;
@@ -17,8 +17,17 @@ pub(super) const SESSION: &str = "fcom_sidecar_console";
 /// The cookie of somebody who is about to log in.
 pub(super) const DOOR: &str = "fcom_sidecar_door";
 
+/// The cookie's name in a browser, which sends it to all ports of a host: with the port in its name, two daemons on one machine, or
+/// behind two tunnels, do not replace each other's.
+fn name(headers: &HeaderMap, cookie: &str) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let port = host.and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
+    port.map_or_else(|| cookie.to_owned(), |port| format!("{cookie}_{port}"))
+}
+
 /// The ticket in this cookie.
 pub(super) fn ticket(headers: &HeaderMap, cookie: &str) -> Option<Ticket> {
+    let cookie = name(headers, cookie);
     let lines = headers.get_all(COOKIE);
     let lines = lines.filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(|line| line.split(';'));
@@ -32,7 +41,7 @@ pub(super) fn ticket(headers: &HeaderMap, cookie: &str) -> Option<Ticket> {
 pub(super) fn cookie(
     request: &HttpRequest,
     front: &Front,
-    name: &str,
+    cookie: &str,
     ticket: Option<&Ticket>,
 ) -> HeaderValue {
     let rules = Arc::clone(&front.rules.borrow());
@@ -42,6 +51,7 @@ pub(super) fn cookie(
         Some(ticket) => (ticket.text(), ""),
         None => (String::new(), "; Max-Age=0"),
     };
+    let name = name(request.headers(), cookie);
     let text = format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{age}{secure}");
     HeaderValue::from_str(&text).expect("hexadecimal digits and fixed words")
 }
@@ -53,14 +63,20 @@ pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     is_other || is_from_elsewhere(headers)
 }
 
+/// Whether a page asks by itself for what has changed, as our script has it do.
+pub(super) fn is_poll(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request")
+}
+
 /// The session that this ticket opens, unless what it was opened with no longer holds.
 pub(super) async fn session(
     front: &web::Data<Front>,
     console: &Console,
     ticket: &Ticket,
+    is_use: bool,
 ) -> Option<Session> {
     let access = Arc::clone(&front.rules.borrow().access);
-    let (mut session, is_old) = console.sessions.find(ticket, Instant::now())?;
+    let (mut session, is_old) = console.sessions.find(ticket, Instant::now(), is_use)?;
     let mut is_confirmed = is_old;
     let standing = match &session.credentials {
         Credentials::Token(hash) => {
@@ -92,4 +108,27 @@ pub(super) async fn session(
 /// The credentials of a token that is right.
 pub(super) fn of_token(access: &Access) -> Option<Credentials> {
     access.token.map(Credentials::Token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_named_after_the_port_that_the_browser_knows() {
+        for (host, expected) in [
+            (Some("127.0.0.1:9095"), "door_9095"),
+            (Some("[::1]:9096"), "door_9096"),
+            (Some("[::1]"), "door"),
+            (Some("console.example.com"), "door"),
+            (Some("example.com:x"), "door"),
+            (None, "door"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(host) = host {
+                headers.insert(HOST, HeaderValue::from_static(host));
+            }
+            assert_eq!(name(&headers, "door"), expected);
+        }
+    }
 }

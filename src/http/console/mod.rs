@@ -21,6 +21,7 @@ mod routes;
 mod run;
 mod runs;
 mod sessions;
+mod shared;
 mod spaces;
 mod templates;
 mod text;

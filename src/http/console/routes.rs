@@ -68,9 +68,10 @@ async fn respond(
             login::form(request, front, console, next).await
         };
     }
+    let is_poll = !is_post && gate::is_poll(request.headers());
     let known = match gate::ticket(request.headers(), SESSION) {
         Some(ticket) => {
-            let session = gate::session(front, console, &ticket).await;
+            let session = gate::session(front, console, &ticket, !is_poll).await;
             session.map(|session| (ticket, session))
         }
         None => None,
@@ -78,6 +79,12 @@ async fn respond(
     let Some((ticket, session)) = known else {
         if is_post {
             return login::expired(request, front, console, &path).await;
+        }
+        if is_poll {
+            // Has the page load itself again, which leads to the log-in.
+            return HttpResponse::Forbidden()
+                .insert_header(("hx-refresh", "true"))
+                .finish();
         }
         let asked = match request.query_string() {
             "" => path.clone(),
@@ -104,6 +111,7 @@ async fn respond(
         about: console.about(front).await,
         ticket,
         session,
+        is_poll,
         path,
         query,
         form,

@@ -20,7 +20,8 @@ const IDLE: Duration = Duration::from_mins(30);
 const LONGEST: Duration = Duration::from_hours(12);
 /// For so long, what the database said about a user is believed.
 const BELIEVED: Duration = Duration::from_mins(1);
-/// Beyond so many sessions, the one that nobody used for longest ends.
+/// Beyond so many sessions, one ends: of whoever has the most, the one that was not used for longest. So nobody ends another's by
+/// logging in again and again.
 const MOST: usize = 256;
 
 /// What a browser shows to be let in.
@@ -137,9 +138,7 @@ impl Sessions {
         let mut all = self.all();
         all.retain(|_, kept| !kept.is_over(now));
         if all.len() >= MOST {
-            let oldest = all.iter().min_by_key(|(_, kept)| kept.used);
-            let oldest = oldest.map(|(hash, _)| *hash);
-            oldest.and_then(|hash| all.remove(&hash));
+            make_room(&mut all);
         }
         let kept = Kept {
             session,
@@ -152,15 +151,22 @@ impl Sessions {
         ticket
     }
 
-    /// The session of this ticket, which is thereby used, and whether it is to be confirmed.
-    pub(super) fn find(&self, ticket: &Ticket, now: Instant) -> Option<(Session, bool)> {
+    /// The session of this ticket, and whether it is to be confirmed. What a page asks by itself is no use of it.
+    pub(super) fn find(
+        &self,
+        ticket: &Ticket,
+        now: Instant,
+        is_use: bool,
+    ) -> Option<(Session, bool)> {
         let (mut all, hash) = (self.all(), ticket.hash("session"));
         let kept = all.get_mut(&hash)?;
         if kept.is_over(now) {
             all.remove(&hash);
             return None;
         }
-        kept.used = now;
+        if is_use {
+            kept.used = now;
+        }
         let is_old = now.saturating_duration_since(kept.confirmed) >= BELIEVED;
         Some((kept.session.clone(), is_old))
     }
@@ -195,6 +201,20 @@ impl Sessions {
     }
 }
 
+fn make_room(all: &mut HashMap<[u8; 32], Kept>) {
+    let mut owned: HashMap<Operator, usize> = HashMap::new();
+    for kept in all.values() {
+        *owned.entry(kept.session.operator()).or_default() += 1;
+    }
+    let most = owned.values().copied().max().unwrap_or_default();
+    let of_most = all
+        .iter()
+        .filter(|(_, kept)| owned[&kept.session.operator()] == most);
+    let oldest = of_most.min_by_key(|(_, kept)| kept.used);
+    let oldest = oldest.map(|(hash, _)| *hash);
+    oldest.and_then(|hash| all.remove(&hash));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,13 +234,25 @@ mod tests {
             sessions.begin(session(), start),
             sessions.begin(session(), start),
         );
-        assert!(sessions.find(&idle, at(29)).is_some());
-        assert!(sessions.find(&idle, at(59)).is_none());
+        assert!(sessions.find(&idle, at(29), true).is_some());
+        assert!(sessions.find(&idle, at(59), true).is_none());
         for minute in (0..720).step_by(10) {
-            assert!(sessions.find(&busy, at(minute)).is_some(), "{minute}");
+            assert!(
+                sessions.find(&busy, at(minute), true).is_some(),
+                "{minute}"
+            );
         }
-        assert!(sessions.find(&busy, at(720)).is_none());
-        assert!(sessions.find(&busy, at(0)).is_none());
+        assert!(sessions.find(&busy, at(720), true).is_none());
+        assert!(sessions.find(&busy, at(0), true).is_none());
+        // A page that is left open and asks for news does not keep it.
+        let open = sessions.begin(session(), start);
+        for minute in 0..30 {
+            assert!(
+                sessions.find(&open, at(minute), false).is_some(),
+                "{minute}"
+            );
+        }
+        assert!(sessions.find(&open, at(30), false).is_none());
     }
 
     #[test]
@@ -230,14 +262,14 @@ mod tests {
             sessions.begin(session(), now),
             sessions.begin(session(), now),
         );
-        assert!(sessions.find(&Ticket::draw(), now).is_none());
+        assert!(sessions.find(&Ticket::draw(), now, true).is_none());
         assert_ne!(one.text(), other.text());
         assert!(!one.is_form_key(&other.form_key()) && one.is_form_key(&one.form_key()));
         assert!(!one.is_form_key(&one.text()) && !one.is_form_key(""));
         sessions.end(&one);
-        assert!(sessions.find(&one, now).is_none());
+        assert!(sessions.find(&one, now, true).is_none());
         let again = Ticket::parse(&other.text()).unwrap();
-        assert!(sessions.find(&again, now).is_some());
+        assert!(sessions.find(&again, now, true).is_some());
         for text in ["", "ab", "zz", &"0".repeat(63)] {
             assert!(Ticket::parse(text).is_none(), "{text}");
         }
@@ -248,23 +280,35 @@ mod tests {
         let (sessions, start) = (Sessions::default(), Instant::now());
         let ticket = sessions.begin(session(), start);
         let later = start + BELIEVED;
-        assert!(!sessions.find(&ticket, start).unwrap().1);
-        assert!(sessions.find(&ticket, later).unwrap().1);
+        assert!(!sessions.find(&ticket, start, true).unwrap().1);
+        assert!(sessions.find(&ticket, later, true).unwrap().1);
         sessions.confirm(&ticket, Standing::Looks, later);
-        let (session, is_old) = sessions.find(&ticket, later).unwrap();
+        let (session, is_old) = sessions.find(&ticket, later, true).unwrap();
         assert_eq!((session.standing, is_old), (Standing::Looks, false));
     }
 
     #[test]
-    fn a_crowd_of_sessions_takes_no_more_room() {
+    fn a_crowd_of_sessions_takes_no_more_room_and_ends_nobody_elses() {
         let (sessions, start) = (Sessions::default(), Instant::now());
-        let used = sessions.begin(session(), start);
-        for second in 0..1000 {
-            let now = start + Duration::from_millis(second);
-            sessions.begin(session(), now);
-            assert!(sessions.find(&used, now).is_some());
-        }
+        let at = |millis| start + Duration::from_millis(millis);
+        let verified = Verified::of_user(7);
+        let of_other = sessions.begin(
+            Session {
+                credentials: Credentials::Password {
+                    name: "ann".to_owned(),
+                    verified,
+                },
+                standing: Standing::Looks,
+            },
+            start,
+        );
+        let tickets: Vec<Ticket> = (1..=1000)
+            .map(|millis| sessions.begin(session(), at(millis)))
+            .collect();
         assert_eq!(sessions.all().len(), MOST);
+        assert!(sessions.find(&of_other, at(1000), true).is_some());
+        assert!(sessions.find(&tickets[999], at(1000), true).is_some());
+        assert!(sessions.find(&tickets[0], at(1000), true).is_none());
     }
 
     #[test]

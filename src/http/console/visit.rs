@@ -35,6 +35,8 @@ pub(super) struct Visit {
     pub(super) console: web::Data<Console>,
     pub(super) ticket: Ticket,
     pub(super) session: Session,
+    /// The page asks by itself for what has changed: see [`gate::is_poll`](super::gate::is_poll).
+    pub(super) is_poll: bool,
     /// The path below `/console/`.
     pub(super) path: String,
     /// The fields of the query, and of the form.
@@ -159,8 +161,9 @@ impl Visit {
                 what,
             }
         });
-        let notice = self.console.sessions.take_notice(&self.ticket);
-        let notice = notice.map(|notice| {
+        // What a poll brings shows no notice.
+        let notice = (!self.is_poll).then(|| self.console.sessions.take_notice(&self.ticket));
+        let notice = notice.flatten().map(|notice| {
             context! { kind => if notice.is_good { "good" } else { "warn" }, text => notice.text }
         });
         let frame = context! {

@@ -119,7 +119,7 @@ async fn the_token_opens_a_session_that_ends_with_the_log_out() {
     assert_eq!(answer.header("location"), Some("./runs?webhook=3"));
     let cookie = answer
         .headers("set-cookie")
-        .find(|one| one.contains("_console="));
+        .find(|one| one.contains("_console_"));
     let cookie = cookie.unwrap();
     for word in ["HttpOnly", "SameSite=Strict", "Path=/console"] {
         assert!(cookie.contains(word), "{cookie}");
