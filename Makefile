@@ -1,8 +1,8 @@
 # `make demo` shows the main job, `make test` runs the tests. Both install missing Debian packages, as root or with sudo.
 # `make help` lists the other targets.
 
-.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run shadow-run fuzz bench bench-compare bench-scale openapi lint \
-	advisories package package-test tools-demo tools-test tools-debian13 tools-judges tools-matrix tools-mail-servers tools-fuzz tools-bench tools-openapi tools-lint \
+.PHONY: help demo demo-serve demo-debian13 test test-debian13 judges matrix mail-servers docs torture relay-run shadow-run fuzz bench bench-compare bench-scale openapi pictures lint \
+	advisories package package-test tools-demo tools-test tools-browser tools-debian13 tools-judges tools-matrix tools-mail-servers tools-fuzz tools-bench tools-openapi tools-lint \
 	tools-package
 
 # For development: everything, so that all targets share one build.
@@ -23,16 +23,16 @@ demo-serve: tools-demo ## The same, and leaves the daemon running
 RUN_TESTS = RUST_TEST_THREADS=6 cargo test --locked --no-fail-fast $(FEATURES)
 THESE = $(if $(ONLY),-- --exact $(ONLY),$(1))
 
-test: tools-test ## All tests
+test: tools-test tools-browser ## All tests
 	$(RUN_TESTS) $(THESE)
 
 # The same tests with the packages of another Debian release, in a directory that debootstrap creates. Needs root or sudo, and
-# permission to mount.
+# permission to mount. But for those in a browser, which would fill half a gigabyte there and see the same pages.
 DEBIAN13 = target/debian13
 ON_DEBIAN13 = --config 'target."cfg(all())".runner = ["tests/releases/debian", "run", "$(DEBIAN13)"]'
 
 test-debian13: tools-debian13 ## All tests with Debian 13's database, PHP and WordPress
-	$(RUN_TESTS) $(ON_DEBIAN13) $(THESE)
+	$(RUN_TESTS) $(ON_DEBIAN13) $(call THESE,-- --skip browser::)
 
 # The newest WordPress, its PHP and web servers, from Debian unstable, judge what the daemon writes. In a directory of its own, as above.
 SID = target/debian-sid
@@ -60,6 +60,10 @@ demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 # Writes docs/configuration.md and docs/metrics.md.
 docs: ## The generated documents
 	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
+
+# Of the console, from the demo's site and calls. Look at them before they go into a commit.
+pictures: tools-test tools-browser ## README's pictures
+	cargo test --locked $(FEATURES) --test it -- --ignored write_pictures
 
 # Longer rounds of a test that `make test` runs briefly: everything fails at random, and nothing may be lost.
 torture: tools-test ## Long rounds of random failures
@@ -151,6 +155,14 @@ TEST_TOOLS = curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analy
 
 tools-test:
 	@deploy/install-tools cargo cc $(TEST_TOOLS)
+
+# axe-core finds what keeps people from using a page. It is under the MPL and only for the tests, so it is not among the sources.
+AXE = 4.14.1
+
+tools-browser:
+	@deploy/install-tools chromium chromedriver npm
+	@grep -qs '"version": "$(AXE)"' target/axe/node_modules/axe-core/package.json || \
+		npm install --silent --no-save --no-package-lock --prefix target/axe axe-core@$(AXE)
 
 tools-debian13:
 	@deploy/install-tools cargo cc debootstrap

@@ -95,6 +95,16 @@ impl Statement {
         safe(format!("{}\nUNION ALL\n{}", one.as_str(), other.as_str()))
     }
 
+    /// One statement with the rows of this one, then those of another one that has the same columns, each sorted and cut by itself.
+    pub fn then(&self, other: &Self) -> SqlStr {
+        let (one, other) = (self.sql(), other.sql());
+        safe(format!(
+            "({})\nUNION ALL\n({})",
+            one.as_str(),
+            other.as_str()
+        ))
+    }
+
     /// The statement with literals instead of its parameters, and `{each: …}` repeated to match them.
     pub(super) fn filled(&self, literals: &[Literal<'_>]) -> String {
         let text = self.text();
@@ -296,6 +306,7 @@ statements! {
     mail_due,
     mail_key,
     mail_options,
+    mail_recipient,
     mail_sent_since,
     mails_of_user,
     mark_tallied,

@@ -126,15 +126,10 @@ pub async fn troubled(
     statements: &Statements,
     limit: u32,
 ) -> Result<Vec<TroubledEvent>, DatabaseError> {
-    const DOING: &str = "list events";
-    let dead = sqlx::query_as(statements.troubled_events.sql()).bind(limit);
-    let mut events: Vec<TroubledEvent> = dead.fetch_all(&mut *connection).await.doing(DOING)?;
-    // A list is far shorter than the largest number.
-    let left = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
-    if left > 0 {
-        let failing = sqlx::query_as(statements.failing_events.sql()).bind(left);
-        events.extend(failing.fetch_all(connection).await.doing(DOING)?);
-    }
+    let both = statements.troubled_events.then(&statements.failing_events);
+    let events = sqlx::query_as(both).bind(limit).bind(limit);
+    let mut events: Vec<TroubledEvent> = events.fetch_all(connection).await.doing("list events")?;
+    events.truncate(limit as usize);
     Ok(events)
 }
 

@@ -63,6 +63,24 @@ pub async fn list(
     mails.doing("list mails")
 }
 
+/// The newest mails that were given up, and those that wait, so many of each.
+///
+/// # Errors
+/// The statement failed.
+pub async fn unsent(
+    connection: &mut Connection,
+    statements: &Statements,
+    limit: u32,
+) -> Result<Vec<OutboxMail>, DatabaseError> {
+    let of_state = &statements.list_mail_of_state;
+    let query = ["dead", "pending"]
+        .iter()
+        .fold(sqlx::query_as(of_state.then(of_state)), |query, state| {
+            query.bind(*state).bind(u64::MAX).bind(limit)
+        });
+    query.fetch_all(connection).await.doing("list mails")
+}
+
 /// The newest mails to a user.
 ///
 /// # Errors

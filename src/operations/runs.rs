@@ -23,7 +23,7 @@ pub struct RunQuery {
 }
 
 /// Some runs, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RunPage {
     /// At most as many as were asked for.
     pub runs: Vec<LoggedRun>,
@@ -32,7 +32,7 @@ pub struct RunPage {
 }
 
 /// One executed call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LoggedRun {
     /// Row id.
     pub id: u64,
@@ -145,6 +145,19 @@ impl Record for ExecutedCalls {
     ) -> Result<Option<LoggedRun>, DatabaseError> {
         Ok(read(connection, statements, &[id]).await?.pop())
     }
+}
+
+/// The id of the newest run.
+///
+/// # Errors
+/// The statement failed.
+pub async fn newest(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<Option<u64>, DatabaseError> {
+    let newest = sqlx::query_scalar(statements.newest_run.sql());
+    let newest = newest.fetch_one(connection).await;
+    newest.doing("look for the newest run")
 }
 
 pub(super) async fn read(

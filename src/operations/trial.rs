@@ -7,11 +7,12 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use super::record::{RecordError, webhook_id};
 use crate::config::Config;
-use crate::db::{Connection, DatabaseError, Statements};
+use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::fluentcommunity::memberships::{Change, ChangeKind, LeftOut, Reason, Wish};
 use crate::fluentcommunity::webhooks;
 use crate::mail::{MailOptions, Sender, Templates, Text, Welcome, compose};
@@ -158,6 +159,32 @@ impl MailText {
         })
     }
 
+    /// The text that a mail in the outbox would have if it left now, with its link's key masked; `None` if there is no such mail, its
+    /// member was deleted, or there is no text, as of new members.
+    ///
+    /// # Errors
+    /// A statement failed.
+    pub async fn of_mail(
+        &self,
+        site: &Site,
+        id: u64,
+    ) -> Result<Option<(String, String)>, DatabaseError> {
+        let statements = &site.statements;
+        let found = site.pool.work(async |connection| {
+            sqlx::query_as(statements.mail_recipient.sql())
+                .bind(id)
+                .fetch_optional(connection)
+                .await
+                .doing("read whom a mail greets")
+        });
+        let found: Option<Recipient> = found.await?;
+        let Some(recipient) = found else {
+            return Ok(None);
+        };
+        let text = self.to(site, &recipient).await?;
+        Ok(text.map(|text| (text.subject, text.body)))
+    }
+
     /// The text that a new member would get; `None` where the release is unknown or a template fails.
     async fn of(
         &self,
@@ -165,6 +192,16 @@ impl MailText {
         names: &NamesOfNew,
         https: bool,
     ) -> Result<Option<Text>, DatabaseError> {
+        let recipient = Recipient {
+            https,
+            user_login: names.login.name.clone(),
+            display_name: names.display_name.clone(),
+            locale: None,
+        };
+        self.to(site, &recipient).await
+    }
+
+    async fn to(&self, site: &Site, recipient: &Recipient) -> Result<Option<Text>, DatabaseError> {
         let (statements, prefix) = (&site.statements, site.tables.prefix());
         let options = site
             .pool
@@ -177,14 +214,23 @@ impl MailText {
         let welcome = Welcome {
             version,
             options: &options,
-            login: &names.login.name,
-            display_name: &names.display_name,
-            locale: None,
+            login: &recipient.user_login,
+            display_name: &recipient.display_name,
+            locale: recipient.locale.as_deref().filter(|one| !one.is_empty()),
             key: &SecretString::from(NO_KEY),
-            https: https || self.sender.https_links,
+            https: recipient.https || self.sender.https_links,
         };
         Ok(compose(&welcome, &site.catalogues, &self.templates).ok())
     }
+}
+
+/// Whom a mail greets.
+#[derive(FromRow)]
+struct Recipient {
+    https: bool,
+    user_login: String,
+    display_name: String,
+    locale: Option<String>,
 }
 
 /// Why a call could not be tried.

@@ -14,7 +14,7 @@ pub use log::{Filter, FilterError, NewFilter, StartError, start};
 pub use metrics::{Backlog, Calls, Glance, Hooks, Hour, Metrics, Minute, Took};
 pub use otlp::{Exporter, OtlpError, try_collector};
 pub(crate) use phase::{TARGET as PHASE_TARGET, fail, phase};
-pub use terminal::{escaped, printable};
+pub use terminal::{escaped, printable, steers};
 pub use trace_context::TraceContext;
 use tracing::Span;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Whether a terminal acts on this character: controls of both sets, line and paragraph separators, and what reorders the
 /// characters around it (Unicode's `Bidi_Control`).
-pub(super) fn steers(character: char) -> bool {
+pub fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

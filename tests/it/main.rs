@@ -11,6 +11,7 @@
 //! | folder | proves |
 //! | --- | --- |
 //! | `admin` | the admin listener: access, its `OpenAPI` document, the management of webhooks, the console |
+//! | `browser` | the console in a real browser |
 //! | `calls` | what a call answers and writes, compared with PHP |
 //! | `database` | own tables, every statement, round trips; the private server of the tests |
 //! | `deploy` | listeners, sockets, systemd units, the web servers in front |
@@ -43,6 +44,7 @@
 //!
 //! | tests | programs and files |
 //! | --- | --- |
+//! | `browser` | `chromium`, `chromedriver`, axe-core: `make tools-browser` |
 //! | `wordpress` | `php`, the packages of WordPress and its translations; `wordpress::relay` also `php-fpm` and `nginx` |
 //! | `deploy::web_servers` | `nginx`, `apache2`, `caddy` or `haproxy`, each its own; all of them `php`, `php-fpm` and `curl` |
 //! | `deploy::systemd` | `systemd-analyze` |
@@ -85,6 +87,7 @@
 )]
 
 mod admin;
+mod browser;
 mod calls;
 mod database;
 mod deploy;

@@ -57,8 +57,8 @@ pub(super) fn run(keep_serving: bool) -> anyhow::Result<ExitCode> {
             shown = demonstrate(&site, &config, listen, &mut mailbox).await;
             if keep_serving && shown.is_ok() {
                 say(&format!(
-                    "\nThe daemon serves on 127.0.0.1:{listen}, health on http://127.0.0.1:{admin}/readyz. The console is\n  \
-                     http://127.0.0.1:{admin}/console/\nand opens with the admin token\n  {token}\nThe database is\n  \
+                    "\nThe console:      http://127.0.0.1:{admin}/console/\nits admin token:  {token}\n\n\
+                     The daemon serves calls on 127.0.0.1:{listen}, health on http://127.0.0.1:{admin}/readyz. The database is\n  \
                      mariadb --socket={} -uroot {DATABASE}\nCtrl-C ends it and deletes everything.",
                     mariadb.socket().display()
                 ));

@@ -4,7 +4,26 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
-const STYLESHEET: &str = include_str!("pages/console.css");
+type Asset = (&'static str, &'static str, &'static str);
+
+/// By name: type and content. `vendor` has others' files as they are published, with their licences.
+const ASSETS: [Asset; 3] = [
+    (
+        "console.css",
+        "text/css; charset=utf-8",
+        include_str!("pages/console.css"),
+    ),
+    (
+        "console.js",
+        "text/javascript; charset=utf-8",
+        include_str!("pages/console.js"),
+    ),
+    (
+        "htmx.js",
+        "text/javascript; charset=utf-8",
+        include_str!("vendor/htmx-2.0.11.min.js"),
+    ),
+];
 
 /// The files.
 pub(super) struct Assets {
@@ -14,21 +33,34 @@ pub(super) struct Assets {
 
 impl Assets {
     pub(super) fn new() -> Self {
-        let hash = Sha256::digest(STYLESHEET);
+        let contents = ASSETS.iter().map(|(.., content)| content);
+        let hash = contents.fold(Sha256::new(), Digest::chain_update);
         Self {
-            stamp: hex::encode(&hash[..4]),
+            stamp: hex::encode(&hash.finalize()[..4]),
         }
     }
 }
 
 /// The file of this name; they hold no secrets, so nobody has to log in for them.
 pub(super) fn file(name: &str) -> Option<HttpResponse> {
-    let (kind, content) = match name {
-        "console.css" => ("text/css; charset=utf-8", STYLESHEET),
-        _ => return None,
-    };
+    let (_, kind, content) = *ASSETS.iter().find(|(known, ..)| *known == name)?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, kind));
     response.insert_header((CACHE_CONTROL, "private, max-age=86400"));
     Some(response.body(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_of_our_own_stays_small() {
+        let (.., script) = ASSETS[1];
+        let code = script
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let size: usize = code.map(|line| line.trim_start().len()).sum();
+        assert!(size < 1400, "{size}");
+    }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::super::Front;
 use super::assets::Assets;
+use super::news::News;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::templates::Templates;
@@ -26,6 +27,7 @@ pub struct Console {
     pub(super) assets: Assets,
     /// The configuration in force.
     pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) news: News,
     sources: Sources,
     about: Shared<About>,
     /// The latest report, and when it was made. Locked while one is made: a second one would only make both slower.
@@ -49,6 +51,7 @@ impl Console {
             templates: Templates::compile(),
             assets: Assets::new(),
             config,
+            news: News::default(),
             sources,
             about: Shared::default(),
             report: tokio::sync::Mutex::default(),

@@ -5,49 +5,42 @@ use std::sync::Arc;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
+use super::news;
 use super::spaces::Titles;
 use super::text::{count, number, span};
 use super::visit::Visit;
-use crate::db::DatabaseError;
-use crate::fluentcommunity::webhooks::SpacesAndCourses;
+use crate::operations::Retried;
 use crate::operations::hooks::{self, TroubledEvent};
-use crate::operations::{Retried, backlog};
-
-/// Hooks on the page.
-const MOST: u32 = 100;
 
 pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     let is_on = visit.console.config.borrow().relay.enabled;
     visit.database()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                let backlog = backlog::hooks(connection, statements).await?;
-                let troubled = hooks::troubled(connection, statements, MOST).await?;
-                let spaces = SpacesAndCourses::read(connection, statements).await?;
-                Ok::<_, DatabaseError>((backlog, troubled, spaces))
-            })
-            .await
+    let relay = news::relay(visit).await?;
+    let troubled = news::troubled(visit).await?;
+    let (backlog, titles) = &*relay;
+    let times = visit.times();
+    // What a poll shows of the relay may be a minute old; the counts are those of the metrics.
+    let glance = visit.front.metrics.glance();
+    let (pending, dead) = if visit.is_poll && is_on {
+        (glance.hooks_pending, glance.hooks_dead)
+    } else {
+        (backlog.pending, backlog.dead)
     };
-    let read = visit.front.on_main_runtime(work).await;
-    let (backlog, troubled, spaces) = read.ok_or(Trouble::Aborted)??;
-    let (titles, times) = (Titles::of(&spaces), visit.times());
-    let oldest = backlog.oldest_pending.map(|oldest| {
+    let oldest = backlog.oldest_pending.filter(|_| pending > 0);
+    let oldest = oldest.map(|oldest| {
         let seconds = (times.now - oldest).num_seconds();
         span(u64::try_from(seconds).unwrap_or_default())
     });
     let values = context! {
         is_on,
-        pending => number(backlog.pending),
+        pending => number(pending),
         oldest,
-        dead => number(backlog.dead),
-        has_dead => backlog.dead > 0,
+        dead => number(dead),
+        has_dead => dead > 0,
         interrupted => number(backlog.interrupted),
         delay => backlog.last_delay.map(|delay| format!("{}.{} s", delay.as_secs(), delay.subsec_millis() / 100)),
-        events => troubled.iter().map(|event| row(event, &titles, visit)).collect::<Vec<_>>(),
-        is_cut => troubled.len() >= MOST as usize,
+        events => troubled.iter().map(|event| row(event, titles, visit)).collect::<Vec<_>>(),
+        is_cut => troubled.len() >= news::HOOKS as usize,
     };
     Ok(Answer::page("hooks.html", "Hooks", values))
 }

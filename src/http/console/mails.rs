@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
+use super::news;
 use super::text::count;
 use super::visit::Visit;
 use crate::config::Transport;
@@ -29,29 +30,22 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     let known = STATES.iter().find(|(state, _)| *state == asked);
     let (state, before) = (known.map(|(state, _)| *state), visit.before());
     let is_all = asked == "all";
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                let running = instances::running(connection, statements).await?;
-                let mails = if is_all || state.is_some() {
-                    mails::list(connection, statements, state, before, PAGE + 1).await?
-                } else {
-                    // What has not left.
-                    let mut mails =
-                        mails::list(connection, statements, Some("dead"), None, PAGE).await?;
-                    let waiting = mails::list(connection, statements, Some("pending"), None, PAGE);
-                    mails.extend(waiting.await?);
-                    mails
-                };
-                Ok::<_, DatabaseError>((mails, running))
-            })
-            .await
-    };
-    let read = visit.front.on_main_runtime(work).await;
-    let (mut mails, running) = read.ok_or(Trouble::Aborted)??;
     let is_paged = is_all || state.is_some();
+    let running = news::running(visit).await?;
+    let mut mails = if is_paged {
+        let site = Arc::clone(&visit.front.site);
+        let work = async move {
+            let statements = &site.statements;
+            site.pool
+                .work(async |connection| {
+                    mails::list(connection, statements, state, before, PAGE + 1).await
+                })
+                .await
+        };
+        visit.on_main_runtime(work).await?
+    } else {
+        news::unsent(visit).await?.to_vec()
+    };
     let more = is_paged && mails.len() > PAGE as usize;
     if more {
         mails.truncate(PAGE as usize);
@@ -81,23 +75,29 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
 pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.database()?;
     let site = Arc::clone(&visit.front.site);
+    let texts = Arc::clone(&visit.front.mail_text.borrow());
     let work = async move {
         let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                let running = instances::running(connection, statements).await?;
-                let mail = mails::show(connection, statements, id).await?;
-                Ok::<_, DatabaseError>((mail, running))
-            })
-            .await
+        let mail = site
+            .pool
+            .work(async |connection| mails::show(connection, statements, id).await);
+        let mail = mail.await?;
+        let is_unsent = mail.as_ref().is_some_and(|mail| mail.state != "sent");
+        let text = if is_unsent {
+            texts.of_mail(&site, id).await?
+        } else {
+            None
+        };
+        Ok((mail, text))
     };
-    let read = visit.front.on_main_runtime(work).await;
-    let (mail, running) = read.ok_or(Trouble::Aborted)??;
+    let running = news::running(visit).await?;
+    let (mail, text) = visit.on_main_runtime(work).await?;
     let Some(mail) = mail else {
         let why = "It was dropped, or its time is up: mail.retention_days says how long mails are remembered.";
         return Err(Trouble::NotFound(format!("There is no mail {id}"), why));
     };
-    let values = context! { mail => row(mail, &running, visit) };
+    let text = text.map(|(subject, body)| context! { subject, body });
+    let values = context! { mail => row(mail, &running, visit), text };
     Ok(Answer::page("mail.html", format!("Mail {id}"), values))
 }
 

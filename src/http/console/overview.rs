@@ -1,38 +1,38 @@
 //! The overview: does it work, and what needs somebody?
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
 use super::charts::{self, Chart, left};
+use super::news;
 use super::runs::row;
 use super::text::{count, milliseconds, number};
 use super::visit::Visit;
-use crate::db::DatabaseError;
-use crate::operations::instances::{self, Running};
-use crate::operations::record::{Part, Record, RecordError};
-use crate::operations::runs::{ExecutedCalls, RunPage, RunQuery};
+use crate::operations::instances::Running;
 use crate::site::Cause;
 use crate::telemetry::{Glance, Hour};
 
 /// Runs on the overview.
-const LATEST: u32 = 5;
+const LATEST: usize = 5;
 
 pub(super) async fn show(visit: &Visit) -> Result<Answer, Trouble> {
     let front = &visit.front;
     let (glance, hour) = (front.metrics.glance(), front.metrics.last_hour());
     let is_away = front.site.readiness.has(Cause::Away);
-    let read = if is_away { None } else { latest(visit).await };
-    let (runs, running) = read.map_or((None, Vec::new()), |(runs, running)| (Some(runs), running));
-    let needs = needs(visit, &glance, &running);
+    let (runs, running) = if is_away {
+        (None, None)
+    } else {
+        let runs = news::runs(visit).await.ok();
+        (runs, news::running(visit).await.ok())
+    };
+    let running = running.as_deref().map_or(&[][..], Vec::as_slice);
+    let needs = needs(visit, &glance, running);
     let times = visit.times();
     let runs = runs.map(|page| {
-        page.runs
-            .iter()
-            .map(|run| row(run, &times))
-            .collect::<Vec<_>>()
+        let latest = page.runs.iter().take(LATEST);
+        latest.map(|run| row(run, &times)).collect::<Vec<_>>()
     });
     let instances: Vec<Value> = running
         .iter()
@@ -63,34 +63,6 @@ pub(super) async fn show(visit: &Visit) -> Result<Answer, Trouble> {
         },
     };
     Ok(Answer::page("overview.html", "Overview", values))
-}
-
-async fn latest(visit: &Visit) -> Option<(RunPage, Vec<Running>)> {
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        let query = RunQuery {
-            user: None,
-            part: Part {
-                webhook: None,
-                before: None,
-                limit: LATEST,
-            },
-        };
-        let read = site.pool.work(async |connection| {
-            let runs = match ExecutedCalls::list(connection, statements, &query).await {
-                Ok(runs) => runs,
-                Err(RecordError::Database(error)) => return Err(error),
-                Err(_) => RunPage {
-                    runs: Vec::new(),
-                    next_before: None,
-                },
-            };
-            Ok::<_, DatabaseError>((runs, instances::running(connection, statements).await?))
-        });
-        read.await.ok()
-    };
-    visit.front.on_main_runtime(work).await.flatten()
 }
 
 /// What needs somebody, the worst first.

@@ -10,8 +10,8 @@ use super::desk::Console;
 use super::gate::{self, SESSION};
 use super::visit::{Visit, field, root};
 use super::{
-    assets, check, config, hooks, login, mails, overview, refused, run, runs, trial, webhook,
-    webhook_changes, webhooks,
+    assets, check, config, hooks, login, mails, overview, payload, refused, run, runs, shadow,
+    trial, webhook, webhook_changes, webhooks,
 };
 
 /// Adds the console to the admin listener's server.
@@ -143,6 +143,8 @@ async fn read(visit: &Visit) -> Result<Answer, Trouble> {
         ["mails"] => mails::list(visit).await,
         ["mails", id] => mails::show(visit, number(id)?).await,
         ["hooks"] => hooks::list(visit).await,
+        ["shadow"] => shadow::list(visit).await,
+        ["shadow", id] => shadow::show(visit, number(id)?).await,
         ["check"] => check::show(visit).await,
         ["config"] => Ok(config::show(visit)),
         _ => Err(nothing_here()),
@@ -158,6 +160,7 @@ async fn change(visit: &Visit) -> Result<Answer, Trouble> {
         ["webhooks", id, "delete"] => webhook_changes::delete(visit, number(id)?).await,
         ["webhooks", id, "rotate"] => webhook_changes::rotate(visit, number(id)?).await,
         ["webhooks", id, "address"] => webhook::address(visit, number(id)?).await,
+        ["webhooks", id, "source"] => payload::try_body(visit, number(id)?).await,
         ["webhooks", id, "try"] => trial::try_call(visit, number(id)?).await,
         ["refused", id, "retry"] => refused::retry(visit, number(id)?).await,
         ["mails", "retry"] => mails::retry_given_up(visit).await,

@@ -6,15 +6,13 @@ use std::time::Duration;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
+use super::news;
 use super::text::{Times, milliseconds};
 use super::visit::Visit;
 use crate::db::DatabaseError;
 use crate::operations::find::{Found, Sought, find};
 use crate::operations::record::{Part, Record, RecordError};
 use crate::operations::runs::{ExecutedCalls, LoggedRun, RunPage, RunQuery};
-
-/// Runs on a page.
-const PAGE: u32 = 50;
 
 /// What was found, or why nothing can be.
 enum Listed {
@@ -27,9 +25,12 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     visit.database()?;
     let (member, webhook) = (visit.asked("member"), visit.asked("webhook"));
     let request = visit.asked("request");
+    let is_filtered = member.or(webhook).or(request).is_some();
+    let is_newest = visit.before().is_none();
     let listed = match request {
         Some(request) => by_request(visit, request).await?,
-        None => by_filter(visit, member, webhook).await?,
+        None if is_filtered || !is_newest => by_filter(visit, member, webhook).await?,
+        None => Listed::Page(RunPage::clone(&*news::runs(visit).await?)),
     };
     let times = visit.times();
     let (runs, next, refused, unknown) = match listed {
@@ -37,7 +38,6 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         Listed::Found(found) => (found.runs, None, found.refused, None),
         Listed::Unknown(why) => (Vec::new(), None, Vec::new(), Some(why)),
     };
-    let is_filtered = member.or(webhook).or(request).is_some();
     let older = next.map(|before| {
         let before = before.to_string();
         let all = [
@@ -60,7 +60,8 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         webhook,
         request,
         is_filtered,
-        is_newest => visit.before().is_none(),
+        is_newest,
+        is_live => is_newest && !is_filtered,
         days => visit.console.config.borrow().runs.retention_days,
     };
     Ok(Answer::page("runs.html", "Runs", values))
@@ -96,7 +97,7 @@ async fn by_filter(
         part: Part {
             webhook: webhook.map(str::to_owned),
             before: visit.before(),
-            limit: PAGE,
+            limit: news::RUNS,
         },
     };
     let work = async move {

@@ -237,10 +237,7 @@ mod tests {
         assert!(sessions.find(&idle, at(29), true).is_some());
         assert!(sessions.find(&idle, at(59), true).is_none());
         for minute in (0..720).step_by(10) {
-            assert!(
-                sessions.find(&busy, at(minute), true).is_some(),
-                "{minute}"
-            );
+            assert!(sessions.find(&busy, at(minute), true).is_some(), "{minute}");
         }
         assert!(sessions.find(&busy, at(720), true).is_none());
         assert!(sessions.find(&busy, at(0), true).is_none());

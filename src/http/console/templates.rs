@@ -6,6 +6,7 @@ use std::fmt::Write;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use super::mask::mask;
+use crate::telemetry::steers;
 
 macro_rules! templates {
     ($($name:literal)+) => {
@@ -16,7 +17,7 @@ macro_rules! templates {
 templates! {
     "base.html" "macros.html" "trouble.html" "login.html" "overview.html" "runs.html" "run.html" "refused.html" "refusal.html"
     "webhooks.html" "webhook.html" "webhook_form.html" "webhook_entries.html" "address.html" "trial.html" "mails.html" "mail.html"
-    "mail_acts.html" "hooks.html" "check.html" "config.html"
+    "mail_acts.html" "hooks.html" "shadow.html" "shadowed.html" "payload.html" "mapped.html" "check.html" "config.html"
 }
 
 /// The compiled templates.
@@ -57,17 +58,21 @@ impl Templates {
 }
 
 fn escape(out: &mut impl Write, text: &str) -> std::fmt::Result {
+    // What reorders letters would, also on a page; and a page may be fetched into a terminal.
+    let is_control = |letter| steers(letter) && !matches!(letter, '\n' | '\r' | '\t');
     let mut rest = text;
-    while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
+    while let Some(place) = rest.find(|letter| "&<>\"'".contains(letter) || is_control(letter)) {
         out.write_str(&rest[..place])?;
         out.write_str(match rest.as_bytes()[place] {
             b'&' => "&amp;",
             b'<' => "&lt;",
             b'>' => "&gt;",
             b'"' => "&quot;",
-            _ => "&#39;",
+            b'\'' => "&#39;",
+            _ => "\u{fffd}",
         })?;
-        rest = &rest[place + 1..];
+        let length = rest[place..].chars().next().map_or(1, char::len_utf8);
+        rest = &rest[place + length..];
     }
     out.write_str(rest)
 }
@@ -84,13 +89,13 @@ mod tests {
         let page = "<p title=\"{{ a }}\">{{ a ~ b }}{{ c|typed }}{{ [a]|join(', ') }}{{ d }}{% set e %}{{ a }}{% endset %}{{ e }}";
         templates.0.add_template("page", page).unwrap();
         let values = context! {
-            a => "\"><script>'&",
+            a => "\"><script>\u{1b}\u{9b}'&",
             b => "ann@example.com",
             c => "ann@example.com<",
             d => Option::<&str>::None,
         };
         let shown = templates.render("page", values).unwrap();
-        let escaped = "&quot;&gt;&lt;script&gt;&#39;&amp;";
+        let escaped = "&quot;&gt;&lt;script&gt;\u{fffd}\u{fffd}&#39;&amp;";
         assert_eq!(
             shown,
             format!(

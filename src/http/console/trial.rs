@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use chrono::{DateTime, Utc};
 use minijinja::{Value, context};
 use serde_json::Value as Json;
 
@@ -14,6 +15,7 @@ use super::visit::Visit;
 use super::webhook;
 use crate::operations::record::RecordError;
 use crate::operations::trial::{Effects, MailEffect, MembershipEffect, Name, Trial, webhook_key};
+use crate::provision::{WebhookCall, WebhookKey};
 use crate::telemetry;
 
 /// Longer values of a column are shortened, in characters.
@@ -28,6 +30,29 @@ pub(super) async fn try_call(visit: &Visit, id: u64) -> Result<Answer, Trouble> 
             let _ = form.push(field.as_bytes(), value.as_bytes().to_vec());
         }
     }
+    let tried = rehearse(visit, id, move |key, now| call(key, &form, now)).await?;
+    let results = Results {
+        plan: Some(tried),
+        mapped: None,
+    };
+    webhook::page(visit, id, None, results, StatusCode::OK).await
+}
+
+/// What a webhook's page says of a call that was tried on it.
+#[derive(Default)]
+pub(super) struct Results {
+    /// What a source made of a body.
+    pub(super) mapped: Option<Value>,
+    /// What the call would do.
+    pub(super) plan: Option<Value>,
+}
+
+/// Carries out the call that is made for this webhook's key, and rolls it back.
+pub(super) async fn rehearse(
+    visit: &Visit,
+    id: u64,
+    call: impl FnOnce(WebhookKey, DateTime<Utc>) -> WebhookCall + Send + 'static,
+) -> Result<Value, Trouble> {
     let inside = visit.front.clone();
     let mail = Arc::clone(&visit.front.mail_text.borrow());
     let work = async move {
@@ -44,7 +69,7 @@ pub(super) async fn try_call(visit: &Visit, id: u64) -> Result<Answer, Trouble> 
                 return Err(Trouble::NotFound(title, "Somebody may have deleted it."));
             }
         };
-        let call = call(key, &form, site.clock.now());
+        let call = call(key, site.clock.now());
         let trial = Trial::of(&inside.calls, call, answer, &mail).await;
         trial.map_err(|error| {
             let reason = telemetry::chain(&error);
@@ -54,8 +79,7 @@ pub(super) async fn try_call(visit: &Visit, id: u64) -> Result<Answer, Trouble> 
     };
     let front = &visit.front;
     let trial = front.on_main_runtime(front.tasks.track_future(work)).await;
-    let trial = trial.ok_or(Trouble::Aborted)??;
-    webhook::page(visit, id, None, Some(shown(&trial)), StatusCode::OK).await
+    Ok(shown(&trial.ok_or(Trouble::Aborted)??))
 }
 
 fn shown(trial: &Trial) -> Value {

@@ -13,18 +13,20 @@ use super::answer::{Answer, Page, Trouble};
 use super::desk::{About, Console};
 use super::sessions::{Session, Ticket};
 use super::text::{Times, number};
+use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::ChangeError;
 use crate::site::Cause;
 use crate::telemetry;
 
 /// The pages that the navigation leads to: first part of the path, and name.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("", "Overview"),
     ("runs", "Runs"),
     ("refused", "Refused"),
     ("webhooks", "Webhooks"),
     ("mails", "Mails"),
     ("hooks", "Hooks"),
+    ("shadow", "Shadow"),
     ("check", "Check"),
     ("config", "Configuration"),
 ];
@@ -86,6 +88,15 @@ impl Visit {
             return Err(Trouble::Database(None));
         }
         Ok(())
+    }
+
+    /// Carries out work of the database there, where its connections belong.
+    pub(super) async fn on_main_runtime<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, DatabaseError>> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let done = self.front.on_main_runtime(work).await;
+        Ok(done.ok_or(Trouble::Aborted)??)
     }
 
     /// Something is to be changed.
@@ -172,6 +183,7 @@ impl Visit {
             title => page.title,
             site => &self.about.host,
             zone => &self.about.zone_name,
+            now => self.times().of(self.front.site.clock.now()),
             version => env!("CARGO_PKG_VERSION"),
             user => self.session.to_string(),
             manages => self.manages(),

@@ -7,8 +7,10 @@ use actix_web::http::StatusCode;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Page, Trouble};
+use super::payload;
 use super::runs::row;
 use super::spaces::Titles;
+use super::trial::Results;
 use super::visit::{Visit, field};
 use super::webhooks::Shown;
 use crate::db::DatabaseError;
@@ -17,6 +19,7 @@ use crate::fluentcommunity::webhooks::{Environment, Kind, SpacesAndCourses};
 use crate::operations::record::{Part, Record, RecordError};
 use crate::operations::runs::{ExecutedCalls, LoggedRun, RunQuery};
 use crate::operations::webhooks::{ManagedWebhook, Webhooks};
+use crate::source::Bodies;
 
 /// Runs on a webhook's page.
 const LATEST: u32 = 5;
@@ -162,15 +165,15 @@ pub(super) async fn blank_with(
 }
 
 pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
-    page(visit, id, None, None, StatusCode::OK).await
+    page(visit, id, None, Results::default(), StatusCode::OK).await
 }
 
-/// The page, with entries that could not be saved, or with what a call would do.
+/// The page, with entries that could not be saved, or with what was found out about a call.
 pub(super) async fn page(
     visit: &Visit,
     id: u64,
     entries: Option<Entries>,
-    trial: Option<Value>,
+    results: Results,
     status: StatusCode,
 ) -> Result<Answer, Trouble> {
     let (managed, choices, runs) = read(visit, id).await?;
@@ -201,7 +204,20 @@ pub(super) async fn page(
             last_name => tried("last_name"),
             user_login => tried("user_login"),
         },
-        trial,
+        source => payload::source_of(visit, id).map(|source| {
+            context! {
+                name => &source.name,
+                bodies => match source.bodies {
+                    Bodies::Json => "JSON",
+                    Bodies::Form => "a form",
+                    Bodies::Any => "JSON or a form",
+                },
+                body => tried("body"),
+                headers => tried("headers"),
+            }
+        }),
+        mapped => results.mapped,
+        trial => results.plan,
     };
     Ok(Answer::Page(Page {
         status,

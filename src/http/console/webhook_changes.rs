@@ -10,6 +10,7 @@ use super::super::Front;
 use super::super::admin::{Draft, fields};
 use super::answer::{Answer, Trouble};
 use super::text::count;
+use super::trial::Results;
 use super::visit::Visit;
 use super::webhook::{self, Entries};
 use super::webhooks::mark;
@@ -57,7 +58,8 @@ pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
         Ok(draft) => draft,
         Err(entries) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return webhook::page(visit, id, Some(entries), None, status).await;
+            let nothing = Results::default();
+            return webhook::page(visit, id, Some(entries), nothing, status).await;
         }
     };
     let seen = visit.given("seen").unwrap_or_default().to_owned();
@@ -79,7 +81,8 @@ pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     Box::pin(carry_out(visit, work)).await?;
     if is_outdated.load(Ordering::Relaxed) {
         let entries = Entries::sent(&visit.form).outdated();
-        return webhook::page(visit, id, Some(entries), None, StatusCode::CONFLICT).await;
+        let (nothing, status) = (Results::default(), StatusCode::CONFLICT);
+        return webhook::page(visit, id, Some(entries), nothing, status).await;
     }
     visit.log(&format!("webhook {id} was changed"));
     Ok(Answer::done(

@@ -1,7 +1,7 @@
 //! The admin listener: access control, its `OpenAPI` document, the management of webhooks, and the console.
 
 mod access;
-mod console;
+pub(crate) mod console;
 mod host;
 mod openapi;
 mod webhooks;

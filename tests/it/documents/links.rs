@@ -112,8 +112,8 @@ fn packaged() -> BTreeSet<PathBuf> {
             expected.trim_end_matches('/'),
             "{line}"
         );
-        if let Some(ending) = parts[1].strip_prefix("docs/*") {
-            packaged.extend(files("docs", ending));
+        if let Some((folder, ending)) = parts[1].split_once("/*") {
+            packaged.extend(files(folder, ending));
         } else {
             assert!(root().join(source).exists(), "{line}");
             packaged.insert(source.to_owned());

@@ -5,6 +5,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod check_report;
+pub(crate) mod chrome;
 pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod compare;

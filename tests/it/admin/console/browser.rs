@@ -118,6 +118,20 @@ impl<'a> Browser<'a> {
         response
     }
 
+    /// The same browser, which visits another daemon.
+    pub(super) fn at<'b>(&self, sidecar: &'b Sidecar) -> Browser<'b> {
+        Browser {
+            sidecar,
+            cookies: self.cookies.clone(),
+            ..Browser::new(sidecar)
+        }
+    }
+
+    /// Keeps another one's cookies beside its own.
+    pub(super) fn take_cookies(&mut self, other: &Browser<'_>) {
+        self.cookies.extend(other.cookies.clone());
+    }
+
     /// Another browser with the same cookies.
     pub(super) fn copy(&self) -> Self {
         Self {

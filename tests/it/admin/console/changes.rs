@@ -189,6 +189,81 @@ async fn a_call_that_is_tried_shows_its_plan_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_is_tried_as_the_webhooks_source_reads_it() {
+    let site = Site::new("71").await;
+    let source = r#"[source.shop]
+webhook_id = 3
+body = "json"
+only_if = "kind != 'test'"
+signature = "github"
+secrets = ["a-Secret-of-the-Sender-5309"]
+idempotency = "number"
+[source.shop.fields]
+email = "who.mail"
+first_name = "who.name"
+user_password = "who.secret"
+"#;
+    let url = site.url();
+    let sections = format!("[wordpress]\nversion = \"7.1\"\n[database]\nurl = \"{url}\"\n{source}");
+    let environment = [("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN)];
+    let sidecar = Sidecar::start_configured(&site, &sections, &environment).await;
+    let (mail, password) = ("nora@example.com", "a password of hers");
+    let secrets = [TOKEN, mail, password, "a-Secret-of-the-Sender-5309"];
+    sidecar.client.record(&secrets.map(str::to_owned));
+    let users = "SELECT COUNT(*) FROM wp_users";
+    let before = site.number(users).await;
+    let mut browser = Browser::of_operator(&sidecar).await;
+    browser.get("/console/webhooks/3").await;
+    browser.assert_says("Try a body of shop");
+    let body =
+        format!(r#"{{"number":17,"who":{{"mail":"{mail}","name":"Nora","secret":"{password}"}}}}"#);
+    for (body, headers, expected) in [
+        (
+            body.as_str(),
+            "X-Topic: paid",
+            &[
+                "email nora@example.com who.mail",
+                "first_name Nora who.name",
+                "last_name not set",
+                "user_password set, not shown who.secret",
+                "name of the call 17",
+                "The call would answer 200",
+                "It creates nora",
+            ][..],
+        ),
+        (
+            r#"{"kind":"test"}"#,
+            "",
+            &[
+                "No call would be executed",
+                "this does not hold: kind != &#39;test&#39;",
+            ],
+        ),
+        ("{", "", &["The body cannot be read"]),
+        ("{}", "none", &["“none” is no header"]),
+        (
+            "{}",
+            "",
+            &["email not set", "The call would be refused: 423"],
+        ),
+    ] {
+        let fields = [("body", body), ("headers", headers)];
+        let status = browser.post("/console/webhooks/3/source", &fields).await;
+        assert_eq!(status, 200, "{}", browser.words());
+        for words in expected {
+            browser.assert_says(words);
+        }
+        // Only where it was typed.
+        assert_eq!(
+            browser.text().matches(password).count(),
+            body.matches(password).count()
+        );
+    }
+    assert_eq!(site.number(users).await, before);
+    assert_eq!(browser.post("/console/webhooks/2/source", &[]).await, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_call_whose_fields_are_kept_is_carried_out_once() {
     let site = Site::new("71").await;
     let folder = tempfile::tempdir().unwrap();
@@ -283,6 +358,10 @@ async fn mails_are_retried_and_dropped() {
             .await;
     }
     assert_eq!(browser.get("/console/mails/1").await, 200);
+    browser.assert_says("What it would say now");
+    browser.assert_says("To set your password, visit the following address:");
+    let text = browser.text();
+    assert!(text.contains("key=xxxx"), "{text}");
     assert_eq!(browser.get("/console/mails/3").await, 404);
     assert!(!sidecar.log().contains(TOKEN));
 }

@@ -4,13 +4,14 @@ use std::fs;
 
 use super::browser::Browser;
 use crate::admin::access::{FAST, MANY_FAILURES, PASSWORD, PASSWORDS_ON, give_passwords};
+use crate::harness::eventually::eventually;
 use crate::harness::http;
 use crate::harness::management::{PATH, TOKEN, start};
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::Site;
+use crate::harness::site::{PLAIN_HOOK, Site};
 
 /// Every page, and a form.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     "",
     "runs",
     "runs/1",
@@ -21,6 +22,8 @@ const PAGES: [&str; 12] = [
     "mails",
     "mails/1",
     "hooks",
+    "shadow",
+    "shadow/1",
     "check",
     "config",
 ];
@@ -68,6 +71,8 @@ async fn nobody_sees_or_changes_anything_without_logging_in() {
     for path in [
         "/console/login",
         "/console/console.css",
+        "/console/console.js",
+        "/console/htmx.js",
         "/console/runs",
         "/console/nothing",
     ] {
@@ -86,6 +91,9 @@ async fn nobody_sees_or_changes_anything_without_logging_in() {
         style.header("content-type"),
         Some("text/css; charset=utf-8")
     );
+    let script = stranger.send("GET", "/console/htmx.js", b"").await;
+    let kind = script.header("content-type");
+    assert_eq!(kind, Some("text/javascript; charset=utf-8"));
     assert_eq!(
         stranger.send("DELETE", "/console/runs", b"").await.status,
         405
@@ -356,4 +364,65 @@ async fn without_configuration_the_door_says_what_to_do() {
     browser.assert_says("Nobody can log in yet");
     browser.assert_says("admin.token");
     assert!(!browser.text().contains("<form"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_page_asks_for_news_as_long_as_its_session_lasts() {
+    const POLL: (&str, &str) = ("HX-Request", "true");
+    let site = Site::new("71").await;
+    let sidecar = start(&site).await;
+    let mut browser = Browser::of_operator(&sidecar).await;
+    let retry = format!("csrf={}", browser.key());
+    let retried = browser
+        .send("POST", "/console/mails/retry", retry.as_bytes())
+        .await;
+    assert_eq!(retried.status, 303);
+    browser.headers.push(POLL);
+    for page in ["", "runs", "mails", "hooks"] {
+        assert_eq!(browser.get(&format!("/console/{page}")).await, 200);
+        // That is for who loads a page.
+        assert!(!browser.text().contains("No mail was given up."), "{page}");
+    }
+    let live = "hx-select-oob=\"#lede,#needs,#hour,#latest,#instances,#database,#live,";
+    browser.get("/console/").await;
+    assert!(browser.text().contains(live), "{}", browser.text());
+    let ann = [("email", "ann@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, &ann).await;
+    for page in ["", "runs"] {
+        eventually(async || {
+            browser.get(&format!("/console/{page}")).await;
+            let words = browser.words();
+            words.contains(" ann id ").then_some(()).ok_or(words)
+        })
+        .await;
+    }
+    browser.headers.clear();
+    browser.get("/console/mails").await;
+    browser.assert_says("No mail was given up.");
+
+    let mut stranger = Browser::new(&sidecar);
+    stranger.headers.push(POLL);
+    let refused = stranger.send("GET", "/console/runs", b"").await;
+    assert_eq!(
+        (refused.status, refused.header("hx-refresh")),
+        (403, Some("true"))
+    );
+    assert!(refused.body.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn daemons_behind_two_ports_of_a_host_keep_their_own_sessions() {
+    let site = Site::new("71").await;
+    let (one, other) = (start(&site).await, start(&site).await);
+    let mut browser = Browser::of_operator(&one).await;
+    let mut elsewhere = browser.at(&other);
+    assert_eq!(elsewhere.log_in(&[("token", TOKEN)]).await, 200);
+    assert_eq!(elsewhere.path, "/console/");
+    // A browser sends all cookies of a host to each of its ports.
+    browser.take_cookies(&elsewhere);
+    browser.get("/console/runs").await;
+    assert_eq!(browser.path, "/console/runs");
+    elsewhere.take_cookies(&browser);
+    elsewhere.get("/console/runs").await;
+    assert_eq!(elsewhere.path, "/console/runs");
 }

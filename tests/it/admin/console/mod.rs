@@ -4,3 +4,4 @@ mod browser;
 mod changes;
 mod doors;
 mod pages;
+pub(crate) mod strangers;

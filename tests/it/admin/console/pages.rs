@@ -5,86 +5,17 @@ use std::sync::Arc;
 use fcom_sidecar::sample::server::PrivateServer;
 
 use super::browser::Browser;
+use super::strangers::{self, Rows};
 use crate::harness::eventually::{eventually, until};
 use crate::harness::management::{TOKEN, start};
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, server_options};
 
-/// A text of a stranger.
-const HOSTILE: &str = "\"><script>alert(1)</script><b onmouseover='x'>{{ csrf }}";
-
-/// All pages that there are for these rows.
-fn pages(run: &str, refused: &str) -> Vec<String> {
-    let names = [
-        "",
-        "runs",
-        "runs?member=1",
-        "runs?webhook=3",
-        "runs?request=nothing",
-        "runs?member=nobody",
-        "refused",
-        "refused?webhook=3",
-        "webhooks",
-        "webhooks/new",
-        "webhooks/3",
-        "mails",
-        "mails?state=dead",
-        "mails?state=all",
-        "mails/1",
-        "hooks",
-        "check",
-        "config",
-        "config?all=1",
-        "nothing/here",
-        "runs/99999",
-    ];
-    let mut all: Vec<String> = names.map(str::to_owned).to_vec();
-    all.extend([format!("runs/{run}"), format!("refused/{refused}")]);
-    all
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_page_executes_or_gives_away_what_strangers_wrote() {
     let site = Site::new("71").await;
     let sidecar = start(&site).await;
-    let email = [("email", "hostile@example.com"), ("first_name", HOSTILE)];
-    let user = sidecar.client.execute(PLAIN_HOOK, &email).await;
-    let refused = sidecar
-        .client
-        .call(PLAIN_HOOK, &[(HOSTILE, "x"), ("e-mail", "y@example.com")])
-        .await;
-    assert_eq!(refused.status, 423, "{}", refused.text());
-    let record = format!(
-        r#"a:2:{{s:5:"title";s:{}:"{HOSTILE}";s:13:"running_count";i:1;}}"#,
-        HOSTILE.len()
-    );
-    let quoted = HOSTILE.replace('\'', "''");
-    site.execute(&format!(
-        "UPDATE wp_users SET user_login = '{}', display_name = '{quoted}' WHERE ID = {user};
-         UPDATE wp_fcom_meta SET value = '{}' WHERE id = 3;
-         UPDATE wp_fcom_spaces SET title = '{quoted}' WHERE id = 1;
-         REPLACE INTO wp_fcom_sidecar_mail (id, user_id, webhook_id, state, next_attempt_at, tried_since, last_error, created_at)
-             VALUES (1, {user}, 3, 'dead', UTC_TIMESTAMP(), UTC_TIMESTAMP(), '550 <hostile@example.com>: {quoted}', UTC_TIMESTAMP());
-         INSERT INTO wp_fcom_sidecar_events (user_id, kind, space_id, state, attempts, last_error, due_at, created_at)
-             VALUES ({user}, 'joined', 1, 'dead', 10, 'of hostile@example.com: {quoted}', UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))",
-        &quoted[..40],
-        record.replace('\'', "''"),
-    ))
-    .await;
-    until("the refused call is not recorded", async || {
-        site.number("SELECT COUNT(*) FROM wp_fcom_sidecar_refused")
-            .await
-            > 0
-    })
-    .await;
-    let refused = site
-        .text("SELECT MAX(id) FROM wp_fcom_sidecar_refused")
-        .await
-        .unwrap();
-    let run = site
-        .text("SELECT MAX(id) FROM wp_fcom_sidecar_runs")
-        .await
-        .unwrap();
+    let rows = strangers::write(&site, &sidecar).await;
 
     let mut secrets = site
         .column("SELECT user_email FROM wp_users WHERE user_email <> ''")
@@ -99,7 +30,7 @@ async fn no_page_executes_or_gives_away_what_strangers_wrote() {
     );
     secrets.extend([TOKEN.to_owned(), site.server.password().to_owned()]);
     let mut browser = Browser::of_operator(&sidecar).await;
-    for page in pages(&run, &refused) {
+    for page in rows.pages() {
         let status = browser.get(&format!("/console/{page}")).await;
         let expected = if ["nothing/here", "runs/99999"].contains(&page.as_str()) {
             404
@@ -109,6 +40,8 @@ async fn no_page_executes_or_gives_away_what_strangers_wrote() {
         assert_eq!(status, expected, "{page}: {}", browser.words());
         let text = browser.text();
         let key = browser.key();
+        assert!(!text.contains('\u{1b}'), "{page}");
+        let text = text.replace("<script src=\"", "");
         for forbidden in [
             "<script",
             "<b onmouse",
@@ -139,10 +72,10 @@ async fn no_page_executes_or_gives_away_what_strangers_wrote() {
             Some("text/html; charset=utf-8")
         );
     }
-    assert_shown(&mut browser, &run, &refused).await;
+    assert_shown(&mut browser, &rows).await;
 }
 
-async fn assert_shown(browser: &mut Browser<'_>, run: &str, refused: &str) {
+async fn assert_shown(browser: &mut Browser<'_>, rows: &Rows) {
     // The overview has it from the metrics, which are read every few seconds.
     eventually(async || {
         browser.get("/console/").await;
@@ -158,8 +91,10 @@ async fn assert_shown(browser: &mut Browser<'_>, run: &str, refused: &str) {
         ("webhooks/3", "Delete"),
         ("mails", "550 &lt;h…@example.com&gt;"),
         ("hooks", "of h…@example.com"),
-        (&format!("runs/{run}"), "alert(1)"),
-        (&format!("refused/{refused}"), "email"),
+        ("shadow", "wp_users"),
+        ("shadow/1", "of h…@example.com"),
+        (&format!("runs/{}", rows.run), "alert(1)"),
+        (&format!("refused/{}", rows.refused), "email"),
     ] {
         browser.get(&format!("/console/{page}")).await;
         assert!(

@@ -1,0 +1,129 @@
+//! What does a sender's body become with the webhook's source? Read as if it came now, without asking for a signature; then tried.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use minijinja::{Value, context};
+
+use super::super::trial::{call_of, read};
+use super::answer::{Answer, Trouble};
+use super::trial::{Results, rehearse};
+use super::visit::Visit;
+use super::webhook;
+use crate::source::{Field, Mapped, Reading, Source};
+
+/// The source of this webhook.
+pub(super) fn source_of(visit: &Visit, id: u64) -> Option<Arc<Source>> {
+    let rules = visit.front.rules.borrow();
+    let mut sources = rules.sources.iter();
+    sources.find(|source| source.webhook_id == id).cloned()
+}
+
+pub(super) async fn try_body(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
+    visit.change()?;
+    let source = source_of(visit, id).ok_or_else(|| {
+        let title = format!("Webhook {id} has no source");
+        let why = "Its table [source.NAME] was taken out of the configuration meanwhile.";
+        Trouble::NotFound(title, why)
+    })?;
+    let results = match mapped(visit, &source) {
+        Ok(mapped) => Results {
+            mapped: Some(fields(&source, &mapped)),
+            plan: Some(
+                rehearse(visit, id, move |key, now| {
+                    call_of(key, &source, &mapped, now)
+                })
+                .await?,
+            ),
+        },
+        Err(end) => Results {
+            mapped: Some(context! { end => end.text, is_bad => end.is_bad }),
+            plan: None,
+        },
+    };
+    webhook::page(visit, id, None, results, StatusCode::OK).await
+}
+
+/// Why a body leads to no call.
+struct End {
+    text: String,
+    is_bad: bool,
+}
+
+fn mapped(visit: &Visit, source: &Source) -> Result<Mapped, End> {
+    let end = |is_bad, text: String| Err(End { text, is_bad });
+    let body = visit.given("body").unwrap_or_default();
+    let headers = match headers(visit.given("headers").unwrap_or_default()) {
+        Ok(headers) => headers.into(),
+        Err(line) => {
+            return end(
+                true,
+                format!("“{line}” is no header: write it as name: value."),
+            );
+        }
+    };
+    let most = visit.console.config.borrow().limits.max_fields;
+    match read(source, body.as_bytes(), headers, most) {
+        Ok(Reading::Call(mapped)) => Ok(mapped),
+        Ok(Reading::Ping) => end(
+            false,
+            "It is the sender’s test: answered with 200, and nothing is executed.".to_owned(),
+        ),
+        Ok(Reading::Ignored(_)) => {
+            let condition = source.only_if.as_ref().map_or("", |one| one.as_str());
+            let text = format!(
+                "It would be ignored, and answered with 200: this does not hold: {condition}"
+            );
+            end(false, text)
+        }
+        Ok(Reading::Malformed(malformed)) => end(true, malformed.to_string()),
+        Ok(Reading::Unsigned(flaw)) => end(true, flaw.to_string()),
+        Err(error) => end(true, error.to_string()),
+    }
+}
+
+/// Headers with names in lower case, one in each line; or the line that is none.
+fn headers(text: &str) -> Result<Vec<(String, String)>, &str> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| {
+            let (name, value) = line.split_once(':').ok_or(line)?;
+            Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// What each field became, and why.
+fn fields(source: &Source, mapped: &Mapped) -> Value {
+    let fields = Field::ALL.map(|field| {
+        let found = mapped.fields.iter().find(|(one, ..)| *one == field);
+        context! {
+            name => field.name(),
+            is_set => found.is_some(),
+            value => found
+                .filter(|_| field != Field::UserPassword)
+                .map(|(_, value, _)| value),
+            from => found.map(|(.., from)| from),
+        }
+    });
+    context! {
+        fields => fields.to_vec(),
+        names_calls => source.idempotency.is_some(),
+        call => mapped.name.as_deref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::headers;
+
+    #[test]
+    fn headers_stand_in_lines() {
+        let text = "X-Topic: order.created\r\n\r\nx-at : 12:00 \n";
+        let pairs = [("x-topic", "order.created"), ("x-at", "12:00")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(headers(text), Ok(pairs.to_vec()));
+        assert_eq!(headers(""), Ok(Vec::new()));
+        assert_eq!(headers("a: b\nc"), Err("c"));
+    }
+}

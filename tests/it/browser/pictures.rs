@@ -1,0 +1,114 @@
+//! README's pictures: the demo's site after some time of calls. `make pictures` writes them.
+
+use std::path::Path;
+
+use super::{console, log_in};
+use crate::faults::clock_jumps;
+use crate::harness::chrome::Chrome;
+use crate::harness::management::TOKEN;
+use crate::harness::sidecar::Sidecar;
+use crate::harness::site::{SPACES_HOOK, Site};
+
+const FIRST: [&str; 12] = [
+    "Ada", "Ben", "Clara", "David", "Emma", "Finn", "Greta", "Hugo", "Ida", "Jonas", "Kira", "Liam",
+];
+const LAST: [&str; 11] = [
+    "Abel", "Brandt", "Conrad", "Dorn", "Engel", "Falk", "Graf", "Hahn", "Iversen", "Jansen",
+    "Keller",
+];
+
+const WIDTH: u64 = 1120;
+/// The clocks of the daemon begin so long ago, so the machine has to run for longer.
+const MINUTES: usize = 50;
+
+/// Calls of a minute: more of them now and then.
+fn calls(minute: usize) -> usize {
+    [3, 4, 6, 5, 8, 12, 9, 6, 4, 3, 2, 5][minute % 12] + minute / 12
+}
+
+/// Calls of all these minutes, in as little time as they take.
+async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
+    let mut person = 0;
+    for minute in 0..MINUTES {
+        set_clock(MINUTES - 1 - minute);
+        for call in 0..calls(minute) {
+            // Every fourth call is for somebody who came before, a few lack an address.
+            let who = if call % 4 == 3 { person / 2 } else { person };
+            let (first, last) = (FIRST[who % 12], LAST[who % 11]);
+            let email = format!("{first}.{last}@example.com").to_lowercase();
+            let login = first.to_lowercase();
+            let mut fields = vec![("first_name", first), ("last_name", last)];
+            if call % 4 != 3 {
+                person += 1;
+            }
+            if (minute + call) % 17 != 3 {
+                fields.extend([("email", email.as_str()), ("user_login", login.as_str())]);
+            }
+            sidecar.client.call(SPACES_HOOK, &fields).await;
+        }
+    }
+}
+
+/// Writes what stands between the top and the end of the page.
+async fn write(chrome: &Chrome, name: &str) {
+    chrome
+        .value("document.querySelector('.live')?.remove(), 0")
+        .await;
+    let height = chrome
+        .value("document.querySelector('main').offsetHeight + 60")
+        .await;
+    let height = height.as_u64().unwrap().min(900);
+    let picture = chrome.picture(WIDTH, height).await;
+    assert!(picture.len() < 120_000, "{name}: {}", picture.len());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), picture).unwrap();
+}
+
+#[ignore = "it writes docs/pictures"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn write_pictures() {
+    let site = Site::new("71").await;
+    let folder = tempfile::tempdir().unwrap();
+    let offset = folder.path().join("offset");
+    let set_clock = |minutes: usize| {
+        let draft = folder.path().join("draft");
+        std::fs::write(&draft, format!("-{minutes}m")).unwrap();
+        std::fs::rename(draft, &offset).unwrap();
+    };
+    set_clock(MINUTES);
+    let library = clock_jumps::library().display().to_string();
+    let file = offset.display().to_string();
+    let environment = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    fill(&sidecar, set_clock).await;
+    let chrome = Chrome::start().await;
+    chrome.resize(1120, 900).await;
+    let console = console(&sidecar);
+    chrome.open(&console).await;
+    log_in(&chrome).await;
+    write(&chrome, "overview.png").await;
+    let run = "SELECT MAX(id) FROM wp_fcom_sidecar_runs WHERE outcome = 'created'";
+    let run = site.number(run).await;
+    chrome.open(&format!("{console}runs/{run}")).await;
+    write(&chrome, "run.png").await;
+    let webhook = format!("SELECT id FROM wp_fcom_meta WHERE meta_key = '{SPACES_HOOK}'");
+    let webhook = site.number(&webhook).await;
+    chrome.open(&format!("{console}webhooks/{webhook}")).await;
+    chrome.fill("#t-email", "ada@example.com").await;
+    chrome.fill("#t-first", "Ada").await;
+    chrome.fill("#t-last", "Lovelace").await;
+    chrome.fill("#t-login", "ada").await;
+    chrome.press("Try").await;
+    // Of the page, the plan.
+    chrome
+        .value("document.querySelector('main').replaceChildren(document.getElementById('plan')), 0")
+        .await;
+    write(&chrome, "plan.png").await;
+    chrome.close().await;
+}
