@@ -82,7 +82,7 @@ pub(super) fn times(hour: &Hour) -> Chart {
             let _ = if is_drawing {
                 write!(path, "{letter}{x} {y}")
             } else {
-                write!(path, "{letter}{} {y}H{x}", x - 2)
+                write!(path, "{letter}{} {y}H{x}", x - 4)
             };
             is_drawing = true;
         }
@@ -150,7 +150,7 @@ mod tests {
     fn lines_break_where_nothing_was_executed() {
         let chart = times(&hour(&[(1, 0), (1, 0), (0, 1), (1, 0)]));
         assert_eq!(chart.top, 12_000);
-        assert_eq!(chart.paths[1].1, "M563 0H565L575 0M593 0H595");
+        assert_eq!(chart.paths[1].1, "M561 0H565L575 0M591 0H595");
     }
 
     #[test]

@@ -7,9 +7,8 @@ use tokio::sync::watch;
 
 use super::super::Front;
 use super::assets::Assets;
-use super::news::News;
 use super::sessions::Sessions;
-use super::shared::Shared;
+use super::shared::{News, Shared};
 use super::templates::Templates;
 use crate::check::{self, Report};
 use crate::config::{Config, Sources};

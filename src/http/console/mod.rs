@@ -18,6 +18,7 @@ mod mask;
 mod news;
 mod overview;
 mod payload;
+mod plan;
 mod refused;
 mod routes;
 mod run;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Trouble;
-use super::shared::Shared;
 use super::spaces::Titles;
 use super::visit::Visit;
 use crate::db::DatabaseError;
@@ -28,16 +27,6 @@ pub(super) const RUNS: u32 = 50;
 const MAILS: u32 = 50;
 /// Hooks on their page.
 pub(super) const HOOKS: u32 = 100;
-
-/// What was read last.
-#[derive(Default)]
-pub(super) struct News {
-    running: Shared<Vec<Running>>,
-    runs: Shared<RunPage>,
-    unsent: Shared<Vec<OutboxMail>>,
-    troubled: Shared<Vec<TroubledEvent>>,
-    relay: Shared<(Hooks, Titles)>,
-}
 
 /// Whoever loads a page sees what is there now.
 fn at_most(visit: &Visit, age: Duration) -> Duration {

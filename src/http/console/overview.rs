@@ -42,7 +42,10 @@ pub(super) async fn show(visit: &Visit) -> Result<Answer, Trouble> {
     let pool = front.site.pool.status();
     let per_minute = u64::from(hour.calls.executed()) / (hour.minutes.len() as u64).max(1);
     let values = context! {
-        calls_a_minute => count(per_minute, "call", "calls"),
+        calls_a_minute => match per_minute {
+            0 if hour.calls.executed() > 0 => "less than one call".to_owned(),
+            _ => count(per_minute, "call", "calls"),
+        },
         half_in => hour.took.map(|took| milliseconds(took.p50)),
         needs,
         since => hour.minutes.first().map(|one| times.minute(one.began)),

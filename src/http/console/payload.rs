@@ -1,23 +1,14 @@
 //! What does a sender's body become with the webhook's source? Read as if it came now, without asking for a signature; then tried.
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 use minijinja::{Value, context};
 
 use super::super::trial::{call_of, read};
 use super::answer::{Answer, Trouble};
-use super::trial::{Results, rehearse};
+use super::trial::rehearse;
 use super::visit::Visit;
-use super::webhook;
+use super::webhook::{self, Results, source_of};
 use crate::source::{Field, Mapped, Reading, Source};
-
-/// The source of this webhook.
-pub(super) fn source_of(visit: &Visit, id: u64) -> Option<Arc<Source>> {
-    let rules = visit.front.rules.borrow();
-    let mut sources = rules.sources.iter();
-    sources.find(|source| source.webhook_id == id).cloned()
-}
 
 pub(super) async fn try_body(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;

@@ -1,9 +1,26 @@
-//! What is read once for all who look: a hundred open pages ask the database as often as one.
+//! What is read once for all who look: a hundred open pages ask the database as often as one. `news` reads it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
+
+use super::spaces::Titles;
+use crate::operations::hooks::TroubledEvent;
+use crate::operations::instances::Running;
+use crate::operations::mails::OutboxMail;
+use crate::operations::runs::RunPage;
+use crate::telemetry::Hooks;
+
+/// What open pages ask for.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) running: Shared<Vec<Running>>,
+    pub(super) runs: Shared<RunPage>,
+    pub(super) unsent: Shared<Vec<OutboxMail>>,
+    pub(super) troubled: Shared<Vec<TroubledEvent>>,
+    pub(super) relay: Shared<(Hooks, Titles)>,
+}
 
 /// What was read last, and when. Locked while it is read, so that whoever wants it meanwhile waits for the same answer.
 pub(super) struct Shared<T>(Mutex<Option<(Instant, Arc<T>)>>);

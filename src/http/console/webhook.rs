@@ -7,10 +7,9 @@ use actix_web::http::StatusCode;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Page, Trouble};
-use super::payload;
+use super::plan;
 use super::runs::row;
 use super::spaces::Titles;
-use super::trial::Results;
 use super::visit::{Visit, field};
 use super::webhooks::Shown;
 use crate::db::DatabaseError;
@@ -18,11 +17,21 @@ use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::{Environment, Kind, SpacesAndCourses};
 use crate::operations::record::{Part, Record, RecordError};
 use crate::operations::runs::{ExecutedCalls, LoggedRun, RunQuery};
+use crate::operations::trial::Trial;
 use crate::operations::webhooks::{ManagedWebhook, Webhooks};
-use crate::source::Bodies;
+use crate::source::{Bodies, Source};
 
 /// Runs on a webhook's page.
 const LATEST: u32 = 5;
+
+/// What was found out about a call that was tried on a webhook.
+#[derive(Default)]
+pub(super) struct Results {
+    /// What a source made of a body.
+    pub(super) mapped: Option<Value>,
+    /// What the call would do.
+    pub(super) plan: Option<Trial>,
+}
 
 /// What the form of a webhook is made of.
 struct Choices {
@@ -204,7 +213,7 @@ pub(super) async fn page(
             last_name => tried("last_name"),
             user_login => tried("user_login"),
         },
-        source => payload::source_of(visit, id).map(|source| {
+        source => source_of(visit, id).map(|source| {
             context! {
                 name => &source.name,
                 bodies => match source.bodies {
@@ -217,7 +226,7 @@ pub(super) async fn page(
             }
         }),
         mapped => results.mapped,
-        trial => results.plan,
+        trial => results.plan.map(|trial| plan::shown(&trial, &titles)),
     };
     Ok(Answer::Page(Page {
         status,
@@ -283,6 +292,13 @@ pub(super) async fn address(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
         format!("Address of {}", shown.title()),
         values,
     ))
+}
+
+/// The source of this webhook.
+pub(super) fn source_of(visit: &Visit, id: u64) -> Option<Arc<Source>> {
+    let rules = visit.front.rules.borrow();
+    let mut sources = rules.sources.iter();
+    sources.find(|source| source.webhook_id == id).cloned()
 }
 
 fn unknown(id: u64) -> Trouble {

@@ -44,7 +44,8 @@ async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
             if (minute + call) % 17 != 3 {
                 fields.extend([("email", email.as_str()), ("user_login", login.as_str())]);
             }
-            sidecar.client.call(SPACES_HOOK, &fields).await;
+            let answer = sidecar.client.call(SPACES_HOOK, &fields).await;
+            assert!(answer.status < 500, "{}", answer.text());
         }
     }
 }
