@@ -269,7 +269,7 @@ impl<'a> Place<'a> {
         let needed = shipped.split_once("a2enmod ").unwrap().1;
         let needed = needed.lines().next().unwrap().split(' ');
         let mut modules = String::new();
-        for name in needed.chain(["mpm_event", "authz_core", "proxy_fcgi"]) {
+        for name in needed.chain(["mpm_event", "authz_core"]) {
             let file = format!("/usr/lib/apache2/modules/mod_{name}.so");
             modules.push_str(&format!("LoadModule {name}_module {file}\n"));
         }
