@@ -76,7 +76,8 @@ pub(super) fn run(command: &Outbox, config: &Config) -> anyhow::Result<()> {
                 retry.tell("mail", "sent", due)
             }
             Outbox::Drop(drop) => {
-                let is_dropped = mails::remove(connection, statements, drop.id).await?;
+                let is_dropped =
+                    mails::remove(connection, statements, drop.id, Clock.now()).await?;
                 drop.tell("mail", is_dropped)
             }
         }

@@ -113,15 +113,20 @@ pub async fn obstacle(
     }
     let tables = site_tables(names).filter(|table| table.purpose == Purpose::Calls);
     let tables: Vec<String> = tables.map(|table| table.full_name(names)).collect();
-    let found: Option<(String, Option<String>)> = ask(connection, ENGINES, names, &tables).await?;
-    if let Some((table, engine)) = found {
+    let found: Vec<(String, Option<String>)> = ask(connection, ENGINES, names, &tables).await?;
+    if let Some((table, engine)) = found.into_iter().next() {
         return Ok(Some(match engine {
             Some(engine) => Obstacle::NoTransactions { table, engine },
             None => Obstacle::View(table),
         }));
     }
-    let charset: Option<(String, String, String)> =
-        ask(connection, CHARSETS, names, &tables).await?;
+    let charsets: Vec<(String, String, String)> = ask(connection, CHARSETS, names, &tables).await?;
+    // Plugins add columns of their own.
+    let is_used = |(table, column, _): &(String, String, String)| {
+        site_tables(names)
+            .any(|it| it.full_name(names) == *table && it.columns().contains(&column.as_str()))
+    };
+    let charset = charsets.into_iter().find(is_used);
     Ok(charset.map(|(table, column, charset)| Obstacle::NoUnicode {
         table,
         column,
@@ -165,13 +170,13 @@ async fn ask<R: for<'r> FromRow<'r, MySqlRow> + Send + Unpin>(
     sql: &str,
     names: &TableNames,
     tables: &[String],
-) -> Result<Option<R>, DatabaseError> {
+) -> Result<Vec<R>, DatabaseError> {
     let sql = Statement::render(sql, names).repeated(tables.len());
     let query = tables
         .iter()
         .fold(sqlx::query_as(sql), sqlx::query::QueryAs::bind);
     query
-        .fetch_optional(connection)
+        .fetch_all(connection)
         .await
         .doing("read how the tables store rows and text")
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -35,13 +36,16 @@ struct Turns<'a> {
 
 impl Worker {
     /// Runs `tasks` senders until `stop` is cancelled; each finishes the mail it is working on.
+    ///
+    /// # Panics
+    /// If one of them did, because nobody would send in its place.
     pub async fn run(self, tasks: u32, stop: CancellationToken) {
         let per_second = self.pace.per_second;
         let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
         let gate = Gate::new(self.pace.longest_retry, self.delivery.clone());
         let mut asking = self.asked.clone();
         let shared = Arc::new((self, gate, rate));
-        let senders = tokio_util::task::TaskTracker::new();
+        let mut senders = JoinSet::new();
         let (asked, stopped) = (Arc::clone(&shared), stop.clone());
         senders.spawn(async move {
             let try_again = async {
@@ -66,8 +70,9 @@ impl Worker {
                 turns.take_all(&stop).await;
             });
         }
-        senders.close();
-        senders.wait().await;
+        while let Some(ended) = senders.join_next().await {
+            ended.expect("senders do not panic");
+        }
     }
 }
 

@@ -128,7 +128,8 @@ pub async fn retry(
         Retried::One(id) => sqlx::query(statements.retry_mail.sql())
             .bind(now)
             .bind(now)
-            .bind(id),
+            .bind(id)
+            .bind(now),
         Retried::AllDead => sqlx::query(statements.retry_dead_mail.sql())
             .bind(now)
             .bind(now),
@@ -137,7 +138,7 @@ pub async fn retry(
     Ok(done.rows_affected())
 }
 
-/// Deletes one mail that no worker has leased: it is never sent. Returns whether there was one.
+/// Deletes one mail that no worker has: it is never sent. Returns whether there was one.
 ///
 /// # Errors
 /// The statement failed.
@@ -145,9 +146,11 @@ pub async fn remove(
     connection: &mut Connection,
     statements: &Statements,
     id: u64,
+    now: DateTime<Utc>,
 ) -> Result<bool, DatabaseError> {
     let done = sqlx::query(statements.drop_mail.sql())
         .bind(id)
+        .bind(now.naive_utc())
         .execute(connection)
         .await
         .doing("drop a mail")?;

@@ -71,11 +71,10 @@ impl WebhookCall {
 
     /// The same call, with names that fit into columns that cannot hold characters above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
-        let basic = |name: &[u8]| basic_plane(&String::from_utf8_lossy(name)).into_bytes();
-        let login = self.user_login.as_deref().map(basic);
+        let login = self.user_login.as_deref().map(basic_plane_bytes);
         Self {
-            first_name: basic(&self.first_name),
-            last_name: basic(&self.last_name),
+            first_name: basic_plane_bytes(&self.first_name),
+            last_name: basic_plane_bytes(&self.last_name),
             user_login: login.filter(|login| !loose::is_empty(login)),
             basic_plane: true,
             ..self
@@ -86,6 +85,13 @@ impl WebhookCall {
 /// The text without characters above U+FFFF.
 pub(super) fn basic_plane(text: &str) -> String {
     text.chars().filter(|c| c.len_utf8() < 4).collect()
+}
+
+/// The same of bytes; what is not UTF-8 is left for the sanitizers to judge.
+fn basic_plane_bytes(bytes: &[u8]) -> Vec<u8> {
+    let pieces = bytes.utf8_chunks();
+    let pieces = pieces.flat_map(|it| [basic_plane(it.valid()).as_bytes(), it.invalid()].concat());
+    pieces.collect()
 }
 
 /// A webhook's key, which is a credential: shown only as a fingerprint.
@@ -307,6 +313,12 @@ mod tests {
         assert!(!format!("{key:?}").contains("1111"));
         let email = Email::parse(b"jane@example.com").unwrap();
         assert!(!format!("{email:?}").contains("jane"));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_not_made_so() {
+        let name = b"J\xf6rg \xf0\x9f\x98\x80 \xc3\xb6";
+        assert_eq!(basic_plane_bytes(name), b"J\xf6rg  \xc3\xb6");
     }
 
     #[test]

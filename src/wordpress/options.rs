@@ -3,7 +3,7 @@
 
 use super::php::{self, Value, loose};
 use super::time::SiteZone;
-use super::version::Version;
+use super::version::{DbVersion, Version};
 
 /// Values of `{prefix}options` as stored.
 #[derive(Clone, Debug, Default)]
@@ -94,20 +94,32 @@ impl SiteOptions {
             .unwrap_or_else(|_| SiteZone::from_gmt_offset(&self.gmt_offset))
     }
 
-    /// The running version according to the database: exact if read from the transient that every version since 6.3
-    /// keeps; else derived from `db_version`, the older version if two share the number.
+    /// The running version according to the database: exact if read from the [transient](Self::last_run); else derived from
+    /// `db_version`, the older version if two share the number.
     pub fn version(&self) -> Option<DatabaseVersion> {
-        if let Some(version) = version_in_transient(&self.block_css_files) {
+        if let Some(version) = self.last_run() {
             return Some(DatabaseVersion {
                 version,
                 exact: true,
             });
         }
-        let found = Version::from_db_version(self.db_version?)?;
+        let found = self.installed()?;
         Some(DatabaseVersion {
             version: found.oldest,
             exact: !found.ambiguous,
         })
+    }
+
+    /// The version that last ran, from the transient `wp_core_block_css_files` that every version since 6.3 keeps. A row that is older
+    /// than `db_version` is a remnant: with an object cache WordPress keeps its transients there, and no longer in this table.
+    pub fn last_run(&self) -> Option<Version> {
+        let version = version_in_transient(&self.block_css_files)?;
+        let is_remnant = self.installed().is_some_and(|it| version < it.oldest);
+        (!is_remnant).then_some(version)
+    }
+
+    fn installed(&self) -> Option<DbVersion> {
+        Version::from_db_version(self.db_version?)
     }
 }
 

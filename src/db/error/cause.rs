@@ -40,6 +40,8 @@ const QUOTES_NAMES: [u16; 48] = [
 
 /// A value that fits no partition, and the text of a trigger: nothing marks where the value begins.
 const SAYS_VALUES: [u16; 2] = [1526, 1644];
+/// The SQLSTATE class of what a trigger raises by `SIGNAL`, with whatever number and text.
+const RAISED: &str = "45";
 
 pub(super) fn without_values(error: &sqlx::Error) -> String {
     if let Some(none_free) = none_free(error) {
@@ -53,15 +55,16 @@ pub(super) fn without_values(error: &sqlx::Error) -> String {
     let Some(number) = number_of(error) else {
         return "the database refused it".to_owned();
     };
-    match shown(number, database.message()) {
+    let state = database.code().unwrap_or_default();
+    match shown(number, &state, database.message()) {
         "" => format!("error {number}"),
         message => format!("error {number}: {message}"),
     }
 }
 
 /// The part that is certainly no value: everything before the first quote, since a value may contain quotes itself.
-fn shown(number: u16, message: &str) -> &str {
-    if SAYS_VALUES.contains(&number) {
+fn shown<'a>(number: u16, state: &str, message: &'a str) -> &'a str {
+    if SAYS_VALUES.contains(&number) || state.starts_with(RAISED) {
         ""
     } else if QUOTES_NAMES.contains(&number) {
         message
@@ -112,7 +115,14 @@ mod tests {
                 "Unknown column 'x' in 'field list'",
             ),
         ] {
-            assert_eq!(shown(number, message), expected);
+            assert_eq!(shown(number, "HY000", message), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_triggers_text_is_left_whatever_its_number() {
+        for number in [1054, 1644, 30_001] {
+            assert_eq!(shown(number, "45000", "jane@example.com is blocked"), "");
         }
     }
 }

@@ -197,9 +197,9 @@ pub(super) async fn remove(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
     let site = Arc::clone(&visit.front.site);
     let work = async move {
-        let statements = &site.statements;
+        let (statements, now) = (&site.statements, site.clock.now());
         site.pool
-            .work(async |connection| mails::remove(connection, statements, id).await)
+            .work(async |connection| mails::remove(connection, statements, id, now).await)
             .await
     };
     let front = &visit.front;

@@ -369,4 +369,13 @@ async fn the_outbox_is_told_in_json_and_keeps_what_is_sent() {
     assert!(!succeeded && told.contains("there is no mail 9"), "{told}");
     let (succeeded, told) = said(&sidecar, &["outbox", "drop", "9"]);
     assert!(!succeeded && told.contains("does not exist"), "{told}");
+    // A process has the mail, and is killed.
+    let lease = "UPDATE wp_fcom_sidecar_mail SET lease = REPEAT('a', 16), next_attempt_at = UTC_TIMESTAMP()";
+    site.execute(&format!("{lease} + INTERVAL 1 HOUR")).await;
+    let (succeeded, told) = said(&sidecar, &["outbox", "drop", "1"]);
+    assert!(!succeeded && told.contains("on its way"), "{told}");
+    site.execute(&format!("{lease} - INTERVAL 1 MINUTE")).await;
+    assert!(said(&sidecar, &["outbox", "retry", "1"]).0);
+    let (succeeded, told) = said(&sidecar, &["outbox", "drop", "1"]);
+    assert!(succeeded, "{told}");
 }
