@@ -1,14 +1,14 @@
 <?php
 /**
  * Plugin Name: fcom-sidecar
- * Description: Keeps PHP from executing webhooks that fcom-sidecar protects, fires the hooks for users and memberships that it writes, and drops stale copies of them from the object cache.
+ * Description: Keeps PHP from executing webhooks that fcom-sidecar protects, fires the hooks for users and memberships that it writes, drops stale copies of them from the object cache, and shows its console in wp-admin.
  * Version: 0.1.0
  * Requires at least: 6.0
  * Requires PHP: 7.4
  * License: MIT OR Apache-2.0
  *
- * Copy this file to wp-content/mu-plugins. For the relay, define FCOM_SIDECAR_SECRET in wp-config.php with the value of the
- * daemon's relay.secret, so that the daemon can wake the plugin. Without it, WP-Cron checks the queue once a minute.
+ * Copy this file to wp-content/mu-plugins. Define FCOM_SIDECAR_SECRET in wp-config.php with the value of the daemon's relay.secret, so
+ * that the daemon can wake the plugin for the relay, and wp-admin can show the console. Without it, WP-Cron checks the queue once a minute.
  *
  * The guard: a call that reaches PHP is refused here, before FluentCommunity's handler, if the daemon protects its webhook.
  * The table {prefix}fcom_sidecar_guard names these webhooks. PHP cannot verify what the daemon verifies: it does not have the
@@ -19,7 +19,12 @@
  * user can be taken, and it stays the first until it has ended, so each user's hooks fire in order. An event fires once,
  * unless PHP dies or a listener fails in the middle: then the hook fires again, for all of its listeners.
  *
- * Nothing is stored outside of these tables: no option, no transient, no scheduled event. To uninstall, delete the file.
+ * The console: a page of wp-admin for who has manage_options, below FluentCommunity's menu or below Tools. Its frame passes requests on
+ * to the daemon's admin listener, signed and with the user's name. FCOM_SIDECAR_CONSOLE is the address of that listener, as in
+ * server.admin_listen (127.0.0.1:9095); false if there shall be no page. On a network it is that of the main site's daemon, or an
+ * array with the address of each site's daemon by the site's id.
+ *
+ * Nothing is stored outside of these tables: no option, no scheduled event, and a transient for a minute only. To uninstall, delete the file.
  * Pages that read WP-Cron's schedule cost one more query, by an index; so do pages of wp-admin and runs of WP-Cron, in which
  * the plugin tells the daemon that it works.
  *
@@ -60,6 +65,21 @@ const COURSE = 'FluentCommunity\Modules\Course\Model\Course';
 const MEMBER = 'FluentCommunity\App\Models\SpaceUserPivot';
 const PERSON = 'FluentCommunity\App\Models\User';
 
+/** The page in wp-admin. */
+const PAGE = 'fcom-sidecar';
+/** What its frame asks admin-ajax.php for, and the name of its nonce. */
+const CONSOLE = 'fcom_sidecar_console';
+/** The transient with what the daemon said last. */
+const STATE = 'fcom_sidecar_state';
+/** The test of Site Health that asks for the daemon's own checks. */
+const CHECK = 'fcom-sidecar-check';
+/** The daemon's admin listener, unless wp-config.php names another one. */
+const ADMIN_LISTENER = '127.0.0.1:9095';
+const ADMIN_PORT     = 9095;
+/** How long, in seconds, the dashboard waits for the daemon, and the console. */
+const GLANCE  = 1;
+const PATIENT = 30;
+
 /** WordPress's own hooks that we fire. */
 const CORE_HOOKS = array( 'add_user_role', 'set_user_role', 'user_register', 'add_user_to_blog' );
 /** Those of the key in a welcome mail that the daemon sends. */
@@ -84,6 +104,13 @@ add_action( CRON_HOOK, __NAMESPACE__ . '\run' );
 add_filter( 'option_cron', __NAMESPACE__ . '\show_in_cron' );
 add_filter( 'pre_update_option_cron', __NAMESPACE__ . '\keep_out_of_cron' );
 add_filter( 'pre_unschedule_event', __NAMESPACE__ . '\unschedule', 10, 3 );
+// After FluentCommunity has added its menu.
+add_action( 'admin_menu', __NAMESPACE__ . '\add_page', 100 );
+add_action( 'admin_notices', __NAMESPACE__ . '\show_notice' );
+add_action( 'wp_ajax_' . CONSOLE, __NAMESPACE__ . '\show_console' );
+add_action( 'wp_ajax_nopriv_' . CONSOLE, __NAMESPACE__ . '\show_console' );
+add_filter( 'site_status_tests', __NAMESPACE__ . '\add_health_tests' );
+add_action( 'wp_ajax_health-check-' . CHECK, __NAMESPACE__ . '\answer_health_check' );
 
 /** A number that wp-config.php can set. */
 function setting( string $name, int $default ): int {
@@ -123,14 +150,24 @@ function purpose(): string {
 	return $purpose;
 }
 
+/** What we share with the daemon; empty if there is nothing that could not be guessed. */
+function secret(): string {
+	$secret = defined( 'FCOM_SIDECAR_SECRET' ) ? trim( (string) constant( 'FCOM_SIDECAR_SECRET' ) ) : '';
+	return strlen( $secret ) < 16 ? '' : $secret;
+}
+
+function signature( string $time, string $purpose, string $secret ): string {
+	return hash_hmac( 'sha256', "$time.$purpose", $secret );
+}
+
 /** Rejects unsigned requests before any other plugin is loaded. */
 function refuse_strangers(): void {
 	$purpose = purpose();
 	if ( '' === $purpose ) {
 		return;
 	}
-	$secret = defined( 'FCOM_SIDECAR_SECRET' ) ? trim( (string) constant( 'FCOM_SIDECAR_SECRET' ) ) : '';
-	if ( strlen( $secret ) < 16 ) {
+	$secret = secret();
+	if ( '' === $secret ) {
 		$message = 'FCOM_SIDECAR_SECRET is not defined in wp-config.php, or has fewer than 16 characters.';
 		reply( 403, array( 'code' => 'fcom_sidecar_no_secret' ) + compact( 'message' ) );
 		exit;
@@ -163,7 +200,7 @@ function is_signed( string $purpose, string $secret ): bool {
 	if ( ! ctype_digit( $time ) || strlen( $time ) > 11 || abs( time() - (int) $time ) > TOLERANCE ) {
 		return false;
 	}
-	return hash_equals( hash_hmac( 'sha256', "$time.$purpose", $secret ), $given( 'HTTP_X_FCOM_SIDECAR_SIGNATURE' ) );
+	return hash_equals( signature( $time, $purpose, $secret ), $given( 'HTTP_X_FCOM_SIDECAR_SIGNATURE' ) );
 }
 
 /** Answers the daemon. The signature was verified when this file was loaded. */
@@ -177,19 +214,22 @@ function answer_daemon(): void {
 	}
 }
 
-/** Sends this, and nothing that other code has added to the response so far. */
 function reply( int $status, array $body, array $headers = array() ): void {
+	array_unshift( $headers, 'Content-Type: application/json; charset=UTF-8', 'Cache-Control: no-store' );
+	send( $status, $headers, (string) json_encode( $body ) );
+}
+
+/** Sends this, and nothing that other code has added to the response so far. */
+function send( int $status, array $headers, string $body ): void {
 	while ( ob_get_level() > 0 && ob_end_clean() ) {
 		continue;
 	}
 	if ( ! headers_sent() ) {
 		header_remove();
 		status_header( $status );
-		header( 'Content-Type: application/json; charset=UTF-8' );
-		header( 'Cache-Control: no-store' );
 		array_map( 'header', $headers );
 	}
-	echo json_encode( $body );
+	echo $body;
 }
 
 /** What the daemon's `check` displays. */
@@ -1009,6 +1049,446 @@ final class Surroundings {
 			throw new RuntimeException( 'wp_die: ' . wp_strip_all_tags( is_scalar( $text ) ? (string) $text : '' ) );
 		};
 	}
+}
+
+/*
+ * wp-admin: the console, a notice on the dashboard, and Site Health.
+ */
+
+/** The daemon cannot be asked. The message is a key of WHY_UNREACHED. */
+final class Unreached extends RuntimeException {
+}
+
+/** Why the daemon cannot be asked, and what to do; %s is its address. The last ones the daemon says itself. */
+const WHY_UNREACHED = array(
+	'closed'          => 'Define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret in the daemon’s configuration, at least 16 characters.',
+	'forbidden'       => 'PHP may not open connections here: allow stream_socket_client in disable_functions of php.ini.',
+	'away'            => 'Nothing answers at %s. If the daemon listens elsewhere, define FCOM_SIDECAR_CONSOLE in wp-config.php with its server.admin_listen; otherwise look on the server: systemctl status fcom-sidecar',
+	'silent'          => 'The daemon at %s does not answer in time. Look on the server: systemctl status fcom-sidecar',
+	'foreign'         => 'What answers at %s is no daemon of this release, so nothing of its answer is shown. Update the daemon, or correct FCOM_SIDECAR_CONSOLE in wp-config.php.',
+	'no_secret'       => 'The daemon at %s has no relay.secret: set it to the value of FCOM_SIDECAR_SECRET in wp-config.php, and restart the daemon.',
+	'wrong_signature' => 'The daemon at %s has another secret: relay.secret and FCOM_SIDECAR_SECRET in wp-config.php differ.',
+	'wrong_time'      => 'The clocks of the daemon at %s and of this machine differ, or the daemon was started just now. Try again; then set the clocks.',
+	'replayed'        => 'The daemon at %s has had this very request before. Try again.',
+	'too_large'       => 'The daemon at %s takes no form as large as this one.',
+	'too_many'        => 'The daemon at %s had too many requests in five minutes. Wait, and close tabs.',
+	'unreadable'      => 'The daemon at %s is of another release than fcom-sidecar.php: use the file that comes with the daemon.',
+	'other_site'      => 'The daemon at %s serves another site. Define FCOM_SIDECAR_CONSOLE in wp-config.php as an array with the address of each site’s daemon by the site’s id.',
+	'unknown_host'    => 'The daemon at %s is not known by this name: add it to server.admin_hosts in its configuration.',
+);
+
+/** The admin listener of the daemon that serves this site. */
+final class Daemon {
+	/** The headers of an answer that reach the browser, in the order in which they are signed. */
+	private const PASSED_ON = array(
+		'cache-control',
+		'content-security-policy',
+		'content-type',
+		'location',
+		'referrer-policy',
+		'retry-after',
+		'x-content-type-options',
+		'x-frame-options',
+	);
+	private const LONGEST_ANSWER = 1 << 23;
+
+	/** @var string For people. */
+	public $address;
+	/** @var string For stream_socket_client. */
+	private $remote;
+	/** @var string */
+	private $host;
+
+	private function __construct( string $address ) {
+		$this->address = $address;
+		if ( 0 === strpos( $address, 'unix:' ) ) {
+			$this->remote = 'unix://' . preg_replace( '~^unix:(?://)?~', '', $address );
+			$this->host   = 'localhost';
+			return;
+		}
+		$host         = rtrim( (string) preg_replace( '~^http://~i', '', $address ), '/' );
+		$this->host   = preg_match( '~:\d+$~', $host ) ? $host : $host . ':' . ADMIN_PORT;
+		$this->remote = 'tcp://' . $this->host;
+	}
+
+	/** Null if wp-config.php says that there is none. */
+	public static function of_this_site(): ?self {
+		$given = defined( 'FCOM_SIDECAR_CONSOLE' ) ? constant( 'FCOM_SIDECAR_CONSOLE' ) : ADMIN_LISTENER;
+		if ( is_array( $given ) ) {
+			$given = $given[ get_current_blog_id() ] ?? '';
+		} elseif ( is_multisite() && ! is_main_site() ) {
+			$given = '';
+		}
+		$address = is_string( $given ) ? trim( $given ) : '';
+		// It becomes a line of the request.
+		return preg_match( '~^[\x21-\x7e]+$~D', $address ) ? new self( $address ) : null;
+	}
+
+	/**
+	 * Passes a request on to the console, in the name of the user who is logged in and has manage_options. Returns status, headers
+	 * and body of the answer.
+	 */
+	public function ask( string $method, string $target, string $body, int $seconds ): array {
+		$secret = secret();
+		if ( '' === $secret ) {
+			throw new Unreached( 'closed' );
+		}
+		$target  = "/console/$target";
+		$time    = (string) time();
+		$nonce   = bin2hex( random_bytes( 16 ) );
+		$visitor = self::visitor();
+		$purpose = implode( "\n", array( 'console', $nonce, $method, $target, hash( 'sha256', $body ), $visitor ) );
+		$lines   = array(
+			"$method $target HTTP/1.1",
+			"Host: $this->host",
+			'Connection: close',
+			'Content-Type: application/x-www-form-urlencoded',
+			'Content-Length: ' . strlen( $body ),
+			"X-Fcom-Sidecar-Time: $time",
+			"X-Fcom-Sidecar-Nonce: $nonce",
+			"X-Fcom-Sidecar-Visitor: $visitor",
+			'X-Fcom-Sidecar-Signature: ' . signature( $time, $purpose, $secret ),
+		);
+		if ( isset( $_SERVER['HTTP_HX_REQUEST'] ) ) {
+			// An open page asks by itself for what has changed.
+			$lines[] = 'HX-Request: true';
+		}
+		$answer = self::parse( $this->exchange( implode( "\r\n", $lines ) . "\r\n\r\n" . $body, $seconds ) );
+		// Whatever else listens at this address must not get its pages into wp-admin.
+		$purpose = array( 'console answer', $nonce, (string) $answer['status'] );
+		foreach ( self::PASSED_ON as $name ) {
+			$purpose[] = $answer['headers'][ $name ] ?? '';
+		}
+		$purpose[] = hash( 'sha256', $answer['body'] );
+		$given     = $answer['headers']['x-fcom-sidecar-signature'] ?? '';
+		if ( hash_equals( signature( $time, implode( "\n", $purpose ), $secret ), $given ) ) {
+			$answer['headers'] = array_intersect_key( $answer['headers'], array_flip( self::PASSED_ON ) );
+			return $answer;
+		}
+		$said = json_decode( $answer['body'], true );
+		$code = is_array( $said ) && isset( $said['code'] ) && is_string( $said['code'] ) ? $said['code'] : '';
+		$code = 413 === $answer['status'] ? 'too_large' : $code;
+		throw new Unreached( isset( WHY_UNREACHED[ $code ] ) ? $code : 'foreign' );
+	}
+
+	/** Who asks, for which site, and how the links of a page begin. */
+	private static function visitor(): string {
+		$user = wp_get_current_user();
+		$all  = array(
+			'site'    => $GLOBALS['wpdb']->prefix,
+			'user'    => (int) $user->ID,
+			'login'   => (string) $user->user_login,
+			'may'     => 'manage',
+			'session' => hash( 'sha256', wp_get_session_token() ),
+			'base'    => frame_base(),
+		);
+		return base64_encode( (string) json_encode( $all, JSON_INVALID_UTF8_SUBSTITUTE ) );
+	}
+
+	/** Not by WordPress's own functions, which know no sockets, may refuse local addresses, and show requests to other plugins. */
+	private function exchange( string $request, int $seconds ): string {
+		if ( ! function_exists( 'stream_socket_client' ) ) {
+			throw new Unreached( 'forbidden' );
+		}
+		$until  = microtime( true ) + $seconds;
+		$stream = @stream_socket_client( $this->remote, $number, $why, GLANCE );
+		if ( ! $stream ) {
+			throw new Unreached( 'away' );
+		}
+		stream_set_timeout( $stream, $seconds );
+		do {
+			$sent    = (int) @fwrite( $stream, $request );
+			$request = substr( $request, $sent );
+		} while ( $sent > 0 && '' !== $request );
+		$answer = '';
+		while ( ! feof( $stream ) && strlen( $answer ) < self::LONGEST_ANSWER ) {
+			$left = $until - microtime( true );
+			if ( $left <= 0 ) {
+				break;
+			}
+			stream_set_timeout( $stream, (int) $left, (int) ( fmod( $left, 1 ) * 1000000 ) );
+			$answer .= (string) @fread( $stream, 1 << 16 );
+		}
+		fclose( $stream );
+		return $answer;
+	}
+
+	private static function parse( string $answer ): array {
+		list( $head, $body ) = array_pad( explode( "\r\n\r\n", $answer, 2 ), 2, '' );
+		$lines               = explode( "\r\n", $head );
+		if ( ! preg_match( '~^HTTP/1\.[01] (\d{3})~', $lines[0], $found ) ) {
+			throw new Unreached( '' === $answer ? 'silent' : 'foreign' );
+		}
+		$headers = array();
+		foreach ( array_slice( $lines, 1 ) as $line ) {
+			list( $name, $value )            = array_pad( explode( ':', $line, 2 ), 2, '' );
+			$headers[ strtolower( $name ) ] = trim( $value );
+		}
+		if ( isset( $headers['content-length'] ) && strlen( $body ) < (int) $headers['content-length'] ) {
+			throw new Unreached( 'silent' );
+		}
+		$status = (int) $found[1];
+		return compact( 'status', 'headers', 'body' );
+	}
+}
+
+/** How the links of a page begin: with a nonce, which admits the user who is logged in for a day. */
+function frame_base(): string {
+	return 'admin-ajax.php?action=' . CONSOLE . '&_wpnonce=' . wp_create_nonce( CONSOLE ) . '&path=';
+}
+
+/**
+ * What a request of the frame asks for below /console/: all that follows "path=", as it stands there. A form adds its fields to
+ * it. Null if that cannot be a page of the console.
+ */
+function frame_target( string $query ): ?string {
+	if ( strlen( $query ) > 8000 || ! preg_match( '~(?:^|&)path=([^?&]*)(?:[?&](.*))?$~sD', $query, $found ) ) {
+		return null;
+	}
+	$path       = rawurldecode( $found[1] );
+	$parameters = $found[2] ?? '';
+	if ( ! preg_match( '~^(?:[a-z0-9_-]+(?:[./][a-z0-9_-]+)*)?$~D', $path ) || preg_match( '~[^\x21-\x7e]|#~', $parameters ) ) {
+		return null;
+	}
+	return '' === $parameters ? $path : "$path?$parameters";
+}
+
+function add_page(): void {
+	if ( null === Daemon::of_this_site() ) {
+		return;
+	}
+	$community = 'fluent-community';
+	$parent    = isset( $GLOBALS['admin_page_hooks'][ $community ] ) ? $community : 'tools.php';
+	add_submenu_page( $parent, 'Sidecar', 'Sidecar', 'manage_options', PAGE, __NAMESPACE__ . '\show_page' );
+}
+
+/** The page; `path` in its address opens a page of the console. */
+function show_page(): void {
+	$path   = isset( $_GET['path'] ) && is_string( $_GET['path'] ) ? frame_target( 'path=' . wp_unslash( $_GET['path'] ) ) : '';
+	$source = frame_base() . $path;
+	echo '<style>#fcom-sidecar{display:block;width:100%;height:calc(100vh - 150px);min-height:480px}</style>';
+	echo '<div class="wrap"><h1>Sidecar</h1><iframe id="fcom-sidecar" title="Sidecar" src="', esc_attr( $source ), '"></iframe></div>';
+}
+
+/** Answers the frame: a page of the console, to who may see it. */
+function show_console(): void {
+	if ( ! is_user_logged_in() ) {
+		apologize( 403, 'You are logged out', 'Nothing was changed.', wp_login_url(), 'Log in' );
+	}
+	$daemon = Daemon::of_this_site();
+	if ( null === $daemon || ! current_user_can( 'manage_options' ) ) {
+		apologize( 403, 'Sorry, you are not allowed to access this page.', '', admin_url(), 'Dashboard' );
+	}
+	$nonce = $_GET['_wpnonce'] ?? '';
+	if ( ! is_string( $nonce ) || ! wp_verify_nonce( $nonce, CONSOLE ) ) {
+		apologize( 403, 'This page has expired', 'Nothing was changed. Open it again, then repeat what you did.', frame_base() );
+	}
+	$target = frame_target( (string) ( $_SERVER['QUERY_STRING'] ?? '' ) );
+	if ( null === $target ) {
+		apologize( 404, 'There is no such page', '', frame_base() );
+	}
+	$is_post = 'POST' === $_SERVER['REQUEST_METHOD'];
+	$body    = $is_post ? (string) file_get_contents( 'php://input' ) : '';
+	try {
+		$answer = $daemon->ask( $is_post ? 'POST' : 'GET', $target, $body, PATIENT );
+	} catch ( Unreached $e ) {
+		$why = sprintf( WHY_UNREACHED[ $e->getMessage() ], $daemon->address );
+		apologize( 503, 'Sidecar cannot be asked', $why, frame_base() . ( $is_post ? '' : $target ) );
+	}
+	$headers = array();
+	foreach ( $answer['headers'] as $name => $value ) {
+		$headers[] = "$name: $value";
+	}
+	send( $answer['status'], $headers, $answer['body'] );
+	exit;
+}
+
+/** Ends the request with a page that says why there is none of the console. One that leaves the frame has its name for the link. */
+function apologize( int $status, string $title, string $text, string $link, string $name = '' ): void {
+	$headers = array(
+		'Content-Type: text/html; charset=UTF-8',
+		'Cache-Control: no-store',
+		"Content-Security-Policy: default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+		'X-Content-Type-Options: nosniff',
+		'X-Frame-Options: SAMEORIGIN',
+		'Referrer-Policy: same-origin',
+	);
+	if ( 403 === $status ) {
+		// An open page that asks for news shows this one instead.
+		$headers[] = 'HX-Refresh: true';
+	}
+	$page    = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>%1$s</title>'
+		. '<link rel="stylesheet" href="css/common.min.css"></head><body class="wp-core-ui"><h2>%1$s</h2><p>%2$s</p>'
+		. '<p><a href="%3$s"%4$s>%5$s</a></p></body></html>';
+	$target  = '' === $name ? '' : ' target="_top"';
+	$name    = '' === $name ? 'Open it again' : $name;
+	send( $status, $headers, sprintf( $page, esc_html( $title ), esc_html( $text ), esc_attr( $link ), $target, esc_html( $name ) ) );
+	exit;
+}
+
+/**
+ * What the daemon says about itself, at most a minute old: it is asked once a minute at most, whether it answers or not. `problem` is a
+ * key of WHY_UNREACHED, or empty; `said` what it said, empty while it is being asked.
+ */
+function state( Daemon $daemon ): array {
+	$state = get_transient( STATE );
+	if ( ! is_array( $state ) || ! isset( $state['problem'], $state['said'] ) ) {
+		// Nobody else asks meanwhile.
+		$state = array(
+			'problem' => '',
+			'said'    => array(),
+		);
+		set_transient( STATE, $state, MINUTE_IN_SECONDS );
+		$state = asked( $daemon, 'status', GLANCE );
+		set_transient( STATE, $state, MINUTE_IN_SECONDS );
+	}
+	return $state;
+}
+
+function asked( Daemon $daemon, string $target, int $seconds ): array {
+	try {
+		$answer = $daemon->ask( 'GET', $target, '', $seconds );
+		$said   = 200 === $answer['status'] ? json_decode( $answer['body'], true ) : null;
+		return array(
+			'problem' => is_array( $said ) ? '' : 'unreadable',
+			'said'    => is_array( $said ) ? $said : array(),
+		);
+	} catch ( Unreached $e ) {
+		return array(
+			'problem' => $e->getMessage(),
+			'said'    => array(),
+		);
+	}
+}
+
+/** Whether the daemon does what it should: status and label for Site Health, and what to do. */
+function judge_work( Daemon $daemon, array $state ): array {
+	$problem = $state['problem'];
+	if ( '' === $problem ) {
+		$trouble = $state['said']['trouble'] ?? null;
+		if ( null !== $trouble ) {
+			return array( 'critical', 'Sidecar executes no calls', "{$trouble['what']}. {$trouble['remedy']}" );
+		}
+		return array() === $state['said']
+			? array( 'good', 'Sidecar is being asked', 'Look again in a moment.' )
+			: array( 'good', 'Sidecar runs', 'The daemon answers, and executes the calls of webhooks.' );
+	}
+	$why = sprintf( WHY_UNREACHED[ $problem ], $daemon->address );
+	// Each daemon notes every few seconds that it runs.
+	$running = query( 'SELECT 1 FROM ' . table( 'instances' ) . ' WHERE seen_at > UTC_TIMESTAMP() - INTERVAL 60 SECOND LIMIT 1' );
+	if ( array() === $running && in_array( $problem, array( 'away', 'silent', 'foreign' ), true ) ) {
+		return array( 'critical', 'Sidecar does not run', "Until it does, WordPress executes the calls itself if the web server passes them on, and mails and hooks wait. $why" );
+	}
+	return array( 'recommended', 'wp-admin cannot ask the Sidecar', $why );
+}
+
+function judge_release( array $said ): array {
+	if ( digest() === $said['plugin'] ) {
+		return array( 'good', 'fcom-sidecar.php belongs to the daemon', 'Plugin and daemon are of the same release.' );
+	}
+	$text = sprintf( 'This is fcom-sidecar.php %s; the daemon is of release %s and comes with another one. Copy that to the folder of must-use plugins.', VERSION, $said['version'] );
+	return array( 'recommended', 'fcom-sidecar.php is not the one that belongs to the daemon', $text );
+}
+
+function judge_leftovers( array $said ): array {
+	$left = array();
+	foreach ( array( 'mail', 'hook' ) as $what ) {
+		$count = (int) ( $said[ "{$what}s_given_up" ] ?? 0 );
+		if ( $count > 0 ) {
+			$left[] = 1 === $count ? "1 $what" : number_format_i18n( $count ) . " {$what}s";
+		}
+	}
+	if ( array() === $left ) {
+		return array( 'good', 'Sidecar has given up nothing', 'All mails and hooks have left, or are tried again.' );
+	}
+	$label = 'Sidecar has given up ' . implode( ' and ', $left );
+	return array( 'recommended', $label, 'Members have not got their mails, or plugins have not heard of them. The console says why, and tries again.' );
+}
+
+/** On the dashboard: what needs somebody. */
+function show_notice(): void {
+	$screen = get_current_screen();
+	$daemon = Daemon::of_this_site();
+	if ( ! $screen || 'dashboard' !== $screen->id || null === $daemon || ! current_user_can( 'manage_options' ) ) {
+		return;
+	}
+	$state = state( $daemon );
+	foreach ( array( judge_work( $daemon, $state ), judge_leftovers( $state['said'] ) ) as $index => list( $status, $label, $text ) ) {
+		// That wp-admin has not been told how to ask is for Site Health.
+		if ( 'good' !== $status && ( 1 === $index || 'critical' === $status ) ) {
+			$kind = 'critical' === $status ? 'error' : 'warning';
+			printf( '<div class="notice notice-%s"><p><strong>%s.</strong> %s ', esc_attr( $kind ), esc_html( $label ), esc_html( $text ) );
+			printf( '<a href="%s">Open the console</a></p></div>', esc_url( menu_page_url( PAGE, false ) ) );
+		}
+	}
+}
+
+function add_health_tests( $tests ) {
+	$daemon = Daemon::of_this_site();
+	if ( null === $daemon || ! is_array( $tests ) ) {
+		return $tests;
+	}
+	$state   = state( $daemon );
+	$results = array( 'fcom_sidecar_work' => judge_work( $daemon, $state ) );
+	if ( array() !== $state['said'] ) {
+		$results['fcom_sidecar_release']   = judge_release( $state['said'] );
+		$results['fcom_sidecar_leftovers'] = judge_leftovers( $state['said'] );
+	}
+	foreach ( $results as $name => $result ) {
+		$tests['direct'][ $name ] = array(
+			'label' => 'Sidecar',
+			'test'  => static function () use ( $name, $result ): array {
+				return health_result( $name, ...$result );
+			},
+		);
+	}
+	// It takes seconds, so the page asks for it afterwards.
+	$tests['async']['fcom_sidecar_check'] = array(
+		'label'             => 'Sidecar: check',
+		'test'              => CHECK,
+		'async_direct_test' => __NAMESPACE__ . '\health_check',
+	);
+	return $tests;
+}
+
+/** What the daemon's own checks complain about. */
+function health_check(): array {
+	$daemon     = Daemon::of_this_site();
+	$state      = $daemon ? asked( $daemon, 'status?check=1', PATIENT ) : array( 'said' => array() );
+	$complaints = $state['said']['complaints'] ?? null;
+	if ( ! is_array( $complaints ) ) {
+		return health_result( 'fcom_sidecar_check', 'recommended', 'Sidecar’s checks could not be asked for', 'Another test says why. On the server: fcom-sidecar check' );
+	}
+	if ( array() === $complaints ) {
+		return health_result( 'fcom_sidecar_check', 'good', 'Sidecar’s checks found nothing', 'All that the daemon needs is as it should be.' );
+	}
+	$status = in_array( true, array_column( $complaints, 'is_bad' ), true ) ? 'critical' : 'recommended';
+	$texts  = array();
+	foreach ( $complaints as $one ) {
+		$texts[] = "{$one['what']}. {$one['remedy']}";
+	}
+	return health_result( 'fcom_sidecar_check', $status, 'Sidecar’s checks found something to mend', ...$texts );
+}
+
+function answer_health_check(): void {
+	check_ajax_referer( 'health-check-site-status' );
+	if ( ! current_user_can( 'view_site_health_checks' ) ) {
+		wp_send_json_error();
+	}
+	wp_send_json_success( health_check() );
+}
+
+function health_result( string $test, string $status, string $label, string ...$texts ): array {
+	$badge       = array(
+		'label' => 'FluentCommunity',
+		'color' => 'blue',
+	);
+	$description = '';
+	foreach ( $texts as $text ) {
+		$description .= '<p>' . esc_html( $text ) . '</p>';
+	}
+	$actions = '';
+	return compact( 'test', 'status', 'label', 'badge', 'description', 'actions' );
 }
 
 /*

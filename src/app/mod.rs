@@ -126,7 +126,7 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
     let (refused_sender, refused) = watch::channel(config.refused.clone());
     let (settings_sender, settings) = watch::channel(Settings::of(config));
     let (mails_sender, mails) = watch::channel(config.mail.retention_days);
-    let (in_force, console) = console(config, sources);
+    let (in_force, console) = console(config, sources, &site);
     let (guard, door) = Guard::new(in_force.subscribe(), &site);
     let reloadable = Arc::new(Reloadable {
         config: in_force,
@@ -189,9 +189,14 @@ fn mail_text(config: &Config) -> anyhow::Result<MailText> {
 }
 
 /// The console, and what tells it of a configuration that holds from now on.
-fn console(config: &Config, sources: Sources) -> (watch::Sender<Arc<Config>>, web::Data<Console>) {
+fn console(
+    config: &Config,
+    sources: Sources,
+    site: &Site,
+) -> (watch::Sender<Arc<Config>>, web::Data<Console>) {
     let (sender, in_force) = watch::channel(Arc::new(config.clone()));
-    (sender, web::Data::new(Console::new(in_force, sources)))
+    let console = Console::new(in_force, sources, site.clock.now());
+    (sender, web::Data::new(console))
 }
 
 /// Spawns what tells whether calls can be carried out.

@@ -156,8 +156,8 @@ fn reuse(config: &Config) -> Finding {
     if let Some(token) = &config.admin.token {
         note(token.expose_secret(), "admin.token".to_owned());
     }
-    if let Some(wake) = &config.relay.wake {
-        note(wake.secret.expose_secret(), "relay.secret".to_owned());
+    if let Some(secret) = &config.relay.secret {
+        note(secret.expose_secret(), "relay.secret".to_owned());
     }
     for protection in &config.protections {
         for secret in protection.secrets.iter().flatten() {

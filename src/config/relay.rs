@@ -27,6 +27,8 @@ const SHORTEST_SECRET: usize = 16;
 pub struct Relay {
     /// Whether calls write events.
     pub enabled: bool,
+    /// Shared with the must-use plugin, which also signs with it what it passes on from wp-admin.
+    pub secret: Option<SecretString>,
     /// How WordPress is woken; `None` leaves that to WP-Cron.
     pub wake: Option<Wake>,
     /// Days after which an event that is not fired is given up; at least 1.
@@ -80,10 +82,10 @@ impl Relay {
             return Err(settings.note(Problem::new("relay.secret", what, remedy)));
         }
         let timeout = Duration::from_secs(timeout?);
-        let wake = match (url, secret) {
+        let wake = match (url, &secret) {
             (Some(url), Some(secret)) => Some(Wake {
                 url,
-                secret,
+                secret: secret.clone(),
                 timeout,
             }),
             (Some(_), None) if enabled => {
@@ -95,6 +97,7 @@ impl Relay {
         };
         Ok(Self {
             enabled,
+            secret,
             wake,
             give_up_days: give_up_days?,
             retention_days: retention_days?,

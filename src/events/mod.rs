@@ -5,9 +5,9 @@
 mod event;
 mod poke;
 pub mod queue;
-mod signature;
+pub mod signature;
 mod wordpress;
 
 pub use event::{Event, note_changed_user_in};
 pub use poke::Poker;
-pub use wordpress::{Installed, Listener, WordPress, WordPressError};
+pub use wordpress::{Installed, Listener, WordPress, WordPressError, plugin_digest};

@@ -61,8 +61,13 @@ pub struct Installed {
 impl Installed {
     /// Whether the plugin is the one that belongs to this daemon. Its file counts, not what it calls itself.
     pub fn is_ours(&self) -> bool {
-        self.digest == hex::encode(Sha256::digest(PLUGIN))
+        self.digest == plugin_digest()
     }
+}
+
+/// SHA-256 of the file of this release's plugin, in hexadecimal.
+pub fn plugin_digest() -> String {
+    hex::encode(Sha256::digest(PLUGIN))
 }
 
 /// A listener on a hook.

@@ -11,7 +11,7 @@ use super::visit::Visit;
 use crate::check::{Finding, Status};
 
 /// For so long, a report is shown again.
-const FRESH: Duration = Duration::from_mins(10);
+pub(super) const FRESH: Duration = Duration::from_mins(10);
 
 pub(super) async fn show(visit: &Visit) -> Result<Answer, Trouble> {
     let console = Arc::clone(&visit.console.clone().into_inner());

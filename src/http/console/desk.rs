@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use tokio::sync::watch;
 
-use super::super::Front;
+use super::super::{Front, Occasionally};
 use super::assets::Assets;
+use super::nonces::Nonces;
 use super::sessions::Sessions;
 use super::shared::{News, Shared};
 use super::templates::Templates;
@@ -24,6 +27,11 @@ pub struct Console {
     pub(super) sessions: Sessions,
     pub(super) templates: Templates,
     pub(super) assets: Assets,
+    /// With which the must-use plugin signs; like the rest of `[relay]`, it changes with a restart only.
+    pub(super) secret: Option<SecretString>,
+    pub(super) nonces: Nonces,
+    /// Limits the log to one refusal of a signed request a second.
+    pub(super) refusals: Occasionally,
     /// The configuration in force.
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) news: News,
@@ -43,12 +51,16 @@ pub(super) struct About {
 }
 
 impl Console {
-    /// `sources` is where the configuration comes from.
-    pub fn new(config: watch::Receiver<Arc<Config>>, sources: Sources) -> Self {
+    /// `sources` is where the configuration comes from, `now` when the process began.
+    pub fn new(config: watch::Receiver<Arc<Config>>, sources: Sources, now: DateTime<Utc>) -> Self {
+        let secret = config.borrow().relay.secret.clone();
         Self {
             sessions: Sessions::default(),
             templates: Templates::compile(),
             assets: Assets::new(),
+            secret,
+            nonces: Nonces::since(now),
+            refusals: Occasionally::default(),
             config,
             news: News::default(),
             sources,

@@ -92,7 +92,8 @@ pub(super) async fn session(
                 Some(session.standing)
             }
         }
-        Credentials::Password { .. } => None,
+        // Only a signed request lets these in.
+        Credentials::Password { .. } | Credentials::WordPress { .. } => None,
     };
     let Some(standing) = standing else {
         console.sessions.end(ticket);

@@ -9,9 +9,10 @@ use super::answer::{self, Answer, Trouble};
 use super::desk::Console;
 use super::gate::{self, SESSION};
 use super::visit::{Visit, field, root};
+use super::wp_admin::Guest;
 use super::{
     assets, check, config, hooks, login, mails, overview, payload, refused, run, runs, shadow,
-    trial, webhook, webhook_changes, webhooks,
+    status, trial, webhook, webhook_changes, webhooks, wp_admin,
 };
 
 /// Adds the console to the admin listener's server.
@@ -33,7 +34,20 @@ async fn serve(
     front: web::Data<Front>,
     console: web::Data<Console>,
 ) -> HttpResponse {
-    answer::guard(respond(&request, body, &front, &console).await)
+    let signed = match &body {
+        Ok(body) => wp_admin::guest(&request, body, &front, &console).transpose(),
+        Err(_) => Ok(None),
+    };
+    let (guest, seal) = match signed {
+        Ok(signed) => signed.unzip(),
+        Err(refused) => return answer::guard(refused.response(&request, &console)),
+    };
+    let response = Box::pin(respond(&request, body, &front, &console, guest));
+    let response = answer::guard(response.await);
+    match seal {
+        Some(seal) => seal.on(response, &console),
+        None => response,
+    }
 }
 
 async fn respond(
@@ -41,6 +55,7 @@ async fn respond(
     body: Result<web::Bytes, actix_web::Error>,
     front: &web::Data<Front>,
     console: &web::Data<Console>,
+    guest: Option<Guest>,
 ) -> HttpResponse {
     let path = request.match_info().query("page").to_owned();
     let is_post = request.method() == Method::POST;
@@ -60,7 +75,12 @@ async fn respond(
         return HttpResponse::PayloadTooLarge().finish();
     };
     let form = if is_post { pairs(&body) } else { Vec::new() };
-    if path == "login" {
+    if let Some(guest) = &guest {
+        if path == "status" {
+            return status::show(front, console, field(&query, "check").is_some()).await;
+        }
+        guest.enter(console);
+    } else if path == "login" {
         let next = field(&query, "next").unwrap_or_default();
         return if is_post {
             login::log_in(request, front, console, &form).await
@@ -69,14 +89,15 @@ async fn respond(
         };
     }
     let is_poll = !is_post && gate::is_poll(request.headers());
-    let known = match gate::ticket(request.headers(), SESSION) {
-        Some(ticket) => {
+    let known = match (guest, gate::ticket(request.headers(), SESSION)) {
+        (Some(guest), _) => Some((guest.ticket, guest.session, Some(guest.base))),
+        (None, Some(ticket)) => {
             let session = gate::session(front, console, &ticket, !is_poll).await;
-            session.map(|session| (ticket, session))
+            session.map(|session| (ticket, session, None))
         }
-        None => None,
+        (None, None) => None,
     };
-    let Some((ticket, session)) = known else {
+    let Some((ticket, session, base)) = known else {
         if is_post {
             return login::expired(request, front, console, &path).await;
         }
@@ -102,7 +123,7 @@ async fn respond(
     };
     let is_ours = !gate::is_foreign(request.headers())
         && ticket.is_form_key(field(&form, "csrf").unwrap_or_default());
-    if is_post && is_ours && path == "logout" {
+    if is_post && is_ours && base.is_none() && path == "logout" {
         return login::log_out(request, front, console, &ticket);
     }
     let visit = Visit {
@@ -115,6 +136,7 @@ async fn respond(
         path,
         query,
         form,
+        base,
     };
     let answer = if !is_post {
         read(&visit).await

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::super::admin::{Operator, Standing};
+use super::mask::mask;
 use crate::wordpress::application_passwords::Verified;
 
 /// After so much time without a request, a session ends.
@@ -28,6 +29,10 @@ const MOST: usize = 256;
 pub(super) struct Ticket([u8; 32]);
 
 impl Ticket {
+    pub(super) fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// # Panics
     /// If the operating system's generator fails; there is no safe way to go on without it.
     pub(super) fn draw() -> Self {
@@ -75,6 +80,8 @@ pub(super) enum Credentials {
         name: String,
         verified: Verified,
     },
+    /// WordPress says who it is, with each request.
+    WordPress { user_id: u64, login: String },
 }
 
 /// Somebody who is logged in.
@@ -90,6 +97,18 @@ impl Session {
         match &self.credentials {
             Credentials::Token(_) => Operator::Token,
             Credentials::Password { verified, .. } => Operator::User(verified.user_id),
+            Credentials::WordPress { user_id, .. } => Operator::User(*user_id),
+        }
+    }
+
+    /// For the log: who changes something, and where. A login may be an address.
+    pub(super) fn who(&self) -> String {
+        let operator = self.operator();
+        match &self.credentials {
+            Credentials::WordPress { login, .. } => {
+                format!("{operator} ({}), in wp-admin", mask(login))
+            }
+            _ => format!("{operator}, in the console"),
         }
     }
 }
@@ -100,6 +119,7 @@ impl fmt::Display for Session {
         match &self.credentials {
             Credentials::Token(_) => f.write_str("admin token"),
             Credentials::Password { name, .. } => f.write_str(name),
+            Credentials::WordPress { login, .. } => write!(f, "{login} (wp-admin)"),
         }
     }
 }
@@ -135,6 +155,24 @@ impl Sessions {
     /// Lets somebody in who was nobody before.
     pub(super) fn begin(&self, session: Session, now: Instant) -> Ticket {
         let ticket = Ticket::draw();
+        self.keep(&ticket, session, now);
+        ticket
+    }
+
+    /// Lets somebody in whom WordPress has authenticated: the ticket stands for the session there. Returns whether it is new here.
+    pub(super) fn enter(&self, ticket: &Ticket, session: Session, now: Instant) -> bool {
+        if let Some(kept) = self.all().get_mut(&ticket.hash("session"))
+            && !kept.is_over(now)
+        {
+            kept.used = now;
+            kept.session = session;
+            return false;
+        }
+        self.keep(ticket, session, now);
+        true
+    }
+
+    fn keep(&self, ticket: &Ticket, session: Session, now: Instant) {
         let mut all = self.all();
         all.retain(|_, kept| !kept.is_over(now));
         if all.len() >= MOST {
@@ -148,7 +186,6 @@ impl Sessions {
             notice: None,
         };
         all.insert(ticket.hash("session"), kept);
-        ticket
     }
 
     /// The session of this ticket, and whether it is to be confirmed. What a page asks by itself is no use of it.

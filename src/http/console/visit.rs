@@ -13,6 +13,7 @@ use super::answer::{Answer, Page, Trouble};
 use super::desk::{About, Console};
 use super::sessions::{Session, Ticket};
 use super::text::{Times, number};
+use super::wp_admin::Base;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::ChangeError;
 use crate::site::Cause;
@@ -45,12 +46,15 @@ pub(super) struct Visit {
     pub(super) query: Vec<(String, String)>,
     pub(super) form: Vec<(String, String)>,
     pub(super) about: Arc<About>,
+    /// In wp-admin: what stands before the path of a page in a link.
+    pub(super) base: Option<Base>,
 }
 
 impl Visit {
     /// The way from this page to `/console/`.
     pub(super) fn root(&self) -> String {
-        root(&self.path)
+        let base = self.base.as_ref().map(Base::to_string);
+        base.unwrap_or_else(|| root(&self.path))
     }
 
     pub(super) fn times(&self) -> Times {
@@ -113,7 +117,7 @@ impl Visit {
     /// Notes in the log who changed something.
     pub(super) fn log(&self, what: &str) {
         let operator = self.session.operator();
-        tracing::info!(%operator, "{what} by {operator}, in the console");
+        tracing::info!(%operator, "{what} by {}", self.session.who());
     }
 
     /// The response.
@@ -165,7 +169,7 @@ impl Visit {
             let (amount, what) = counts(path);
             needing += amount;
             context! {
-                path => if path.is_empty() { "./" } else { path },
+                path,
                 name,
                 is_here => path == here,
                 count => (amount > 0).then(|| number(amount)),
@@ -177,8 +181,16 @@ impl Visit {
         let notice = notice.flatten().map(|notice| {
             context! { kind => if notice.is_good { "good" } else { "warn" }, text => notice.text }
         });
+        let carried = self.base.as_ref().map(|base| {
+            let pairs = base.carried().into_iter();
+            pairs
+                .map(|(name, value)| context! { name, value })
+                .collect::<Vec<_>>()
+        });
         let frame = context! {
-            root => Value::from_safe_string(self.root()),
+            root => self.root(),
+            in_wp_admin => self.base.is_some(),
+            carried,
             stamp => &self.console.assets.stamp,
             title => page.title,
             site => &self.about.host,

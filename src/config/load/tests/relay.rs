@@ -27,6 +27,9 @@ fn the_secret_is_asked_for_long_enough_and_never_shown() {
     let config = load(None, &[], &[URL, on, ADDRESS, SECRET]).unwrap();
     assert!(!format!("{config:?}").contains(SECRET.1));
     assert!(config.relay.wake.is_some());
+    // wp-admin needs no address.
+    let config = load(None, &[], &[URL, SECRET]).unwrap();
+    assert!(config.relay.secret.is_some() && config.relay.wake.is_none());
 
     let missing = problem(&[on, ADDRESS]);
     assert_eq!(missing.key, "relay.secret");

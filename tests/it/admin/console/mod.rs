@@ -4,4 +4,5 @@ mod browser;
 mod changes;
 mod doors;
 mod pages;
+mod signed;
 pub(crate) mod strangers;

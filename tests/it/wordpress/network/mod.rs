@@ -45,17 +45,9 @@ pub(super) async fn network() -> RealSite {
     let real = RealSite::install().await;
     assert_eq!(real.php("install_network", json!({})).await, true);
     let host = real.server.address;
-    let constants = format!(
-        "define( 'MULTISITE', true );\n\
-         define( 'SUBDOMAIN_INSTALL', false );\n\
-         define( 'DOMAIN_CURRENT_SITE', '{host}' );\n\
-         define( 'PATH_CURRENT_SITE', '/' );\n\
-         define( 'SITE_ID_CURRENT_SITE', 1 );\n\
-         define( 'BLOG_ID_CURRENT_SITE', 1 );\n"
-    );
     let site = &real.site;
     real.installation
-        .configure(&site.server, &site.database, &constants);
+        .configure(&site.server, &site.database, &constants(&real));
     let input = json!({ "new_path": TWO.path, "title": "Two &amp; more" });
     assert_eq!(real.php("create_blog", input).await, 2);
     // WordPress accepts no port in the domain of a new site.
@@ -69,6 +61,19 @@ pub(super) async fn network() -> RealSite {
     symlink(".", real.installation.root().join("two")).unwrap();
     add_community(&real, TWO).await;
     real
+}
+
+/// What declares it in `wp-config.php`.
+pub(super) fn constants(real: &RealSite) -> String {
+    let host = real.server.address;
+    format!(
+        "define( 'MULTISITE', true );\n\
+         define( 'SUBDOMAIN_INSTALL', false );\n\
+         define( 'DOMAIN_CURRENT_SITE', '{host}' );\n\
+         define( 'PATH_CURRENT_SITE', '/' );\n\
+         define( 'SITE_ID_CURRENT_SITE', 1 );\n\
+         define( 'BLOG_ID_CURRENT_SITE', 1 );\n"
+    )
 }
 
 /// The community's tables, copied from the main site.
@@ -86,7 +91,13 @@ async fn add_community(real: &RealSite, blog: Blog) {
 }
 
 pub(super) async fn serve(real: &RealSite, blog: Blog) -> Sidecar {
-    real.sidecar_with(&[(BLOG_ID, blog.id)]).await
+    serve_with(real, blog, &[]).await
+}
+
+pub(super) async fn serve_with(real: &RealSite, blog: Blog, more: &[(&str, &str)]) -> Sidecar {
+    let mut environment = vec![(BLOG_ID, blog.id)];
+    environment.extend(more);
+    real.sidecar_with(&environment).await
 }
 
 async fn set_option(real: &RealSite, blog: Blog, name: &str, value: &str) {
