@@ -61,6 +61,6 @@ mod tests {
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
         let size: usize = code.map(|line| line.trim_start().len()).sum();
-        assert!(size < 1400, "{size}");
+        assert!(size < 1024, "{size}");
     }
 }

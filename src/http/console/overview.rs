@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
@@ -49,6 +50,8 @@ pub(super) async fn show(visit: &Visit) -> Result<Answer, Trouble> {
         half_in => hour.took.map(|took| milliseconds(took.p50)),
         needs,
         since => hour.minutes.first().map(|one| times.minute(one.began)),
+        // The charts end with the latest minute, and have room for sixty.
+        axis => hour.minutes.last().map(|one| times.minute(one.began - TimeDelta::minutes(59))),
         until => hour.minutes.last().map(|one| times.minute(one.began)),
         figures => figures(&glance, &hour),
         calls => calls_chart(&hour, visit),

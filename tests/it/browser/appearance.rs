@@ -18,15 +18,18 @@ async fn assert_usable(chrome: &Chrome, page: &str, rules: &str) {
     assert_eq!(found, "", "{page}");
 }
 
-async fn assert_fits(chrome: &Chrome, page: &str) {
-    // What sticks out at the right, but for what scrolls by itself.
-    let wide = "[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > 361
-        && !one.closest('.wide, .vh, [popover]')).map((one) => one.outerHTML.slice(0, 200)).join(' | ')";
-    let width = chrome.value("document.documentElement.scrollWidth").await;
+/// Nothing sticks out of the page, or out of the card that it belongs to, but for what scrolls by itself.
+async fn assert_fits(chrome: &Chrome, page: &str, width: u32) {
+    let wide = "[...document.querySelectorAll('body *')].filter((one) => {
+        const edge = one.closest('.card')?.getBoundingClientRect().right ?? document.documentElement.clientWidth;
+        return one.getBoundingClientRect().right > edge + 1 && !one.closest('.wide, .vh, [popover]');
+    }).map((one) => one.outerHTML.slice(0, 200)).join(' | ')";
+    let found = chrome.value(wide).await;
+    assert_eq!(found, "", "{page} at {width}");
+    let all = chrome.value("document.documentElement.scrollWidth").await;
     assert!(
-        width.as_u64().unwrap() <= 360,
-        "{page} is {width} wide: {}",
-        chrome.value(wide).await
+        all.as_u64().unwrap() <= width.into(),
+        "{page} is {all} wide"
     );
 }
 
@@ -45,6 +48,10 @@ async fn every_page_is_usable_and_fits_a_phone() {
         chrome.prefer("light").await;
         chrome.open(&format!("{console}{page}")).await;
         assert_usable(&chrome, &page, ALL).await;
+        for width in [1280, 1030, 720] {
+            chrome.resize(width, 900).await;
+            assert_fits(&chrome, &page, width).await;
+        }
         // All that opens is open, also in the pictures that follow.
         let open = "document.querySelectorAll('details').forEach((one) => one.open = true)";
         chrome.value(open).await;
@@ -52,11 +59,11 @@ async fn every_page_is_usable_and_fits_a_phone() {
         chrome.prefer("dark").await;
         assert_usable(&chrome, &page, COLOURS).await;
         chrome.resize(360, 740).await;
-        assert_fits(&chrome, &page).await;
+        assert_fits(&chrome, &page, 360).await;
         assert_eq!(chrome.value("typeof pwned").await, "undefined", "{page}");
     }
     chrome.click(".menu").await;
     assert_usable(&chrome, "the menu", ALL).await;
-    assert_fits(&chrome, "the menu").await;
+    assert_fits(&chrome, "the menu", 360).await;
     chrome.close().await;
 }

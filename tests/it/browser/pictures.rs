@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
+use fcom_sidecar::sample::mailbox::Mailbox;
+
 use super::{console, log_in};
 use crate::faults::clock_jumps;
 use crate::harness::chrome::Chrome;
 use crate::harness::management::TOKEN;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{SPACES_HOOK, Site};
+use crate::harness::site::{MEMBERS_HOOK, Site};
 
-const FIRST: [&str; 12] = [
-    "Ada", "Ben", "Clara", "David", "Emma", "Finn", "Greta", "Hugo", "Ida", "Jonas", "Kira", "Liam",
+const FIRST: [&str; 23] = [
+    "Ada", "Ben", "Clara", "David", "Emma", "Finn", "Greta", "Hugo", "Ida", "Jonas", "Kira",
+    "Liam", "Mara", "Noah", "Olga", "Paul", "Rosa", "Sven", "Tara", "Udo", "Vera", "Willi", "Zoe",
 ];
 const LAST: [&str; 11] = [
     "Abel", "Brandt", "Conrad", "Dorn", "Engel", "Falk", "Graf", "Hahn", "Iversen", "Jansen",
@@ -34,7 +37,7 @@ async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
         for call in 0..calls(minute) {
             // Every fourth call is for somebody who came before, a few lack an address.
             let who = if call % 4 == 3 { person / 2 } else { person };
-            let (first, last) = (FIRST[who % 12], LAST[who % 11]);
+            let (first, last) = (FIRST[who % 23], LAST[who % 11]);
             let email = format!("{first}.{last}@example.com").to_lowercase();
             let login = first.to_lowercase();
             let mut fields = vec![("first_name", first), ("last_name", last)];
@@ -44,7 +47,7 @@ async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
             if (minute + call) % 17 != 3 {
                 fields.extend([("email", email.as_str()), ("user_login", login.as_str())]);
             }
-            let answer = sidecar.client.call(SPACES_HOOK, &fields).await;
+            let answer = sidecar.client.call(MEMBERS_HOOK, &fields).await;
             assert!(answer.status < 500, "{}", answer.text());
         }
     }
@@ -80,14 +83,19 @@ async fn write_pictures() {
     set_clock(MINUTES);
     let library = clock_jumps::library().display().to_string();
     let file = offset.display().to_string();
+    let mailbox = Mailbox::open().await.unwrap();
+    let smtp = format!("smtp://127.0.0.1:{}", mailbox.port());
     let environment = [
         ("LD_PRELOAD", library.as_str()),
         ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
         ("FAKETIME_NO_CACHE", "1"),
+        ("FCOM_SIDECAR__SMTP__URL", smtp.as_str()),
         ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
     ];
     let sidecar = Sidecar::start_with(&site, &environment).await;
     fill(&sidecar, set_clock).await;
+    let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
+    site.goes(pending).await;
     let chrome = Chrome::start().await;
     chrome.resize(1120, 900).await;
     let console = console(&sidecar);
@@ -98,7 +106,7 @@ async fn write_pictures() {
     let run = site.number(run).await;
     chrome.open(&format!("{console}runs/{run}")).await;
     write(&chrome, "run.png").await;
-    let webhook = format!("SELECT id FROM wp_fcom_meta WHERE meta_key = '{SPACES_HOOK}'");
+    let webhook = format!("SELECT id FROM wp_fcom_meta WHERE meta_key = '{MEMBERS_HOOK}'");
     let webhook = site.number(&webhook).await;
     chrome.open(&format!("{console}webhooks/{webhook}")).await;
     chrome.fill("#t-email", "ada@example.com").await;
