@@ -14,6 +14,7 @@
     reason = "the counts of a bench are far from the limits of a double"
 )]
 
+mod console;
 mod delay;
 mod extras;
 mod goals;

@@ -1,10 +1,12 @@
-//! How long operators wait for what they read: each command with its start and its connection, and each page of the admin listener.
+//! How long operators wait for what they read: each command with its start and its connection, and each page of the admin listener
+//! and of the console.
 
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::ensure;
 
+use crate::console::Session;
 use crate::measure;
 use crate::sidecar::Sidecar;
 use crate::site::{self, Site};
@@ -35,6 +37,14 @@ pub(crate) async fn measure(site: &Site, sidecar: &Sidecar) -> Vec<Reading> {
             Ok(())
         });
         let milliseconds = milliseconds.await;
+        all.push(Reading { name, milliseconds });
+    }
+    let session = Session::open(sidecar).await;
+    for (name, path) in console(site.users) {
+        let milliseconds = match &session {
+            Ok(session) => median(async || session.page(&path).await).await,
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
         all.push(Reading { name, milliseconds });
     }
     all
@@ -175,6 +185,40 @@ fn pages(users: u64) -> Vec<(String, String)> {
         ),
     ]
     .map(|(name, path)| (format!("GET {name}"), path))
+    .to_vec()
+}
+
+/// Every page of the console, with its searches.
+fn console(users: u64) -> Vec<(String, String)> {
+    let (login, middle) = (site::name(users.div_ceil(2)), users * 5);
+    [
+        ("", String::new()),
+        ("runs", "runs".to_owned()),
+        ("runs?before=…", format!("runs?before={middle}")),
+        ("runs?member=LOGIN", format!("runs?member={login}")),
+        (
+            "runs?member=ADDRESS",
+            format!("runs?member={login}%40bench.example"),
+        ),
+        ("runs?webhook=ID", "runs?webhook=3".to_owned()),
+        (
+            "runs?request=…",
+            format!("runs?request={}", request(users * 10)),
+        ),
+        ("runs/…", format!("runs/{middle}")),
+        ("refused", "refused".to_owned()),
+        ("refused/…", "refused/5".to_owned()),
+        ("webhooks", "webhooks".to_owned()),
+        ("webhooks/…", "webhooks/3".to_owned()),
+        ("webhooks/new", "webhooks/new".to_owned()),
+        ("mails", "mails".to_owned()),
+        ("mails/…", "mails/5".to_owned()),
+        ("hooks", "hooks".to_owned()),
+        ("shadow", "shadow".to_owned()),
+        ("check", "check".to_owned()),
+        ("config", "config".to_owned()),
+    ]
+    .map(|(name, path)| (format!("GET /console/{name}"), format!("/console/{path}")))
     .to_vec()
 }
 
