@@ -14,8 +14,8 @@ use crate::harness::http;
 use crate::harness::site::{SPACES_HOOK, target};
 
 /// Rounds of each kind, and calls of a caller in one.
-const ROUNDS: usize = 12;
-const CALLS: usize = 10;
+const ROUNDS: usize = 8;
+const CALLS: usize = 5;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
