@@ -3,6 +3,7 @@
 mod appearance;
 mod pictures;
 mod work;
+mod wp_admin;
 
 use std::path::Path;
 

@@ -203,6 +203,17 @@ impl Chrome {
         }
     }
 
+    /// Clicks and fills in what is in this frame from now on.
+    #[track_caller]
+    pub(crate) fn enter<'a>(&'a self, selector: &'a str) -> impl Future<Output = ()> + 'a {
+        let caller = Location::caller();
+        async move {
+            let frame = self.element(selector, caller).await;
+            let frame = json!({"id": {ELEMENT: frame}});
+            self.command("POST", "/frame", &frame).await;
+        }
+    }
+
     /// Types into a field instead of what stands there.
     #[track_caller]
     pub(crate) fn fill<'a>(

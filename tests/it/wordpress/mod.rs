@@ -23,7 +23,7 @@ mod shadow;
 mod web_server;
 mod webhooks;
 mod welcome_mail;
-mod wp_admin;
+pub(crate) mod wp_admin;
 mod wp_config;
 
 use fcom_sidecar::sample::mailbox::Mailbox;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::browser::{Browser, field};
 use super::network::{TWO, network, serve_with};
 use super::{ADMIN_PASSWORD, PREFIX, RealSite};
+use crate::harness::chrome::Chrome;
 use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::metrics;
@@ -453,4 +454,42 @@ async fn each_site_of_a_network_has_its_own_console() {
         menu.contains("tools.php") && !menu.contains("fcom-sidecar"),
         "{menu}"
     );
+}
+
+/// Waits until somebody reads this in the frame.
+async fn frame_says(chrome: &Chrome, expected: &str) {
+    let words = "document.querySelector('#fcom-sidecar').contentDocument.body?.innerText ?? ''";
+    eventually(async || {
+        let words = chrome.value(words).await;
+        let is_said = words.as_str().unwrap_or_default().contains(expected);
+        is_said
+            .then_some(())
+            .ok_or_else(|| format!("{expected} is not in: {words}"))
+    })
+    .await;
+}
+
+/// Uses the page and its frame in a real browser: a change, and news without loading the page again.
+pub(crate) async fn work_in(chrome: &Chrome) {
+    let (real, sidecar) = connected().await;
+    give_up_a_mail(&real, PREFIX).await;
+    let site = format!("http://{}", real.server.address);
+    chrome.open(&format!("{site}/wp-login.php")).await;
+    // WordPress's script moves the focus while somebody types.
+    let log_in = format!(
+        "user_login.value = 'admin', user_pass.value = {}, loginform.submit(), 0",
+        json!(ADMIN_PASSWORD)
+    );
+    chrome.value(&log_in).await;
+    chrome.is_at(&format!("{site}/wp-admin/")).await;
+    chrome.open(&format!("{site}{PAGE}&path=mails")).await;
+    frame_says(chrome, "No such mailbox").await;
+    chrome.enter("#fcom-sidecar").await;
+    chrome.press("Retry all given up").await;
+    frame_says(chrome, "1 mail given up before is due at once").await;
+    chrome.click("a[href$='&path=runs']").await;
+    frame_says(chrome, "No call has come yet").await;
+    let fields = [("email", "zoe@example.com"), ("user_login", "zoe")];
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    frame_says(chrome, "zoe").await;
 }
