@@ -22,6 +22,8 @@ const PASSWORD: &str = "the editor's own password";
 const MENU: &str = "<?php add_action( 'admin_menu', static function () { \
     add_menu_page( 'FluentCommunity', 'FluentCommunity', 'manage_options', 'fluent-community', '__return_true' ); } );";
 const PAGE: &str = "/wp-admin/tools.php?page=fcom-sidecar";
+/// Mails that were given up, as the daemon knows.
+const DEAD: &str = "fcom_sidecar_mails{state=\"dead\"}";
 
 fn install_plugin(real: &RealSite) {
     let folder = real.installation.root().join("wp-content/mu-plugins");
@@ -345,8 +347,7 @@ async fn the_dashboard_and_site_health_say_what_needs_somebody() {
     // Asked once a minute at most.
     let sql = format!("DELETE FROM {PREFIX}fcom_sidecar_mail");
     real.site.execute(&sql).await;
-    let dead = "fcom_sidecar_mails{state=\"dead\"}";
-    metrics::wait_for(&sidecar.client, dead, |mails| mails < 0.5).await;
+    metrics::wait_for(&sidecar.client, DEAD, |mails| mails < 0.5).await;
     assert_eq!(notice(&mut admin).await, said);
     eventually(async || {
         let said = health(&real, true).await;
@@ -473,7 +474,10 @@ async fn frame_says(chrome: &Chrome, expected: &str) {
 pub(crate) async fn work_in(chrome: &Chrome) {
     let (real, sidecar) = connected().await;
     give_up_a_mail(&real, PREFIX).await;
+    metrics::wait_for(&sidecar.client, DEAD, |mails| mails > 0.5).await;
     let site = format!("http://{}", real.server.address);
+    // Wide enough for the navigation.
+    chrome.resize(1280, 800).await;
     chrome.open(&format!("{site}/wp-login.php")).await;
     // WordPress's script moves the focus while somebody types.
     let log_in = format!(
