@@ -43,8 +43,8 @@ pub(super) struct Import {
     /// New members get no welcome mail, whatever the webhook says
     #[arg(long)]
     no_mail: bool,
-    /// Lines that are carried out at a time; two while others call
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Lines that are carried out at a time; one while others call
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
     /// Lines a second, at most
     #[arg(long)]

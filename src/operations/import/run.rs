@@ -19,8 +19,10 @@ use crate::provision::{self, Calls, Idempotency, ProvisionError, WebhookCall};
 use crate::roster::{Line, Lines};
 use crate::telemetry;
 
-/// Lines at a time while others call, at most.
-const GIVING_WAY: usize = 2;
+/// While others call, one line is carried out at a time, and so many times as long as it took nothing is.
+const REST: u32 = 3;
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// A list that is carried out.
 pub struct Import {
@@ -72,11 +74,8 @@ impl Import {
         let mut is_read = false;
         let mut result = Ok(());
         loop {
-            let jobs = if others.call(site).await {
-                self.jobs.min(GIVING_WAY)
-            } else {
-                self.jobs
-            };
+            let gives_way = others.call(site).await;
+            let jobs = if gives_way { 1 } else { self.jobs };
             while begun.len() < jobs && !is_read && !self.stop.is_cancelled() && result.is_ok() {
                 match lines.next_line() {
                     Ok(Some(line)) => {
@@ -90,6 +89,7 @@ impl Import {
             let Some(first) = begun.pop_front() else {
                 break;
             };
+            let waited = Instant::now();
             // Those that were begun end, whatever became of the ones before.
             match first.end().await {
                 Ok(ended) => untold.add(ended),
@@ -97,6 +97,9 @@ impl Import {
             }
             if untold.is_due() {
                 result = result.and(untold.tell(site, &self.stop, &mut tell).await);
+            }
+            if gives_way {
+                tokio::time::sleep((waited.elapsed() * REST).min(LONGEST_REST)).await;
             }
         }
         let told = untold.tell(site, &self.stop, &mut tell).await;
