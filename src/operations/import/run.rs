@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ use crate::provision::{self, Calls, Idempotency, ProvisionError, WebhookCall};
 use crate::roster::{Line, Lines};
 use crate::telemetry;
 
+/// A line that takes long holds up the telling of so many times the lines at a time.
+const AHEAD: usize = 8;
 /// While others call, one line is carried out at a time, and so many times as long as it took nothing is.
 const REST: u32 = 3;
 /// The longest rest.
@@ -45,6 +48,13 @@ enum Begun {
 }
 
 impl Begun {
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Running(_, task) => task.is_finished(),
+        }
+    }
+
     async fn end(self) -> Result<Ended, ImportError> {
         match self {
             Self::Ended(ended) => Ok(ended),
@@ -70,16 +80,22 @@ impl Import {
         let (site, mark) = (&*self.calls.site, Mark::random());
         let (mut others, mut untold) = (Others::than(mark), Untold::default());
         let mut pace = self.rate.map(pace);
-        let mut begun = VecDeque::new();
+        let turns = Arc::new(Semaphore::new(self.jobs));
+        let mut begun: VecDeque<Begun> = VecDeque::new();
         let mut is_read = false;
         let mut result = Ok(());
         loop {
             let gives_way = others.call(site).await;
-            let jobs = if gives_way { 1 } else { self.jobs };
-            while begun.len() < jobs && !is_read && !self.stop.is_cancelled() && result.is_ok() {
+            let most = if gives_way { 1 } else { self.jobs * AHEAD };
+            while begun.len() < most
+                && !begun.front().is_some_and(Begun::has_ended)
+                && !is_read
+                && !self.stop.is_cancelled()
+                && result.is_ok()
+            {
                 match lines.next_line() {
                     Ok(Some(line)) => {
-                        let started = self.begin(line, mark, &mut addresses, pace.as_mut());
+                        let started = self.begin(line, mark, &turns, &mut addresses, pace.as_mut());
                         begun.push_back(started.await);
                     }
                     Ok(None) => is_read = true,
@@ -113,6 +129,7 @@ impl Import {
         &self,
         line: Line,
         mark: Mark,
+        turns: &Arc<Semaphore>,
         addresses: &mut Addresses,
         pace: Option<&mut Interval>,
     ) -> Begun {
@@ -139,7 +156,12 @@ impl Import {
             self.stop.clone(),
             Arc::clone(&self.call),
         );
-        let work = async move { execute(calls, call, line, mark, make, stop).await };
+        let turn = Arc::clone(turns).acquire_owned().await;
+        let turn = turn.expect("nobody closes it");
+        let work = async move {
+            let _turn = turn;
+            execute(calls, call, line, mark, make, stop).await
+        };
         Begun::Running(number, tokio::spawn(work))
     }
 }
