@@ -63,7 +63,7 @@ demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 docs: ## The generated documents
 	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
 
-# Of the console, from the demo's site and calls. Look at them before they go into a commit.
+# Of the console, with the demo's site and a quarter of an hour of calls. Look at them before they go into a commit.
 pictures: tools-test tools-browser ## README's pictures
 	cargo test --locked $(FEATURES) --test it -- --ignored write_pictures
 

@@ -1,12 +1,13 @@
-//! README's pictures: the demo's site after some time of calls. `make pictures` writes them.
+//! README's pictures: the demo's site after some minutes of calls. `make pictures` writes them.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fcom_sidecar::sample::mailbox::Mailbox;
 
 use super::{console, log_in};
-use crate::faults::clock_jumps;
 use crate::harness::chrome::Chrome;
+use crate::harness::eventually::until;
 use crate::harness::management::TOKEN;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, Site};
@@ -21,20 +22,23 @@ const LAST: [&str; 11] = [
 ];
 
 const WIDTH: u64 = 1120;
-/// The clocks of the daemon begin so long ago, so the machine has to run for longer.
-const MINUTES: usize = 50;
+/// Of calls, for the charts.
+const MINUTES: u8 = 15;
 
 /// Calls of a minute: more of them now and then.
 fn calls(minute: usize) -> usize {
     [3, 4, 6, 5, 8, 12, 9, 6, 4, 3, 2, 5][minute % 12] + minute / 12
 }
 
-/// Calls of all these minutes, in as little time as they take.
-async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
-    let mut person = 0;
+async fn fill(sidecar: &Sidecar) {
+    let (began, mut person) = (Instant::now(), 0);
     for minute in 0..MINUTES {
-        set_clock(MINUTES - 1 - minute);
-        for call in 0..calls(minute) {
+        let passed = Duration::from_mins(minute.into());
+        until("the minute does not end", async || {
+            began.elapsed() >= passed
+        })
+        .await;
+        for call in 0..calls(minute.into()) {
             // Every fourth call is for somebody who came before, a few lack an address.
             let who = if call % 4 == 3 { person / 2 } else { person };
             let (first, last) = (FIRST[who % 23], LAST[who % 11]);
@@ -44,7 +48,7 @@ async fn fill(sidecar: &Sidecar, set_clock: impl Fn(usize)) {
             if call % 4 != 3 {
                 person += 1;
             }
-            if (minute + call) % 17 != 3 {
+            if (usize::from(minute) + call) % 17 != 3 {
                 fields.extend([("email", email.as_str()), ("user_login", login.as_str())]);
             }
             let answer = sidecar.client.call(MEMBERS_HOOK, &fields).await;
@@ -73,27 +77,14 @@ async fn write(chrome: &Chrome, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn write_pictures() {
     let site = Site::new("71").await;
-    let folder = tempfile::tempdir().unwrap();
-    let offset = folder.path().join("offset");
-    let set_clock = |minutes: usize| {
-        let draft = folder.path().join("draft");
-        std::fs::write(&draft, format!("-{minutes}m")).unwrap();
-        std::fs::rename(draft, &offset).unwrap();
-    };
-    set_clock(MINUTES);
-    let library = clock_jumps::library().display().to_string();
-    let file = offset.display().to_string();
     let mailbox = Mailbox::open().await.unwrap();
     let smtp = format!("smtp://127.0.0.1:{}", mailbox.port());
     let environment = [
-        ("LD_PRELOAD", library.as_str()),
-        ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
-        ("FAKETIME_NO_CACHE", "1"),
         ("FCOM_SIDECAR__SMTP__URL", smtp.as_str()),
         ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
     ];
     let sidecar = Sidecar::start_with(&site, &environment).await;
-    fill(&sidecar, set_clock).await;
+    fill(&sidecar).await;
     let pending = "SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE state = 'pending'";
     site.goes(pending).await;
     let chrome = Chrome::start().await;

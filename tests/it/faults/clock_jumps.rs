@@ -16,7 +16,7 @@ use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, SPACES_HOOK, Site, target};
 const OFFSETS: [&str; 6] = ["-2h", "+20h", "-3d", "+30d", "+0", "-1m"];
 
 /// The library that fakes a process's clock, wherever the distribution installs it.
-pub(crate) fn library() -> PathBuf {
+pub(super) fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap();
     let places = folders.filter_map(|folder| {
         let library = folder.ok()?.path().join("faketime/libfaketime.so.1");

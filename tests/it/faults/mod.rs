@@ -1,6 +1,6 @@
 //! What callers see during faults and overload, and that recovery needs no operator unless the cause does.
 
-pub(crate) mod clock_jumps;
+mod clock_jumps;
 mod database_away;
 mod database_unresponsive;
 mod database_unusable;
