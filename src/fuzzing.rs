@@ -138,6 +138,7 @@ pub fn source(data: &[u8]) {
         remove_only: false,
         trim_email: true,
         lower_case_email: true,
+        php_may_execute: false,
         idempotency: Rule::parse([&*rule]).ok().map(Origin::Body),
         signature: None,
         ping_field: None,

@@ -1073,7 +1073,7 @@ const WHY_UNREACHED = array(
 	'too_large'       => 'The daemon at %s takes no form as large as this one.',
 	'too_many'        => 'The daemon at %s had too many requests in five minutes. Wait, and close tabs.',
 	'unreadable'      => 'The daemon at %s is of another release than fcom-sidecar.php: use the file that comes with the daemon.',
-	'other_site'      => 'The daemon at %s serves another site. Define FCOM_SIDECAR_CONSOLE in wp-config.php as an array with the address of each site’s daemon by the site’s id.',
+	'other_site'      => 'The daemon at %s serves another site, with another database or other tables. On a copy of a site, define FCOM_SIDECAR_CONSOLE in wp-config.php as false, or as the address of the copy’s daemon; on a network, as an array with the address of each site’s daemon by the site’s id.',
 	'unknown_host'    => 'The daemon at %s is not known by this name: add it to server.admin_hosts in its configuration.',
 );
 
@@ -1125,8 +1125,7 @@ final class Daemon {
 	}
 
 	/**
-	 * Passes a request on to the console, in the name of the user who is logged in and has manage_options. Returns status, headers
-	 * and body of the answer.
+	 * Passes a request on to the console, in the name of the user who is logged in. Returns status, headers and body of the answer.
 	 */
 	public function ask( string $method, string $target, string $body, int $seconds ): array {
 		$secret = secret();
@@ -1175,12 +1174,14 @@ final class Daemon {
 	private static function visitor(): string {
 		$user = wp_get_current_user();
 		$all  = array(
-			'site'    => $GLOBALS['wpdb']->prefix,
-			'user'    => (int) $user->ID,
-			'login'   => (string) $user->user_login,
-			'may'     => 'manage',
-			'session' => hash( 'sha256', wp_get_session_token() ),
-			'base'    => frame_base(),
+			'site'     => $GLOBALS['wpdb']->prefix,
+			'database' => (string) $GLOBALS['wpdb']->get_var( 'SELECT DATABASE()' ),
+			'user'     => (int) $user->ID,
+			'login'    => (string) $user->user_login,
+			// WP-Cron and Site Health ask for others, too.
+			'may'      => current_user_can( 'manage_options' ) ? 'manage' : 'look',
+			'session'  => hash( 'sha256', wp_get_session_token() ),
+			'base'     => frame_base(),
 		);
 		return base64_encode( (string) json_encode( $all, JSON_INVALID_UTF8_SUBSTITUTE ) );
 	}
@@ -1272,11 +1273,16 @@ function show_page(): void {
 
 /** Answers the frame: a page of the console, to who may see it. */
 function show_console(): void {
-	if ( ! is_user_logged_in() ) {
-		apologize( 403, 'You are logged out', 'Nothing was changed.', wp_login_url(), 'Log in' );
-	}
 	$daemon = Daemon::of_this_site();
+	if ( null !== $daemon && ! is_user_logged_in() ) {
+		// Not the log-in's own address, which plugins hide from strangers.
+		apologize( 403, 'You are logged out', 'Nothing was changed.', admin_url(), 'Log in' );
+	}
 	if ( null === $daemon || ! current_user_can( 'manage_options' ) ) {
+		apologize( 403, 'Sorry, you are not allowed to access this page.', '', admin_url(), 'Dashboard' );
+	}
+	// Whoever has stolen a page's keys must not have them used from a page of another site.
+	if ( 'POST' === $_SERVER['REQUEST_METHOD'] && 'same-origin' !== ( $_SERVER['HTTP_SEC_FETCH_SITE'] ?? 'same-origin' ) ) {
 		apologize( 403, 'Sorry, you are not allowed to access this page.', '', admin_url(), 'Dashboard' );
 	}
 	$nonce = $_GET['_wpnonce'] ?? '';
@@ -1472,7 +1478,7 @@ function health_check(): array {
 
 function answer_health_check(): void {
 	check_ajax_referer( 'health-check-site-status' );
-	if ( ! current_user_can( 'view_site_health_checks' ) ) {
+	if ( ! current_user_can( 'view_site_health_checks' ) || ! current_user_can( 'manage_options' ) ) {
 		wp_send_json_error();
 	}
 	wp_send_json_success( health_check() );

@@ -3,7 +3,7 @@ SELECT r.id, r.created_at, r.webhook_id, CAST(m.value AS BINARY) AS webhook, r.o
     k.key_id, k.run_id
 FROM {prefix}fcom_sidecar_refused r FORCE INDEX (created_at)
 LEFT JOIN {prefix}fcom_meta m ON m.id = r.webhook_id AND m.object_type = 'webhook'
-LEFT JOIN {prefix}fcom_sidecar_kept k ON k.refused_id = r.id
+LEFT JOIN {prefix}fcom_sidecar_kept k FORCE INDEX (PRIMARY) ON k.refused_id = r.id
 WHERE r.created_at >= ? AND r.created_at < ?
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT ?

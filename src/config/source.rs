@@ -33,6 +33,7 @@ pub(super) const TABLES: Tables = Tables {
         "secrets",
         "secrets_file",
         "ping_field",
+        "php_may_execute",
         "fields.email",
         "fields.first_name",
         "fields.last_name",
@@ -121,8 +122,13 @@ fn read(
     };
     let fields = fields(settings, &table);
     let only_if = optional(settings, &table.key("only_if"), Condition::parse);
-    let flags = ["remove_only", "trim_email", "lower_case_email"];
-    let [remove_only, trim_email, lower_case_email] =
+    let flags = [
+        "remove_only",
+        "trim_email",
+        "lower_case_email",
+        "php_may_execute",
+    ];
+    let [remove_only, trim_email, lower_case_email, php_may_execute] =
         flags.map(|option| table.flag(settings, option));
     let idempotency = idempotency(settings, &table.key("idempotency"));
     let signature = signature(settings, &table);
@@ -135,6 +141,7 @@ fn read(
         remove_only: remove_only?,
         trim_email: trim_email?,
         lower_case_email: lower_case_email?,
+        php_may_execute: php_may_execute?,
         idempotency: idempotency?,
         signature: signature?,
         ping_field: ping_field?,

@@ -43,14 +43,8 @@ struct SeenRow {
 /// signature. Nothing that PHP may execute.
 pub fn subjects(config: &Config) -> Vec<String> {
     let protected = guarded(&config.protections).map(|one| subject(&one.webhook));
-    let sourced = config.sources.iter();
-    let sourced = sourced.map(|source| ProtectedWebhook::Id(source.webhook_id));
-    let may_execute = |webhook: &ProtectedWebhook| {
-        let mut open = config.protections.iter().filter(|one| one.php_may_execute);
-        open.any(|one| one.webhook == *webhook)
-    };
-    let sourced = sourced.filter(|webhook| !may_execute(webhook));
-    let sourced = sourced.map(|webhook| subject(&webhook));
+    let sourced = config.sources.iter().filter(|one| !one.php_may_execute);
+    let sourced = sourced.map(|source| subject(&ProtectedWebhook::Id(source.webhook_id)));
     let mut subjects: Vec<String> = protected.chain(sourced).collect();
     // Daemons that write the same rows lock them in the same order.
     subjects.sort_unstable();
@@ -229,6 +223,7 @@ mod tests {
             ("source.a.body", "json"),
             ("source.open.webhook_id", "13"),
             ("source.open.body", "json"),
+            ("source.open.php_may_execute", "true"),
             ("source.alone.webhook_id", "14"),
             ("source.alone.body", "json"),
         ]);

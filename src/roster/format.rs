@@ -16,7 +16,7 @@ const DELIMITERS: [(u8, &str); 4] = [
     (b'|', "vertical bars"),
 ];
 
-/// How much of a text tells how its lines end, and which names its objects have.
+/// How much of a text tells how its lines end.
 const BEGINNING: u64 = 64 << 10;
 /// Names of objects that are looked at.
 const MOST_NAMES: usize = 500;
@@ -50,7 +50,7 @@ pub struct Recognised {
     pub encoding: Encoding,
     /// Its format.
     pub format: Format,
-    /// Its columns; of JSON, the names in the first objects.
+    /// Its columns; of JSON, the names in its objects.
     pub columns: Columns,
     /// The last character of a line.
     pub(super) line_end: u8,
@@ -86,13 +86,15 @@ pub fn recognise(
     drop(records);
     file.seek(SeekFrom::Start(0))?;
     let (format, headings) = if object(&first).is_some() {
-        // Some programs leave out what is empty.
-        let beginning = String::from_utf8_lossy(&beginning);
-        let objects = beginning.split(char::from(line_end)).filter_map(object);
+        let mut records = Records::new(Decoded::new(&mut *file, encoding), line_end, b',');
+        // Some programs leave out what is empty, so a name may come late.
         let mut names: Vec<String> = Vec::new();
-        for name in objects.flat_map(|object| object.into_iter().map(|(name, _)| name)) {
-            if !names.contains(&name) && names.len() < MOST_NAMES {
-                names.push(name);
+        while records.read_line()? {
+            let object = object(&String::from_utf8_lossy(&records.line)).unwrap_or_default();
+            for (name, _) in object {
+                if !names.contains(&name) && names.len() < MOST_NAMES {
+                    names.push(name);
+                }
             }
         }
         (Format::JsonLines, names)

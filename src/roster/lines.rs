@@ -146,6 +146,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_comes_late_counts() {
+        let mut text = "{\"email\": \"a@example.com\"}\n".repeat(4_000);
+        text.push_str("{\"email\": \"b@example.com\", \"last_name\": \"Late\"}\n");
+        let (_, all) = read(text.as_bytes());
+        assert_eq!(all.last().unwrap().1[..3], ["b@example.com", "", "Late"]);
+    }
+
+    #[test]
     fn lines_are_read_as_programs_write_them() {
         let ann = |number: u64| {
             (

@@ -22,6 +22,10 @@ pub enum Bodies {
 
 /// What the calls of a webhook look like.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct Source {
     /// The operator's name for it.
     pub name: String,
@@ -39,6 +43,8 @@ pub struct Source {
     pub trim_email: bool,
     /// Whether addresses are turned into lower case.
     pub lower_case_email: bool,
+    /// Whether PHP may execute calls of the webhook, in its own way.
+    pub php_may_execute: bool,
     /// What names a call, so that it is not executed twice.
     pub idempotency: Option<Origin>,
     /// How its sender signs.

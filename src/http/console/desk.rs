@@ -16,6 +16,7 @@ use super::templates::Templates;
 use crate::check::{self, Report};
 use crate::config::{Config, Sources};
 use crate::fluentcommunity::webhooks::Environment;
+use crate::site;
 use crate::site::Cause;
 use crate::wordpress::time::SiteZone;
 
@@ -30,6 +31,8 @@ pub struct Console {
     /// With which the must-use plugin signs; like the rest of `[relay]`, it changes with a restart only.
     pub(super) secret: Option<SecretString>,
     pub(super) nonces: Nonces,
+    /// The name of the site's database.
+    pub(super) database: Option<String>,
     /// Limits the log to one refusal of a signed request a second.
     pub(super) refusals: Occasionally,
     /// The configuration in force.
@@ -54,7 +57,9 @@ impl Console {
     /// `sources` is where the configuration comes from, `now` when the process began.
     pub fn new(config: watch::Receiver<Arc<Config>>, sources: Sources, now: DateTime<Utc>) -> Self {
         let secret = config.borrow().relay.secret.clone();
+        let database = site::database_name(&config.borrow());
         Self {
+            database,
             sessions: Sessions::default(),
             templates: Templates::compile(),
             assets: Assets::new(),

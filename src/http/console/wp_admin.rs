@@ -94,6 +94,8 @@ impl fmt::Display for Base {
 struct Visitor {
     /// Prefix of the site's tables. All sites of a network share the secret, but each has its own administrators and daemon.
     site: String,
+    /// Name of its database. A copy of the site has the same prefix and secret, and its administrators may be others.
+    database: String,
     user: u64,
     login: String,
     may: May,
@@ -163,7 +165,7 @@ impl Refused {
             Self::OtherSite => (
                 StatusCode::FORBIDDEN,
                 "other_site",
-                "wp-admin of another site of the network asks",
+                "wp-admin of another site asks: of another one of the network, or of a copy with another database",
             ),
         }
     }
@@ -234,7 +236,8 @@ fn admit(
     let visitor = STANDARD.decode(visitor).ok();
     let visitor = visitor.and_then(|json| serde_json::from_slice::<Visitor>(&json).ok());
     let visitor = visitor.ok_or(Refused::Unreadable)?;
-    if visitor.site != front.site.tables.prefix() {
+    let is_database = console.database.as_ref() == Some(&visitor.database);
+    if visitor.site != front.site.tables.prefix() || !is_database {
         return Err(Refused::OtherSite);
     }
     let base = Base::parse(&visitor.base).ok_or(Refused::Unreadable)?;

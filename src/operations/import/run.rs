@@ -111,14 +111,19 @@ impl Import {
                 Ok(ended) => untold.add(ended),
                 Err(error) => result = result.and(Err(error)),
             }
-            if untold.is_due() {
-                result = result.and(untold.tell(site, &self.stop, &mut tell).await);
+            if result.is_ok() && untold.is_due() {
+                result = untold.tell(site, &self.stop, &mut tell).await;
             }
             if gives_way {
                 tokio::time::sleep((waited.elapsed() * REST).min(LONGEST_REST)).await;
             }
         }
-        let told = untold.tell(site, &self.stop, &mut tell).await;
+        // A database that has been waited for already is not waited for again.
+        let patience = self.stop.child_token();
+        if result.is_err() {
+            patience.cancel();
+        }
+        let told = untold.tell(site, &patience, &mut tell).await;
         result.and(told).map(|()| Summary {
             complete: is_read,
             ..untold.summary

@@ -108,8 +108,8 @@ impl Signed {
     }
 }
 
-fn visitor(may: &str) -> Value {
-    json!({ "site": "wp_", "user": 2, "login": "<i>erika</i>", "may": may, "session": "abc", "base": BASE })
+fn visitor(site: &Site, may: &str) -> Value {
+    json!({ "site": "wp_", "database": site.database, "user": 2, "login": "<i>erika</i>", "may": may, "session": "abc", "base": BASE })
 }
 
 async fn start(site: &Site) -> Sidecar {
@@ -142,7 +142,7 @@ async fn who_is_signed_in_sees_and_changes_and_the_log_says_who() {
     let site = Site::new("71").await;
     let sidecar = start(&site).await;
     let now = site.now().await;
-    let manager = visitor("manage");
+    let manager = visitor(&site, "manage");
     let get = |target: &str| Signed::new("GET", target, "", now, &manager);
     for (path, kind) in [
         ("", "text/html; charset=utf-8"),
@@ -216,7 +216,7 @@ async fn who_is_signed_in_sees_and_changes_and_the_log_says_who() {
         assert_eq!(answer.status, 403, "{user} {session}");
         assert!(answer.text().contains("This page has expired"));
     }
-    let looks = visitor("look");
+    let looks = visitor(&site, "look");
     let page = Signed::new("GET", "/console/mails", "", now, &looks);
     assert_eq!(page.send(&sidecar).await.status, 200);
     let refused = Signed::new("POST", rotate, &body, now, &looks)
@@ -232,7 +232,7 @@ async fn nothing_is_believed_that_is_forged_old_or_sent_again() {
     let site = Site::new("71").await;
     let mut sidecar = start(&site).await;
     let now = site.now().await;
-    let manager = visitor("manage");
+    let manager = visitor(&site, "manage");
     let signed = |time: u64| Signed::new("GET", "/console/runs", "", time, &manager);
     let good = signed(now);
     assert_eq!(good.send(&sidecar).await.status, 200);
@@ -244,7 +244,7 @@ async fn nothing_is_believed_that_is_forged_old_or_sent_again() {
     for (number, value) in [
         (0, (now + 1).to_string()),
         (1, "0".repeat(32)),
-        (2, STANDARD.encode(visitor("look").to_string())),
+        (2, STANDARD.encode(visitor(&site, "look").to_string())),
         (3, "0".repeat(64)),
         (3, String::new()),
     ] {
@@ -290,6 +290,7 @@ async fn nothing_is_believed_that_is_forged_old_or_sent_again() {
     }
     for (name, value, expected) in [
         ("site", "wp_2_", (403, "other_site")),
+        ("database", "staging", (403, "other_site")),
         ("base", "https://evil.example/?a&path=", (400, "unreadable")),
         ("base", "a.php?a=\"><script>&path=", (400, "unreadable")),
         ("may", "anything", (400, "unreadable")),
@@ -333,7 +334,14 @@ async fn without_a_secret_wp_admin_is_nobody() {
     let sidecar = Sidecar::start(&site).await;
     for secret in ["", SECRET] {
         let now = site.now().await;
-        let request = Signed::with(secret, "GET", "/console/", "", now, &visitor("manage"));
+        let request = Signed::with(
+            secret,
+            "GET",
+            "/console/",
+            "",
+            now,
+            &visitor(&site, "manage"),
+        );
         let answer = request.send(&sidecar).await;
         assert_eq!(code(&answer), (403, "no_secret".to_owned()));
     }
