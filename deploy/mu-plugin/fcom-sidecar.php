@@ -1063,6 +1063,7 @@ final class Unreached extends RuntimeException {
 const WHY_UNREACHED = array(
 	'closed'          => 'Define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret in the daemon’s configuration, at least 16 characters.',
 	'forbidden'       => 'PHP may not open connections here: allow stream_socket_client in disable_functions of php.ini.',
+	'denied'          => 'PHP may not connect to %s. If it is a Unix socket, let PHP’s user open it: add the user to the daemon’s group, or set server.socket_mode. If SELinux forbids it: setsebool -P httpd_can_network_connect on',
 	'away'            => 'Nothing answers at %s. If the daemon listens elsewhere, define FCOM_SIDECAR_CONSOLE in wp-config.php with its server.admin_listen; otherwise look on the server: systemctl status fcom-sidecar',
 	'silent'          => 'The daemon at %s does not answer in time. Look on the server: systemctl status fcom-sidecar',
 	'foreign'         => 'What answers at %s is no daemon of this release, so nothing of its answer is shown. Update the daemon, or correct FCOM_SIDECAR_CONSOLE in wp-config.php.',
@@ -1091,6 +1092,8 @@ final class Daemon {
 		'x-frame-options',
 	);
 	private const LONGEST_ANSWER = 1 << 23;
+	/** Linux's number of the error "Permission denied". */
+	private const EACCES = 13;
 
 	/** @var string For people. */
 	public $address;
@@ -1194,7 +1197,7 @@ final class Daemon {
 		$until  = microtime( true ) + $seconds;
 		$stream = @stream_socket_client( $this->remote, $number, $why, GLANCE );
 		if ( ! $stream ) {
-			throw new Unreached( 'away' );
+			throw new Unreached( self::EACCES === $number ? 'denied' : 'away' );
 		}
 		stream_set_timeout( $stream, $seconds );
 		do {
@@ -1431,7 +1434,9 @@ function show_notice(): void {
 
 function add_health_tests( $tests ) {
 	$daemon = Daemon::of_this_site();
-	if ( null === $daemon || ! is_array( $tests ) ) {
+	// WP-Cron counts the results, and shows none.
+	$may = current_user_can( 'manage_options' ) || wp_doing_cron();
+	if ( null === $daemon || ! $may || ! is_array( $tests ) ) {
 		return $tests;
 	}
 	$state   = state( $daemon );

@@ -66,6 +66,7 @@ pub use refused::{Asker, FormSeen, RefusalTask, Refusals, RefusedCall, prune_ref
 pub use rehearsal::{Chosen, NamesOfNew, Rehearsal, Rows, rehearse};
 pub use runs::{Chore, tidy};
 pub use signature::{SignatureFlaw, Signed};
+pub use signed_calls::take_nonce;
 pub use source::{Ignored, SourceRead};
 use tally::Tally;
 pub use tally::TallyTask;

@@ -1,7 +1,9 @@
 //! The record of signed calls: rows of `{prefix}fcom_sidecar_signed`. While a signature is valid, whoever has recorded
-//! the call can send it again; a call that was executed gets its first answer.
+//! the call can send it again; a call that was executed gets its first answer. The nonces of changes that wp-admin signs are kept
+//! there, too.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use super::runs::EarlierRun;
 use super::{Executed, Idempotency};
@@ -77,5 +79,25 @@ pub(super) async fn remember(
         // An equal call was faster.
         Err(error) if error.is_duplicate() => Ok(()),
         recorded => recorded.map(drop),
+    }
+}
+
+/// Takes the nonce of a change that was signed in wp-admin; `false` if any process has taken it before. No webhook has the id 0.
+///
+/// # Errors
+/// The statement failed.
+pub async fn take_nonce(site: &Site, nonce: [u8; 16]) -> Result<bool, DatabaseError> {
+    let (id, now) = (Sha256::digest(nonce), site.clock.now().naive_utc());
+    let taken = site.pool.work(async |connection| {
+        let row = sqlx::query(site.statements.insert_signed_call.sql());
+        let row = row.bind(&id[..]).bind(0_u64).bind(&id[..]).bind(0_u64);
+        let row = row.bind("console").bind(now).bind(now);
+        row.execute(connection)
+            .await
+            .doing("take the nonce of a change")
+    });
+    match taken.await {
+        Err(error) if error.is_duplicate() => Ok(false),
+        taken => taken.map(|_| true),
     }
 }

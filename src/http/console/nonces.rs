@@ -1,5 +1,6 @@
 //! Nonces of signed requests, so that nobody can send one again: remembered for as long as its signature holds, in memory of this
-//! process. What was signed before the process began is refused, for the one before may have had it.
+//! process. What was signed before the process began is refused, for the one before may have had it. Of changes, the database
+//! remembers them for all processes: see [`Visit::once`](super::visit::Visit::once).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -90,14 +90,14 @@ async fn respond(
     }
     let is_poll = !is_post && gate::is_poll(request.headers());
     let known = match (guest, gate::ticket(request.headers(), SESSION)) {
-        (Some(guest), _) => Some((guest.ticket, guest.session, Some(guest.base))),
+        (Some(guest), _) => Some((guest.ticket, guest.session, Some(guest.frame))),
         (None, Some(ticket)) => {
             let session = gate::session(front, console, &ticket, !is_poll).await;
             session.map(|session| (ticket, session, None))
         }
         (None, None) => None,
     };
-    let Some((ticket, session, base)) = known else {
+    let Some((ticket, session, frame)) = known else {
         if is_post {
             return login::expired(request, front, console, &path).await;
         }
@@ -123,7 +123,7 @@ async fn respond(
     };
     let is_ours = !gate::is_foreign(request.headers())
         && ticket.is_form_key(field(&form, "csrf").unwrap_or_default());
-    if is_post && is_ours && base.is_none() && path == "logout" {
+    if is_post && is_ours && frame.is_none() && path == "logout" {
         return login::log_out(request, front, console, &ticket);
     }
     let visit = Visit {
@@ -136,7 +136,7 @@ async fn respond(
         path,
         query,
         form,
-        base,
+        frame,
     };
     let answer = if !is_post {
         read(&visit).await
@@ -176,6 +176,11 @@ async fn read(visit: &Visit) -> Result<Answer, Trouble> {
 /// What forms change.
 async fn change(visit: &Visit) -> Result<Answer, Trouble> {
     let parts: Vec<&str> = visit.path.split('/').collect();
+    // Checks change nothing, and are wanted while the database is away.
+    if parts[..] == ["check", "again"] {
+        return check::again(visit).await;
+    }
+    visit.once().await?;
     match parts[..] {
         ["webhooks", "new"] => webhook_changes::create(visit).await,
         ["webhooks", id, "save"] => webhook_changes::save(visit, number(id)?).await,
@@ -191,7 +196,6 @@ async fn change(visit: &Visit) -> Result<Answer, Trouble> {
         ["hooks", "retry"] => hooks::retry_given_up(visit).await,
         ["hooks", id, "retry"] => hooks::retry(visit, number(id)?).await,
         ["hooks", id, "drop"] => hooks::remove(visit, number(id)?).await,
-        ["check", "again"] => check::again(visit).await,
         _ => Err(nothing_here()),
     }
 }

@@ -13,9 +13,10 @@ use super::answer::{Answer, Page, Trouble};
 use super::desk::{About, Console};
 use super::sessions::{Session, Ticket};
 use super::text::{Times, number};
-use super::wp_admin::Base;
+use super::wp_admin::Frame;
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::ChangeError;
+use crate::provision::take_nonce;
 use crate::site::Cause;
 use crate::telemetry;
 
@@ -46,15 +47,15 @@ pub(super) struct Visit {
     pub(super) query: Vec<(String, String)>,
     pub(super) form: Vec<(String, String)>,
     pub(super) about: Arc<About>,
-    /// In wp-admin: what stands before the path of a page in a link.
-    pub(super) base: Option<Base>,
+    /// In wp-admin.
+    pub(super) frame: Option<Frame>,
 }
 
 impl Visit {
     /// The way from this page to `/console/`.
     pub(super) fn root(&self) -> String {
-        let base = self.base.as_ref().map(Base::to_string);
-        base.unwrap_or_else(|| root(&self.path))
+        let frame = self.frame.as_ref();
+        frame.map_or_else(|| root(&self.path), |frame| frame.base.to_string())
     }
 
     pub(super) fn times(&self) -> Times {
@@ -112,6 +113,25 @@ impl Visit {
             return Err(Trouble::Database(None));
         }
         Ok(())
+    }
+
+    /// A change that was signed in wp-admin counts once, whichever process gets it: not after a restart either, nor at another instance.
+    ///
+    /// # Errors
+    /// It has come before.
+    pub(super) async fn once(&self) -> Result<(), Trouble> {
+        let Some(Frame { nonce, .. }) = self.frame else {
+            return Ok(());
+        };
+        self.database()?;
+        let site = Arc::clone(&self.front.site);
+        let taking = async move { take_nonce(&site, nonce).await };
+        if self.on_main_runtime(taking).await? {
+            return Ok(());
+        }
+        let operator = self.session.operator();
+        tracing::warn!(%operator, "a change of {} was sent again, and refused", self.session.who());
+        Err(Trouble::Expired)
     }
 
     /// Notes in the log who changed something.
@@ -181,15 +201,15 @@ impl Visit {
         let notice = notice.flatten().map(|notice| {
             context! { kind => if notice.is_good { "good" } else { "warn" }, text => notice.text }
         });
-        let carried = self.base.as_ref().map(|base| {
-            let pairs = base.carried().into_iter();
+        let carried = self.frame.as_ref().map(|frame| {
+            let pairs = frame.base.carried().into_iter();
             pairs
                 .map(|(name, value)| context! { name, value })
                 .collect::<Vec<_>>()
         });
         let frame = context! {
             root => self.root(),
-            in_wp_admin => self.base.is_some(),
+            in_wp_admin => self.frame.is_some(),
             carried,
             stamp => &self.console.assets.stamp,
             title => page.title,

@@ -47,7 +47,13 @@ const LONGEST_BASE: usize = 300;
 pub(super) struct Guest {
     pub(super) ticket: Ticket,
     pub(super) session: Session,
+    pub(super) frame: Frame,
+}
+
+/// What a request has of the page in wp-admin that it comes from.
+pub(super) struct Frame {
     pub(super) base: Base,
+    pub(super) nonce: [u8; 16],
 }
 
 impl Guest {
@@ -229,9 +235,9 @@ fn admit(
     let bytes = hex::decode(nonce)
         .ok()
         .and_then(|nonce| nonce.try_into().ok());
-    let bytes = bytes.ok_or(Refused::Unreadable)?;
+    let nonce = bytes.ok_or(Refused::Unreadable)?;
     let now = front.site.clock.now();
-    let taken = console.nonces.take(bytes, seconds, now);
+    let taken = console.nonces.take(nonce, seconds, now);
     taken.map_err(Refused::Stale)?;
     let visitor = STANDARD.decode(visitor).ok();
     let visitor = visitor.and_then(|json| serde_json::from_slice::<Visitor>(&json).ok());
@@ -259,7 +265,7 @@ fn admit(
     Ok(Guest {
         ticket,
         session,
-        base,
+        frame: Frame { base, nonce },
     })
 }
 

@@ -22,6 +22,18 @@ async fn log_in(chrome: &Chrome) {
     chrome.press("Log in").await;
 }
 
+/// Findings that keep people from using a page, with the elements.
+const AXE: &str = "WINDOW.axe.run(WINDOW.document, {iframes: false, resultTypes: ['violations'], RULES}).then((found) => found.violations
+    .filter((one) => ['serious', 'critical'].includes(one.impact))
+    .map((one) => one.id + ': ' + one.nodes.map((node) => node.html + ' ' + node.failureSummary).join(' | ')).join(' || '))";
+pub(crate) const ALL: &str = "rules: {}";
+
+/// Nothing keeps people from using what this window shows.
+pub(crate) async fn assert_usable(chrome: &Chrome, window: &str, page: &str, rules: &str) {
+    let axe = AXE.replace("WINDOW", window).replace("RULES", rules);
+    assert_eq!(chrome.value(&axe).await, "", "{page}");
+}
+
 /// A browser that has [axe-core](https://github.com/dequelabs/axe-core) in every page.
 async fn with_axe() -> Chrome {
     let chrome = Chrome::start().await;

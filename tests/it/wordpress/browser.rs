@@ -32,13 +32,24 @@ impl Browser {
 
     /// Opens a path, or an address of this site.
     pub(super) async fn open(&mut self, path: &str) -> Response {
-        self.request("GET", path, b"").await
+        self.request("GET", path, &[], b"").await
     }
 
     /// Submits a form.
     pub(super) async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Response {
+        self.submit_from("same-origin", path, fields).await
+    }
+
+    /// The same from a page of another site, which `Sec-Fetch-Site` tells.
+    pub(super) async fn submit_from(
+        &mut self,
+        site: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Response {
         let body = serde_urlencoded::to_string(fields).unwrap();
-        self.request("POST", path, body.as_bytes()).await
+        let from = [("Sec-Fetch-Site", site)];
+        self.request("POST", path, &from, body.as_bytes()).await
     }
 
     /// Fills in the login form and returns whether the login succeeded.
@@ -79,7 +90,13 @@ impl Browser {
         }
     }
 
-    async fn request(&mut self, method: &str, path: &str, body: &[u8]) -> Response {
+    async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         let site = format!("http://{}", self.host);
         let path = path.strip_prefix(&site).unwrap_or(path);
         let cookies: Vec<String> = self
@@ -87,11 +104,13 @@ impl Browser {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let headers = [
+        let cookies = cookies.join("; ");
+        let mut headers = vec![
             ("Host", &*self.host),
-            ("Cookie", &*cookies.join("; ")),
+            ("Cookie", &*cookies),
             ("Content-Type", FORM),
         ];
+        headers.extend(more);
         let response = http::request(self.address, method, path, &headers, body)
             .await
             .unwrap();

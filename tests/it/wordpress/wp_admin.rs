@@ -1,15 +1,17 @@
 //! The console inside wp-admin, with the must-use plugin in a real WordPress, and what the dashboard and Site Health say.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Map, Value, json};
 
 use super::browser::{Browser, field};
 use super::network::{TWO, network, serve_with};
 use super::{ADMIN_PASSWORD, PREFIX, RealSite};
+use crate::browser as pages;
 use crate::harness::chrome::Chrome;
-use crate::harness::eventually::eventually;
+use crate::harness::eventually::{eventually, until};
 use crate::harness::http::Response;
 use crate::harness::metrics;
 use crate::harness::sidecar::Sidecar;
@@ -162,6 +164,12 @@ async fn assert_strangers_are_refused(
         assert_eq!(retry(admin, &forged, csrf).await, (403, None));
         assert_eq!(admin.open(&forged).await.status, 403);
     }
+    // With all keys, but from a page of another site.
+    for site in ["cross-site", "same-site", "none"] {
+        let path = format!("{frame}mails/retry");
+        let forged = admin.submit_from(site, &path, &[("csrf", csrf)]).await;
+        assert_eq!(forged.status, 403, "{site}: {}", forged.text());
+    }
     for stranger in [&mut editor, &mut real.browser()] {
         assert_eq!(retry(stranger, frame, csrf).await, (403, None));
         let refused = stranger.open(frame).await;
@@ -250,6 +258,11 @@ async fn administrators_use_the_console_and_nobody_else() {
     assert_strangers_are_refused(&real, &mut admin, &frame, &csrf).await;
     assert_eq!(retry(&mut admin, &frame, "0").await.0, 403);
     assert_eq!(dead_mails(&real, PREFIX).await, 1);
+    // Whom a plugin lets see Site Health reads nothing of the daemon there.
+    for (user, is_shown) in [(ed, false), (1, true)] {
+        let tests = real.php("health", json!({ "user": user, "async": true }));
+        assert_eq!(tests.await != json!([]), is_shown, "{user}");
+    }
 
     let (status, next) = retry(&mut admin, &frame, &csrf).await;
     assert_eq!(status, 303);
@@ -394,6 +407,22 @@ async fn the_dashboard_and_site_health_say_what_needs_somebody() {
         "{said}"
     );
     assert_answers(&mut admin, &page, 503, "Nothing answers at 127.0.0.1:").await;
+
+    // Over a Unix socket, if PHP's user may open it.
+    let socket = real.installation.root().join("admin.sock");
+    let unix = format!("unix:{}", socket.display());
+    connect(&real, "", SECRET, &format!("'{unix}'"));
+    assert_answers(&mut admin, &page, 503, "Nothing answers at unix:").await;
+    sidecar.set_environment("FCOM_SIDECAR__SERVER__ADMIN_LISTEN", &unix);
+    sidecar.spawn();
+    assert_answers(&mut admin, &page, 200, "in-wp-admin").await;
+    fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
+    forget_state(&real).await;
+    let unprivileged = json!({ "user": 1, "async": false, "unprivileged": true });
+    let said = real.php("health", unprivileged).await.to_string();
+    assert!(said.contains("PHP may not connect to unix:"), "{said}");
+    sidecar.terminate();
+
     // Switched off.
     connect(&real, "", SECRET, "false");
     assert!(health(&real, true).await.is_empty());
@@ -470,6 +499,23 @@ async fn frame_says(chrome: &Chrome, expected: &str) {
     .await;
 }
 
+const FRAME: &str = "document.querySelector('#fcom-sidecar').contentWindow";
+
+/// Nobody is kept from using a page in the frame, nor the frame.
+async fn assert_usable_in_frame(chrome: &Chrome, page: &str) {
+    let go =
+        format!("{FRAME}.location = {FRAME}.location.href.replace(/path=.*/, 'path={page}'), 0");
+    chrome.value(&go).await;
+    let is_there = format!(
+        "{FRAME}.document.readyState === 'complete' && {FRAME}.location.href.endsWith('path={page}') && !!{FRAME}.axe"
+    );
+    until("the frame does not load", async || {
+        chrome.value(&is_there).await == true
+    })
+    .await;
+    pages::assert_usable(chrome, FRAME, page, pages::ALL).await;
+}
+
 /// Uses the page and its frame in a real browser: a change, and news without loading the page again.
 pub(crate) async fn work_in(chrome: &Chrome) {
     let (real, sidecar) = connected().await;
@@ -488,6 +534,23 @@ pub(crate) async fn work_in(chrome: &Chrome) {
     chrome.is_at(&format!("{site}/wp-admin/")).await;
     chrome.open(&format!("{site}{PAGE}&path=mails")).await;
     frame_says(chrome, "No such mailbox").await;
+    let frame =
+        "runOnly: ['frame-title', 'frame-focusable-content', 'scrollable-region-focusable']";
+    pages::assert_usable(chrome, "window", "wp-admin", frame).await;
+    for page in [
+        "",
+        "runs",
+        "refused",
+        "webhooks",
+        "webhooks/new",
+        "webhooks/3",
+        "hooks",
+        "shadow",
+        "config",
+        "mails",
+    ] {
+        assert_usable_in_frame(chrome, page).await;
+    }
     chrome.enter("#fcom-sidecar").await;
     chrome.press("Retry all given up").await;
     frame_says(chrome, "1 mail given up before is due at once").await;

@@ -328,6 +328,40 @@ async fn nothing_is_believed_that_is_forged_old_or_sent_again() {
     assert_eq!(code(&before.send(&sidecar).await), late);
 }
 
+/// One that is signed for a time to come, as by a clock that is ahead, is not older than the next process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_counts_once_whichever_process_gets_it() {
+    let site = Site::new("71").await;
+    let (mut sidecar, other) = (start(&site).await, start(&site).await);
+    site.execute(
+        "INSERT INTO wp_fcom_sidecar_mail (id, user_id, webhook_id, state, attempts, next_attempt_at, tried_since, last_error, created_at)
+         VALUES (1, 2, 3, 'dead', 7, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 'No such mailbox', UTC_TIMESTAMP())",
+    )
+    .await;
+    let (manager, ahead) = (visitor(&site, "manage"), site.now().await + 250);
+    let page = Signed::new("GET", "/console/mails", "", ahead, &manager);
+    let page = page.send(&sidecar).await.text();
+    let body = format!("csrf={}", csrf(&page));
+    let retry = Signed::new("POST", "/console/mails/1/retry", &body, ahead, &manager);
+    assert_eq!(retry.send(&sidecar).await.status, 303);
+    let state = "SELECT state FROM wp_fcom_sidecar_mail WHERE id = 1";
+    assert_eq!(site.text(state).await.unwrap(), "pending");
+    site.execute("UPDATE wp_fcom_sidecar_mail SET state = 'dead'")
+        .await;
+
+    sidecar.restart().await;
+    for process in [&other, &sidecar] {
+        let answer = retry.send(process).await;
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        assert!(answer.text().contains("Nothing was changed"));
+        process.says("was sent again, and refused").await;
+    }
+    assert_eq!(site.text(state).await.unwrap(), "dead");
+    let again = Signed::new("POST", "/console/mails/1/retry", &body, ahead, &manager);
+    assert_eq!(again.send(&other).await.status, 303);
+    assert_eq!(site.text(state).await.unwrap(), "pending");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_secret_wp_admin_is_nobody() {
     let site = Site::new("71").await;
