@@ -1,6 +1,6 @@
 //! Every page on wide and narrow screens, light and dark, for everybody: also where strangers wrote what it shows.
 
-use super::{ALL, assert_usable, console, log_in, with_axe};
+use super::{ALL, assert_asks_every, assert_usable, console, log_in, with_axe};
 use crate::admin::console::strangers;
 use crate::harness::chrome::Chrome;
 use crate::harness::management::start;
@@ -37,6 +37,12 @@ async fn every_page_is_usable_and_fits_a_phone() {
         chrome.resize(1280, 900).await;
         chrome.prefer("light").await;
         chrome.open(&format!("{console}{page}")).await;
+        let seconds: &[u64] = match page.as_str() {
+            "" => &[5, 60],
+            "runs" | "mails" | "hooks" => &[5],
+            _ => &[],
+        };
+        assert_asks_every(&chrome, "window", &page, seconds).await;
         assert_usable(&chrome, "window", &page, ALL).await;
         for width in [1280, 1030, 720] {
             chrome.resize(width, 900).await;

@@ -34,14 +34,30 @@ pub(crate) async fn assert_usable(chrome: &Chrome, window: &str, page: &str, rul
     assert_eq!(chrome.value(&axe).await, "", "{page}");
 }
 
-/// A browser that has [axe-core](https://github.com/dequelabs/axe-core) in every page.
+/// Notes for which times a page waits, in milliseconds.
+const WAITS: &str = "const [later, often] = [setTimeout, setInterval]; var waits = new Set();
+    setTimeout = (work, time, ...rest) => (waits.add(time), later(work, time, ...rest));
+    setInterval = (work, time, ...rest) => (waits.add(time), often(work, time, ...rest));";
+
+/// A page that is live asks in these intervals, in seconds, and any other page never.
+pub(crate) async fn assert_asks_every(chrome: &Chrome, window: &str, page: &str, seconds: &[u64]) {
+    let long = format!("[...{window}.waits].filter((time) => time >= 1000).sort((a, b) => a - b)");
+    let milliseconds: Vec<u64> = seconds.iter().map(|seconds| seconds * 1000).collect();
+    assert_eq!(
+        chrome.value(&long).await,
+        serde_json::json!(milliseconds),
+        "{page}"
+    );
+}
+
+/// A browser that has [axe-core](https://github.com/dequelabs/axe-core) in every page, and what [`assert_asks_every`] reads.
 async fn with_axe() -> Chrome {
     let chrome = Chrome::start().await;
     let file = "target/axe/node_modules/axe-core/axe.min.js";
     let script = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
     let script =
         script.unwrap_or_else(|_| panic!("{file} is missing: `make tools-browser` fetches it"));
-    let parameters = serde_json::json!({"source": script});
+    let parameters = serde_json::json!({"source": format!("{WAITS}\n{script}")});
     chrome
         .own("Page.addScriptToEvaluateOnNewDocument", parameters)
         .await;

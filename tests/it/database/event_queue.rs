@@ -11,7 +11,7 @@ use crate::harness::tables::{waiting_events, waiting_users};
 const FEW: u64 = 1000;
 
 /// Rows that this connection has read so far.
-async fn reads(connection: &mut MySqlConnection) -> u64 {
+pub(super) async fn reads(connection: &mut MySqlConnection) -> u64 {
     let sql = "SHOW SESSION STATUS LIKE 'Handler\\_read%'";
     let rows = sqlx::raw_sql(sql).fetch_all(connection).await.unwrap();
     let counts = rows

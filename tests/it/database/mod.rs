@@ -7,6 +7,7 @@ mod event_queue;
 mod own_tables;
 mod plans;
 mod private_server;
+mod refused_page;
 mod round_trips;
 mod statements;
 mod unknown_columns;

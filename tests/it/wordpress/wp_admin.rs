@@ -513,6 +513,12 @@ async fn assert_usable_in_frame(chrome: &Chrome, page: &str) {
         chrome.value(&is_there).await == true
     })
     .await;
+    let seconds: &[u64] = match page {
+        "" => &[15, 60],
+        "runs" | "mails" | "hooks" => &[15],
+        _ => &[],
+    };
+    pages::assert_asks_every(chrome, FRAME, page, seconds).await;
     pages::assert_usable(chrome, FRAME, page, pages::ALL).await;
 }
 

@@ -3,6 +3,7 @@
 mod browser;
 mod changes;
 mod doors;
+mod idle;
 mod pages;
 mod signed;
 pub(crate) mod strangers;
