@@ -62,6 +62,8 @@ pub(crate) enum Tls {
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) mails: Vec<Received>,
+    /// The MAIL and RCPT commands of each of these mails, as they came: other connections' stand between them in `commands`.
+    pub(crate) envelopes: Vec<[String; 2]>,
     /// Every command, in order.
     pub(crate) commands: Vec<String>,
     /// Connections so far.
@@ -239,7 +241,7 @@ impl SmtpPeer {
         &self,
         mut stream: BufReader<S>,
     ) -> io::Result<()> {
-        let mut mail = Received::default();
+        let (mut mail, mut envelope) = (Received::default(), [String::new(), String::new()]);
         let mut may_send = self.rules.login.is_none();
         loop {
             let line = read_line(&mut stream).await?;
@@ -280,7 +282,10 @@ impl SmtpPeer {
                 }
                 "MAIL" if self.next(|play| play == Play::DropAtMail).is_some() => return Ok(()),
                 "MAIL" if !may_send => "530 5.7.0 log in first".clone_into(&mut words),
-                "MAIL" => mail.from = address(rest),
+                "MAIL" => {
+                    mail.from = address(rest);
+                    envelope[0].clone_from(&line);
+                }
                 "RCPT"
                     if self
                         .change(|state| state.poison)
@@ -297,12 +302,14 @@ impl SmtpPeer {
                         line.clone_into(&mut words);
                     }
                     mail.to = vec![address(rest)];
+                    envelope[1].clone_from(&line);
                 }
                 "DATA" => {
                     answer(&mut stream, "354 go on").await?;
                     mail.message = read_message(&mut stream).await?;
                     self.change(|state| {
                         state.seen.mails.push(mail.clone());
+                        state.seen.envelopes.push(envelope.clone());
                         if let Some((left, _)) = &mut state.quota {
                             *left = left.saturating_sub(1);
                         }

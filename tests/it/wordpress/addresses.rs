@@ -11,20 +11,17 @@ use crate::harness::smtp_peer::{Closed, SmtpPeer};
 use crate::wordpress::php;
 
 /// By recipient: name in EHLO, sender and recipient as commands, and the header fields with addresses.
-fn seen(peer: &SmtpPeer) -> BTreeMap<String, Vec<String>> {
+fn seen(peer: &SmtpPeer) -> BTreeMap<String, [String; 5]> {
     let seen = peer.seen();
-    let hello = seen.hellos()[0].to_owned();
-    let say = |verb: &'static str| {
-        let lines = seen.commands.iter();
-        lines.filter(move |line| line.starts_with(verb)).cloned()
-    };
-    let said = say("MAIL").zip(say("RCPT")).zip(&seen.mails);
-    said.map(|((sender, recipient), mail)| {
-        let headers = ["From", "To"].map(|name| header(&mail.message, name).to_owned());
-        let all = [vec![hello.clone(), sender, recipient], headers.to_vec()].concat();
-        (mail.to[0].clone(), all)
-    })
-    .collect()
+    let hello = seen.hellos()[0];
+    let mails = seen.mails.iter().zip(&seen.envelopes);
+    mails
+        .map(|(mail, [sender, recipient])| {
+            let [from, to] = ["From", "To"].map(|name| header(&mail.message, name));
+            let all = [hello, sender, recipient, from, to].map(|said| said.to_owned());
+            (mail.to[0].clone(), all)
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
