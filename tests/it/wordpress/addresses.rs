@@ -18,7 +18,7 @@ fn seen(peer: &SmtpPeer) -> BTreeMap<String, [String; 5]> {
     mails
         .map(|(mail, [sender, recipient])| {
             let [from, to] = ["From", "To"].map(|name| header(&mail.message, name));
-            let all = [hello, sender, recipient, from, to].map(|said| said.to_owned());
+            let all = [hello, sender, recipient, from, to].map(str::to_owned);
             (mail.to[0].clone(), all)
         })
         .collect()
