@@ -146,9 +146,13 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
 
     let stop_tally = CancellationToken::new();
     let mut background = JoinSet::new();
-    background.spawn(tally.run(stop_tally.clone()));
+    attend(&mut background, config, &calls, tally, &stop_tally);
     background.spawn(recording.run(stop_tally.clone()));
-    background.spawn(Arc::clone(&calls).look_ahead(stop_tally.clone()));
+    background.spawn(watch_database(
+        Arc::clone(&site),
+        wordpress.root.is_some(),
+        stop_tally.clone(),
+    ));
     background.spawn(guard.run(draining.clone()));
     if let Some(poker) = poker(config, &calls)? {
         background.spawn(poker.run(draining.clone()));
@@ -161,7 +165,6 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
         draining.clone(),
     ));
     background.spawn(send_mails(senders, delivery, draining.clone()));
-    watch(&mut background, config, &site, &stop_tally);
     let kept = Retention {
         runs,
         refused,
@@ -199,21 +202,20 @@ fn console(
     (sender, web::Data::new(console))
 }
 
-/// Spawns what tells whether calls can be carried out.
-fn watch(
+/// Spawns what calls need beside them: their runs are counted, free ids are looked for ahead of them, and they wait while a
+/// dump is restored.
+pub fn attend(
     background: &mut JoinSet<()>,
     config: &Config,
-    site: &Arc<Site>,
+    calls: &Arc<Calls>,
+    tally: TallyTask,
     stop: &CancellationToken,
 ) {
-    background.spawn(watch_database(
-        Arc::clone(site),
-        config.wordpress.root.is_some(),
-        stop.clone(),
-    ));
-    let pause = config.database.restore_pause;
+    background.spawn(tally.run(stop.clone()));
+    background.spawn(Arc::clone(calls).look_ahead(stop.clone()));
+    let (site, pause) = (Arc::clone(&calls.site), config.database.restore_pause);
     if !pause.is_zero() {
-        background.spawn(watch_for_restore(Arc::clone(site), pause, stop.clone()));
+        background.spawn(watch_for_restore(site, pause, stop.clone()));
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn callee(config: &Config, webhook: &str) -> anyhow::Result<Cal
     Ok(Callee { site, key })
 }
 
-/// Examines the database as `serve` does before it executes calls.
+/// Examines the database as `serve` does before it executes calls; the site is ready from then on.
 ///
 /// # Errors
 /// It cannot be written to safely; the error names the remedy.
@@ -78,7 +78,10 @@ pub(super) async fn ensure_fit(config: &Config, site: &Site) -> anyhow::Result<(
     let has_files = config.wordpress.root.is_some();
     let mut examination = Examination::new(site, Examiner::Check, has_files);
     match examination.examine(site, Weight::Light).await {
-        Verdict::Fit | Verdict::Unclear => Ok(()),
+        Verdict::Fit | Verdict::Unclear => {
+            site.readiness.examined(None);
+            Ok(())
+        }
         Verdict::Obstructed(_, Reason { what, remedy }) => {
             let remedy = remedy.unwrap_or_else(|| "wait until it is over".to_owned());
             anyhow::bail!("calls cannot be carried out: {what}; {remedy}")

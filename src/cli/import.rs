@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::files::{ResultFile, beside, open};
@@ -90,8 +91,8 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         let mut results = ResultFile::create(&result_file, &file)?;
         let (calls, tally) = app::calls_of_command(&config, &site);
         let end = CancellationToken::new();
-        let counting = tokio::spawn(tally.run(end.clone()));
-        let looking = tokio::spawn(Arc::clone(&calls).look_ahead(end.clone()));
+        let mut background = JoinSet::new();
+        app::attend(&mut background, &config, &calls, tally, &end);
         let run = Run {
             calls,
             call: of_line,
@@ -109,8 +110,9 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         progress.end();
         results.end()?;
         end.cancel();
-        counting.await?;
-        looking.await?;
+        while let Some(ended) = background.join_next().await {
+            ended?;
+        }
         let summary = done?;
         if command.json {
             let told = json!({ "survey": survey, "summary": summary, "result": result_file });

@@ -20,6 +20,8 @@ use crate::provision::{self, Calls, Idempotency, ProvisionError, WebhookCall};
 use crate::roster::{Line, Lines};
 use crate::telemetry;
 
+/// Between two looks whether lines may go on.
+const LOOK: Duration = Duration::from_millis(250);
 /// A line that takes long holds up the telling of so many times the lines at a time.
 const AHEAD: usize = 8;
 /// While others call, one line is carried out at a time, and so many times as long as it took nothing is.
@@ -85,6 +87,7 @@ impl Import {
         let mut is_read = false;
         let mut result = Ok(());
         loop {
+            self.wait_for_tables().await;
             let gives_way = others.call(site).await;
             let most = if gives_way { 1 } else { self.jobs * AHEAD };
             while begun.len() < most
@@ -128,6 +131,14 @@ impl Import {
             complete: is_read,
             ..untold.summary
         })
+    }
+
+    /// What is carried out while a dump is restored is lost with the next table.
+    async fn wait_for_tables(&self) {
+        let readiness = &self.calls.site.readiness;
+        while readiness.refuses_calls().await.is_some() && !self.stop.is_cancelled() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn begin(

@@ -15,16 +15,16 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, Site};
 use crate::harness::snapshot::Snapshot;
 
-const RUNS: &str = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
+pub(super) const RUNS: &str = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
 
-struct Folder(TempDir);
+pub(super) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, content: &[u8]) -> String {
+    pub(super) fn file(&self, name: &str, content: &[u8]) -> String {
         let path = self.0.path().join(name);
         fs::write(&path, content).unwrap();
         path.display().to_string()
@@ -43,13 +43,13 @@ impl Folder {
     }
 }
 
-async fn prepare(site: &Site) -> Sidecar {
+pub(super) async fn prepare(site: &Site) -> Sidecar {
     let sidecar = Sidecar::unstarted(site, &[]).await;
     assert!(sidecar.run(&["migrate"]).success());
     sidecar
 }
 
-fn import(sidecar: &Sidecar, arguments: &[&str]) -> (i32, Value) {
+pub(super) fn import(sidecar: &Sidecar, arguments: &[&str]) -> (i32, Value) {
     let arguments = [&["import", "--json", "--webhook", "3"], arguments].concat();
     let (code, said, complained) = sidecar.outcome(&arguments);
     (

@@ -5,6 +5,7 @@ mod command_line;
 mod discovery;
 mod grants;
 mod import;
+mod import_load;
 mod instances;
 mod metrics;
 mod obstacles;
