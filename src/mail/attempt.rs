@@ -100,18 +100,23 @@ impl Worker {
             Ok(stored) => stored,
             Err(error) => return Ok(Ok(self.later(mail, error.to_string()))),
         };
-        site.pool
+        let is_ours = site
+            .pool
             .work(async |connection| {
                 let mut batch = Batch::begin(statements);
-                reset_key::store_in(&mut batch, statements, mail.user_id, &stored);
-                outbox::note_key_in(&mut batch, statements, mail, &stored);
+                let key = outbox::store_key_in(&mut batch, statements, mail, &stored);
                 if self.relay_bell.is_some() {
                     note_changed_user_in(&mut batch, statements, mail.user_id);
                 }
                 batch.commit("commit the reset key");
-                batch.run(connection).await
+                let answers = batch.run(connection).await?;
+                Ok::<_, DatabaseError>(answers[key].affected > 0)
             })
             .await?;
+        if !is_ours {
+            let why = "another worker has taken over the mail";
+            return Ok(Ok(AttemptEnd::Back(why.to_owned())));
+        }
         // Otherwise a copy of the user in an object cache would lack the key of the mail's link.
         if let Some(bell) = &self.relay_bell {
             bell.notify_one();

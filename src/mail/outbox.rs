@@ -177,19 +177,22 @@ pub(super) async fn since(
     }
 }
 
-/// Adds the statement that notes the reset key of this attempt.
-pub(super) fn note_key_in(batch: &mut Batch, statements: &Statements, mail: &Leased, stored: &str) {
+/// Adds the statement that gives the user the reset key of this attempt, and notes it; not if another worker has taken over the mail, whose
+/// link would be dead.
+pub(super) fn store_key_in(
+    batch: &mut Batch,
+    statements: &Statements,
+    mail: &Leased,
+    stored: &str,
+) -> usize {
     let hash = Sha256::digest(stored);
     let literals = [
+        stored.into(),
         Literal::Bytes(&hash),
         mail.id.into(),
         Literal::Bytes(&mail.lease),
     ];
-    batch.add(
-        &statements.note_mail_key,
-        "note the mail's reset key",
-        &literals,
-    );
+    batch.add(&statements.store_mail_key, "store the reset key", &literals)
 }
 
 /// Records how the attempt ended, unless another worker has taken over the mail.

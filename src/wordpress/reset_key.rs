@@ -11,7 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::password::{self, HashError, Scheme};
 use super::version::Version;
-use crate::db::{Batch, Statements};
 
 /// Length of a key in characters.
 const LENGTH: usize = 20;
@@ -39,15 +38,6 @@ pub fn stored(
         password::hash(key, Scheme::Phpass)?
     };
     Ok(format!("{}:{hash}", now.timestamp()))
-}
-
-/// Adds the statement that gives the user a reset key: `stored` becomes the user's `user_activation_key`.
-pub fn store_in(batch: &mut Batch, statements: &Statements, user_id: u64, stored: &str) {
-    batch.add(
-        &statements.set_activation_key,
-        "store the reset key's hash",
-        &[stored.into(), user_id.into()],
-    );
 }
 
 /// `$generic$` and 40 characters; WordPress 6.8 and later use it for all random secrets.

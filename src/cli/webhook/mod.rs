@@ -73,7 +73,7 @@ pub(super) enum Webhook {
     Rotate {
         /// The webhook's number
         id: u64,
-        /// How long, in hours [default: `admin.old_key_hours`]
+        /// How long, in hours; 0 ends the validity of earlier keys, too [default: `admin.old_key_hours`]
         #[arg(long, value_parser = clap::value_parser!(u32).range(..=i64::from(LONGEST_OLD_KEY_HOURS)))]
         grace_hours: Option<u32>,
         /// Prints JSON
@@ -203,10 +203,13 @@ async fn carry_out(
             let mut shown = show::json_with_url(&webhook);
             shown["old_key_valid_until"] = until.as_str().into();
             answer(json, &shown, |_| {
-                let said = format!(
-                    "Webhook {id} has a new key. The old one is valid until {until}, here and not in WordPress. Its \
-                     address, which is a secret:"
-                );
+                let old = if grace.is_zero() {
+                    "No earlier one is valid any more.".to_owned()
+                } else {
+                    format!("The old one is valid until {until}, here and not in WordPress.")
+                };
+                let said =
+                    format!("Webhook {id} has a new key. {old} Its address, which is a secret:");
                 vec![said, webhook.url.clone()]
             })
         }

@@ -136,7 +136,8 @@ pub struct Rotated {
     pub old_key_valid_until: DateTime<Utc>,
 }
 
-/// Gives a webhook a new key. The old key stays valid for `grace`; the expiry of earlier keys does not change.
+/// Gives a webhook a new key. The old key stays valid for `grace`, and the expiry of earlier keys does not change. With no grace at all, no
+/// key but the new one is valid any more: somebody else may know one of them.
 ///
 /// # Errors
 /// The webhook does not exist, or the database failed.
@@ -160,6 +161,12 @@ pub async fn rotate(
             &site.statements.insert_old_key,
             "keep the old key",
             &literals,
+        );
+    } else {
+        batch.add(
+            &site.statements.delete_old_keys,
+            "withdraw old keys",
+            &[id.into()],
         );
     }
     let literals = [

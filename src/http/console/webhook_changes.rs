@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use super::super::Front;
@@ -114,16 +115,22 @@ pub(super) async fn delete(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
 
 pub(super) async fn rotate(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
-    let grace = visit.front.rules.borrow().old_keys;
+    let grace = match visit.given("at_once") {
+        Some(_) => TimeDelta::zero(),
+        None => visit.front.rules.borrow().old_keys,
+    };
     let inside = visit.front.clone();
     let work = async move { webhooks(&inside).rotate(id, grace).await };
     Box::pin(carry_out(visit, work)).await?;
     visit.log(&format!("webhook {id} was given a new key"));
     let hours = u64::try_from(grace.num_hours()).unwrap_or_default();
-    let text = format!(
-        "The webhook has a new address. The old one works for {} more, through Sidecar only. Give the sender the new one.",
-        count(hours, "hour", "hours")
-    );
+    let old = if hours == 0 {
+        "No earlier one works any more.".to_owned()
+    } else {
+        let hours = count(hours, "hour", "hours");
+        format!("The old one works for {hours} more, through Sidecar only.")
+    };
+    let text = format!("The webhook has a new address. {old} Give the sender the new one.");
     Ok(Answer::done(format!("webhooks/{id}"), text))
 }
 

@@ -42,6 +42,7 @@ struct State {
     commit_held: watch::Sender<bool>,
     /// Whether what was held back is delivered.
     delivers: watch::Sender<bool>,
+    delivered: watch::Sender<bool>,
     round_trips: AtomicU64,
 }
 
@@ -60,6 +61,7 @@ impl Proxy {
                 holds_commit: AtomicBool::new(false),
                 commit_held: watch::Sender::new(false),
                 delivers: watch::Sender::new(false),
+                delivered: watch::Sender::new(false),
                 round_trips: AtomicU64::new(0),
             }),
             accepting: Mutex::default(),
@@ -117,6 +119,13 @@ impl Proxy {
         self.state.delivers.send_replace(true);
     }
 
+    /// The same, and waits until the server is done with it.
+    pub(crate) async fn deliver_to_the_end(&self) {
+        self.deliver();
+        let mut delivered = self.state.delivered.subscribe();
+        delivered.wait_for(|delivered| *delivered).await.unwrap();
+    }
+
     /// New connections are accepted again.
     pub(crate) async fn come_back(&self) {
         self.fall_silent();
@@ -158,15 +167,17 @@ async fn pass(client: TcpStream, number: u64, state: &Arc<State>) -> io::Result<
         ended = forward(&mut from_server, &mut to_client, number, state, false) => ended?,
     };
     if let Some(commit) = held {
-        let mut delivers = state.delivers.subscribe();
+        let (state, mut delivers) = (state.clone(), state.delivers.subscribe());
+        state.commit_held.send_replace(true);
         tokio::spawn(async move {
             let _ = delivers.wait_for(|delivers| *delivers).await;
             to_server.write_all(&commit).await?;
             to_server.shutdown().await?;
             // Takes the answer, so that the server gets to its end.
-            tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await
+            let taken = tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await;
+            state.delivered.send_replace(true);
+            taken
         });
-        state.commit_held.send_replace(true);
     }
     Ok(())
 }

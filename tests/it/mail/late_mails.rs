@@ -1,6 +1,7 @@
 //! A mail that could not leave at once: what its recipient has done meanwhile decides whether it still does.
 
 use crate::harness::outbox::{LAST_STATE, LAST_WORDS, PACE, becomes, create, start, waits_because};
+use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::Site;
 use crate::harness::smtp_peer::{Closed, Play};
@@ -74,4 +75,37 @@ async fn a_key_that_wordpress_cannot_be_told_of_is_not_stored() {
     assert_eq!(peer.messages(), [""; 0]);
     site.execute("DROP TRIGGER no_news").await;
     becomes(&site, LAST_STATE, "sent").await;
+}
+
+/// As when its process was stopped for a while: by now another one may have sent the mail, with a link of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_comes_too_late_does_not_replace_the_link_that_was_sent() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let (url, proxy) = (
+        format!("smtp://{}", closed.address()),
+        Proxy::start(&site).await,
+    );
+    let _peer = closed.open();
+    let database = proxy.url(&site);
+    let mut environment = PACE.to_vec();
+    environment.extend([
+        ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
+        ("FCOM_SIDECAR__DATABASE__URL", &database),
+    ]);
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    // Not due before the proxy looks for the attempt.
+    site.execute(
+        "CREATE TRIGGER tomorrow BEFORE INSERT ON wp_fcom_sidecar_mail FOR EACH ROW
+            SET NEW.next_attempt_at = UTC_TIMESTAMP() + INTERVAL 1 DAY",
+    )
+    .await;
+    create(&sidecar, "twice@example.com").await;
+    let due = "UPDATE wp_fcom_sidecar_mail SET next_attempt_at = UTC_TIMESTAMP()";
+    tokio::join!(proxy.hold_the_next_commit(), site.execute(due));
+    assert_eq!(site.text(KEY).await.as_deref(), Some(""));
+    site.execute(due).await;
+    becomes(&site, LAST_STATE, "sent").await;
+    let sent = site.text(KEY).await;
+    proxy.deliver_to_the_end().await;
+    assert_eq!(site.text(KEY).await, sent);
 }

@@ -127,6 +127,12 @@ async fn a_key_is_replaced_and_a_webhook_deleted() {
     for key in [&first, &second] {
         sidecar.client.execute(key, ANN).await;
     }
+    let at_once = [("at_once", "1")];
+    browser.post(&format!("{page}/rotate"), &at_once).await;
+    browser.assert_says("No earlier one works any more");
+    for key in [&first, &second] {
+        assert_eq!(sidecar.client.call(key, ANN).await.status, 404);
+    }
 
     browser.post(&format!("{page}/delete"), &[]).await;
     assert_eq!(browser.path, "/console/webhooks");

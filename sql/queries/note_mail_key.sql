@@ -1,1 +1,0 @@
-UPDATE {prefix}fcom_sidecar_mail SET key_hash = ? WHERE id = ? AND lease = ?

@@ -1,1 +1,0 @@
-UPDATE {users} SET user_activation_key = ? WHERE ID = ?
