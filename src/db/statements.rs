@@ -288,6 +288,7 @@ statements! {
     interrupted_events,
     kept_done_before,
     kept_retried,
+    keys_used,
     known_addresses,
     last_done_event,
     lease_mail,

@@ -185,9 +185,10 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
 /// password must not hold one.
 async fn load(execution: &Execution<'_>) -> Result<Facts, ProvisionError> {
     let (site, call) = (execution.site(), execution.call);
+    let looks_for_run = execution.looks_for_run();
     let facts = site
         .pool
-        .work(async |connection| Facts::load(connection, site, call).await);
+        .work(async |connection| Facts::load(connection, site, call, looks_for_run).await);
     let read = phase!("client", "read", "db.system.name" = "mysql");
     facts.instrument(read).await
 }

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::biography::Biography;
 use super::rehearsal::Stage;
-use super::{Calls, ProvisionError, WebhookCall};
+use super::{Calls, Idempotency, ProvisionError, WebhookCall};
 use crate::db::{Answer, Batch, Connection, DatabaseError, RETRY_FOR};
 use crate::site::Site;
 use crate::telemetry::{fail, phase};
@@ -33,6 +33,8 @@ pub(super) struct Execution<'a> {
     commit_pending: AtomicBool,
     /// An attempt in which the call was to count its own run has failed.
     failed_to_count: AtomicBool,
+    /// An attempt has read the facts.
+    has_read: AtomicBool,
     /// Where a call leaves what it did that is rolled back instead of committed.
     pub(super) stage: Option<&'a Stage>,
 }
@@ -48,6 +50,7 @@ impl<'a> Execution<'a> {
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
             failed_to_count: AtomicBool::new(false),
+            has_read: AtomicBool::new(false),
             stage,
         }
     }
@@ -59,6 +62,14 @@ impl<'a> Execution<'a> {
 }
 
 impl Execution<'_> {
+    /// Whether this attempt looks for an earlier run with the call's key: all do but the first one with a key that nobody
+    /// had used a moment ago.
+    pub(super) fn looks_for_run(&self) -> bool {
+        let has_read = self.has_read.swap(true, Ordering::Relaxed);
+        let is_unused = |key: &Idempotency| key.is_unused;
+        has_read || !self.call.idempotency.as_ref().is_some_and(is_unused)
+    }
+
     /// Waits for other calls of this process for the same login.
     pub(super) async fn turn(&self, name: &str) -> Result<SemaphorePermit<'_>, ProvisionError> {
         self.patiently(self.calls.waiting_room.turn(name)).await

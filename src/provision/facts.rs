@@ -55,17 +55,18 @@ impl FactRow {
 
 impl Facts {
     /// Loads everything in one round trip; one more for a signed call, and for a key that was replaced or is none.
-    /// Without an address, only the webhook matters.
+    /// Without an address, only the webhook matters. `looks_for_run`: whether to look for an earlier run with the call's idempotency key.
     pub(super) async fn load(
         connection: &mut Connection,
         site: &Site,
         call: &WebhookCall,
+        looks_for_run: bool,
     ) -> Result<Self, ProvisionError> {
         let forms = call.email.as_ref().ok();
         let forms = forms.map_or_else(|| vec![NO_ADDRESS.to_owned()], Email::forms);
         let asked_at = Instant::now();
         // A key that the column cannot hold is no webhook's.
-        let mut rows = db::found(ask(connection, site, call, &forms).await)?;
+        let mut rows = db::found(ask(connection, site, call, &forms, looks_for_run).await)?;
         let is_found = |row: &FactRow| row.kind == WEBHOOK && call.key.matches(row.name());
         if !rows.iter().any(is_found) {
             rows.extend(by_old_key(connection, site, call).await?);
@@ -131,11 +132,12 @@ async fn ask(
     site: &Site,
     call: &WebhookCall,
     forms: &[String],
+    looks_for_run: bool,
 ) -> Result<Vec<FactRow>, DatabaseError> {
     let statements = &site.statements;
     let last = forms.last().into_iter().cycle();
     let three_forms = forms.iter().chain(last).take(3);
-    let idempotency = call.idempotency.as_ref();
+    let idempotency = call.idempotency.as_ref().filter(|_| looks_for_run);
     let sql = match idempotency {
         Some(_) => statements.facts.with(&statements.earlier_runs),
         None => statements.facts.sql(),

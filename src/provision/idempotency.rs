@@ -27,6 +27,9 @@ pub struct Idempotency {
     pub(super) key: [u8; 32],
     /// Hash of the form's fields, keyed with the call's name.
     pub(super) fields: [u8; 32],
+    /// Nobody had used the key a moment ago, so the call need not look for it: if somebody has meanwhile, its own run
+    /// meets the unique index, and the next attempt looks.
+    pub(super) is_unused: bool,
 }
 
 /// An invalid header.
@@ -95,6 +98,7 @@ impl Idempotency {
                 .finalize()
                 .into(),
             fields: fields.finalize().into_bytes().into(),
+            is_unused: false,
         }
     }
 }

@@ -64,7 +64,7 @@ pub use plan::{MailPlan, NoMail, Plan};
 pub use protection::{Caller, ProtectedWebhook, Protection};
 pub use refused::{Asker, FormSeen, RefusalTask, Refusals, RefusedCall, prune_refused};
 pub use rehearsal::{Chosen, NamesOfNew, Rehearsal, Rows, rehearse};
-pub use runs::{Chore, tidy};
+pub use runs::{Chore, note_unused, tidy};
 pub use signature::{SignatureFlaw, Signed};
 pub use signed_calls::take_nonce;
 pub use source::{Ignored, SourceRead};

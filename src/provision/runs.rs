@@ -1,8 +1,10 @@
 //! Reads and updates run records: rows of `{prefix}fcom_sidecar_runs`, one per executed call.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
-use super::Executed;
+use super::{Executed, WebhookCall};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
 use crate::outcome::Outcome;
 use crate::site::Site;
@@ -86,6 +88,33 @@ pub(super) async fn uncounted(
             created: outcome == CREATED,
         });
     Ok(rows.collect())
+}
+
+/// Notes which of these calls have keys that nobody has used, so that they need not look one by one. What fails is noted
+/// of none.
+pub async fn note_unused(site: &Site, mut calls: Vec<&mut WebhookCall>) {
+    let keys = |call: &&mut WebhookCall| Some(call.idempotency.as_ref()?.key);
+    let keys: Vec<[u8; 32]> = calls.iter().filter_map(keys).collect();
+    if keys.is_empty() {
+        return;
+    }
+    let used = site.pool.work(async |connection| {
+        let statement = site.statements.keys_used.repeated(keys.len());
+        let query = sqlx::query_scalar::<_, Vec<u8>>(statement);
+        let query = keys.iter().fold(query, |query, key| query.bind(&key[..]));
+        let used = query.fetch_all(connection).await;
+        used.doing("look for idempotency keys")
+    });
+    let Ok(used) = used.await else {
+        return;
+    };
+    let used: HashSet<Vec<u8>> = used.into_iter().collect();
+    for idempotency in calls
+        .iter_mut()
+        .filter_map(|call| call.idempotency.as_mut())
+    {
+        idempotency.is_unused = !used.contains(&idempotency.key[..]);
+    }
 }
 
 /// Retention tasks for records of calls.

@@ -11,6 +11,7 @@ mod patience;
 mod run;
 mod survey;
 mod told;
+mod upcoming;
 
 pub use self::addresses::Addresses;
 pub use self::error::ImportError;

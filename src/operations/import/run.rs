@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::others::{Mark, Others};
 use super::patience::waits;
-use super::told::{Ended, Summary, TWICE, Untold};
-use super::{Addresses, CallOf, ImportError, Unfit, fit};
-use crate::outcome::Outcome;
-use crate::provision::{self, Calls, Idempotency, ProvisionError, WebhookCall};
+use super::told::{Ended, Summary, Untold};
+use super::upcoming::{Next, Upcoming, named};
+use super::{Addresses, CallOf, ImportError};
+use crate::provision::{self, Calls, ProvisionError, WebhookCall};
 use crate::roster::{Line, Lines};
 use crate::telemetry;
 
@@ -75,12 +75,13 @@ impl Import {
     /// See [`ImportError`]; a line that is refused is none.
     pub async fn run<R: Read>(
         &self,
-        mut lines: Lines<R>,
-        mut addresses: Addresses,
+        lines: Lines<R>,
+        addresses: Addresses,
         mut tell: impl FnMut(&Ended, &Summary) -> std::io::Result<()>,
     ) -> Result<Summary, ImportError> {
         let (site, mark) = (&*self.calls.site, Mark::random());
         let (mut others, mut untold) = (Others::than(mark), Untold::default());
+        let mut upcoming = Upcoming::of(lines, addresses, &*self.call);
         let mut pace = self.rate.map(pace);
         let turns = Arc::new(Semaphore::new(self.jobs));
         let mut begun: VecDeque<Begun> = VecDeque::new();
@@ -96,9 +97,9 @@ impl Import {
                 && !self.stop.is_cancelled()
                 && result.is_ok()
             {
-                match lines.next_line() {
-                    Ok(Some(line)) => {
-                        let started = self.begin(line, mark, &turns, &mut addresses, pace.as_mut());
+                match upcoming.next(site).await {
+                    Ok(Some(next)) => {
+                        let started = self.begin(next, mark, &turns, pace.as_mut());
                         begun.push_back(started.await);
                     }
                     Ok(None) => is_read = true,
@@ -143,24 +144,16 @@ impl Import {
 
     async fn begin(
         &self,
-        line: Line,
+        next: Next,
         mark: Mark,
         turns: &Arc<Semaphore>,
-        addresses: &mut Addresses,
         pace: Option<&mut Interval>,
     ) -> Begun {
-        let number = line.number;
-        let refused = |outcome, reason| Begun::Ended(Ended::refused(number, outcome, reason));
-        let call = match fit(&line, &*self.call, addresses) {
-            Ok(call) => call,
-            Err(unfit @ Unfit::Twice(_)) => return refused(TWICE, unfit.reason()),
-            Err(unfit @ Unfit::Shifted) => {
-                return refused(Outcome::InvalidRequest.word(), unfit.reason());
-            }
-            Err(unfit @ Unfit::Address(_)) => {
-                return refused(Outcome::InvalidEmail.word(), unfit.reason());
-            }
+        let (line, call) = match next {
+            Next::Fit(line, call) => (line, call),
+            Next::Unfit(ended) => return Begun::Ended(ended),
         };
+        let number = line.number;
         if let Some(pace) = pace {
             tokio::select! {
                 _ = pace.tick() => {}
@@ -176,7 +169,7 @@ impl Import {
         let turn = turn.expect("nobody closes it");
         let work = async move {
             let _turn = turn;
-            execute(calls, call, line, mark, make, stop).await
+            execute(calls, *call, line, mark, make, stop).await
         };
         Begun::Running(number, tokio::spawn(work))
     }
@@ -202,7 +195,6 @@ async fn execute(
     let started = Instant::now();
     loop {
         mark.put_on(&mut call);
-        call.idempotency = Some(Idempotency::of_line(call.repeated_fields()));
         let error = match provision::provision(Arc::clone(&calls), call, ()).await {
             Ok(executed) => return Ok(Ended::executed(line.number, &executed)),
             Err(error) => error,
@@ -214,7 +206,7 @@ async fn execute(
         if !error.is_unavailable() || !waits(started, &stop).await {
             return Err(ImportError::Stopped(line.number, error));
         }
-        call = make(&line);
+        call = named(make(&line));
     }
 }
 

@@ -268,6 +268,7 @@ fn hashes(part: &[u8]) -> Option<Idempotency> {
     Some(Idempotency {
         key: key.try_into().ok()?,
         fields: fields.try_into().ok()?,
+        is_unused: false,
     })
 }
 

@@ -35,7 +35,7 @@ impl Folder {
     }
 
     /// The lines of the file that says what became of a list, without its headings.
-    fn result(&self, name: &str) -> Vec<Vec<String>> {
+    pub(super) fn result(&self, name: &str) -> Vec<Vec<String>> {
         let mut file = csv::Reader::from_path(self.path(name)).unwrap();
         let records = file.records().map(Result::unwrap);
         let texts = |record: csv::StringRecord| record.iter().map(str::to_owned).collect();

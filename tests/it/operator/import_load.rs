@@ -23,7 +23,7 @@ fn list(lines: u64) -> String {
 
 /// What is the same for many lines is asked once for all of them. A server of its own, because everything is logged.
 #[tokio::test]
-async fn ids_are_not_looked_at_line_by_line() {
+async fn ids_and_keys_are_not_looked_at_line_by_line() {
     const LINES: u64 = 400;
     let server = Arc::new(PrivateServer::start(server_options()).await.unwrap());
     let site = Site::on(server, "71").await;
@@ -45,8 +45,37 @@ async fn ids_are_not_looked_at_line_by_line() {
         site.number(&format!("{log} '{words}'")).await
     };
     assert!(executed("%FROM wp_users%").await >= LINES);
-    let ids = executed("%LAST_INSERT_ID()%").await;
-    assert!(ids < LINES / 2, "{ids} ids were looked at by themselves");
+    for (what, words) in [("ids", "%LAST_INSERT_ID()%"), ("keys", "%idempotency_key%")] {
+        let count = executed(words).await;
+        assert!(
+            count < LINES / 2,
+            "{count} {what} were looked at by themselves"
+        );
+    }
+    invariants::assert_hold(&site).await;
+}
+
+/// Either learns at its start that no line was carried out before, which holds no longer when a line's turn comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_imports_of_one_list_carry_it_out_once() {
+    const LINES: u64 = 60;
+    let site = Site::new("71").await;
+    let sidecar = prepare(&site).await;
+    let (folder, machine) = (Folder::new(), Folder::new());
+    let files =
+        [&folder, &machine].map(|folder| folder.file("members.csv", list(LINES).as_bytes()));
+    let mut commands = files
+        .each_ref()
+        .map(|file| sidecar.background(&["import", file, "--webhook", "3"]));
+    for command in &mut commands {
+        assert!(command.wait().unwrap().success(), "{}", sidecar.log());
+    }
+    assert_eq!(site.number(RUNS).await, LINES);
+    let results = [&folder, &machine].map(|folder| folder.result("members.result.csv"));
+    assert_eq!(results[0].len() as u64, LINES);
+    assert_eq!(results[0], results[1]);
+    assert!(results[0].iter().all(|line| line[3] == "created"));
+    invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
 }
 
