@@ -23,7 +23,7 @@ use super::terminal::{answer, say};
 use crate::app;
 use crate::config::{Config, Transport};
 use crate::http::trial::{call, form};
-use crate::operations::import::{CallOf, Import as Run, survey};
+use crate::operations::import::{CallOf, Import as Run, named, survey};
 use crate::operations::trial::Callee;
 use crate::roster::{Line, Lines, Mapping, recognise};
 
@@ -50,6 +50,9 @@ pub(super) struct Import {
     /// Lines a second, at most
     #[arg(long)]
     rate: Option<NonZeroU32>,
+    /// Carries out lines again that were carried out lately; the same word goes on with the same import
+    #[arg(long, value_name = "WORD")]
+    again: Option<String>,
     /// Where to write what became of each line [default: beside the file, as FILE.result.csv]
     #[arg(long, value_name = "FILE", required_if_eq("file", "-"))]
     result: Option<PathBuf>,
@@ -73,8 +76,11 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
     block_on(async {
         let Callee { site, key } = callee(&config, &command.webhook).await?;
         let clock = site.clock;
-        let of_line: Arc<CallOf> =
-            Arc::new(move |line: &Line| call(key.clone(), &form(values(line)), clock.now()));
+        let again = command.again.clone();
+        let of_line: Arc<CallOf> = Arc::new(move |line: &Line| {
+            let call = call(key.clone(), &form(values(line)), clock.now());
+            named(call, again.as_deref())
+        });
         let mut survey = survey(&site, &mut file, &recognised, &*of_line).await?;
         if !command.json {
             say_all(&report::survey(&survey));

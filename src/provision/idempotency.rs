@@ -61,10 +61,11 @@ impl Idempotency {
         is_webhook_id(webhook_id).then(|| Self::named(OF_WEBHOOK_ID, webhook_id, repeated))
     }
 
-    /// For a line of a list: lines with the same fields are one call, in whichever file they stand.
-    pub fn of_line(repeated: [&[u8]; 4]) -> Self {
+    /// For a line of a list: lines with the same fields are one call, in whichever file they stand. Those that are carried out again, under
+    /// a word for it, are others.
+    pub fn of_line(repeated: [&[u8]; 4], again: Option<&str>) -> Self {
         let mut name = Sha256::new();
-        for field in repeated {
+        for field in repeated.into_iter().chain(again.map(str::as_bytes)) {
             name.update((field.len() as u64).to_be_bytes());
             name.update(field);
         }

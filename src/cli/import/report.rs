@@ -56,7 +56,7 @@ pub(super) fn summary(summary: &Summary, result: &Path) -> Vec<String> {
     )];
     if summary.before > 0 {
         lines.push(format!(
-            "{} of them had been carried out before",
+            "{} of them had been carried out before, and were not again; --again WORD does it",
             summary.before
         ));
     }

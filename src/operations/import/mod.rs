@@ -18,10 +18,10 @@ pub use self::error::ImportError;
 pub use self::run::Import;
 pub use self::survey::{Problem, Survey, survey};
 pub use self::told::{Ended, Summary};
-use crate::provision::{ProvisionError, WebhookCall};
+use crate::provision::{Idempotency, ProvisionError, WebhookCall};
 use crate::roster::Line;
 
-/// Makes the call of a line.
+/// Makes the call of a line, which [`named`] has named.
 pub type CallOf = dyn Fn(&Line) -> WebhookCall + Send + Sync;
 
 /// Why a line is not carried out, whatever the site says.
@@ -43,6 +43,12 @@ impl Unfit {
             Self::Shifted => "it has more values than there are columns: perhaps one has to be in quotation marks".to_owned(),
         }
     }
+}
+
+/// Names the call of a line by its fields, so that it is carried out once, however often the list is; or once more for each word.
+pub fn named(mut call: WebhookCall, again: Option<&str>) -> WebhookCall {
+    call.idempotency = Some(Idempotency::of_line(call.repeated_fields(), again));
+    call
 }
 
 /// The call of a line that may be carried out.

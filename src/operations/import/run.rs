@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::others::{Mark, Others};
 use super::patience::waits;
 use super::told::{Ended, Summary, Untold};
-use super::upcoming::{Next, Upcoming, named};
+use super::upcoming::{Next, Upcoming};
 use super::{Addresses, CallOf, ImportError};
 use crate::provision::{self, Calls, ProvisionError, WebhookCall};
 use crate::roster::{Line, Lines};
@@ -206,7 +206,7 @@ async fn execute(
         if !error.is_unavailable() || !waits(started, &stop).await {
             return Err(ImportError::Stopped(line.number, error));
         }
-        call = named(make(&line));
+        call = make(&line);
     }
 }
 

@@ -21,6 +21,9 @@ const WAIT: Duration = Duration::from_millis(500);
 
 /// The outcome of a line whose address stands in an earlier one.
 pub(super) const TWICE: &str = "twice";
+/// The outcome of a line that was carried out before, and whose member is not there any more.
+const GONE: &str = "gone";
+const GONE_SINCE: &str = "it was carried out before, and the member was deleted since: --again WORD carries it out again";
 
 /// How a line ended.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub struct Ended {
     pub user_id: Option<u64>,
     /// The member's login.
     pub login: Option<String>,
-    /// `created` or `found`, also if the line was carried out before; `twice`; or why it was refused.
+    /// `created` or `found`, also if the line was carried out before; `twice`, `gone`; or why it was refused.
     pub outcome: &'static str,
     /// Why it was not carried out, for people.
     pub reason: Option<String>,
@@ -149,6 +152,9 @@ impl Untold {
         };
         for mut ended in self.lines.drain(..) {
             ended.login = ended.user_id.and_then(|id| logins.get(&id).cloned());
+            if ended.before && ended.login.is_none() {
+                ended = Ended::refused(ended.line, GONE, GONE_SINCE.to_owned());
+            }
             self.summary.add(&ended);
             tell(&ended, &self.summary)?;
         }

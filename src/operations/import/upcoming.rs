@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::told::{Ended, TWICE};
 use super::{Addresses, CallOf, Unfit, fit};
 use crate::outcome::Outcome;
-use crate::provision::{Idempotency, WebhookCall, note_unused};
+use crate::provision::{WebhookCall, note_unused};
 use crate::roster::{Line, Lines};
 use crate::site::Site;
 
@@ -71,7 +71,7 @@ impl<'a, R: Read> Upcoming<'a, R> {
 
     fn judge(&mut self, line: Line) -> Next {
         let unfit = match fit(&line, self.call, &mut self.addresses) {
-            Ok(call) => return Next::Fit(line, Box::new(named(call))),
+            Ok(call) => return Next::Fit(line, Box::new(call)),
             Err(unfit) => unfit,
         };
         let outcome = match unfit {
@@ -81,10 +81,4 @@ impl<'a, R: Read> Upcoming<'a, R> {
         };
         Next::Unfit(Ended::refused(line.number, outcome, unfit.reason()))
     }
-}
-
-/// The call of a line, named by the line's fields.
-pub(super) fn named(mut call: WebhookCall) -> WebhookCall {
-    call.idempotency = Some(Idempotency::of_line(call.repeated_fields()));
-    call
 }

@@ -371,6 +371,39 @@ async fn a_long_list_is_read_in_flat_memory() {
     assert!((1..64 << 10).contains(&most), "{most} KiB");
 }
 
+#[tokio::test]
+async fn a_list_is_carried_out_again_if_somebody_says_so() {
+    let (site, folder) = (Site::new("71").await, Folder::new());
+    let sidecar = prepare(&site).await;
+    let list = folder.file("list.csv", b"email\nann@example.com\nbob@example.com\n");
+    let (code, done) = import(&sidecar, &[&list]);
+    assert_eq!((code, &done["summary"]["created"]), (0, &json!(2)));
+    site.execute("DELETE FROM wp_users WHERE user_email = 'bob@example.com'")
+        .await;
+    let (code, done) = import(&sidecar, &[&list]);
+    let summary = &done["summary"];
+    assert_eq!((code, &summary["created"]), (1, &json!(1)));
+    assert_eq!(
+        (&summary["before"], &summary["refused"]),
+        (&json!(1), &json!(1))
+    );
+    let result = folder.result("list.result.csv");
+    assert_eq!(result[1][3], "gone");
+    assert!(result[1][4].contains("--again"), "{result:?}");
+    // Once for each word.
+    for (word, runs, summary) in [
+        ("June", 4, (1, 1, 0)),
+        ("June", 4, (1, 1, 2)),
+        ("July", 6, (0, 2, 0)),
+    ] {
+        let (code, done) = import(&sidecar, &[&list, "--again", word]);
+        let done = &done["summary"];
+        let counts = ["created", "found", "before"].map(|one| done[one].as_u64().unwrap());
+        assert_eq!((code, counts.into()), (0, summary));
+        assert_eq!(site.number(RUNS).await, runs);
+    }
+}
+
 /// Where serve would refuse calls, commands do not carry any out either.
 #[tokio::test]
 async fn tables_that_cannot_be_written_to_safely_are_left_alone() {
