@@ -1,9 +1,10 @@
 //! Holds the state that the handlers of both listeners share.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -104,11 +105,18 @@ impl Front {
     }
 
     /// Runs database work to completion, even if the client disconnects, on the main runtime, which owns the
-    /// connections. `None` if the work panicked or the process is exiting.
+    /// connections. `None` if the work panicked or the process is exiting. All works have one type, because the runtime's own code
+    /// would be compiled for each.
     pub(super) async fn on_main_runtime<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        self.runtime.spawn(work.in_current_span()).await.ok()
+        let (give, given) = oneshot::channel();
+        let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            // The client may have gone.
+            let _ = give.send(work.await);
+        });
+        self.runtime.spawn(work.in_current_span());
+        given.await.ok()
     }
 }

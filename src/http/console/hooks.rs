@@ -1,7 +1,5 @@
 //! Hooks for WordPress to fire: what have plugins not heard of, and whose fault is it?
 
-use std::sync::Arc;
-
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Trouble};
@@ -93,18 +91,11 @@ pub(super) async fn retry_given_up(visit: &Visit) -> Result<Answer, Trouble> {
 
 async fn make_due(visit: &Visit, which: Retried) -> Result<u64, Trouble> {
     visit.change()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| hooks::retry(connection, statements, which).await)
-            .await
-    };
-    let front = &visit.front;
-    let due = front.on_main_runtime(front.tasks.track_future(work)).await;
-    let due = due.ok_or(Trouble::Aborted)??;
+    let making = visit
+        .write(move |connection, site| Box::pin(hooks::retry(connection, &site.statements, which)));
+    let due = making.await?;
     if due > 0
-        && let Some(bell) = &front.calls.bells.relay
+        && let Some(bell) = &visit.front.calls.bells.relay
     {
         bell.notify_one();
     }
@@ -113,16 +104,9 @@ async fn make_due(visit: &Visit, which: Retried) -> Result<u64, Trouble> {
 
 pub(super) async fn remove(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| hooks::remove(connection, statements, id).await)
-            .await
-    };
-    let front = &visit.front;
-    let is_dropped = front.on_main_runtime(front.tasks.track_future(work)).await;
-    if !is_dropped.ok_or(Trouble::Aborted)?? {
+    let dropping = visit
+        .write(move |connection, site| Box::pin(hooks::remove(connection, &site.statements, id)));
+    if !dropping.await? {
         let text = format!("Hook {id} was not dropped: it is being fired, or gone.");
         return Ok(Answer::not_done("hooks", text));
     }

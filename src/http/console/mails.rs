@@ -9,7 +9,6 @@ use super::news;
 use super::text::count;
 use super::visit::Visit;
 use crate::config::Transport;
-use crate::db::DatabaseError;
 use crate::operations::Retried;
 use crate::operations::instances::{self, Running};
 use crate::operations::mails::{self, OutboxMail};
@@ -33,16 +32,16 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     let is_paged = is_all || state.is_some();
     let running = news::running(visit).await?;
     let mut mails = if is_paged {
-        let site = Arc::clone(&visit.front.site);
-        let work = async move {
-            let statements = &site.statements;
-            site.pool
-                .work(async |connection| {
-                    mails::list(connection, statements, state, before, PAGE + 1).await
-                })
-                .await
-        };
-        visit.on_main_runtime(work).await?
+        let reading = visit.read(move |connection, site| {
+            Box::pin(mails::list(
+                connection,
+                &site.statements,
+                state,
+                before,
+                PAGE + 1,
+            ))
+        });
+        reading.await?
     } else {
         news::unsent(visit).await?.to_vec()
     };
@@ -173,38 +172,28 @@ pub(super) async fn retry_given_up(visit: &Visit) -> Result<Answer, Trouble> {
 
 async fn make_due(visit: &Visit, which: Retried) -> Result<u64, Trouble> {
     visit.change()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let (statements, now) = (&site.statements, site.clock.now());
-        site.pool
-            .work(async |connection| {
-                let due = mails::retry(connection, statements, which, now).await?;
-                instances::ask_for_tries(connection, statements).await?;
-                Ok::<_, DatabaseError>(due)
-            })
-            .await
-    };
-    let front = &visit.front;
-    let due = front.on_main_runtime(front.tasks.track_future(work)).await;
-    let due = due.ok_or(Trouble::Aborted)??;
+    let making = visit.write(move |connection, site| {
+        Box::pin(async move {
+            let (statements, now) = (&site.statements, site.clock.now());
+            let due = mails::retry(connection, statements, which, now).await?;
+            instances::ask_for_tries(connection, statements).await?;
+            Ok(due)
+        })
+    });
+    let due = making.await?;
     if due > 0 {
-        front.calls.bells.mail.notify_one();
+        visit.front.calls.bells.mail.notify_one();
     }
     Ok(due)
 }
 
 pub(super) async fn remove(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let (statements, now) = (&site.statements, site.clock.now());
-        site.pool
-            .work(async |connection| mails::remove(connection, statements, id, now).await)
-            .await
-    };
-    let front = &visit.front;
-    let is_dropped = front.on_main_runtime(front.tasks.track_future(work)).await;
-    if !is_dropped.ok_or(Trouble::Aborted)?? {
+    let dropping = visit.write(move |connection, site| {
+        let now = site.clock.now();
+        Box::pin(mails::remove(connection, &site.statements, id, now))
+    });
+    if !dropping.await? {
         let text = format!("Mail {id} was not dropped: it is on its way, or gone.");
         return Ok(Answer::not_done("mails", text));
     }

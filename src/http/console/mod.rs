@@ -36,6 +36,7 @@ mod visit;
 mod webhook;
 mod webhook_changes;
 mod webhooks;
+mod work;
 mod wp_admin;
 
 pub use desk::Console;

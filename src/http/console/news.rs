@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::answer::Trouble;
 use super::spaces::Titles;
 use super::visit::Visit;
-use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::SpacesAndCourses;
 use crate::operations::backlog;
 use crate::operations::hooks::{self, TroubledEvent};
@@ -35,14 +34,8 @@ fn at_most(visit: &Visit, age: Duration) -> Duration {
 
 /// The instances that run.
 pub(super) async fn running(visit: &Visit) -> Result<Arc<Vec<Running>>, Trouble> {
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| instances::running(connection, statements).await)
-            .await
-    };
-    let reading = async { visit.on_main_runtime(work).await };
+    let reading =
+        visit.read(|connection, site| Box::pin(instances::running(connection, &site.statements)));
     let news = &visit.console.news;
     news.running.get(at_most(visit, STEADY), reading).await
 }
@@ -51,7 +44,6 @@ pub(super) async fn running(visit: &Visit) -> Result<Arc<Vec<Running>>, Trouble>
 pub(super) async fn runs(visit: &Visit) -> Result<Arc<RunPage>, Trouble> {
     let news = &visit.console.news;
     let known = news.runs.latest().await.filter(|_| visit.is_poll);
-    let site = Arc::clone(&visit.front.site);
     let query = RunQuery {
         user: None,
         part: Part {
@@ -60,73 +52,53 @@ pub(super) async fn runs(visit: &Visit) -> Result<Arc<RunPage>, Trouble> {
             limit: RUNS,
         },
     };
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                if let Some(known) = &known {
-                    let newest = runs::newest(connection, statements).await?;
-                    if newest == known.runs.first().map(|run| run.id) {
-                        return Ok(RunPage::clone(known));
-                    }
+    let reading = visit.read(move |connection, site| {
+        Box::pin(async move {
+            let statements = &site.statements;
+            if let Some(known) = &known {
+                let newest = runs::newest(connection, statements).await?;
+                if newest == known.runs.first().map(|run| run.id) {
+                    return Ok(RunPage::clone(known));
                 }
-                match ExecutedCalls::list(connection, statements, &query).await {
-                    Err(RecordError::Database(error)) => Err(error),
-                    // What is not filtered can always be listed.
-                    answer => Ok::<_, DatabaseError>(answer.unwrap_or(RunPage {
-                        runs: Vec::new(),
-                        next_before: None,
-                    })),
-                }
-            })
-            .await
-    };
-    let reading = async { visit.on_main_runtime(work).await };
+            }
+            match ExecutedCalls::list(connection, statements, &query).await {
+                Err(RecordError::Database(error)) => Err(error),
+                // What is not filtered can always be listed.
+                answer => Ok(answer.unwrap_or(RunPage {
+                    runs: Vec::new(),
+                    next_before: None,
+                })),
+            }
+        })
+    });
     news.runs.get(at_most(visit, FRESH), reading).await
 }
 
 /// The newest mails that have not left: those given up, then those that wait.
 pub(super) async fn unsent(visit: &Visit) -> Result<Arc<Vec<OutboxMail>>, Trouble> {
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| mails::unsent(connection, statements, MAILS).await)
-            .await
-    };
-    let reading = async { visit.on_main_runtime(work).await };
+    let reading =
+        visit.read(|connection, site| Box::pin(mails::unsent(connection, &site.statements, MAILS)));
     let news = &visit.console.news;
     news.unsent.get(at_most(visit, FRESH), reading).await
 }
 
 /// Hooks that were given up or are failing.
 pub(super) async fn troubled(visit: &Visit) -> Result<Arc<Vec<TroubledEvent>>, Trouble> {
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| hooks::troubled(connection, statements, HOOKS).await)
-            .await
-    };
-    let reading = async { visit.on_main_runtime(work).await };
+    let reading = visit
+        .read(|connection, site| Box::pin(hooks::troubled(connection, &site.statements, HOOKS)));
     let news = &visit.console.news;
     news.troubled.get(at_most(visit, FRESH), reading).await
 }
 
 /// The state of the relay, and the titles that hooks speak of.
 pub(super) async fn relay(visit: &Visit) -> Result<Arc<(Hooks, Titles)>, Trouble> {
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                let hooks = backlog::hooks(connection, statements).await?;
-                let spaces = SpacesAndCourses::read(connection, statements).await?;
-                Ok::<_, DatabaseError>((hooks, Titles::of(&spaces)))
-            })
-            .await
-    };
-    let reading = async { visit.on_main_runtime(work).await };
+    let reading = visit.read(|connection, site| {
+        Box::pin(async move {
+            let hooks = backlog::hooks(connection, &site.statements).await?;
+            let spaces = SpacesAndCourses::read(connection, &site.statements).await?;
+            Ok((hooks, Titles::of(&spaces)))
+        })
+    });
     let news = &visit.console.news;
     news.relay.get(at_most(visit, STEADY), reading).await
 }

@@ -8,8 +8,7 @@ use super::super::trial::answer;
 use super::answer::{Answer, Trouble};
 use super::text::number;
 use super::visit::Visit;
-use crate::db::DatabaseError;
-use crate::operations::record::{Part, Record, RecordError};
+use crate::operations::record::{Part, Record};
 use crate::operations::refused::{LoggedRefusal, RefusedCalls, RefusedPage};
 use crate::operations::retry::{Retries, RetryError};
 use crate::telemetry;
@@ -25,21 +24,8 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         before: visit.before(),
         limit: PAGE,
     };
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        let page = site.pool.work(async |connection| {
-            match RefusedCalls::list(connection, statements, &part).await {
-                Err(RecordError::Database(error)) => Err(error),
-                answer => Ok::<_, DatabaseError>(answer),
-            }
-        });
-        page.await
-    };
-    let page = visit.front.on_main_runtime(work).await;
-    let (page, unknown) = match page.ok_or(Trouble::Aborted)?? {
+    let (page, unknown) = match visit.page::<RefusedCalls>(part).await? {
         Ok(page) => (page, None),
-        Err(RecordError::Database(error)) => return Err(error.into()),
         Err(error) => {
             let nothing = RefusedPage {
                 refused: Vec::new(),
@@ -75,15 +61,10 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
 
 pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.database()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| RefusedCalls::show(connection, statements, id).await)
-            .await
-    };
-    let call = visit.front.on_main_runtime(work).await;
-    let Some(call) = call.ok_or(Trouble::Aborted)?? else {
+    let reading = visit.read(move |connection, site| {
+        Box::pin(RefusedCalls::show(connection, &site.statements, id))
+    });
+    let Some(call) = reading.await? else {
         let why = "Refused calls are kept for some time, which refused.retention_days says.";
         return Err(Trouble::NotFound(
             format!("There is no refused call {id}"),

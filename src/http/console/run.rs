@@ -1,6 +1,5 @@
 //! One executed call: what it changed, and what followed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::context;
@@ -11,7 +10,6 @@ use super::runs::title;
 use super::spaces::Titles;
 use super::text::milliseconds;
 use super::visit::Visit;
-use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::SpacesAndCourses;
 use crate::operations::mails::{self, OutboxMail};
 use crate::operations::record::Record;
@@ -19,22 +17,18 @@ use crate::operations::runs::{ExecutedCalls, LoggedRun};
 
 pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.database()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| {
-                let Some(run) = ExecutedCalls::show(connection, statements, id).await? else {
-                    return Ok(None);
-                };
-                let mails = mails::of_user(connection, statements, run.user_id).await?;
-                let spaces = SpacesAndCourses::read(connection, statements).await?;
-                Ok::<_, DatabaseError>(Some((run, mails, spaces)))
-            })
-            .await
-    };
-    let read = visit.front.on_main_runtime(work).await;
-    let Some((run, mails, spaces)) = read.ok_or(Trouble::Aborted)?? else {
+    let reading = visit.read(move |connection, site| {
+        Box::pin(async move {
+            let statements = &site.statements;
+            let Some(run) = ExecutedCalls::show(connection, statements, id).await? else {
+                return Ok(None);
+            };
+            let mails = mails::of_user(connection, statements, run.user_id).await?;
+            let spaces = SpacesAndCourses::read(connection, statements).await?;
+            Ok(Some((run, mails, spaces)))
+        })
+    });
+    let Some((run, mails, spaces)) = reading.await? else {
         let why = "Runs are kept for some time, which runs.retention_days says.";
         return Err(Trouble::NotFound(format!("There is no run {id}"), why));
     };

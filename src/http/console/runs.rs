@@ -1,6 +1,5 @@
 //! Executed calls: what happened to this member?
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::{Value, context};
@@ -9,9 +8,8 @@ use super::answer::{Answer, Trouble};
 use super::news;
 use super::text::{Times, milliseconds};
 use super::visit::Visit;
-use crate::db::DatabaseError;
 use crate::operations::find::{Found, Sought, find};
-use crate::operations::record::{Part, Record, RecordError};
+use crate::operations::record::Part;
 use crate::operations::runs::{ExecutedCalls, LoggedRun, RunPage, RunQuery};
 
 /// What was found, or why nothing can be.
@@ -68,17 +66,11 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
 }
 
 async fn by_request(visit: &Visit, request: &str) -> Result<Listed, Trouble> {
-    let (site, sought) = (
-        Arc::clone(&visit.front.site),
-        Sought::Name(request.to_owned()),
-    );
-    let work = async move {
-        site.pool
-            .work(async |connection| find(connection, &site, &sought).await)
-            .await
-    };
-    let found = visit.front.on_main_runtime(work).await;
-    let mut found = found.ok_or(Trouble::Aborted)??;
+    let sought = Sought::Name(request.to_owned());
+    let finding = visit.read(move |connection, site| {
+        Box::pin(async move { find(connection, site, &sought).await })
+    });
+    let mut found = finding.await?;
     // A user of that name is looked for as a member.
     if found.user_id.is_some() {
         found.runs.clear();
@@ -91,7 +83,6 @@ async fn by_filter(
     member: Option<&str>,
     webhook: Option<&str>,
 ) -> Result<Listed, Trouble> {
-    let site = Arc::clone(&visit.front.site);
     let query = RunQuery {
         user: member.map(str::to_owned),
         part: Part {
@@ -100,23 +91,10 @@ async fn by_filter(
             limit: news::RUNS,
         },
     };
-    let work = async move {
-        let statements = &site.statements;
-        // An invalid query is not a failure of the database work, so it is passed through as a result.
-        let page = site.pool.work(async |connection| {
-            match ExecutedCalls::list(connection, statements, &query).await {
-                Err(RecordError::Database(error)) => Err(error),
-                answer => Ok::<_, DatabaseError>(answer),
-            }
-        });
-        page.await
-    };
-    let page = visit.front.on_main_runtime(work).await;
-    match page.ok_or(Trouble::Aborted)?? {
-        Ok(page) => Ok(Listed::Page(page)),
-        Err(RecordError::Database(error)) => Err(error.into()),
-        Err(error) => Ok(Listed::Unknown(error.to_string())),
-    }
+    Ok(match visit.page::<ExecutedCalls>(query).await? {
+        Ok(page) => Listed::Page(page),
+        Err(error) => Listed::Unknown(error.to_string()),
+    })
 }
 
 /// A run in a table.

@@ -1,7 +1,6 @@
 //! Calls in shadow mode: may the sidecar execute them?
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use minijinja::{Value, context};
@@ -22,15 +21,9 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         .and_then(|day| day.parse::<NaiveDate>().ok());
     let since = day.map(|day| times.zone.utc(day.and_time(NaiveTime::MIN)));
     let begin = since.unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| report(connection, statements, begin).await)
-            .await
-    };
-    let report = visit.front.on_main_runtime(work).await;
-    let report = report.ok_or(Trouble::Aborted)??;
+    let reading =
+        visit.read(move |connection, site| Box::pin(report(connection, &site.statements, begin)));
+    let report = reading.await?;
     let values = context! {
         is_on => visit.front.shadow.is_some(),
         since => day.map(|day| day.to_string()),
@@ -133,15 +126,10 @@ fn counted(counts: &BTreeMap<String, u64>) -> Vec<Value> {
 /// One call: what the sidecar would have left, and what PHP left.
 pub(super) async fn show(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.database()?;
-    let site = Arc::clone(&visit.front.site);
-    let work = async move {
-        let statements = &site.statements;
-        site.pool
-            .work(async |connection| ShadowedCalls::show(connection, statements, id).await)
-            .await
-    };
-    let call = visit.front.on_main_runtime(work).await;
-    let Some(call) = call.ok_or(Trouble::Aborted)?? else {
+    let reading = visit.read(move |connection, site| {
+        Box::pin(ShadowedCalls::show(connection, &site.statements, id))
+    });
+    let Some(call) = reading.await? else {
         let why = "Calls in shadow mode are kept for some time, which shadow.retention_days says.";
         return Err(Trouble::NotFound(format!("There is no call {id}"), why));
     };

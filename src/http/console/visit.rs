@@ -14,10 +14,7 @@ use super::desk::{About, Console};
 use super::sessions::{Session, Ticket};
 use super::text::{Times, number};
 use super::wp_admin::Frame;
-use crate::db::DatabaseError;
 use crate::fluentcommunity::webhooks::ChangeError;
-use crate::provision::take_nonce;
-use crate::site::Cause;
 use crate::telemetry;
 
 /// The pages that the navigation leads to: first part of the path, and name.
@@ -82,56 +79,6 @@ impl Visit {
     /// The id from which a list goes on to older rows.
     pub(super) fn before(&self) -> Option<u64> {
         self.asked("before")?.parse().ok()
-    }
-
-    /// The database is to be asked.
-    ///
-    /// # Errors
-    /// It is known to be away: nobody should wait for it in vain.
-    pub(super) fn database(&self) -> Result<(), Trouble> {
-        if self.front.site.readiness.has(Cause::Away) {
-            return Err(Trouble::Database(None));
-        }
-        Ok(())
-    }
-
-    /// Carries out work of the database there, where its connections belong.
-    pub(super) async fn on_main_runtime<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, DatabaseError>> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let done = self.front.on_main_runtime(work).await;
-        Ok(done.ok_or(Trouble::Aborted)??)
-    }
-
-    /// Something is to be changed.
-    ///
-    /// # Errors
-    /// Nothing can be changed now.
-    pub(super) fn change(&self) -> Result<(), Trouble> {
-        if self.front.draining.is_cancelled() || !self.front.site.readiness.is_ready() {
-            return Err(Trouble::Database(None));
-        }
-        Ok(())
-    }
-
-    /// A change that was signed in wp-admin counts once, whichever process gets it: not after a restart either, nor at another instance.
-    ///
-    /// # Errors
-    /// It has come before.
-    pub(super) async fn once(&self) -> Result<(), Trouble> {
-        let Some(Frame { nonce, .. }) = self.frame else {
-            return Ok(());
-        };
-        self.database()?;
-        let site = Arc::clone(&self.front.site);
-        let taking = async move { take_nonce(&site, nonce).await };
-        if self.on_main_runtime(taking).await? {
-            return Ok(());
-        }
-        let operator = self.session.operator();
-        tracing::warn!(%operator, "a change of {} was sent again, and refused", self.session.who());
-        Err(Trouble::Expired)
     }
 
     /// Notes in the log who changed something.
