@@ -3,6 +3,7 @@
 //! remembers them for all processes: see [`Visit::once`](super::visit::Visit::once).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,8 @@ const MOST: usize = 16_384;
 
 /// Those of the last minutes, with the times of their requests in Unix seconds.
 pub(super) struct Nonces {
-    began: i64,
+    /// By the clock of today: one that was fast at the start and was put right since must shut nobody out until then.
+    began: AtomicI64,
     seen: Mutex<HashMap<[u8; 16], i64>>,
 }
 
@@ -33,7 +35,7 @@ impl Nonces {
     /// Of a process that began then.
     pub(super) fn since(began: DateTime<Utc>) -> Self {
         Self {
-            began: began.timestamp(),
+            began: began.timestamp().into(),
             seen: Mutex::default(),
         }
     }
@@ -44,8 +46,9 @@ impl Nonces {
     /// The request is old, or was there before.
     pub(super) fn take(&self, nonce: [u8; 16], time: i64, now: DateTime<Utc>) -> Result<(), Stale> {
         let now = now.timestamp();
+        let began = self.began.fetch_min(now, Ordering::Relaxed).min(now);
         let is_old = |time: i64| now.saturating_sub(time) > TOLERANCE;
-        if is_old(time) || time.saturating_sub(now) > TOLERANCE || time < self.began {
+        if is_old(time) || time.saturating_sub(now) > TOLERANCE || time < began {
             return Err(Stale::Time);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +91,14 @@ mod tests {
         assert_eq!(take(5, -1, 0), Err(Stale::Time));
         assert_eq!(take(5, 0, 0), Ok(()));
         assert_eq!(nonces.take([6; 16], i64::MIN, at(0)), Err(Stale::Time));
+    }
+
+    #[test]
+    fn a_clock_that_was_fast_at_the_start_shuts_nobody_out() {
+        let nonces = Nonces::since(at(3600));
+        assert_eq!(nonces.take([1; 16], BEGAN - 1, at(0)), Err(Stale::Time));
+        assert_eq!(nonces.take([1; 16], BEGAN, at(0)), Ok(()));
+        assert_eq!(nonces.take([1; 16], BEGAN, at(0)), Err(Stale::Replayed));
     }
 
     #[test]
