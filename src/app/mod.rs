@@ -142,10 +142,10 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
         mail_room,
         metrics: Arc::clone(&metrics),
     });
+    let mut background = learn_keys(config, &front, &draining);
     let servers = http::bind(front, console, &config.server, limits, inherited)?;
 
     let stop_tally = CancellationToken::new();
-    let mut background = JoinSet::new();
     attend(&mut background, config, &calls, tally, &stop_tally);
     background.spawn(recording.run(stop_tally.clone()));
     background.spawn(watch_database(
@@ -189,6 +189,24 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
 fn mail_text(config: &Config) -> anyhow::Result<MailText> {
     let text = MailText::new(config);
     text.with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))
+}
+
+/// The background tasks, the first of which reads the keys of webhooks: by these, calls of webhooks with a source are kept while the
+/// database is away.
+fn learn_keys(
+    config: &Config,
+    front: &web::Data<Front>,
+    draining: &CancellationToken,
+) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    if !config.sources.is_empty() && config.refused.fields.is_some() {
+        let (front, draining) = (front.clone(), draining.clone());
+        background.spawn(async move {
+            let learnt = front.known_keys.learn();
+            draining.run_until_cancelled(learnt).await;
+        });
+    }
+    background
 }
 
 /// The console, and what tells it of a configuration that holds from now on.

@@ -48,6 +48,32 @@ impl KnownKeys {
         }
     }
 
+    /// Reads the keys, so that they are known when the database goes away. Waits for one that is away now.
+    pub async fn learn(&self) {
+        loop {
+            let reading = self.reading.lock().await;
+            if !self.read().await.failed {
+                return;
+            }
+            drop(reading);
+            tokio::time::sleep(FRESH_FOR).await;
+        }
+    }
+
+    /// Notes that the key opens this webhook.
+    pub(super) fn note(&self, key: &WebhookKey, webhook_id: u64) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = key.hash();
+        if last.hashes.get(&hash) != Some(&webhook_id) {
+            Arc::make_mut(&mut last.hashes).insert(hash, webhook_id);
+        }
+    }
+
+    /// The webhook that the key was last known to open.
+    pub(super) fn last_webhook_of(&self, key: &WebhookKey) -> Option<u64> {
+        self.last().hashes.get(&key.hash()).copied()
+    }
+
     /// Whether the key opened a webhook when keys were last read. Says no at first, and to a webhook that is new.
     pub(super) fn has_seen(&self, key: &WebhookKey) -> bool {
         self.last().hashes.contains_key(&key.hash())

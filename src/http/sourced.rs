@@ -22,10 +22,13 @@ pub(super) enum Sought {
     NoWebhook(WebhookKey),
     /// Perhaps to a webhook with a source.
     Source(Option<Arc<Source>>),
+    /// Nobody can say now, as this refusal tells. The source is that of the webhook that the key was last known to open.
+    Unsaid(Option<Arc<Source>>, Refused),
 }
 
 /// Asks the database which webhook the key opens, but only while there are sources. A key that opens none is told at once, so
-/// that nobody learns from how a body is refused whether a key is good, without its counting as a guess.
+/// that nobody learns from how a body is refused whether a key is good, without its counting as a guess. While the database does not
+/// say, a call is read all the same if its fields are to be kept.
 pub(super) async fn source_of(
     key: Option<&WebhookKey>,
     front: &Front,
@@ -35,6 +38,30 @@ pub(super) async fn source_of(
     let Some(key) = key.filter(|_| !rules.sources.is_empty()) else {
         return Ok(Sought::Source(None));
     };
+    let of = |id| {
+        let mut sources = rules.sources.iter();
+        sources.find(|source| source.webhook_id == id).cloned()
+    };
+    match webhook_of(key, front, replies).await {
+        Ok(None) => Ok(Sought::NoWebhook(key.clone())),
+        Ok(Some(id)) => {
+            front.known_keys.note(key, id);
+            Ok(Sought::Source(of(id)))
+        }
+        Err(refused) if refused.outcome.may_pass() && front.refused.keeping().is_some() => {
+            let source = front.known_keys.last_webhook_of(key).and_then(of);
+            Ok(Sought::Unsaid(source, refused))
+        }
+        Err(refused) => Err(refused),
+    }
+}
+
+/// The webhook that the key opens.
+async fn webhook_of(
+    key: &WebhookKey,
+    front: &Front,
+    replies: Replies,
+) -> Result<Option<u64>, Refused> {
     let place = front.place(key).await;
     let place = place.map_err(|(outcome, message)| replies.unavailable(outcome, message))?;
     let (site, asked) = (Arc::clone(&front.site), key.clone());
@@ -43,12 +70,7 @@ pub(super) async fn source_of(
         provision::webhook_of(&site, &asked).await
     });
     match found.await {
-        Some(Ok(None)) => Ok(Sought::NoWebhook(key.clone())),
-        Some(Ok(Some(id))) => {
-            let mut sources = rules.sources.iter();
-            let source = sources.find(|source| source.webhook_id == id);
-            Ok(Sought::Source(source.cloned()))
-        }
+        Some(Ok(id)) => Ok(id),
         Some(Err(error)) => Err(replies.refusal(&error.into())),
         None => Err(replies.unavailable(Outcome::Failed, "The server is shutting down")),
     }

@@ -49,8 +49,11 @@ pub(super) async fn handle(
     let _under_way = front.requests.token();
     let started = Instant::now();
     let rules = Arc::clone(&front.rules.borrow());
-    let mut form = None;
-    let wanted = receive(&request, payload, &front, &rules, replies, &mut form).await;
+    let (mut form, mut unsaid) = (None, None);
+    let notes = (&mut form, &mut unsaid);
+    let wanted = receive(&request, payload, &front, &rules, replies, notes).await;
+    // Then a body that cannot be read says nothing about the call.
+    let wanted = wanted.map_err(|refused| unsaid.unwrap_or(refused));
     let asker = wanted.as_ref().ok().map(Asker::of);
     let kept = wanted
         .as_ref()
@@ -103,14 +106,14 @@ pub(super) async fn handle(
 type Answer = (HttpResponse, Outcome, Lane);
 
 /// Reads the call and makes every check that does not need the database; answers who only asks about the address. `form`
-/// becomes what is remembered of the form if the call is refused.
+/// becomes what is remembered of the form if the call is refused, and `unsaid` why nobody can say how it is to be read, if so.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     front: &Front,
     rules: &CallerRules,
     replies: Replies,
-    form: &mut Option<FormSeen>,
+    (form, unsaid): (&mut Option<FormSeen>, &mut Option<Refused>),
 ) -> Result<WebhookCall, Refused> {
     if front.draining.is_cancelled() && !front.hands_over {
         return Err(replies.unavailable(Outcome::ShuttingDown, "The server is shutting down"));
@@ -161,6 +164,10 @@ async fn receive(
     };
     let source = match source_of(key.as_ref(), front, rules, replies).await? {
         Sought::Source(source) => source,
+        Sought::Unsaid(source, refused) => {
+            *unsaid = Some(refused);
+            source
+        }
         // Whatever it has as its body, it gets the answer of a call with this key.
         Sought::NoWebhook(key) => return Ok(call(key, &Fields::new(0), client.https, caller)),
     };

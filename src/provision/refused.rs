@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{FieldNames, IfKept, Keeping, KeptCall, WebhookCall, WebhookKey, kept};
-use crate::db::{Batch, Connection, DatabaseError, Doing};
+use crate::db::{Batch, Connection, DatabaseError, Doing, ErrorKind};
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::outcome::{EmailSent, Outcome};
 use crate::rate::Rate;
@@ -26,6 +26,8 @@ use crate::telemetry::{self, Metrics};
 
 /// Refusals that wait to be written; those of an outage of some minutes.
 const QUEUE: usize = 2_000;
+/// Of these, for calls whose fields are kept, if fields are kept: no others can crowd them out.
+const FOR_KEPT: usize = QUEUE / 2;
 /// Bytes of fields that wait to be written, if fields are kept.
 const ROOM: usize = 4 << 20;
 /// Taken from the queue at once.
@@ -34,10 +36,13 @@ const TAKEN: usize = 500;
 const ROWS: usize = 100;
 /// Between two times that the database is asked for keys and given rows.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Written of one webhook at most, so that refusing stays cheaper than executing.
+/// Written at most of a webhook's calls that came in one minute, so that refusing stays cheaper than executing; and as many of those whose
+/// fields are kept.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).expect("600 is not 0");
-/// Delay between attempts while the database is away.
+/// Delay between attempts while the database takes nothing.
 const RETRY: Duration = Duration::from_secs(1);
+/// For this long an error of which nothing is known may still pass.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// One row for all that were not kept in this time.
 const SUMMARY: Duration = Duration::from_mins(1);
 /// How long the end of the process may wait for what is queued.
@@ -112,12 +117,15 @@ pub struct RefusedCall {
 /// Where refusals are handed in.
 #[derive(Clone)]
 pub struct Refusals {
-    queue: mpsc::Sender<RefusedCall>,
+    queue: mpsc::Sender<Noted>,
     losses: Arc<Losses>,
     is_wanted: Arc<AtomicBool>,
     keeping: Arc<watch::Sender<IfKept>>,
     room: Arc<Semaphore>,
 }
+
+/// A refusal, and when it was handed in.
+type Noted = (Instant, RefusedCall);
 
 /// Counts what is not recorded.
 struct Losses {
@@ -136,15 +144,20 @@ impl Losses {
 /// Writes them; see [`RefusalTask::run`].
 pub struct RefusalTask {
     site: Arc<Site>,
-    queue: mpsc::Receiver<RefusedCall>,
+    queue: mpsc::Receiver<Noted>,
     losses: Arc<Losses>,
     keeping: watch::Receiver<IfKept>,
-    rate: Rate<u64>,
+    /// Of each webhook, apart for calls whose fields are kept.
+    rate: Rate<(u64, bool)>,
     /// Taken from the queue; whose they are is not known yet.
-    arrived: Vec<RefusedCall>,
+    arrived: Vec<Noted>,
     /// To be written, with the webhook's id.
     known: Vec<(u64, RefusedCall)>,
-    /// Why writing failed last.
+    /// Rows of the next statement.
+    at_once: usize,
+    /// Since when writing has failed.
+    failing: Option<Instant>,
+    /// What the log was told of it last.
     said: String,
 }
 
@@ -170,6 +183,8 @@ impl Refusals {
             rate: Rate::new(PER_MINUTE, Duration::from_mins(1)),
             arrived: Vec::new(),
             known: Vec::new(),
+            at_once: ROWS,
+            failing: None,
             said: String::new(),
         };
         let refusals = Self {
@@ -220,9 +235,17 @@ impl Refusals {
             self.losses.add(1);
             return;
         };
-        if let Some(mut refused) = refused() {
-            refused.kept = refused.kept.and_then(|kept| self.with_room(kept));
-            place.send(refused);
+        let Some(mut refused) = refused() else {
+            return;
+        };
+        refused.kept = refused.kept.and_then(|kept| self.with_room(kept));
+        let is_one_too_many = self.queue.capacity() < FOR_KEPT
+            && refused.kept.is_none()
+            && self.keeping.borrow().is_some();
+        if is_one_too_many {
+            self.losses.add(1);
+        } else {
+            place.send((Instant::now(), refused));
         }
     }
 }
@@ -250,37 +273,91 @@ impl RefusalTask {
         self.queue.close();
         let rest = async {
             loop {
-                self.record().await?;
+                self.write(&CancellationToken::new()).await;
                 if self.queue.recv_many(&mut self.arrived, TAKEN).await == 0 {
                     break;
                 }
             }
             self.sum_up().await;
-            Ok::<_, DatabaseError>(())
         };
-        let _ = tokio::time::timeout(FAREWELL, rest).await;
+        if tokio::time::timeout(FAREWELL, rest).await.is_err() {
+            self.give_up();
+        }
     }
 
-    /// Waits for a database that is away. Another error is not the caller's business, and would come again.
+    /// Says what is lost with the process.
+    fn give_up(mut self) {
+        while let Ok(noted) = self.queue.try_recv() {
+            self.arrived.push(noted);
+        }
+        let arrived = self.arrived.iter().map(|(_, refused)| refused);
+        let left = arrived.chain(self.known.iter().map(|(_, refused)| refused));
+        let fields = left.clone().filter(|refused| refused.kept.is_some());
+        let (calls, fields) = (left.clone().count(), fields.count());
+        if calls > 0 {
+            tracing::warn!(
+                "{calls} refused calls were not recorded before the end, {fields} of them with their fields: the database did not take them"
+            );
+        }
+    }
+
+    /// Waits while the database takes nothing, whatever the reason: it is away or full, a backup has locked it, a privilege is missing. Only
+    /// a row that cannot be stored is dropped.
     async fn write(&mut self, stop: &CancellationToken) {
         while let Err(error) = self.record().await {
-            if error.is_unavailable() && error.remedy().is_none() {
-                tokio::select! {
-                    () = tokio::time::sleep(RETRY) => continue,
-                    () = stop.cancelled() => return,
-                }
+            let is_again = self.failing.is_some();
+            self.failing.get_or_insert_with(Instant::now);
+            if self.is_a_rows_own(&error) {
+                self.drop_a_row(&error);
+                continue;
             }
-            self.losses.add(self.arrived.len() + self.known.len());
-            self.arrived.clear();
-            self.known.clear();
-            let reason = telemetry::chain(&error);
-            if self.said != reason {
-                tracing::warn!("refused calls are not recorded: {reason}");
-                self.said = reason;
+            // What passes at once is not worth a line, and a database that is away has its own.
+            let is_told = is_again && (error.remedy().is_some() || !error.is_unavailable());
+            if is_told && let Some(reason) = self.unsaid(&error) {
+                tracing::warn!("refused calls wait in memory to be recorded: {reason}");
             }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+        self.at_once = ROWS;
+        self.failing = None;
+        self.said.clear();
+    }
+
+    /// Whether a row is why the database did not take some: it would not take it later either.
+    fn is_a_rows_own(&self, error: &DatabaseError) -> bool {
+        let is_unknown =
+            || self.at_once > 1 || self.failing.is_some_and(|at| at.elapsed() > PATIENCE);
+        !self.known.is_empty()
+            && match error.kind() {
+                ErrorKind::Unstorable => true,
+                ErrorKind::Duplicate | ErrorKind::Other => is_unknown(),
+                _ => false,
+            }
+    }
+
+    /// Drops the row that the database does not take; if it may be one of several, these are tried one by one first.
+    fn drop_a_row(&mut self, error: &DatabaseError) {
+        if self.at_once > 1 {
+            self.at_once = 1;
             return;
         }
-        self.said.clear();
+        self.known.remove(0);
+        self.failing = None;
+        self.losses.add(1);
+        if let Some(reason) = self.unsaid(error) {
+            tracing::warn!("refused calls are not recorded: {reason}");
+        }
+    }
+
+    /// The reason, unless it was the last one that the log was told.
+    fn unsaid(&mut self, error: &DatabaseError) -> Option<String> {
+        let reason = telemetry::chain(error);
+        let is_new = self.said != reason;
+        self.said.clone_from(&reason);
+        is_new.then_some(reason)
     }
 
     /// Writes what was taken from the queue; what it has not written when it fails is left.
@@ -295,7 +372,7 @@ impl RefusalTask {
         }
         let keeping = self.keeping.borrow_and_update().clone();
         while !self.known.is_empty() {
-            let rows = &self.known[..ROWS.min(self.known.len())];
+            let rows = &self.known[..self.at_once.min(self.known.len())];
             let keeping = keeping.as_deref();
             site.pool
                 .work(async |connection| insert_all(connection, &site, rows, keeping).await)
@@ -307,14 +384,14 @@ impl RefusalTask {
         Ok(())
     }
 
-    /// Drops what strangers sent, and what is beyond a webhook's rate.
+    /// Drops what strangers sent, and what was beyond a webhook's rate when it came.
     fn sort_out(&mut self, keys: &HashMap<[u8; 32], u64>) {
         let mut lost = 0;
-        for refused in self.arrived.drain(..) {
+        for (at, refused) in self.arrived.drain(..) {
             let Some(&id) = keys.get(&refused.asker.key) else {
                 continue;
             };
-            match self.rate.take(id, Instant::now()) {
+            match self.rate.take((id, refused.kept.is_some()), at) {
                 Ok(()) => self.known.push((id, refused)),
                 Err(_) => lost += 1,
             }

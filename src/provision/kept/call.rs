@@ -36,6 +36,9 @@ mod part {
     pub(super) const SOURCE: u8 = 14;
 }
 
+/// The most bytes of a copy, so that a `blob` holds them encrypted.
+const LONGEST: usize = 65_000;
+
 /// A copy of a call that may be refused, in memory only.
 pub struct KeptCall {
     content: SecretSlice<u8>,
@@ -46,11 +49,11 @@ pub struct KeptCall {
 }
 
 impl KeptCall {
-    /// `None` for a call without a valid address, which could not be carried out later either, and for one that must not
-    /// create anybody, which later calls do not know.
+    /// `None` for a call without a valid address, which could not be carried out later either, for one that is not its sender's, and for
+    /// one that must not create anybody, which later calls do not know; also for one that is longer than a row may be.
     pub fn of(call: &WebhookCall, passwords: bool) -> Option<Self> {
-        let creates_nobody = |read: &SourceRead| read.known_only;
-        if call.source.as_ref().is_some_and(creates_nobody) {
+        let is_none = |read: &SourceRead| read.known_only || read.flaw.is_some();
+        if call.source.as_ref().is_some_and(is_none) {
             return None;
         }
         let email = call.email.as_ref().ok()?;
@@ -88,13 +91,14 @@ impl KeptCall {
         for name in &met {
             content.add(part::MET, name.as_bytes());
         }
-        if let Some(read) = call.source.as_ref().filter(|read| read.flaw.is_none()) {
+        if let Some(read) = &call.source {
             content.add(part::SOURCE, &read.webhook_id.to_be_bytes());
         }
         if let Some(request_id) = &caller.request_id {
             content.add(part::REQUEST_ID, request_id.as_bytes());
         }
-        Some(Self {
+        let is_too_long = content.0.len() > LONGEST;
+        (!is_too_long).then(|| Self {
             content: SecretSlice::from(content.0),
             is_signed,
             room: None,

@@ -4,6 +4,7 @@
 mod find;
 mod leftovers;
 mod moved;
+mod outage;
 mod own_tables;
 mod refused;
 mod restore;

@@ -20,29 +20,30 @@ use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, Site, server_options, target}
 use crate::harness::snapshot::Snapshot;
 
 const KEEP: &str = "FCOM_SIDECAR__REFUSED__KEEP_FIELDS_HOURS";
-const NEW: &[(&str, &str)] = &[
+pub(super) const NEW: &[(&str, &str)] = &[
     ("email", "annabella@example.com"),
     ("first_name", "Annabella"),
     ("user_password", "Geheimnis7"),
 ];
-const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
-const RUNS: &str = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
-const SEALED: &str = "SELECT COUNT(*) FROM wp_fcom_sidecar_kept WHERE sealed IS NOT NULL";
+pub(super) const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
+pub(super) const RUNS: &str = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
+pub(super) const SEALED: &str =
+    "SELECT COUNT(*) FROM wp_fcom_sidecar_kept WHERE sealed IS NOT NULL";
 
 /// Where a daemon, or several, have their key.
-struct KeyFile(TempDir);
+pub(super) struct KeyFile(TempDir);
 
 impl KeyFile {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.0.path().join("refused.key")
     }
 
     /// A daemon that keeps fields.
-    async fn start(&self, site: &Site, more: &[(&str, &str)]) -> Sidecar {
+    pub(super) async fn start(&self, site: &Site, more: &[(&str, &str)]) -> Sidecar {
         let path = self.path().display().to_string();
         let environment = [
             ("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN),
@@ -72,7 +73,7 @@ async fn mend(site: &Site) {
 }
 
 /// The number of the refused call that was answered with this, once it is recorded.
-async fn recorded(site: &Site, response: &Response) -> u64 {
+pub(super) async fn recorded(site: &Site, response: &Response) -> u64 {
     let request = response.header("x-request-id").unwrap();
     let id = format!("SELECT id FROM wp_fcom_sidecar_refused WHERE request_id = '{request}'");
     eventually(async || site.text(&id).await.ok_or("not recorded"))
@@ -91,7 +92,7 @@ async fn refused(site: &Site, sidecar: &Sidecar, fields: &[(&str, &str)]) -> u64
 }
 
 /// The command's exit status, and its answer or what it complained.
-fn retry(sidecar: &Sidecar, arguments: &[&str]) -> (i32, Value) {
+pub(super) fn retry(sidecar: &Sidecar, arguments: &[&str]) -> (i32, Value) {
     let arguments = [&["refused", "retry", "--json"], arguments].concat();
     let (code, said, complained) = sidecar.outcome(&arguments);
     (
