@@ -4,25 +4,28 @@
 //! refusals are queued and written by one task, many at once. Strangers, whose keys open nothing, cost one look at all
 //! keys for many of theirs and leave no row. Each webhook's rows have a limited rate; what exceeds it is only counted.
 
-use std::borrow::Cow;
+mod call;
+mod rows;
+
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{FieldNames, IfKept, Keeping, KeptCall, WebhookCall, WebhookKey, kept};
-use crate::db::{Batch, Connection, DatabaseError, Doing, ErrorKind};
+use self::rows::{DOING, insert_all};
+use super::{IfKept, KeptCall, WebhookCall};
+use crate::db::{DatabaseError, Doing, ErrorKind};
 use crate::fluentcommunity::webhooks::old_keys;
-use crate::outcome::{EmailSent, Outcome};
 use crate::rate::Rate;
 use crate::site::Site;
 use crate::telemetry::{self, Metrics};
+
+pub use self::call::{Asker, FormSeen, RefusedCall};
+pub use self::rows::prune_refused;
 
 /// Refusals that wait to be written; those of an outage of some minutes.
 const QUEUE: usize = 2_000;
@@ -47,72 +50,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SUMMARY: Duration = Duration::from_mins(1);
 /// How long the end of the process may wait for what is queued.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// The most rows that are kept; older ones are deleted whatever their age.
-const MOST_ROWS: u64 = 100_000;
-
-const DOING: &str = "record refused calls";
-
-/// Who called, as far as a refusal is recorded with it.
-#[derive(Clone)]
-pub struct Asker {
-    /// The hash of the key, which may be unknown.
-    key: [u8; 32],
-    /// The address in the form that WordPress would store.
-    address: Option<String>,
-}
-
-impl Asker {
-    /// Of a call.
-    pub fn of(call: &WebhookCall) -> Self {
-        let address = call.email.as_ref().ok();
-        Self {
-            key: call.key.hash(),
-            address: address.map(|email| email.stored().to_owned()),
-        }
-    }
-
-    /// Of a request whose form was not read.
-    pub fn unread(key: &WebhookKey) -> Self {
-        Self {
-            key: key.hash(),
-            address: None,
-        }
-    }
-}
-
-/// What is remembered of a form: no value.
-pub struct FormSeen {
-    /// What came as address.
-    pub email: EmailSent,
-    /// The names of the fields.
-    pub names: FieldNames,
-}
-
-/// A request that was refused.
-pub struct RefusedCall {
-    /// Who called.
-    pub asker: Asker,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Why.
-    pub outcome: Outcome,
-    /// The status of the answer.
-    pub status: u16,
-    /// What the answer said.
-    pub message: Cow<'static, str>,
-    /// The name of the request.
-    pub request_id: Option<Arc<str>>,
-    /// Where it came from, if that is recorded.
-    pub client: Option<IpAddr>,
-    /// The declared type of the body, at most 100 ASCII characters.
-    pub content_type: Option<String>,
-    /// The declared length of the body, in bytes.
-    pub content_length: Option<u64>,
-    /// `None` if it was not read.
-    pub form: Option<FormSeen>,
-    /// What the call can be carried out from later, if fields are kept.
-    pub kept: Option<KeptCall>,
-}
 
 /// Where refusals are handed in.
 #[derive(Clone)]
@@ -421,96 +358,4 @@ impl RefusalTask {
             self.losses.unsaid.fetch_add(calls, Ordering::Relaxed);
         }
     }
-}
-
-/// Inserts rows together; but each one whose fields are kept, by itself: they are encrypted for the number that it gets.
-async fn insert_all(
-    connection: &mut Connection,
-    site: &Site,
-    rows: &[(u64, RefusedCall)],
-    keeping: Option<&Keeping>,
-) -> Result<(), DatabaseError> {
-    let has_fields = |row: &(u64, RefusedCall)| row.1.kept.is_some();
-    let Some(keeping) = keeping.filter(|_| rows.iter().any(has_fields)) else {
-        insert(connection, site, rows).await?;
-        return Ok(());
-    };
-    let statements = &site.statements;
-    Batch::begin(statements).run(connection).await?;
-    for row in rows {
-        let (webhook_id, refused) = row;
-        let id = insert(connection, site, std::slice::from_ref(row)).await?;
-        if let Some(kept) = &refused.kept {
-            let ids = (id, *webhook_id);
-            kept::insert(connection, statements, keeping, kept, ids, refused.at).await?;
-        }
-    }
-    let mut end = Batch::of(statements);
-    end.commit(DOING);
-    end.run(connection).await?;
-    Ok(())
-}
-
-/// Returns the number of the first row.
-async fn insert(
-    connection: &mut Connection,
-    site: &Site,
-    rows: &[(u64, RefusedCall)],
-) -> Result<u64, DatabaseError> {
-    let mut query = sqlx::query(site.statements.insert_refused.repeated(rows.len()));
-    for (webhook_id, refused) in rows {
-        let address = refused.asker.address.as_deref();
-        let hash = address.map(|address| site.address_hashes.of(address));
-        let form = refused.form.as_ref();
-        let names = form.map(|form| serde_json::json!(form.names.kept()).to_string());
-        query = query
-            .bind(refused.at.naive_utc())
-            .bind(webhook_id)
-            .bind(refused.outcome.word())
-            .bind(refused.status)
-            .bind(hash.map(|hash| hash.to_vec()))
-            .bind(refused.request_id.as_deref())
-            .bind(refused.client.map(|client| client.to_string()))
-            .bind(&*refused.message)
-            .bind(refused.content_type.as_deref())
-            .bind(refused.content_length)
-            .bind(form.map(|form| form.email.word()))
-            .bind(names)
-            .bind(form.map(|form| form.names.more()));
-    }
-    let inserted = query.execute(connection).await.doing(DOING)?;
-    Ok(inserted.last_insert_id())
-}
-
-/// Deletes some of those recorded before `before`, or beyond the number that is kept at most; returns how many.
-///
-/// # Errors
-/// A statement failed.
-pub async fn prune_refused(site: &Site, before: DateTime<Utc>) -> Result<u64, DatabaseError> {
-    let pruned = site.pool.work(async |connection| {
-        let old = sqlx::query(site.statements.prune_refused.sql())
-            .bind(before.naive_utc())
-            .execute(&mut *connection)
-            .await
-            .doing("forget refused calls")?;
-        Ok::<_, DatabaseError>(old.rows_affected() + prune_many(site, connection).await?)
-    });
-    pruned.await
-}
-
-async fn prune_many(site: &Site, connection: &mut Connection) -> Result<u64, DatabaseError> {
-    const DOING: &str = "forget refused calls";
-    let newest: Option<u64> = sqlx::query_scalar(site.statements.newest_refused.sql())
-        .fetch_one(&mut *connection)
-        .await
-        .doing(DOING)?;
-    let Some(last) = newest.and_then(|newest| newest.checked_sub(MOST_ROWS)) else {
-        return Ok(0);
-    };
-    let many = sqlx::query(site.statements.prune_refused_many.sql())
-        .bind(last)
-        .execute(connection)
-        .await
-        .doing(DOING)?;
-    Ok(many.rows_affected())
 }
