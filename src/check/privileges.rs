@@ -92,7 +92,7 @@ impl Account<'_> {
         for table in tables {
             count += 1;
             let full_name = table.full_name(self.tables);
-            let lacking: Vec<&str> = table
+            let lacking: Vec<(&str, &[&str])> = table
                 .privileges()
                 .into_iter()
                 .map(|(privilege, columns)| (privilege.keyword(), columns))
@@ -100,16 +100,25 @@ impl Account<'_> {
                     let grants = self.grants;
                     !grants.allow(self.database, &full_name, privilege, columns)
                 })
-                .map(|(privilege, _)| privilege)
                 .collect();
             if lacking.is_empty() {
                 continue;
             }
-            let lacking = lacking.join(", ");
-            missing.push(format!("{lacking} on {full_name}"));
+            let named = lacking.iter().map(|(privilege, _)| *privilege);
+            let named: Vec<&str> = named.collect();
+            missing.push(format!("{} on {full_name}", named.join(", ")));
+            // No wider than in sql/grants.sql: UPDATE on all columns of the users would be that of passwords and addresses.
+            let is_own = OWN_TABLES.iter().any(|own| own.name == table.name);
+            let limited = lacking.iter().map(|(privilege, columns)| match columns {
+                columns if is_own || columns.is_empty() => (*privilege).to_owned(),
+                columns => format!("{privilege} ({})", columns.join(", ")),
+            });
+            let limited: Vec<String> = limited.collect();
             remedies.push(format!(
-                "GRANT {lacking} ON `{}`.`{full_name}` TO {};",
-                self.database, self.name
+                "GRANT {} ON `{}`.`{full_name}` TO {};",
+                limited.join(", "),
+                self.database,
+                self.name
             ));
         }
         if missing.is_empty() {

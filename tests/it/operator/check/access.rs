@@ -114,6 +114,22 @@ async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() 
     outcome.assert_only_failed(&[]);
     outcome.assert("privileges", "ok", "all that is needed");
     outcome.assert("migrate-privileges", "ok", "may not create tables");
+    // What is missing is granted for the columns that need it: no other column of the users may be changed.
+    let of_users = format!(
+        "UPDATE (user_activation_key) ON `{}`.wp_users",
+        site.database
+    );
+    site.execute(&format!("REVOKE {of_users} FROM '{account}'@'%'"))
+        .await;
+    let outcome = check_with(&site, &url, &[]).await;
+    let remedy = outcome.of("privileges")[0]["remedy"].clone();
+    let remedy = remedy.as_str().unwrap();
+    assert!(
+        remedy.starts_with("GRANT UPDATE (user_activation_key) ON"),
+        "{remedy}"
+    );
+    site.execute(remedy).await;
+    check_with(&site, &url, &[]).await.assert_only_failed(&[]);
 
     let url: &'static str = url.leak();
     for transport in ["smtp", "wordpress"] {
