@@ -159,7 +159,7 @@ fn networks(settings: &mut Settings, key: &str) -> Result<Vec<IpNet>, Reported> 
     Ok(networks)
 }
 
-/// Reads one or more secrets. Not set means none; empty is a problem.
+/// Reads one or more secrets. Not set means none; empty is a problem. Neither commas nor blanks are of `whsec_…`, so that commas separate.
 fn secrets(
     settings: &mut Settings,
     table: &Table,
@@ -167,6 +167,8 @@ fn secrets(
     let Some((texts, from)) = table.secrets(settings)? else {
         return Ok(None);
     };
+    let texts = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let texts: Vec<&str> = texts.filter(|text| !text.is_empty()).collect();
     if texts.is_empty() {
         return Err(settings.note(Problem::new(
             from,

@@ -282,9 +282,9 @@ impl Settings {
         }
     }
 
-    /// A list of secrets; none is shown in messages.
-    pub(super) fn secret_list(&mut self, key: &str) -> Result<Vec<String>, Reported> {
-        self.items(key)
+    /// One secret, or a list of secrets; none is shown in messages.
+    pub(super) fn secrets(&mut self, key: &str) -> Result<Vec<String>, Reported> {
+        self.texts(key)
             .ok_or_else(|| self.note(Problem::new(key, NO_LIST, WRITE_A_LIST)))
     }
 

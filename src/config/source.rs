@@ -47,6 +47,11 @@ const PRESETS: &str = include_str!("../../deploy/presets.toml");
 const NAME_A_SECRET: &str =
     "set secrets or secrets_file to what the sender shows as the webhook's secret";
 
+const WRITE_SEVERAL: &str = "a text is one secret: write several as a list, secrets = [\"…\", \"…\"], or as lines of secrets_file";
+
+/// Shorter keys of signatures, in bytes, are mistakes: what signs a body can be guessed with nothing but one call.
+const SHORTEST_KEY: usize = 8;
+
 /// The schemes by their names: how each signs, and in which header unless another one is set.
 const SCHEMES: [(&str, Option<(SchemeKind, &str)>); 9] = [
     ("none", None),
@@ -256,7 +261,7 @@ fn is_header(name: &str) -> bool {
 }
 
 fn signature(settings: &mut Settings, table: &Table) -> Result<Option<Signature>, Reported> {
-    let secrets = secrets(settings, table);
+    let given = table.secrets(settings);
     let field = optional(settings, &table.key("signature_field"), Path::parse)?;
     let header = settings.optional_parsed(&table.key("signature_header"), |name| {
         if is_header(name) {
@@ -278,7 +283,7 @@ fn signature(settings: &mut Settings, table: &Table) -> Result<Option<Signature>
     };
     let mut refuse = |what: &str, remedy: &str| Err(table.refuse(settings, what, remedy));
     let Some((kind, usual)) = scheme else {
-        return match secrets? {
+        return match given? {
             Some(_) => refuse(
                 "has secrets, but does not say how calls are signed with them",
                 "set signature in it, e.g. \"header\" with signature_header, or remove the secrets",
@@ -286,7 +291,7 @@ fn signature(settings: &mut Settings, table: &Table) -> Result<Option<Signature>
             None => Ok(None),
         };
     };
-    let Some(secrets) = secrets? else {
+    let Some(given) = given? else {
         return refuse(
             "asks for a signature, but has no secret to check it with",
             &format!(
@@ -311,24 +316,70 @@ fn signature(settings: &mut Settings, table: &Table) -> Result<Option<Signature>
         kind,
         header,
         field,
-        secrets: secrets.into(),
+        secrets: secrets(settings, kind, given)?,
     }))
 }
 
+/// Reads the sender's secrets. A blank at an end may be the sender's or have been pasted along: a secret counts with and without.
 fn secrets(
     settings: &mut Settings,
-    table: &Table,
-) -> Result<Option<Vec<SecretSlice<u8>>>, Reported> {
-    let Some((texts, from)) = table.secrets(settings)? else {
-        return Ok(None);
-    };
-    if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
+    kind: SchemeKind,
+    (texts, from): (Vec<String>, String),
+) -> Result<Arc<[SecretSlice<u8>]>, Reported> {
+    if texts.is_empty() {
         return Err(settings.note(Problem::new(from, "holds no secret", NAME_A_SECRET)));
     }
-    let secrets = texts
-        .into_iter()
-        .map(|text| SecretSlice::from(text.into_bytes()));
-    Ok(Some(secrets.collect()))
+    let mut secrets = Vec::new();
+    let mut refused = Ok(());
+    for (index, text) in texts.into_iter().enumerate() {
+        let bare = text.trim();
+        if let Err(flaw) = can_fit(kind, bare) {
+            let what = format!("secret {} {}", index + 1, flaw.what);
+            refused = Err(settings.note(Problem::new(&from, what, flaw.remedy)));
+        }
+        if bare != text {
+            secrets.push(SecretSlice::from(bare.as_bytes().to_vec()));
+        }
+        secrets.push(SecretSlice::from(text.into_bytes()));
+    }
+    refused.map(|()| secrets.into())
+}
+
+/// Whether a call can ever have this secret, and nobody guesses it from a signature.
+fn can_fit(kind: SchemeKind, secret: &str) -> Result<(), Flaw> {
+    let is_key = match kind {
+        SchemeKind::Stripe
+        | SchemeKind::Base64
+        | SchemeKind::PrefixedBase64
+        | SchemeKind::PrefixedHex => true,
+        SchemeKind::Header | SchemeKind::BodyField | SchemeKind::Basic => false,
+    };
+    let (what, remedy) = if secret.is_empty() {
+        ("is empty", NAME_A_SECRET)
+    } else if secret.contains(['\n', '\r']) {
+        ("has a line break", WRITE_SEVERAL)
+    } else if kind == SchemeKind::Stripe && secret.contains(',') {
+        ("has a comma, which no secret of Stripe has", WRITE_SEVERAL)
+    } else if is_key && secret.len() < SHORTEST_KEY {
+        (
+            "is shorter than 8 bytes, so that it could be guessed from one signature",
+            "set a longer one here and at the sender, e.g. from: openssl rand -hex 32",
+        )
+    } else if kind == SchemeKind::Header && !secret.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    {
+        (
+            "has other characters than visible ASCII, so that no header can hold it",
+            "set another one here and at the sender, e.g. from: openssl rand -hex 32",
+        )
+    } else if kind == SchemeKind::Basic && !secret.contains(':') {
+        (
+            "has no colon, so that it fits no user and password",
+            "write it as user:password",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Flaw::new(what, remedy))
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Table {
         }
     }
 
-    /// What `secrets` lists, or the lines of `secrets_file`, with the option that was given; `None` if neither is.
+    /// What `secrets` holds, a text or a list, or the lines of `secrets_file`, with the option that was given; `None` if neither is.
+    /// All as they were written, except that blank lines are left out.
     pub(super) fn secrets(
         &self,
         settings: &mut Settings,
@@ -102,7 +103,7 @@ impl Table {
                 let what = format!("is given, and so is {file}");
                 Err(settings.note(Problem::new(outright, what, "keep one of the two")))
             }
-            (true, false) => Ok(Some((settings.secret_list(&outright)?, outright))),
+            (true, false) => Ok(Some((settings.secrets(&outright)?, outright))),
             (false, true) => {
                 let path = settings.parsed(&file, |path| Ok(path.to_owned()))?;
                 let content = fs::read_to_string(&path).map_err(|error| {
@@ -111,9 +112,8 @@ impl Table {
                     settings.refuse(&file, &Flaw::new(what, remedy))
                 })?;
                 settings.note_content(&file, &content);
-                let lines = content.lines().map(str::trim);
-                let texts = lines.filter(|line| !line.is_empty()).map(str::to_owned);
-                Ok(Some((texts.collect(), file)))
+                let lines = content.lines().filter(|line| !line.trim().is_empty());
+                Ok(Some((lines.map(str::to_owned).collect(), file)))
             }
         }
     }

@@ -68,6 +68,31 @@ fn what_can_never_work_is_refused_with_a_remedy() {
         (&[("secrets", "a")], "how calls are signed"),
         (&[("secrets", "a"), ("signature", "header")], "which header"),
         (&[("secrets", "a"), ("signature", "field")], "which field"),
+        (&[("secrets", ""), ("signature", "github")], "is empty"),
+        (
+            &[("secrets", "7 bytes"), ("signature", "github")],
+            "secret 1 is shorter than 8 bytes",
+        ),
+        (
+            &[("secrets", "whsec_1,whsec_2"), ("signature", "stripe")],
+            "a text is one secret",
+        ),
+        (
+            &[("secrets", "secret-1\nsecret-2"), ("signature", "tally")],
+            "a text is one secret",
+        ),
+        (
+            &[
+                ("secrets", "Geheimniß"),
+                ("signature", "header"),
+                ("signature_header", "X-Secret"),
+            ],
+            "no header can hold it",
+        ),
+        (
+            &[("secrets", "Geheimnis"), ("signature", "basic")],
+            "user:password",
+        ),
         (&[("idempotency", "header:a b")], "names no header"),
         (&[("remove_only", "perhaps")], "neither true nor false"),
     ] {
@@ -79,6 +104,9 @@ fn what_can_never_work_is_refused_with_a_remedy() {
         all.extend(options);
         let error = load(&all).unwrap_err().to_string();
         assert!(error.contains(said), "{all:?}: {error}");
+        let secret = options.iter().find(|(key, _)| *key == "secrets");
+        let is_shown = secret.is_some_and(|(_, text)| text.len() > 1 && error.contains(text));
+        assert!(!is_shown, "{all:?}: {error}");
     }
     let error = load(&[("body", "json")]).unwrap_err().to_string();
     assert!(error.contains("names no webhook"), "{error}");

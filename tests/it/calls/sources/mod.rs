@@ -214,6 +214,49 @@ async fn secrets_in_a_header_and_passwords_are_checked() {
     }
 }
 
+/// As a shop makes its webhooks' secrets: of visible characters and blanks, also at the ends.
+#[tokio::test]
+async fn a_secret_is_what_the_sender_shows_with_its_commas_and_blanks() {
+    const MADE: &str = " k7}uX2qe,R[?|w9 ,=Zt+";
+    let site = Site::new("71").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets");
+    std::fs::write(&file, format!("{STRANGER}-2\r\n\r\n{MADE}\r\n")).unwrap();
+    let file = format!("secrets_file = '{}'", file.display());
+    let text = format!("secrets = '{MADE}'");
+    let pasted = format!("{MADE} ");
+    let list = format!("secrets = ['{STRANGER}-2', '{pasted}']");
+    let (mut body, variable) = (0, [("FCOM_SIDECAR__SOURCE__SHOP__SECRETS", MADE)]);
+    for (given, environment, sent) in [
+        (file.as_str(), &[][..], MADE),
+        (&text, &[], MADE),
+        (&list, &[], &pasted),
+        ("", &variable, MADE),
+    ] {
+        let (url, version) = (site.url(), site.wordpress);
+        let sections = format!(
+            "[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n\
+             [source.shop]\nwebhook_id = 3\nbody = \"json\"\nsignature = \"woocommerce\"\n{given}\n"
+        );
+        let sidecar = Sidecar::start_configured(&site, &sections, environment).await;
+        sidecar.client.record(&[EMAIL, MADE].map(str::to_owned));
+        for (secret, status) in [
+            (MADE.trim(), 200),
+            (sent, 200),
+            ("k7}uX2qe", 401),
+            ("=Zt+", 401),
+            ("", 401),
+        ] {
+            body += 1;
+            let body = format!(r#"{{"email":"nora@example.com","n":{body}}}"#);
+            let mac = STANDARD.encode(mac(secret, &[body.as_bytes()]));
+            let header = Some(("X-WC-Webhook-Signature", mac));
+            let answer = post(&sidecar, JSON, header, &body).await;
+            assert_eq!(answer.status, status, "{given} {environment:?} {secret:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_is_not_there_is_not_made_to_be_taken_away() {
     let site = Site::new("71").await;
@@ -337,7 +380,7 @@ async fn a_body_can_be_tried_before_it_is_sent() {
         "email          nora@example.com   (from billing.email)",
         "first_name     Nora   (from billing.first_name)",
         "user_login     not set",
-        "idempotency    order 727 2026-05-04T10:00:07",
+        "idempotency    order 727 processing",
         "The call would be answered with 200: webhook has been successfully executied",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
