@@ -178,7 +178,7 @@ fn webhooks(community: &Community) -> Finding {
     )
 }
 
-/// A source of no webhook reads nothing.
+/// A source of no webhook reads nothing. Of a shop that sends each call once, those that are refused are lost unless their fields are kept.
 fn sources(config: &Config, community: &Community) -> Finding {
     let row = |id: u64| community.webhooks.iter().find(|(one, _)| *one == id);
     let idle = config
@@ -193,8 +193,28 @@ fn sources(config: &Config, community: &Community) -> Finding {
             "correct webhook_id in [source.NAME] (\"fcom-sidecar webhook list\" shows the ids), or remove the table",
         );
     }
-    let count = config.sources.len();
-    Finding::ok(SOURCES, format!("webhooks with a source: {count}"))
+    let found = format!("webhooks with a source: {}", config.sources.len());
+    let names = config.sources.iter().map(|one| one.name.as_str());
+    let shops: Vec<&str> = names.filter(|name| is_woocommerce(config, name)).collect();
+    if shops.is_empty() || config.refused.fields.is_some() {
+        return Finding::ok(SOURCES, found);
+    }
+    Finding::warning(
+        SOURCES,
+        format!(
+            "{found}; WooCommerce sends no call again, so that those of {} are lost that are answered 503, as while the database is away",
+            shops.join(", ")
+        ),
+        "set refused.keep_fields_hours and refused.key_file, so that \"fcom-sidecar refused retry\" can carry them out",
+    )
+}
+
+/// Whether a source has one of the presets `woocommerce-…`.
+fn is_woocommerce(config: &Config, source: &str) -> bool {
+    let key = format!("source.{source}.preset");
+    let preset = config.shown().iter().find(|shown| shown.key == key);
+    let preset = preset.and_then(|shown| shown.value.as_deref());
+    preset.is_some_and(|preset| preset.starts_with("woocommerce-"))
 }
 
 /// A protection that matches no webhook protects nothing, most likely because the webhook was renamed.

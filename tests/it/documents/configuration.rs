@@ -17,7 +17,7 @@ Options come from four layers, each of which overrides the one before:
 
 1. the built-in defaults, [`deploy/config.default.toml`](../deploy/config.default.toml);
 2. a TOML file: `--config FILE`, or `/etc/fcom-sidecar/config.toml` if it exists;
-3. environment variables, `FCOM_SIDECAR__SECTION__KEY`; separate the items of a list with commas;
+3. environment variables, `FCOM_SIDECAR__SECTION__KEY`; separate the items of a list with commas (a source’s secrets are one secret);
 4. the command line: `--set section.key=value`.
 
 With `wordpress.root`, database, table prefix, version and network come from the site's own files, unless an option sets them.

@@ -422,6 +422,22 @@ async fn an_ignored_call_shows_the_paths_of_its_values_and_check_knows_the_sourc
     assert!(!said.contains(EMAIL), "{said}");
     let (_, said, _) = sidecar.output(&["check"]);
     assert!(said.contains("PHP knows no sources"), "{said}");
+    let loses = |sidecar: &Sidecar| {
+        let (_, said, _) = sidecar.output(&["check"]);
+        let said: Vec<&str> = said.split_whitespace().collect();
+        let lost = "WooCommerce sends no call again, so that those of orders are lost";
+        said.join(" ").contains(lost)
+    };
+    sidecar.append_configuration(&format!(
+        "[source.orders]\nwebhook_id = 5\npreset = \"woocommerce-order\"\nsecrets = [\"{SECRET}\"]\n"
+    ));
+    assert!(loses(&sidecar));
+    let folder = tempfile::tempdir().unwrap();
+    sidecar.append_configuration(&format!(
+        "[refused]\nkeep_fields_hours = 24\nkey_file = '{}'\n",
+        folder.path().join("key").display()
+    ));
+    assert!(!loses(&sidecar));
     sidecar.append_configuration("[source.none]\nwebhook_id = 99\nbody = \"json\"\n");
     let (_, said, _) = sidecar.output(&["check"]);
     assert!(
