@@ -39,7 +39,7 @@ pub(super) async fn read_form(
     replies: Replies,
 ) -> Result<Form, Refused> {
     let declared = posted::content_type(request);
-    let kind = Posted::of(declared, source).or_else(|| Posted::of_ping(declared, source));
+    let kind = Posted::of(declared, source);
     let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     let wanted = || source.map_or(FORM_WANTED, |source| posted::wanted(source.bodies));
     let kind = kind.ok_or_else(|| invalid(replies, unsupported, wanted()))?;

@@ -13,23 +13,19 @@ pub(super) enum Posted {
 }
 
 impl Posted {
-    /// `None` for a type that is not read. Without a source, only forms are.
+    /// `None` for a type that is not read. Without a source, only forms are; a source that reads JSON reads its sender's test, too,
+    /// which is a form.
     pub(super) fn of(content_type: Option<&[u8]>, source: Option<&Source>) -> Option<Self> {
         let content_type = content_type?;
         let bodies = source.map_or(Bodies::Form, |source| source.bodies);
         let form = || Kind::of(content_type).map(Self::Form);
         let json = || is_json(content_type).then_some(Self::Json);
+        let has_test = source.is_some_and(|source| source.ping_field.is_some());
         match bodies {
             Bodies::Form => form(),
-            Bodies::Json => json(),
-            Bodies::Any => form().or_else(json),
+            Bodies::Json if !has_test => json(),
+            Bodies::Json | Bodies::Any => form().or_else(json),
         }
-    }
-
-    /// Whether a body of this type may be the sender's test, which is a form.
-    pub(super) fn of_ping(content_type: Option<&[u8]>, source: Option<&Source>) -> Option<Self> {
-        source.filter(|source| source.ping_field.is_some())?;
-        Kind::of(content_type?).map(Self::Form)
     }
 }
 

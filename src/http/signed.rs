@@ -53,7 +53,7 @@ fn begins_with(body: &[u8], boundary: &[u8]) -> bool {
 }
 
 /// Whether no form begins like this.
-fn begins_as_json(body: &[u8]) -> bool {
+pub(super) fn begins_as_json(body: &[u8]) -> bool {
     let begins = body.trim_ascii_start().first();
     begins.is_some_and(|first| b"{[".contains(first))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, FormError};
+use super::posted::Posted;
 use super::reply::{EXECUTED, Replies};
+use super::signed::begins_as_json;
 use super::{sourced, webhook};
 use crate::provision::{Caller, ProvisionError, SourceRead, WebhookCall, WebhookKey};
 use crate::source::{Bodies, Mapped, Reading, Received, Source};
@@ -46,7 +48,8 @@ pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall
     webhook::call(key, fields, true, caller)
 }
 
-/// Reads a body with a source, as of its sender: no signature is asked for. Where a source reads both, what begins like JSON is taken for it.
+/// Reads a body with a source, as of its sender: no signature is asked for. A body without a `Content-Type` is what its source reads;
+/// of one that reads both, what begins like JSON is taken for it.
 ///
 /// # Errors
 /// A form with too many fields.
@@ -56,20 +59,16 @@ pub fn read(
     headers: Arc<[(String, String)]>,
     max_fields: usize,
 ) -> Result<Reading, FormError> {
-    let is_json = match source.bodies {
-        Bodies::Json => true,
-        Bodies::Form => false,
-        Bodies::Any => body
-            .trim_ascii_start()
-            .first()
-            .is_some_and(|byte| b"{[".contains(byte)),
-    };
-    let form = if is_json {
-        None
-    } else {
-        // A line end at the end is the editor's.
-        let form = Fields::new(max_fields).keeping_pairs();
-        Some(form.read_urlencoded(body.trim_ascii_end())?.take_pairs())
+    let mut declared = headers.iter();
+    let declared = declared.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let declared = declared.map_or_else(|| likely_type(source, body), |(_, kind)| kind.as_str());
+    let form = match Posted::of(Some(declared.as_bytes()), Some(source)) {
+        Some(Posted::Form(kind)) => {
+            // A line end at the end is the editor's.
+            let form = Fields::new(max_fields).keeping_pairs();
+            Some(kind.read_into(body.trim_ascii_end(), form)?.take_pairs())
+        }
+        Some(Posted::Json) | None => None,
     };
     let unsigned = Source {
         signature: None,
@@ -82,6 +81,24 @@ pub fn read(
         at: DateTime::UNIX_EPOCH,
         reads_one_way: true,
     }))
+}
+
+/// The type that a body's sender would declare.
+fn likely_type(source: &Source, body: &[u8]) -> &'static str {
+    let is_test = |field: &String| {
+        let rest = body.strip_prefix(field.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    let is_json = match source.bodies {
+        Bodies::Json => !source.ping_field.as_ref().is_some_and(is_test),
+        Bodies::Form => false,
+        Bodies::Any => begins_as_json(body),
+    };
+    if is_json {
+        "application/json"
+    } else {
+        "application/x-www-form-urlencoded"
+    }
 }
 
 /// The call that a body is to its source.

@@ -6,24 +6,32 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::BadRule;
-use super::language::{cut, environment};
+use super::language::{CORRECT_IT, cut, environment};
+use super::path::Path;
+use super::rewriting;
 use super::tree::Tree;
 
 /// The longest expression or template, in bytes.
 const LONGEST: usize = 1000;
 
-const CORRECT_IT: &str = "write an expression such as type == 'order' and customer.email, with the filters trim, lower, upper, capitalize, \
-     first_word, after_first_word, before, after, replace and default";
-
 /// A template, a text with expressions in double braces.
 #[derive(Debug, Clone)]
-pub(super) struct Template(String);
+pub(super) struct Template {
+    text: String,
+    /// As the engine reads it.
+    read: String,
+}
 
 /// An expression that is true or false.
 #[derive(Debug, Clone)]
-pub struct Condition(String);
+pub struct Condition {
+    text: String,
+    /// As the engine reads it.
+    read: String,
+}
 
-/// What expressions see: the body's values, `payload` (all of them) and `header('…')`.
+/// What expressions see: the body's values, `payload` (all of them, unless the body has a value of this name), `header('…')` and
+/// `find('…')`.
 pub(super) struct Scope {
     pub(super) tree: Arc<Tree>,
     pub(super) headers: Arc<[(String, String)]>,
@@ -44,20 +52,22 @@ impl Template {
                 "write expressions only: {{ … }}",
             ));
         }
-        let parsed = VALUES.template_from_str(text).map(|_| ());
+        let read = rewriting::template(text)?;
+        let parsed = VALUES.template_from_str(&read).map(|_| ());
         parsed.map_err(|error| flaw(&error))?;
-        known_names(text, |text| VALUES.render_str(text, sample()).map(|_| ()))?;
-        Ok(Self(text.to_owned()))
+        known_names(VALUES.render_str(&read, sample()))?;
+        let text = text.to_owned();
+        Ok(Self { text, read })
     }
 
     /// The text; `None` if one of its values is missing.
     pub(super) fn render(&self, scope: Scope) -> Option<String> {
-        let rendered = VALUES.render_str(&self.0, Value::from_object(scope));
+        let rendered = VALUES.render_str(&self.read, Value::from_object(scope));
         rendered.ok().map(|text| cut(&text).to_owned())
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -68,24 +78,23 @@ impl Condition {
     /// It is no expression, or uses what there is not.
     pub fn parse(text: &str) -> Result<Self, BadRule> {
         restrained(text)?;
-        let evaluated = |text: &str| {
-            let compiled = CONDITIONS.compile_expression_owned(text.to_owned())?;
-            compiled.eval(sample()).map(|_| ())
-        };
-        known_names(text, evaluated)?;
-        Ok(Self(text.to_owned()))
+        let read = rewriting::expression(text)?;
+        let compiled = CONDITIONS.compile_expression(&read);
+        known_names(compiled.and_then(|compiled| compiled.eval(sample())))?;
+        let text = text.to_owned();
+        Ok(Self { text, read })
     }
 
     /// Whether it holds; one that cannot be evaluated for these values does not.
     pub(super) fn holds(&self, scope: Scope) -> bool {
-        let compiled = CONDITIONS.compile_expression_owned(self.0.clone());
+        let compiled = CONDITIONS.compile_expression(&self.read);
         let value = compiled.and_then(|compiled| compiled.eval(Value::from_object(scope)));
         value.is_ok_and(|value| value.is_true())
     }
 
     /// As it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -103,9 +112,9 @@ fn restrained(text: &str) -> Result<(), BadRule> {
     Ok(())
 }
 
-/// What is no expression, or names a filter or test that there is not. Missing values are no mistake: this is tried without any.
-fn known_names(text: &str, tried: impl Fn(&str) -> Result<(), Error>) -> Result<(), BadRule> {
-    match tried(text) {
+/// What is no expression, or lacks an argument. Missing values are no mistake: this was tried without any.
+fn known_names<T>(tried: Result<T, Error>) -> Result<(), BadRule> {
+    match tried {
         Err(error)
             if matches!(
                 error.kind(),
@@ -196,8 +205,8 @@ impl Object for Tree {
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "payload" => Some(value(&self.tree)),
-            "header" => {
+            // As the two functions are called in what the engine reads.
+            "_header" => {
                 let headers = Arc::clone(&self.headers);
                 Some(Value::from_function(move |wanted: String| {
                     let mut headers = headers.iter();
@@ -205,7 +214,18 @@ impl Object for Scope {
                     found.map_or(Value::UNDEFINED, |(_, value)| Value::from(cut(value)))
                 }))
             }
-            name => self.tree.child(name).map(value),
+            "_find" => {
+                let tree = Arc::clone(&self.tree);
+                Some(Value::from_function(move |path: String| {
+                    let path = Path::parse(&path).ok();
+                    let found = path.as_ref().and_then(|path| path.find(&tree));
+                    found.map_or(Value::UNDEFINED, value)
+                }))
+            }
+            name => match self.tree.child(name) {
+                None if name == "payload" => Some(value(&self.tree)),
+                found => found.map(value),
+            },
         }
     }
 }
@@ -224,7 +244,7 @@ mod tests {
         }
     }
 
-    const BODY: &str = r#"{"type":"order","id":7,"paid":true,"name":" Ann Mary  Lee ","tags":["a","b"],"a-b":{"c":null},"o":{"e":"x@y.z"}}"#;
+    const BODY: &str = r#"{"type":"order","id":7,"paid":true,"name":" Ann Mary  Lee ","tags":["a","b"],"a-b":{"c":null},"o":{"e":"x@y.z"},"total":"99.90","lines":[{"product":5},{"product":93}]}"#;
 
     #[test]
     fn templates_make_texts_of_values() {
@@ -247,6 +267,13 @@ mod tests {
             ("{{ header('X-Topic') }}", Some("made")),
             ("{{ tags[1] }}", Some("b")),
             ("{{ tags | lower }}", None),
+            ("{{ o.missing | lower | default('-') }}", Some("-")),
+            ("{{ find('tags[1]') }}", Some("b")),
+            (
+                "{{ 'dear' if id >= 7 else 'new' }} friend",
+                Some("dear friend"),
+            ),
+            ("{{- total | number }}", Some("99.9")),
         ] {
             let rendered = Template::parse(template).unwrap().render(scope(BODY));
             assert_eq!(rendered.as_deref(), text, "{template}");
@@ -269,9 +296,32 @@ mod tests {
             ("missing is defined", false),
             ("tags | lower == 'a'", false),
             ("payload == o", false),
+            ("payload < o", false),
+            ("total > 99 and total < 100 and total != 99", true),
+            ("total in [7, 99.9] and id in ['7', 9]", true),
+            ("missing < 10 or missing >= 10 or missing in ['']", false),
+            ("missing | lower == 'free' or type == 'order'", true),
+            ("tags | lower == 'a' or paid", true),
+            ("not missing > 1", true),
+            ("find('lines[product=93].product') == 93", true),
+            ("find('lines[product=94].product')", false),
+            ("lines[1].product == 93 == 93", true),
         ] {
             let parsed = Condition::parse(condition).unwrap();
             assert_eq!(parsed.holds(scope(BODY)), holds, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_body_goes_before_our_own_words() {
+        let body = r#"{"payload":{"offer_id":8},"header":"h","find":"f","a":{"b":1}}"#;
+        for condition in [
+            "payload.offer_id == 8 and payload.a is not defined",
+            "header == 'h' and header('x-topic') == 'made'",
+            "find == 'f' and find('a.b') == 1",
+        ] {
+            let parsed = Condition::parse(condition).unwrap();
+            assert!(parsed.holds(scope(body)), "{condition}");
         }
     }
 
@@ -288,10 +338,20 @@ mod tests {
         ] {
             assert!(Template::parse(template).is_err(), "{template}");
         }
-        for condition in ["", "type ==", "type = 'a'", "a * b", "lower(a)", "{{ a }}"] {
+        for condition in [
+            "",
+            "type ==",
+            "type = 'a'",
+            "a * b",
+            "lower(a)",
+            "{{ a }}",
+            "a and b == none",
+            "a and find('[]') == 1",
+        ] {
             assert!(Condition::parse(condition).is_err(), "{condition}");
         }
         assert!(Condition::parse(&"a".repeat(1001)).is_err());
+        assert!(Condition::parse(&"(".repeat(1000)).is_err());
     }
 
     #[test]

@@ -4,10 +4,35 @@
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::comparison;
+
 /// The longest text that an expression sees or makes, in bytes; longer ones are cut.
 pub(super) const LONGEST_TEXT: usize = 4096;
 /// Steps that the engine may take.
 const FUEL: u64 = 10_000;
+
+/// The filters.
+pub(super) const FILTERS: [&str; 11] = [
+    "trim",
+    "lower",
+    "upper",
+    "capitalize",
+    "first_word",
+    "after_first_word",
+    "before",
+    "after",
+    "replace",
+    "default",
+    "number",
+];
+/// The functions.
+pub(super) const FUNCTIONS: [&str; 2] = ["header", "find"];
+/// The tests.
+pub(super) const TESTS: [&str; 2] = ["defined", "none"];
+
+/// What to do about an expression that does not work.
+pub(super) const CORRECT_IT: &str = "write an expression such as type == 'order' and customer.email, with the filters trim, lower, upper, capitalize, \
+     first_word, after_first_word, before, after, replace, default and number, the functions header and find, and the test is defined";
 
 pub(super) fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut environment = Environment::empty();
@@ -18,7 +43,8 @@ pub(super) fn environment(undefined: UndefinedBehavior) -> Environment<'static> 
         if value.as_str().is_some() || value.is_number() {
             write!(out, "{value}").map_err(Error::from)
         } else {
-            Err(no_text())
+            let what = "neither a text nor a number";
+            Err(Error::new(ErrorKind::InvalidOperation, what))
         }
     });
     environment.add_filter("trim", changed(|text| text.trim().to_owned()));
@@ -49,6 +75,15 @@ pub(super) fn environment(undefined: UndefinedBehavior) -> Environment<'static> 
         let is_missing = text.is_undefined() || text.is_none() || text.as_str() == Some("");
         if is_missing { other } else { text }
     });
+    environment.add_filter("number", |text: Value| match text.as_str() {
+        Some(number) => comparison::number(number).unwrap_or_default(),
+        None if text.is_number() => text,
+        None => Value::UNDEFINED,
+    });
+    environment.add_filter(
+        "_compared",
+        |left: Value, operator: String, right: Value| comparison::holds(&left, &operator, &right),
+    );
     environment.add_test("defined", |value: Value| !value.is_undefined());
     environment.add_test("none", |value: Value| {
         value.is_none() || value.is_undefined()
@@ -57,22 +92,19 @@ pub(super) fn environment(undefined: UndefinedBehavior) -> Environment<'static> 
 }
 
 /// A filter that changes a text.
-fn changed(change: fn(&str) -> String) -> impl Fn(Value) -> Result<String, Error> {
+fn changed(change: fn(&str) -> String) -> impl Fn(Value) -> Value {
     move |text| on_text(&text, change)
 }
 
-fn no_text() -> Error {
-    Error::new(ErrorKind::InvalidOperation, "neither a text nor a number")
-}
-
-/// A filter's result: of a text or a number, and never longer than [`LONGEST_TEXT`].
-fn on_text(value: &Value, change: impl Fn(&str) -> String) -> Result<String, Error> {
+/// A filter's result: of a text or a number, and never longer than [`LONGEST_TEXT`]. Of anything else there is none, as of a value
+/// that is missing.
+fn on_text(value: &Value, change: impl Fn(&str) -> String) -> Value {
     let text = match value.as_str() {
         Some(text) => text.to_owned(),
         None if value.is_number() => value.to_string(),
-        None => return Err(no_text()),
+        None => return Value::UNDEFINED,
     };
-    Ok(cut(&change(cut(&text))).to_owned())
+    Value::from(cut(&change(cut(&text))))
 }
 
 fn capitalize(text: &str) -> String {

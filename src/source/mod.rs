@@ -4,11 +4,14 @@
 //! Everything here is pure, and bounded in time and memory whatever a body holds: a tree has at most [`Tree::MOST`] values,
 //! and expressions can neither loop nor multiply.
 
+mod comparison;
 mod expression;
 mod field;
 mod language;
+mod leniency;
 mod path;
 mod reading;
+mod rewriting;
 mod signature;
 mod tree;
 

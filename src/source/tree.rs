@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
+use super::leniency;
+
 /// A value of a body with all that is in it. Of equal keys the last one counts, as in PHP.
 pub enum Tree {
     /// `null`
@@ -59,7 +61,8 @@ impl Tree {
     pub fn of_json(body: &[u8]) -> Result<Self, Malformed> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let left = Cell::new(Self::MOST);
-        let mut reader = serde_json::Deserializer::from_slice(body);
+        let body = leniency::readable(body);
+        let mut reader = serde_json::Deserializer::from_slice(&body);
         let read = Seed(&left).deserialize(&mut reader);
         let read = read.and_then(|tree| reader.end().map(|()| tree));
         match read {
@@ -71,7 +74,7 @@ impl Tree {
     }
 
     /// Reads the decoded pairs of a form. Brackets in a name open what is inside: `customer[email]` is the same as
-    /// `{"customer": {"email": …}}`. What is no text becomes U+FFFD.
+    /// `{"customer": {"email": …}}`, and values whose brackets are empty are a list. What is no text becomes U+FFFD.
     ///
     /// # Errors
     /// [`Malformed::TooMany`].
@@ -284,9 +287,15 @@ impl Branch {
         if let Some(text) = self.text {
             return Tree::Text(text);
         }
+        let mut keys = self.inside.iter().enumerate();
+        let is_list = self.pushed > 0 && keys.all(|(at, (key, _))| *key == at.to_string());
         let inside = self.inside.into_iter();
         let inside = inside.map(|(key, branch)| (key, Arc::new(branch.into_tree())));
-        Tree::Map(inside.collect())
+        if is_list {
+            Tree::List(inside.map(|(_, item)| item).collect())
+        } else {
+            Tree::Map(inside.collect())
+        }
     }
 }
 
@@ -316,7 +325,12 @@ mod tests {
             pair("a.b", "3"),
         ])
         .unwrap();
-        assert_eq!(paths(&form), ["a.b.0", "a.b.1", "c[", "[d]", "a.b"]);
+        assert_eq!(paths(&form), ["a.b[0]", "a.b[1]", "c[", "[d]", "a.b"]);
+        let lenient = Tree::of_json(br#"{"cut":"\ud83d","much":1e999,"a":7}"#).unwrap();
+        for (name, text) in [("cut", "\u{fffd}"), ("much", "1e999"), ("a", "7")] {
+            let found = lenient.child(name).and_then(|value| value.text());
+            assert_eq!(found.as_deref(), Some(text));
+        }
         for tree in [json, form] {
             let seventh = tree.child("a").and_then(|a| a.child("b"));
             let seventh = seventh.and_then(|b| b.child("1"));

@@ -394,6 +394,15 @@ async fn a_body_can_be_tried_before_it_is_sent() {
         worked && said.contains("does not hold: status in"),
         "{said}"
     );
+    let directory = tempfile::tempdir().unwrap();
+    let test = directory.path().join("test.form");
+    std::fs::write(&test, "webhook_id=5\n").unwrap();
+    let (worked, said, complained) =
+        sidecar.output(&["source", "try", "shop", test.to_str().unwrap()]);
+    assert!(
+        worked && said.contains("is the sender's test: answered with 200"),
+        "{said}{complained}"
+    );
     let (worked, _, complained) = sidecar.output(&["source", "try", "none", file]);
     assert!(
         !worked && complained.contains("there are: shop"),

@@ -44,7 +44,7 @@ macro_rules! sample {
     };
 }
 
-const SAMPLES: [Sample; 15] = [
+const SAMPLES: [Sample; 16] = [
     sample!(
         "stripe-checkout",
         JSON,
@@ -88,6 +88,7 @@ const SAMPLES: [Sample; 15] = [
         Some(("\"Order\"", "\"Refund\""))
     ),
     sample!("kajabi", JSON, "kajabi.json", Proof::None, None),
+    sample!("kajabi", JSON, "kajabi-name.json", Proof::None, None),
     sample!(
         "gravity-forms",
         JSON,
@@ -166,7 +167,7 @@ async fn start_all(site: &Site) -> Sidecar {
         };
         let preset = sample.preset;
         sources.push_str(&format!(
-            "[source.{preset}]\nwebhook_id = {id}\npreset = \"{preset}\"\n{secrets}\n"
+            "[source.{preset}-{number}]\nwebhook_id = {id}\npreset = \"{preset}\"\n{secrets}\n"
         ));
     }
     let sidecar = start(site, &sources).await;
@@ -194,8 +195,8 @@ async fn each_preset_reads_its_sender_s_sample() {
         let proof = |secret: &str, at: u64, body: &str| sample.proof.header(secret, at, body);
         // Each sender has a member of its own.
         let own = |body: &str| {
-            let body = body.replace("nora@", &format!("{preset}@"));
-            body.replace("nora%40", &format!("{preset}%40"))
+            let body = body.replace("nora@", &format!("{preset}-{number}@"));
+            body.replace("nora%40", &format!("{preset}-{number}%40"))
         };
         let body = &own(sample.body);
         let (runs_before, users_before) = (runs(&site).await, users(&site).await);
@@ -235,7 +236,11 @@ async fn each_preset_reads_its_sender_s_sample() {
         let user = answer["user_id"].as_u64().unwrap();
         let member = format!("SELECT user_email, display_name FROM wp_users WHERE ID = {user}");
         let member = site.rows(&member).await;
-        let expected = [format!("{preset}@example.com"), "Nora van Dijk".to_owned()].map(Some);
+        let expected = [
+            format!("{preset}-{number}@example.com"),
+            "Nora van Dijk".to_owned(),
+        ]
+        .map(Some);
         assert_eq!(member, [expected], "{preset}");
 
         // Saved again there, without being another event.
