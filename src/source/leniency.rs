@@ -22,8 +22,7 @@ pub(super) fn readable(body: &[u8]) -> Cow<'_, [u8]> {
             },
             b'-' | b'0'..=b'9' if !is_text => {
                 let number = number(&body[at..]);
-                let is_too_large = number.parse().is_ok_and(f64::is_infinite);
-                let text = is_too_large.then(|| format!("\"{number}\"").into_bytes());
+                let text = is_too_large(number).then(|| format!("\"{number}\"").into_bytes());
                 (number.len(), text)
             }
             _ => (1, None),
@@ -64,6 +63,20 @@ fn surrogate(text: &[u8]) -> Option<Surrogate> {
     }
 }
 
+/// Whether a float would not hold it: a whole number of more than 64 bits would become another one, and so one event another.
+fn is_too_large(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return digits.len() >= MOST_DIGITS
+            && number.parse::<u64>().is_err()
+            && number.parse::<i64>().is_err();
+    }
+    number.parse().is_ok_and(f64::is_infinite)
+}
+
+/// Fewer digits always fit into 64 bits.
+const MOST_DIGITS: usize = 19;
+
 /// What is of a number at the beginning; at least its first character.
 fn number(text: &[u8]) -> &str {
     let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
@@ -85,6 +98,10 @@ mod tests {
             ("[-1e999,1e99]", "[\"-1e999\",1e99]"),
             (r#"["\ud83"#, r#"["\ud83"#),
             ("[1e999x", "[\"1e999\"x"),
+            (
+                "[18446744073709551615,18446744073709551616,-9223372036854775808,-1,-]",
+                "[18446744073709551615,\"18446744073709551616\",-9223372036854775808,-1,-]",
+            ),
         ] {
             let made = readable(body.as_bytes());
             assert_eq!(made, read.as_bytes(), "{body}");
