@@ -77,12 +77,12 @@ impl<'a> Log<'a> {
 
     /// The entries of the daemon's account, in order.
     async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        let log = "SELECT thread_id AS session, CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
+        let log = "SELECT CAST(thread_id AS UNSIGNED) AS session, CAST(command_type AS CHAR) AS command, CAST(argument AS BINARY) AS text \
             FROM mysql.general_log WHERE user_host LIKE 'sidecar[%'";
         let rows = sqlx::query(log).fetch_all(self.0.pool()).await?;
         let entries = rows.iter().map(|row| {
             Ok(Entry {
-                session: row.try_get::<i64, _>("session")?.unsigned_abs(),
+                session: row.try_get("session")?,
                 command: row.try_get("command")?,
                 text: row.try_get("text")?,
             })
