@@ -140,7 +140,7 @@ pub(super) struct Said {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "what describes the body")]
 pub(super) struct Rotate {
-    /// How long the old key stays valid; else as `admin.old_key_hours` says.
+    /// How long the old key stays valid; else as `admin.old_key_hours` says. With 0, no earlier key is valid any more.
     #[schema(minimum = 0, maximum = 8760)]
     pub(super) grace_hours: Option<u16>,
 }
