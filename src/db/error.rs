@@ -84,21 +84,12 @@ impl DatabaseError {
         matches!(number, Some(number::DEADLOCK | number::RECORD_CHANGED))
     }
 
-    /// The connection was lost, so it is unknown how much the server executed.
+    /// The connection was lost, so it is unknown how much the server executed. It may also be the connection between a
+    /// proxy and the server: then the one to the proxy is of no more use either, as its session is gone.
     pub fn is_lost_connection(&self) -> bool {
         match &self.cause {
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-            _ => matches!(
-                self.number(),
-                Some(
-                    number::SERVER_SHUTDOWN
-                        | number::CONNECTION_KILLED
-                        | number::NORMAL_SHUTDOWN
-                        | number::ABORTED_BY_SHUTDOWN
-                        | number::SESSION_KILLED
-                        | number::IDLE_DISCONNECT
-                )
-            ),
+            _ => self.number().is_some_and(number::is_of_lost_connection),
         }
     }
 
@@ -158,6 +149,8 @@ impl DatabaseError {
             "the database cannot read a table: see the server's error log, then CHECK TABLE or restore it"
         } else if is_one_of(&number::SHORT_OF_RESOURCES) {
             "the database server ends statements for lack of memory, threads or time: see its error log and its limits"
+        } else if number == number::TOO_MANY_PREPARED {
+            "raise the server's max_prepared_stmt_count, or lower database.max_connections"
         } else if number == number::ACCOUNT_LIMIT {
             "the database account has used up what it may do in an hour: let the server's administrator raise its limits"
         } else if is_one_of(&number::NOT_LET_IN) {

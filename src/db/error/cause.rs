@@ -30,7 +30,8 @@ fn none_free(error: &sqlx::Error) -> Option<&NoneFree> {
     }
 }
 
-/// Errors whose messages quote only names of tables, columns, accounts, files and options. Any other message may quote
+/// Errors whose messages quote only names of tables, columns, accounts, files and options; those of client libraries quote
+/// only hosts and sockets. Any other message may quote
 /// a value, and each server has its own: `MySQL` alone has some two thousand errors.
 const QUOTES_NAMES: [u16; 48] = [
     1016, 1017, 1021, 1026, 1030, 1033, 1034, 1035, 1044, 1045, 1046, 1048, 1049, 1050, 1051, 1054,
@@ -66,7 +67,7 @@ pub(super) fn without_values(error: &sqlx::Error) -> String {
 fn shown<'a>(number: u16, state: &str, message: &'a str) -> &'a str {
     if SAYS_VALUES.contains(&number) || state.starts_with(RAISED) {
         ""
-    } else if QUOTES_NAMES.contains(&number) {
+    } else if QUOTES_NAMES.contains(&number) || number::OF_CLIENT_LIBRARIES.contains(&number) {
         message
     } else {
         let end = message.find(['\'', '"']).unwrap_or(message.len());
@@ -101,6 +102,11 @@ mod tests {
                 3141,
                 "Invalid JSON text: \"x\" at position 0 in 'y'",
                 "Invalid JSON text:",
+            ),
+            (
+                2003,
+                "Can't connect to MySQL server on '10.0.0.7:3306' (111)",
+                "Can't connect to MySQL server on '10.0.0.7:3306' (111)",
             ),
             (1526, "Table has no partition for value 7", ""),
             (1644, "jane@example.com is not welcome", ""),

@@ -75,6 +75,48 @@ async fn a_commit_whose_answer_is_lost_is_found_once_the_database_is_back() {
     invariants::assert_hold(&site).await;
 }
 
+/// Also of an existing user, whose second run would show nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_which_a_proxy_says_that_its_connection_was_lost_is_the_only_run() {
+    for email in ["denied@example.com", "existing@example.com"] {
+        let site = Site::new("71").await;
+        let proxy = Proxy::start(&site).await;
+        let sidecar = behind(&proxy, &site).await;
+        let fields = [("email", email)];
+        let call = sidecar.client.execute(PLAIN_HOOK, &fields);
+        let (id, ()) = tokio::join!(call, proxy.deny_the_next_commit());
+        let runs = "SELECT GROUP_CONCAT(user_id) FROM wp_fcom_sidecar_runs";
+        assert_eq!(site.text(runs).await, Some(id.to_string()));
+        sidecar.says("error 2013").await;
+        invariants::wait_for_tally(&site).await;
+        invariants::assert_hold(&site).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_waits_for_a_proxy_to_reach_its_server_again() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let sidecar = behind(&proxy, &site).await;
+    let first = [("email", "first@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, &first).await;
+    // The call has begun when the server is lost.
+    let blocker = site.lock(KNOWN_USER).await;
+    let fields = [("email", "existing@example.com")];
+    let call = sidecar.client.execute(PLAIN_HOOK, &fields);
+    let fault = async {
+        site.a_call_waits().await;
+        proxy.strand();
+        blocker.rollback().await.unwrap();
+        sidecar.says("connection: error 2003: Can't connect").await;
+        proxy.refloat();
+    };
+    tokio::join!(call, fault);
+    sidecar.client.readiness_becomes(200).await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_nobody_can_ask_about_is_not_called_undone() {
     let site = Site::new("71").await;

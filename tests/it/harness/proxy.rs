@@ -1,5 +1,5 @@
 //! A proxy in front of the database that fails as networks do: it falls silent, breaks just before a commit's answer, or
-//! delivers a commit late.
+//! delivers a commit late. And as proxies do that know the protocol: it says what became of its own connection to the server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +43,20 @@ struct State {
     /// Whether what was held back is delivered.
     delivers: watch::Sender<bool>,
     delivered: watch::Sender<bool>,
+    /// Whether the next commit is answered with the error of a lost connection.
+    denies_commit: AtomicBool,
+    commit_denied: watch::Sender<bool>,
+    /// Whether no server is reached for a new connection.
+    is_stranded: AtomicBool,
     round_trips: AtomicU64,
+}
+
+/// What becomes of a commit.
+enum Fate {
+    /// It waits in the proxy.
+    Held(Vec<u8>),
+    /// The server carries it out, and its client hears of an error.
+    Denied(Vec<u8>),
 }
 
 impl Proxy {
@@ -62,6 +75,9 @@ impl Proxy {
                 commit_held: watch::Sender::new(false),
                 delivers: watch::Sender::new(false),
                 delivered: watch::Sender::new(false),
+                denies_commit: AtomicBool::new(false),
+                commit_denied: watch::Sender::new(false),
+                is_stranded: AtomicBool::new(false),
                 round_trips: AtomicU64::new(0),
             }),
             accepting: Mutex::default(),
@@ -126,6 +142,25 @@ impl Proxy {
         delivered.wait_for(|delivered| *delivered).await.unwrap();
     }
 
+    /// Waits for the next commit and lets the server carry it out. Its client gets an error packet, as `ProxySQL` sends it when
+    /// it has lost its server, on a connection that stays open.
+    pub(crate) async fn deny_the_next_commit(&self) {
+        self.state.denies_commit.store(true, Ordering::SeqCst);
+        let mut denied = self.state.commit_denied.subscribe();
+        denied.wait_for(|denied| *denied).await.unwrap();
+    }
+
+    /// Cuts all connections, and answers new ones with an error packet, as MySQL Router does when it reaches no server.
+    pub(crate) fn strand(&self) {
+        self.state.is_stranded.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// The server is reached again.
+    pub(crate) fn refloat(&self) {
+        self.state.is_stranded.store(false, Ordering::SeqCst);
+    }
+
     /// New connections are accepted again.
     pub(crate) async fn come_back(&self) {
         self.fall_silent();
@@ -158,15 +193,42 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn pass(client: TcpStream, number: u64, state: &Arc<State>) -> io::Result<()> {
+/// An error packet, whose text names no value.
+fn error_packet(sequence: u8, number: u16, words: &str) -> Vec<u8> {
+    let mut body = vec![0xff];
+    body.extend(number.to_le_bytes());
+    body.extend(b"#HY000");
+    body.extend(words.bytes());
+    let length = u8::try_from(body.len()).unwrap();
+    [vec![length, 0, 0, sequence], body].concat()
+}
+
+async fn pass(mut client: TcpStream, number: u64, state: &Arc<State>) -> io::Result<()> {
+    if state.is_stranded.load(Ordering::SeqCst) {
+        let words = "Can't connect to remote MySQL server for client connected to '0.0.0.0:6446'";
+        client.write_all(&error_packet(0, 2003, words)).await?;
+        return client.shutdown().await;
+    }
     let server = TcpStream::connect(state.server).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let held = tokio::select! {
+    let fate = tokio::select! {
         ended = forward(&mut from_client, &mut to_server, number, state, true) => ended?,
         ended = forward(&mut from_server, &mut to_client, number, state, false) => ended?,
     };
-    if let Some(commit) = held {
+    if let Some(Fate::Denied(commit)) = &fate {
+        to_server.write_all(commit).await?;
+        to_server.shutdown().await?;
+        // The server carries it out before it sees the end of the stream.
+        tokio::io::copy(&mut from_server, &mut tokio::io::sink()).await?;
+        let words = "Lost connection to server during query";
+        to_client.write_all(&error_packet(1, 2013, words)).await?;
+        state.commit_denied.send_replace(true);
+        // Nobody is there to answer what comes next.
+        tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await?;
+        return Ok(());
+    }
+    if let Some(Fate::Held(commit)) = fate {
         let (state, mut delivers) = (state.clone(), state.delivers.subscribe());
         state.commit_held.send_replace(true);
         tokio::spawn(async move {
@@ -182,14 +244,14 @@ async fn pass(client: TcpStream, number: u64, state: &Arc<State>) -> io::Result<
     Ok(())
 }
 
-/// Returns a commit that is to be held back.
+/// Returns a commit that is not to be forwarded like anything else.
 async fn forward(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     number: u64,
     state: &State,
     is_request: bool,
-) -> io::Result<Option<Vec<u8>>> {
+) -> io::Result<Option<Fate>> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = from.read(&mut buffer).await?;
@@ -204,7 +266,10 @@ async fn forward(
         }
         let is_commit = is_request && bytes.ends_with(COMMIT);
         if is_commit && state.holds_commit.swap(false, Ordering::SeqCst) {
-            return Ok(Some(bytes.to_owned()));
+            return Ok(Some(Fate::Held(bytes.to_owned())));
+        }
+        if is_commit && state.denies_commit.swap(false, Ordering::SeqCst) {
+            return Ok(Some(Fate::Denied(bytes.to_owned())));
         }
         if is_commit && state.cuts_at_commit.swap(false, Ordering::SeqCst) {
             // Blocks the answer: it may arrive before the next line is done.
