@@ -203,7 +203,8 @@ impl Turns<'_> {
         report(&mail, &ended);
         let took = started.elapsed();
         worker.metrics.mail_attempted(ended.kind(), took);
-        worker.record(&mail, &ended).await?;
+        let lease_end = started + worker.pace.lease;
+        worker.record(&mail, &ended, lease_end).await?;
         match ended {
             AttemptEnd::Sent => self.gate.in_a_row(InARow::took),
             AttemptEnd::Dead(_) => self.gate.in_a_row(InARow::gave_up),

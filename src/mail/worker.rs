@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ConstantBuilder, Retryable};
 use chrono::{DateTime, Utc};
@@ -19,7 +19,6 @@ use crate::telemetry::Metrics;
 
 /// Delay between attempts to record the outcome of a mail: if it were lost, the mail would be sent twice.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
-const MOST_RECORD_TRIES: usize = 240;
 
 /// When a mail that was not sent is retried.
 #[derive(Clone, Copy, Debug)]
@@ -112,11 +111,12 @@ impl Worker {
         at > mail.tried_since.and_utc() + self.pace.give_up
     }
 
-    /// Retries persistently: a mail that was sent but not recorded would be sent again.
+    /// Retries persistently: a mail that was sent but not recorded would be sent again once its lease has ended.
     pub(super) async fn record(
         &self,
         mail: &Leased,
         ended: &AttemptEnd,
+        lease_end: Instant,
     ) -> Result<(), DatabaseError> {
         let site = &self.site;
         let record = || {
@@ -125,11 +125,21 @@ impl Worker {
                 outbox::finish(connection, &site.statements, mail, ended, now).await
             })
         };
-        let pauses = ConstantBuilder::default()
-            .with_delay(RECORD_PAUSE)
-            .with_max_times(MOST_RECORD_TRIES);
-        record.retry(pauses).await
+        persist(record, RECORD_PAUSE, lease_end).await
     }
+}
+
+/// Repeats what fails until `lease_end`, and beyond that while the database is away: nobody else can take the mail then.
+async fn persist<F: Future<Output = Result<(), DatabaseError>>>(
+    work: impl FnMut() -> F,
+    pause: Duration,
+    lease_end: Instant,
+) -> Result<(), DatabaseError> {
+    let pauses = ConstantBuilder::default().with_delay(pause);
+    let is_worth_another =
+        |error: &DatabaseError| Instant::now() < lease_end || error.is_unavailable();
+    let work = work.retry(pauses.without_max_times());
+    work.when(is_worth_another).await
 }
 
 /// The delay after an attempt, in whole seconds, at least one.
@@ -180,7 +190,48 @@ pub(super) fn report(mail: &Leased, ended: &AttemptEnd) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::io::ErrorKind;
+
     use super::*;
+    use crate::db::Doing;
+
+    /// Repeats what fails this often with this error; returns how often it was tried, and how it ended.
+    async fn persists(
+        failures: u32,
+        error: fn() -> sqlx::Error,
+        lease_end: Instant,
+    ) -> (u32, Result<(), DatabaseError>) {
+        let tries = Cell::new(0);
+        let work = || {
+            tries.set(tries.get() + 1);
+            let result = if tries.get() > failures {
+                Ok(())
+            } else {
+                Err(error())
+            };
+            async { result.doing("record an attempt at a mail") }
+        };
+        let ended = persist(work, Duration::from_micros(1), lease_end).await;
+        (tries.get(), ended)
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_was_sent_is_recorded_however_long_the_database_is_away() {
+        let away = || sqlx::Error::Io(ErrorKind::ConnectionRefused.into());
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_hours(1));
+        for lease_end in [now, later] {
+            let (tries, ended) = persists(400, away, lease_end).await;
+            assert!(ended.is_ok());
+            assert_eq!(tries, 401);
+        }
+        // Whatever else is wrong, others can take the mail when the lease has ended.
+        let wrong = || sqlx::Error::RowNotFound;
+        let (tries, ended) = persists(400, wrong, later).await;
+        assert!(ended.is_ok() && tries == 401);
+        let (tries, ended) = persists(400, wrong, now).await;
+        assert!(ended.is_err() && tries == 1);
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

@@ -122,8 +122,8 @@ pub enum ProvisionError {
 impl Cause for ProvisionError {
     fn database(&self) -> Option<&DatabaseError> {
         match self {
+            // Not the last error after an unknown commit: whoever repeats work for its sake must know that it was rolled back.
             Self::Database(error) => Some(error),
-            Self::CommitUnknown(last) => last.database(),
             _ => None,
         }
     }
@@ -215,9 +215,17 @@ impl ProvisionError {
         matches!(self, Self::Database(error) if error.is_unstorable())
     }
 
+    /// The database's last error, also one after a commit whose result is unknown.
+    fn last_of_database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::CommitUnknown(last) => last.last_of_database(),
+            error => error.database(),
+        }
+    }
+
     /// What the operator has to do if the database does not recover by itself.
     pub fn remedy(&self) -> Option<&'static str> {
-        self.database().and_then(DatabaseError::remedy)
+        self.last_of_database().and_then(DatabaseError::remedy)
     }
 
     /// What the error says about other calls; `None` if it concerns only this one.
@@ -233,7 +241,7 @@ impl ProvisionError {
                 "\"fcom-sidecar check\" tells more",
             )),
             _ => {
-                let error = self.database().filter(|error| !error.is_full())?;
+                let error = self.last_of_database().filter(|error| !error.is_full())?;
                 let remedy = error.remedy().or(error.leaves_commit_unknown().then_some(
                     "the database answers, but not to calls: see its error log and its process list",
                 ));
@@ -257,5 +265,21 @@ impl ProvisionError {
             Self::Database(error) => error.is_unavailable() || error.is_lock_conflict(),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Doing;
+
+    /// As `db::follow_columns` would.
+    #[test]
+    fn no_call_is_begun_again_for_the_sake_of_what_followed_an_unknown_commit() {
+        let refused = Err::<(), _>(sqlx::Error::Tls("self-signed".into()));
+        let last = refused.doing("connect").unwrap_err();
+        let unknown = ProvisionError::CommitUnknown(Box::new(last.into()));
+        assert!(unknown.database().is_none());
+        assert!(unknown.remedy().is_some());
     }
 }
