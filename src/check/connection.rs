@@ -45,6 +45,8 @@ struct Place {
     database: String,
     source: &'static str,
     tls: &'static str,
+    /// Where what TLS needs is configured: `wp-config.php` does not say it.
+    tls_source: &'static str,
 }
 
 impl Place {
@@ -53,14 +55,16 @@ impl Place {
             Some(socket) => socket.display().to_string(),
             None => format!("{}:{}", options.get_host(), options.get_port()),
         };
-        let (source, tls) = match target {
+        let (source, tls, tls_source) = match target {
             Target::Url(_) => (
                 "database.url",
                 "enable TLS (add ?ssl-mode=REQUIRED to database.url)",
+                "database.url",
             ),
             Target::Parts { .. } => (
                 "wp-config.php",
                 "enable TLS (set database.url outright, with ?ssl-mode=REQUIRED)",
+                "database.url, which is to be set outright then",
             ),
         };
         Self {
@@ -71,6 +75,7 @@ impl Place {
             database: options.get_database().unwrap_or_default().to_owned(),
             source,
             tls,
+            tls_source,
         }
     }
 }
@@ -96,7 +101,8 @@ fn explain(error: &sqlx::Error, place: &Place) -> (String, String) {
         sqlx::Error::Tls(error) => (
             format!("no TLS with {server}: {error}"),
             format!(
-                "let the server offer TLS with a certificate that ssl-mode accepts, or correct ssl-mode in {source}"
+                "let the server offer TLS with a certificate that ssl-mode accepts, or correct ssl-mode in {}",
+                place.tls_source
             ),
         ),
         // The driver's error when the password must not be sent in the clear and the driver cannot encrypt it.
@@ -143,11 +149,14 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
         // Over the network, these are the only files opened.
         ErrorKind::NotFound if !place.is_socket => (
             format!("a file that TLS with {server} needs is not there: {text}"),
-            format!("correct ssl-ca, ssl-cert or ssl-key in {source}"),
+            format!("correct ssl-ca, ssl-cert or ssl-key in {}", place.tls_source),
         ),
         ErrorKind::PermissionDenied if !place.is_socket => (
             format!("this user may not read a file that TLS with {server} needs, or not connect: {text}"),
-            format!("let the daemon's user read what ssl-ca, ssl-cert and ssl-key name in {source}, and look at the firewall"),
+            format!(
+                "let the daemon's user read what ssl-ca, ssl-cert and ssl-key name in {}, and look at the firewall",
+                place.tls_source
+            ),
         ),
         ErrorKind::NotFound => (
             format!("there is no socket at {server}"),
@@ -161,11 +170,12 @@ fn explain_io(error: &std::io::Error, place: &Place) -> (String, String) {
         ErrorKind::InvalidData => {
             let accept = || {
                 format!(
-                    "let the server use a certificate that ssl-mode accepts, name its authority's file with ssl-ca in {source}, \
-                     or correct ssl-mode there"
+                    "let the server use a certificate that ssl-mode accepts, name its authority's file with ssl-ca or correct \
+                     ssl-mode in {}",
+                    place.tls_source
                 )
             };
-            let remedy = db::mend_own_authority(&text).map_or_else(accept, ToOwned::to_owned);
+            let remedy = db::mend_certificate(&text).map_or_else(accept, ToOwned::to_owned);
             (format!("no TLS with {server}: {text}"), remedy)
         }
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => (
@@ -258,11 +268,39 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::config::Host;
 
     fn place() -> Place {
         let url = "mysql://wp:secret-password@db.example/site";
         let options = url.parse().unwrap();
         Place::of(&options, &Target::Url(url.to_owned().into()))
+    }
+
+    /// `wp-config.php` says nothing about certificates.
+    #[test]
+    fn a_remedy_for_tls_names_options_that_there_are() {
+        let target = Target::Parts {
+            host: Host::Tcp {
+                host: "db.example".to_owned(),
+                port: 3306,
+            },
+            user: String::new(),
+            password: String::new().into(),
+            database: String::new(),
+            tls: false,
+        };
+        let place = Place::of(&MySqlConnectOptions::new(), &target);
+        let io =
+            |text: &str| sqlx::Error::Io(io::Error::new(ErrorKind::InvalidData, text.to_owned()));
+        for error in [
+            io("invalid peer certificate: UnknownIssuer"),
+            io("invalid peer certificate: Other(OtherError(UnsupportedCertVersion))"),
+            sqlx::Error::Tls("x".into()),
+        ] {
+            let (_, remedy) = explain(&error, &place);
+            assert!(remedy.contains("in database.url"), "{remedy}");
+            assert!(!remedy.contains("wp-config.php"), "{remedy}");
+        }
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! `[database]`: the site's database, from a URL or from the `DB_…` constants that WordPress's `wpdb` connects with.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::db_host::{DEFAULT_SOCKETS, Host};
+use super::db_host::{DEFAULT_SOCKETS, Host, Sockets};
 use super::problem::{Problem, Reported};
 use super::settings::Settings;
 use super::wp_config::WpConfig;
@@ -97,11 +96,16 @@ impl Target {
         }
     }
 
-    /// The socket that the host `localhost` stands for in a URL without port or socket, as in `DB_HOST`; `None` for any other.
-    pub fn local_socket(&self) -> Option<PathBuf> {
+    /// Where the socket is that the host `localhost` stands for, in `DB_HOST` and in a URL without port or socket: the first
+    /// one that exists when a connection is opened. Empty for any other host.
+    pub fn local_sockets(&self) -> Sockets {
         match self {
-            Self::Url(url) => local_socket(url.expose_secret(), DEFAULT_SOCKETS),
-            Self::Parts { .. } => None,
+            Self::Url(url) if names_localhost(url.expose_secret()) => DEFAULT_SOCKETS,
+            Self::Parts {
+                host: Host::Local { sockets, .. },
+                ..
+            } => sockets,
+            _ => &[],
         }
     }
 
@@ -175,16 +179,13 @@ fn target(
     Err(settings.note(problem))
 }
 
-fn local_socket(url: &str, sockets: &[impl AsRef<Path>]) -> Option<PathBuf> {
-    let url = Url::parse(url).ok()?;
+fn names_localhost(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
     let names_socket = url.query_pairs().any(|(name, _)| name == "socket");
-    let host = url
-        .host_str()
-        .filter(|_| url.port().is_none() && !names_socket)?;
-    match Host::parse(host, sockets)? {
-        Host::Socket(path) => Some(path),
-        Host::Tcp { .. } => None,
-    }
+    let host = url.host_str().unwrap_or_default();
+    url.port().is_none() && !names_socket && host.eq_ignore_ascii_case("localhost")
 }
 
 fn flaw(url: &str) -> Option<String> {
@@ -236,15 +237,12 @@ mod tests {
 
     #[test]
     fn localhost_without_a_port_is_the_socket_as_for_php() {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("mysqld.sock");
-        std::fs::write(&socket, "").unwrap();
-        let of = |url: &str| local_socket(url, std::slice::from_ref(&socket));
+        let of = |url: &str| Target::Url(url.to_owned().into()).local_sockets();
         for url in [
             "mysql://user:p%40ss@localhost/site",
             "mariadb://user@LocalHost/site?ssl-mode=disabled",
         ] {
-            assert_eq!(of(url), Some(socket.clone()), "{url}");
+            assert_eq!(of(url), DEFAULT_SOCKETS, "{url}");
         }
         for url in [
             "mysql://user@localhost:3306/site",
@@ -253,13 +251,33 @@ mod tests {
             "mysql://user@db.example/site",
             "mysql://user@localhost/site?socket=/s/m.sock",
         ] {
-            assert_eq!(of(url), None, "{url}");
+            assert_eq!(of(url), [""; 0], "{url}");
         }
-        let missing = folder.path().join("missing");
-        assert_eq!(
-            local_socket("mysql://user@localhost/site", &[missing]),
-            None
-        );
+    }
+
+    /// A server takes its socket away while it is down.
+    #[test]
+    fn a_socket_that_comes_and_goes_makes_no_other_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("mysqld.sock");
+        let path: &'static str = socket.display().to_string().leak();
+        let sockets: Sockets = vec![path].leak();
+        let target = |host: &str| Target::Parts {
+            host: Host::parse(host, sockets).unwrap(),
+            user: "keeper".to_owned(),
+            password: "hunter2".to_owned().into(),
+            database: "site".to_owned(),
+            tls: false,
+        };
+        let before = target("localhost");
+        std::fs::write(&socket, "").unwrap();
+        assert!(target("localhost").is_same(&before));
+        assert_eq!(target("localhost").local_sockets(), [path]);
+        std::fs::remove_file(&socket).unwrap();
+        assert!(target("localhost").is_same(&before));
+        for other in ["127.0.0.1", "localhost:3307", "localhost:/s/m.sock"] {
+            assert!(!target(other).is_same(&before), "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Parses `DB_HOST` as PHP does: `wpdb::parse_db_host` (WordPress 6.1 to 7.1) splits it, and PHP's mysqli decides
 //! between a Unix socket and TCP.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the database server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,10 +10,20 @@ pub enum Host {
     Tcp { host: String, port: u16 },
     /// A Unix socket.
     Socket(PathBuf),
+    /// `localhost`: the server's socket where it usually is, which exists only while the server runs. Without any, the
+    /// loopback address and this port.
+    Local {
+        /// Where the socket may be; the first one that exists is it.
+        sockets: Sockets,
+        port: u16,
+    },
 }
 
+/// Paths of sockets.
+pub type Sockets = &'static [&'static str];
+
 /// Where distributions put the socket that PHP's `mysqli.default_socket` names.
-pub(super) const DEFAULT_SOCKETS: &[&str] = &[
+pub(super) const DEFAULT_SOCKETS: Sockets = &[
     "/run/mysqld/mysqld.sock",
     "/var/run/mysqld/mysqld.sock",
     "/var/lib/mysql/mysql.sock",
@@ -23,8 +33,9 @@ pub(super) const DEFAULT_SOCKETS: &[&str] = &[
 const DEFAULT_PORT: u16 = 3306;
 
 impl Host {
-    /// `None` if WordPress cannot parse a host and a port. The first of `sockets` that exists is the default socket.
-    pub(super) fn parse(text: &str, sockets: &[impl AsRef<Path>]) -> Option<Self> {
+    /// `None` if WordPress cannot parse a host and a port. `sockets` are the places of the default socket. Does not look at
+    /// them: the same text is the same host, whether the server runs or not.
+    pub(super) fn parse(text: &str, sockets: Sockets) -> Option<Self> {
         let (text, socket) = match text.find(":/") {
             Some(at) => (&text[..at], Some(&text[at + 1..])),
             None => (text, None),
@@ -42,14 +53,13 @@ impl Host {
                 port: port.unwrap_or(DEFAULT_PORT),
             });
         }
-        let default = || sockets.iter().map(AsRef::as_ref).find(|path| path.exists());
-        match socket.map(Path::new).or_else(default) {
-            Some(path) => Some(Self::Socket(path.to_owned())),
-            None => Some(Self::Tcp {
-                host: "127.0.0.1".to_owned(),
+        Some(match socket {
+            Some(path) => Self::Socket(path.into()),
+            None => Self::Local {
+                sockets,
                 port: port.unwrap_or(DEFAULT_PORT),
-            }),
-        }
+            },
+        })
     }
 }
 
@@ -77,27 +87,23 @@ mod tests {
     /// What `parse_db_host` of WordPress 6.1 returns, and what mysqli under PHP 8.2 then connects to.
     #[test]
     fn hosts_resolve_as_wordpress_and_mysqli_resolve_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("mysqld.sock");
-        std::fs::write(&socket, "").unwrap();
-        let sockets = [folder.path().join("missing"), socket.clone()];
-
+        let sockets: Sockets = &["/missing/mysqld.sock"];
         let tcp = |host: &str, port| Host::Tcp {
             host: host.to_owned(),
             port,
         };
-        let default = || Host::Socket(socket.clone());
+        let local = |port| Host::Local { sockets, port };
         let explicit = || Host::Socket("/s/m.sock".into());
         for (text, host) in [
             ("db.example", Some(tcp("db.example", 3306))),
             ("db.example:3307", Some(tcp("db.example", 3307))),
             ("127.0.0.1", Some(tcp("127.0.0.1", 3306))),
             ("127.0.0.1:3307", Some(tcp("127.0.0.1", 3307))),
-            ("localhost", Some(default())),
-            ("LOCALHOST", Some(default())),
-            ("localhost:3307", Some(default())),
-            ("", Some(default())),
-            (":3307", Some(default())),
+            ("localhost", Some(local(3306))),
+            ("LOCALHOST", Some(local(3306))),
+            ("localhost:3307", Some(local(3307))),
+            ("", Some(local(3306))),
+            (":3307", Some(local(3307))),
             ("localhost:/s/m.sock", Some(explicit())),
             (":/s/m.sock", Some(explicit())),
             ("localhost:3307:/s/m.sock", Some(explicit())),
@@ -121,18 +127,7 @@ mod tests {
             ("xx::1", None),
             ("p:db.example:3307", None),
         ] {
-            assert_eq!(Host::parse(text, &sockets), host, "{text}");
-        }
-    }
-
-    #[test]
-    fn localhost_without_any_socket_is_the_loopback_address() {
-        for (text, port) in [("localhost", 3306), ("localhost:3307", 3307), ("", 3306)] {
-            let host = "127.0.0.1".to_owned();
-            assert_eq!(
-                Host::parse(text, &["/missing.sock"]),
-                Some(Host::Tcp { host, port })
-            );
+            assert_eq!(Host::parse(text, sockets), host, "{text}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub use address::host_name;
 pub use admin::{Admin, LONGEST_OLD_KEY_HOURS};
 pub use content::Content;
 pub use database::{Database, Target};
-pub use db_host::Host;
+pub use db_host::{Host, Sockets};
 pub use limits::Limits;
 pub use load::{Config, Sources};
 pub use log::{Log, LogFormat};

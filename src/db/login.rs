@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 const ENABLE: &str = "let the server offer TLS, and use it: ssl-mode=REQUIRED in database.url";
 const ACCEPT: &str = "let the server offer TLS with a certificate that ssl-mode in database.url accepts, or correct \
                       ssl-mode and ssl-ca there";
+const RENEW: &str = "let the server use a certificate of X.509 version 3, as openssl makes with extensions (x509 -req -extfile); \
+                     until then, on a network that you trust, set ssl-mode=DISABLED in database.url";
 const SIGN: &str = "let the server use a certificate that is not its own authority: sign one with it and name the \
                     authority with ssl-ca, or use ssl-mode=REQUIRED, which encrypts and checks no certificate";
 
@@ -21,10 +23,26 @@ pub(super) fn cause(error: &sqlx::Error) -> Option<&'static str> {
     )
 }
 
-/// The remedy where a server's certificate is its own authority: the driver's TLS library takes no authority's certificate for
-/// a server's, as `OpenSSL` does, and the driver lets nobody else look at it.
-pub fn mend_own_authority(error: &str) -> Option<&'static str> {
-    error.contains("CaUsedAsEndEntity").then_some(SIGN)
+/// The remedy where the driver's TLS library takes no certificate that `OpenSSL` takes, and the driver lets nobody else look at it:
+/// one that is its own authority, and one of X.509 version 1, which is not read even where nothing is verified.
+pub fn mend_certificate(error: &str) -> Option<&'static str> {
+    let remedies = [
+        ("CaUsedAsEndEntity", SIGN),
+        ("UnsupportedCertVersion", RENEW),
+    ];
+    let mut remedies = remedies.into_iter();
+    remedies
+        .find(|(cause, _)| error.contains(cause))
+        .map(|(_, remedy)| remedy)
+}
+
+/// Whether it is TLS that failed.
+pub(super) fn is_no_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        _ => false,
+    }
 }
 
 /// What the operator has to do about encryption.
@@ -33,10 +51,5 @@ pub(super) fn remedy(error: &sqlx::Error, number: Option<u16>) -> Option<&'stati
     if wants_encryption(error) || number == Some(INSECURE_TRANSPORT) {
         return Some(ENABLE);
     }
-    let no_tls = match error {
-        sqlx::Error::Tls(_) => true,
-        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
-        _ => false,
-    };
-    no_tls.then(|| mend_own_authority(&error.to_string()).unwrap_or(ACCEPT))
+    is_no_tls(error).then(|| mend_certificate(&error.to_string()).unwrap_or(ACCEPT))
 }

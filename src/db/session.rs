@@ -1,12 +1,13 @@
 //! Opens connections and sets up their sessions.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, Executor, MySqlConnection};
 
-use crate::config::{Database, Host, Target};
+use crate::config::{Database, Host, Sockets, Target};
 
 /// Settings that no session may take from the server's defaults. Strict, so that lengths are ours to enforce and values
 /// are never truncated silently; without `NO_ZERO_DATE`, because Action Scheduler writes zero dates; without
@@ -21,20 +22,37 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Prepared statements cached per connection: all of ours, and some sizes of the repeated ones.
 const STATEMENT_CACHE: usize = 256;
 
-/// Turns the configuration into connect options.
+/// Where `localhost` is without a socket.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Turns the configuration into connect options, for a connection that is opened now.
 ///
 /// # Errors
 /// The driver cannot parse the URL. The error never contains the URL.
 pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx::Error> {
+    let options = configured_options(database)?;
+    Ok(match socket_now(database.target.local_sockets()) {
+        Some(path) => options.socket(path),
+        None => options,
+    })
+}
+
+/// The first of these sockets that exists.
+pub(super) fn socket_now(sockets: Sockets) -> Option<PathBuf> {
+    let mut paths = sockets.iter().map(PathBuf::from);
+    paths.find(|path| path.exists())
+}
+
+/// Connect options that are the same whether the server runs or not: without the socket that `localhost` stands for.
+///
+/// # Errors
+/// As [`connect_options`].
+pub fn configured_options(database: &Database) -> Result<MySqlConnectOptions, sqlx::Error> {
     let options = match &database.target {
         Target::Url(url) => {
             // The driver only knows the scheme `mysql`.
             let url = url.expose_secret().replacen("mariadb://", "mysql://", 1);
-            let options = url.parse::<MySqlConnectOptions>()?;
-            match database.target.local_socket() {
-                Some(path) => options.socket(path),
-                None => options,
-            }
+            url.parse::<MySqlConnectOptions>()?
         }
         Target::Parts {
             host,
@@ -55,6 +73,7 @@ pub fn connect_options(database: &Database) -> Result<MySqlConnectOptions, sqlx:
             match host {
                 Host::Tcp { host, port } => options.host(host).port(*port),
                 Host::Socket(path) => options.socket(path),
+                Host::Local { port, .. } => options.host(LOOPBACK).port(*port),
             }
         }
     };

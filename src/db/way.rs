@@ -4,7 +4,8 @@
 //! out, unless the server or the account insists. MariaDB 11.4 and MySQL offer TLS by default.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
@@ -13,9 +14,9 @@ use sqlx::{Connection as _, MySqlConnection, Row};
 use url::Url;
 
 use super::error::is_full;
-use super::login::wants_encryption;
-use super::session::{connect_options, open_session};
-use crate::config::{Database, Target};
+use super::login::{is_no_tls, wants_encryption};
+use super::session::{configured_options, open_session, socket_now};
+use crate::config::{Database, Sockets, Target};
 
 /// Between two attempts to connect to a server that accepts no more connections.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
@@ -24,10 +25,20 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Way {
     options: MySqlConnectOptions,
-    encryption: Arc<Mutex<Encryption>>,
+    /// Where a socket may be that exists only while the server runs.
+    sockets: Sockets,
+    /// Whether the configuration says something about TLS.
+    is_asked: bool,
+    learned: Arc<Mutex<Learned>>,
 }
 
-#[derive(Clone, Copy)]
+struct Learned {
+    /// The socket that was there last. While there is none, the server is down: another one at the loopback address is not asked.
+    socket: Option<PathBuf>,
+    encryption: Encryption,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encryption {
     /// As the options say; without any, TLS if the server offers it.
     AsConfigured,
@@ -41,7 +52,7 @@ enum Encryption {
 /// the time that work may wait for one; any other error is returned at once.
 ///
 /// # Errors
-/// As [`connect_options`], or the server cannot be reached or refuses the connection.
+/// As [`configured_options`], or the server cannot be reached or refuses the connection.
 pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error> {
     let way = Way::of(database)?;
     let started = Instant::now();
@@ -57,26 +68,43 @@ pub async fn connect(database: &Database) -> Result<MySqlConnection, sqlx::Error
 
 impl Way {
     /// # Errors
-    /// As [`connect_options`].
+    /// As [`configured_options`].
     pub(super) fn of(database: &Database) -> Result<Self, sqlx::Error> {
-        let options = connect_options(database)?;
+        let options = configured_options(database)?;
         let is_asked = match &database.target {
             Target::Url(url) => asks_for_tls(url.expose_secret()),
             Target::Parts { tls, .. } => *tls,
         };
-        let encryption = if is_asked {
-            Encryption::AsConfigured
-        } else if options.get_socket().is_some() {
-            Encryption::None
-        } else if is_here(options.get_host()) {
-            Encryption::Unknown
-        } else {
-            Encryption::AsConfigured
+        let learned = Learned {
+            socket: None,
+            encryption: Encryption::at_first(&options, is_asked),
         };
         Ok(Self {
             options,
-            encryption: Arc::new(Mutex::new(encryption)),
+            sockets: database.target.local_sockets(),
+            is_asked,
+            learned: Arc::new(Mutex::new(learned)),
         })
+    }
+
+    /// How to connect now: a socket may be there that was not when the daemon started.
+    fn now(&self) -> (MySqlConnectOptions, Encryption) {
+        let mut learned = self.learned();
+        let found = socket_now(self.sockets);
+        if found.is_some() && found != learned.socket {
+            learned.socket = found;
+            learned.encryption =
+                Encryption::at_first(&self.to(learned.socket.as_ref()), self.is_asked);
+        }
+        (self.to(learned.socket.as_ref()), learned.encryption)
+    }
+
+    fn to(&self, socket: Option<&PathBuf>) -> MySqlConnectOptions {
+        let options = self.options.clone();
+        match socket {
+            Some(path) => options.socket(path),
+            None => options,
+        }
     }
 
     /// Opens a connection and sets its session up.
@@ -85,18 +113,23 @@ impl Way {
     /// The server cannot be reached, or refuses the connection.
     pub(super) async fn open(&self, lock_wait: Duration) -> Result<MySqlConnection, sqlx::Error> {
         // Boxed because it is large and rarely used.
-        match self.known() {
-            Encryption::AsConfigured => Box::pin(open_session(&self.options, lock_wait)).await,
-            Encryption::None => Box::pin(self.open_plain(lock_wait)).await,
-            Encryption::Unknown => Box::pin(self.find_out(lock_wait)).await,
+        let (options, encryption) = self.now();
+        match encryption {
+            Encryption::AsConfigured => Box::pin(open_session(&options, lock_wait)).await,
+            Encryption::None => Box::pin(self.open_plain(&options, lock_wait)).await,
+            Encryption::Unknown => Box::pin(self.find_out(&options, lock_wait)).await,
         }
     }
 
-    async fn open_plain(&self, lock_wait: Duration) -> Result<MySqlConnection, sqlx::Error> {
-        match open_session(&self.plain(), lock_wait).await {
+    async fn open_plain(
+        &self,
+        options: &MySqlConnectOptions,
+        lock_wait: Duration,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        match open_session(&plain(options), lock_wait).await {
             Err(error) if may_want_tls(&error) => {
-                let connection = open_session(&self.options, lock_wait).await?;
-                self.learn(Encryption::AsConfigured);
+                let connection = open_session(options, lock_wait).await?;
+                self.learn(options, Encryption::AsConfigured);
                 Ok(connection)
             }
             opened => opened,
@@ -104,44 +137,84 @@ impl Way {
     }
 
     /// Connects with TLS first, so that nothing crosses a network without. At the start several may find out at once.
-    async fn find_out(&self, lock_wait: Duration) -> Result<MySqlConnection, sqlx::Error> {
-        let mut connection = open_session(&self.options, lock_wait).await?;
+    async fn find_out(
+        &self,
+        options: &MySqlConnectOptions,
+        lock_wait: Duration,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        let mut connection = match open_session(options, lock_wait).await {
+            Err(error) if is_no_tls(&error) => {
+                return self.do_without(options, lock_wait, error).await;
+            }
+            opened => opened?,
+        };
         if !is_encrypted(&mut connection).await? || !is_seen_here(&mut connection).await? {
-            self.learn(Encryption::AsConfigured);
+            self.learn(options, Encryption::AsConfigured);
             return Ok(connection);
         }
-        match open_session(&self.plain(), lock_wait).await {
+        match open_session(&plain(options), lock_wait).await {
             Ok(plain) => {
-                self.learn(Encryption::None);
+                self.learn(options, Encryption::None);
                 let _ = connection.close().await;
                 Ok(plain)
             }
             Err(error) => {
                 if !is_full(&error) {
-                    self.learn(Encryption::AsConfigured);
+                    self.learn(options, Encryption::AsConfigured);
                 }
                 Ok(connection)
             }
         }
     }
 
-    fn known(&self) -> Encryption {
-        *self
-            .encryption
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Connects without the TLS that failed, as with a certificate that the driver's library cannot read, but to no server on
+    /// another machine.
+    async fn do_without(
+        &self,
+        options: &MySqlConnectOptions,
+        lock_wait: Duration,
+        failure: sqlx::Error,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        let Ok(mut connection) = open_session(&plain(options), lock_wait).await else {
+            return Err(failure);
+        };
+        if !is_seen_here(&mut connection).await? {
+            let _ = connection.close().await;
+            return Err(failure);
+        }
+        self.learn(options, Encryption::None);
+        Ok(connection)
     }
 
-    fn plain(&self) -> MySqlConnectOptions {
-        self.options.clone().ssl_mode(MySqlSslMode::Disabled)
+    /// Notes what these options led to, unless others are in use by now.
+    fn learn(&self, options: &MySqlConnectOptions, encryption: Encryption) {
+        let mut learned = self.learned();
+        if learned.socket.is_none() || learned.socket.as_ref() == options.get_socket() {
+            learned.encryption = encryption;
+        }
     }
 
-    fn learn(&self, encryption: Encryption) {
-        *self
-            .encryption
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = encryption;
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Encryption {
+    fn at_first(options: &MySqlConnectOptions, is_asked: bool) -> Self {
+        if is_asked {
+            Self::AsConfigured
+        } else if options.get_socket().is_some() {
+            Self::None
+        } else if is_here(options.get_host()) {
+            Self::Unknown
+        } else {
+            Self::AsConfigured
+        }
+    }
+}
+
+fn plain(options: &MySqlConnectOptions) -> MySqlConnectOptions {
+    options.clone().ssl_mode(MySqlSslMode::Disabled)
 }
 
 /// Whether the URL says anything about TLS.
@@ -195,6 +268,7 @@ fn may_want_tls(error: &sqlx::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Host;
 
     #[test]
     fn a_url_asks_for_tls_by_any_of_its_parameters() {
@@ -209,6 +283,47 @@ mod tests {
             let url = format!("mysql://user:ssl-mode@localhost/site{query}");
             assert_eq!(asks_for_tls(&url), asks, "{url}");
         }
+    }
+
+    #[test]
+    fn a_socket_that_appears_later_is_used_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("mysqld.sock");
+        let path: &'static str = socket.display().to_string().leak();
+        let sockets: Sockets = vec![path].leak();
+        let way = Way::of(&Database {
+            target: Target::Parts {
+                host: Host::Local {
+                    sockets,
+                    port: 3307,
+                },
+                user: String::new(),
+                password: String::new().into(),
+                database: String::new(),
+                tls: false,
+            },
+            max_connections: 1,
+            acquire_timeout: Duration::ZERO,
+            lock_wait_timeout: Duration::ZERO,
+            restore_pause: Duration::ZERO,
+        })
+        .unwrap();
+        let place = || {
+            let (options, encryption) = way.now();
+            let address = (options.get_host().to_owned(), options.get_port());
+            (address, options.get_socket().cloned(), encryption)
+        };
+        let address = ("127.0.0.1".to_owned(), 3307);
+        assert_eq!(place(), (address.clone(), None, Encryption::Unknown));
+        let (over_tcp, _) = way.now();
+        std::fs::write(&socket, "").unwrap();
+        let there = (address, Some(socket.clone()), Encryption::None);
+        assert_eq!(place(), there);
+        // An attempt that began before tells nothing about the socket.
+        way.learn(&over_tcp, Encryption::AsConfigured);
+        assert_eq!(place(), there);
+        std::fs::remove_file(&socket).unwrap();
+        assert_eq!(place(), there, "the server is down");
     }
 
     #[test]

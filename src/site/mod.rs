@@ -118,14 +118,14 @@ pub fn table_names(wordpress: &config::WordPress) -> Result<TableNames, SiteErro
 
 /// The name of the configured database. `None` if its URL cannot be read.
 pub fn database_name(config: &Config) -> Option<String> {
-    let options = db::connect_options(&config.database).ok()?;
+    let options = db::configured_options(&config.database).ok()?;
     options.get_database().map(str::to_owned)
 }
 
 /// Tells the tables that a configuration names from those of other sites, without naming them: a hash of where the
 /// database is, of its name and of the prefix. `None` if the database's URL cannot be read.
 pub fn fingerprint(config: &Config, tables: &TableNames) -> Option<String> {
-    let options = db::connect_options(&config.database).ok()?;
+    let options = db::configured_options(&config.database).ok()?;
     let socket = options.get_socket().map(|path| path.display().to_string());
     let named = format!(
         "{}\0{}\0{}\0{}\0{}",

@@ -3,8 +3,10 @@
 use std::fs;
 use std::sync::Arc;
 
-use fcom_sidecar::sample::server::PrivateServer;
-use rcgen::{CertificateParams, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fcom_sidecar::sample::server::{Family, PrivateServer};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData, SigningKey};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -17,12 +19,18 @@ const URL: &str = "FCOM_SIDECAR__DATABASE__URL";
 
 /// A site on a server of its own that offers TLS.
 async fn offering_tls() -> (Site, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = certificate.self_signed(&key).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap().pem();
+    let (site, folder) = offering(&certificate, &key).await;
+    migrate(&site).await;
+    (site, folder)
+}
+
+async fn offering(certificate: &str, key: &KeyPair) -> (Site, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
     let mut options = server_options();
-    for (name, text) in [("cert", certificate.pem()), ("key", key.serialize_pem())] {
+    for (name, text) in [("cert", certificate), ("key", &key.serialize_pem())] {
         let file = folder.path().join(name);
         fs::write(&file, text).unwrap();
         options
@@ -31,8 +39,41 @@ async fn offering_tls() -> (Site, TempDir) {
     }
     let server = Arc::new(PrivateServer::start(options).await.unwrap());
     let site = Site::on(server, "71").await;
-    migrate(&site).await;
     (site, folder)
+}
+
+/// A certificate of X.509 version 1, as `openssl x509 -req` without extensions makes them.
+fn of_version_1(key: &KeyPair) -> String {
+    let der = |tag: u8, parts: &[&[u8]]| {
+        let inside = parts.concat();
+        let length = match u16::try_from(inside.len()).unwrap().to_be_bytes() {
+            [0, low] if low < 0x80 => vec![low],
+            [0, low] => vec![0x81, low],
+            [high, low] => vec![0x82, high, low],
+        };
+        [&[tag], &length[..], &inside[..]].concat()
+    };
+    let list = |parts: &[&[u8]]| der(0x30, parts);
+    // ECDSA with SHA-256, and the attribute commonName.
+    let algorithm = list(&[&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]);
+    let common_name = list(&[&[6, 3, 0x55, 4, 3], &der(0x0c, &[b"localhost"])]);
+    let name = list(&[&der(0x31, &[&common_name])]);
+    let validity = list(&[
+        &der(0x17, &[b"200101000000Z"]),
+        &der(0x17, &[b"491231235959Z"]),
+    ]);
+    let certified = list(&[
+        &[2, 1, 1],
+        &algorithm,
+        &name,
+        &validity,
+        &name,
+        &key.subject_public_key_info(),
+    ]);
+    let signature = der(3, &[&[0], &key.sign(&certified).unwrap()]);
+    let certificate = list(&[&certified, &algorithm, &signature]);
+    let text = STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 /// Adds an account for TCP and for the socket, and returns its URLs.
@@ -155,4 +196,21 @@ async fn an_operator_who_asks_for_tls_gets_it_on_this_machine_too() {
             outcome.assert("encryption", "ok", "TLS with ");
         }
     }
+}
+
+/// The driver's TLS library cannot read such a certificate, whatever it is asked to verify.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_version_1_matters_only_where_tls_is_asked_for() {
+    let key = KeyPair::generate().unwrap();
+    let (site, _folder) = offering(&of_version_1(&key), &key).await;
+    let url = site.url();
+    // MySQL asks for the password itself, which needs TLS.
+    if let Family::MariaDb = site.server.family() {
+        migrate(&site).await;
+        let _sidecar = busy(&site, &url).await;
+        let outcome = check_with(&site, &url, &[]).await;
+        outcome.assert("encryption", "ok", "none needed");
+    }
+    let outcome = check_with(&site, &format!("{url}?ssl-mode=REQUIRED"), &[]).await;
+    outcome.assert("database", "failed", "UnsupportedCertVersion");
 }
