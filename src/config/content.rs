@@ -34,14 +34,17 @@ impl Content {
             (Some(folder), translations, None)
         } else if let Some(config) = site? {
             let (folder, doubt) = of_site(config);
-            let constant = || absolute(&constant("WP_LANG_DIR").ok()??);
+            let constant = || Some(config.by_links(absolute(&constant("WP_LANG_DIR").ok()??)?));
             (folder, translations.or_else(constant), doubt)
         } else {
             let doubt = "neither wordpress.root nor wordpress.content is set";
             (None, translations, Some(doubt.to_owned()))
         };
         let must_use_plugins = match constant("WPMU_PLUGIN_DIR") {
-            Ok(Some(folder)) => folder,
+            Ok(Some(text)) => match (absolute(&text), config) {
+                (Some(folder), Some(config)) => config.by_links(folder).display().to_string(),
+                _ => text,
+            },
             Ok(None) => folder.as_ref().map_or_else(
                 || "wp-content/mu-plugins".to_owned(),
                 |folder| folder.join("mu-plugins").display().to_string(),
@@ -83,7 +86,7 @@ impl Content {
 fn of_site(config: &WpConfig) -> (Option<PathBuf>, Option<String>) {
     match config.text("WP_CONTENT_DIR") {
         Ok(Some(text)) => {
-            let folder = absolute(&text);
+            let folder = absolute(&text).map(|folder| config.by_links(folder));
             let is_relative = folder.is_none();
             let why = format!("WP_CONTENT_DIR is {text:?}, which is not an absolute path");
             (folder, is_relative.then(|| config.blame(&why)))

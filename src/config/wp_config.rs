@@ -11,7 +11,7 @@ use super::settings::Settings;
 
 /// A WordPress directory and its configuration file. Holds the database password, hence no `Debug`.
 pub(super) struct WpConfig {
-    /// The directory as PHP's `__DIR__` has it: absolute, links resolved.
+    /// The directory as configured, absolute, with its links: where they lead may change while the daemon runs.
     pub(super) root: PathBuf,
     path: PathBuf,
     outcome: Outcome,
@@ -31,9 +31,9 @@ impl WpConfig {
         })
     }
 
-    fn open(root: &Path, environment: &BTreeMap<String, String>) -> Result<Self, Flaw> {
+    fn open(given: &Path, environment: &BTreeMap<String, String>) -> Result<Self, Flaw> {
         // `dirname(ABSPATH)` is taken of a resolved path: ABSPATH comes from `__DIR__`.
-        let root = root.canonicalize().map_err(|error| {
+        let root = given.canonicalize().map_err(|error| {
             let what = match error.kind() {
                 ErrorKind::NotFound => "does not exist".to_owned(),
                 _ => format!("cannot be opened: {error}"),
@@ -59,10 +59,23 @@ impl WpConfig {
         };
         let outcome = evaluate(&path, &content, &around);
         Ok(Self {
-            root,
+            root: std::path::absolute(given).unwrap_or(root),
             path,
             outcome,
         })
+    }
+
+    /// A path that the file computed from its own place, by the links of `wordpress.root`: with `/srv/current/wp` for that, and
+    /// `current` a link to `releases/7`, `/srv/releases/7/app` is `/srv/current/app`, which stays right when the link changes.
+    pub(super) fn by_links(&self, resolved: PathBuf) -> PathBuf {
+        let by_link = |folder: &Path| {
+            let real = folder.canonicalize().ok()?;
+            let inside = resolved.strip_prefix(&real).ok()?;
+            // Joining nothing would add a slash.
+            Some(folder.components().chain(inside.components()).collect())
+        };
+        let linked = self.root.ancestors().find_map(by_link);
+        linked.unwrap_or(resolved)
     }
 
     /// A constant (`DB_NAME`) or variable (`$table_prefix`) as text; `None` if the file does not set it.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use crate::config;
+use crate::wordpress::file_stamp::FileStamp;
 use crate::wordpress::options::SiteOptions;
 use crate::wordpress::version::{InvalidVersion, Version};
 
@@ -12,7 +12,7 @@ use crate::wordpress::version::{InvalidVersion, Version};
 pub enum VersionSource {
     /// Set in the configuration.
     Fixed(Version),
-    /// `wp-includes/version.php`, read again when the file changes, so that an upgrade takes effect at once.
+    /// `wp-includes/version.php`, read again when the file or a link to it changes, so that an upgrade takes effect at once.
     File(VersionFile),
     /// The database, read with every call.
     Database,
@@ -21,8 +21,8 @@ pub enum VersionSource {
 /// A version file and its last known content.
 pub struct VersionFile {
     path: PathBuf,
-    /// The file's last modification time, and its version at that time.
-    seen: Mutex<(Option<SystemTime>, Version)>,
+    /// The file as it was read, and the version in it.
+    seen: Mutex<(Option<FileStamp>, Version)>,
 }
 
 impl VersionSource {
@@ -59,22 +59,22 @@ impl VersionSource {
 
 impl VersionFile {
     fn new(path: PathBuf, version: Version) -> Self {
-        let modified = modified(&path);
+        let stamp = FileStamp::of(&path);
         Self {
             path,
-            seen: Mutex::new((modified, version)),
+            seen: Mutex::new((stamp, version)),
         }
     }
 
     /// Keeps the last version while the file is being replaced and cannot be read.
     fn version(&self) -> Version {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let modified = modified(&self.path);
-        if modified.is_some()
-            && modified != seen.0
+        let stamp = FileStamp::of(&self.path);
+        if stamp.is_some()
+            && stamp != seen.0
             && let Some(version) = read(&self.path)
         {
-            *seen = (modified, version);
+            *seen = (stamp, version);
         }
         seen.1
     }
@@ -82,10 +82,4 @@ impl VersionFile {
 
 fn read(path: &Path) -> Option<Version> {
     config::read_version_file(path)?.parse().ok()
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
 }

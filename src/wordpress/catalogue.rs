@@ -5,9 +5,9 @@ mod mo;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use self::mo::Texts;
+use super::file_stamp::FileStamp;
 
 /// The translations of one language; falls back to the English original.
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ impl Catalogue {
 /// The languages of a folder, loaded on demand and reloaded when a file changes.
 pub struct Catalogues {
     folder: Option<PathBuf>,
-    read: Mutex<HashMap<String, (SystemTime, Catalogue)>>,
+    read: Mutex<HashMap<String, (FileStamp, Catalogue)>>,
 }
 
 impl Catalogues {
@@ -70,12 +70,12 @@ impl Catalogues {
             return Catalogue::default();
         };
         let path = folder.join(format!("{locale}.mo"));
-        let Ok(modified) = path.metadata().and_then(|metadata| metadata.modified()) else {
+        let Some(stamp) = FileStamp::of(&path) else {
             return Catalogue::default();
         };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((when, catalogue)) = read.get(locale)
-            && *when == modified
+            && *when == stamp
         {
             return catalogue.clone();
         }
@@ -88,7 +88,7 @@ impl Catalogues {
             );
         }
         let catalogue = Catalogue(texts.map(Arc::new));
-        read.insert(locale.to_owned(), (modified, catalogue.clone()));
+        read.insert(locale.to_owned(), (stamp, catalogue.clone()));
         catalogue
     }
 }

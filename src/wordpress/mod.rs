@@ -4,6 +4,7 @@
 pub mod application_passwords;
 pub mod blog;
 pub mod catalogue;
+pub mod file_stamp;
 pub mod options;
 pub mod password;
 pub mod php;

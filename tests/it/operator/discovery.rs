@@ -2,6 +2,7 @@
 //! without one, from the database.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use serde_json::Value;
@@ -222,6 +223,44 @@ async fn an_update_of_wordpress_counts_from_the_next_call() {
         .execute(PLAIN_HOOK, &[("email", "last@example.com")])
         .await;
     assert_eq!(traits(&site, last).await, "modern 0");
+}
+
+/// As Deployer, Capistrano and Trellis do it: a link chooses the release, and old ones are removed.
+#[tokio::test]
+async fn a_release_that_a_link_chooses_counts_from_the_next_call() {
+    let site = Site::new("67").await;
+    let (old, new) = (
+        Root::of(&site, &over_tcp(&site), ""),
+        Root::of(&site, &over_tcp(&site), ""),
+    );
+    new.set_version("7.1");
+    // Both files have the same time, as when they come from one archive.
+    let file = |root: &Root| root.path().join("wp-includes/version.php");
+    let time = fs::metadata(file(&old)).unwrap().modified().unwrap();
+    let newer = fs::File::options().append(true).open(file(&new)).unwrap();
+    newer.set_modified(time).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let choose = |root: &Root| {
+        let (made, current) = (folder.path().join("new"), folder.path().join("current"));
+        symlink(root.path(), &made).unwrap();
+        fs::rename(made, &current).unwrap();
+        current
+    };
+    let current = choose(&old);
+    let sections = format!("[wordpress]\nroot = \"{}\"", current.display());
+    let sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+    let call = async |email| {
+        sidecar
+            .client
+            .execute(PLAIN_HOOK, &[("email", email)])
+            .await
+    };
+    let before = call("before@example.com").await;
+    assert_eq!(traits(&site, before).await, "fresh 0");
+    choose(&new);
+    drop(old);
+    let after = call("after@example.com").await;
+    assert_eq!(traits(&site, after).await, "modern 1");
 }
 
 /// Only the database is configured.

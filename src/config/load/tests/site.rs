@@ -88,6 +88,63 @@ fn wordpress_root_alone_is_enough() {
     assert_eq!(config.wordpress.blog, None);
 }
 
+/// Deployments that are switched by a link: what PHP resolves is the release of the day.
+#[test]
+fn the_sites_folders_follow_a_link_in_the_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    let wp = base.join("releases/1/web/wp");
+    fs::create_dir_all(wp.join("wp-includes")).unwrap();
+    fs::create_dir_all(base.join("releases/1/web/app")).unwrap();
+    fs::write(
+        wp.join("wp-includes/version.php"),
+        "<?php $wp_version = '7.1';",
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("releases/1", base.join("current")).unwrap();
+    let elsewhere = base.join("shared/languages").display().to_string();
+    let computed = "define('WP_CONTENT_DIR', __DIR__ . '/app'); \
+        define('WPMU_PLUGIN_DIR', WP_CONTENT_DIR . '/mu-plugins');";
+    for (constants, content, languages, must_use) in [
+        (
+            "",
+            "current/web/wp/wp-content",
+            "current/web/wp/wp-content/languages",
+            "current/web/wp/wp-content/mu-plugins",
+        ),
+        (
+            computed,
+            "current/web/app",
+            "current/web/app/languages",
+            "current/web/app/mu-plugins",
+        ),
+        (
+            &format!("{computed} define('WP_LANG_DIR', '{elsewhere}');"),
+            "current/web/app",
+            "shared/languages",
+            "current/web/app/mu-plugins",
+        ),
+    ] {
+        fs::write(
+            base.join("releases/1/web/wp-config.php"),
+            format!("{PLAIN}{constants}"),
+        )
+        .unwrap();
+        let root = base.join("current/web/wp").display().to_string();
+        let wordpress = load(None, &[], &[("wordpress.root", &root)])
+            .unwrap()
+            .wordpress;
+        assert_eq!(
+            wordpress.version_file,
+            Some(base.join("current/web/wp/wp-includes/version.php"))
+        );
+        assert_eq!(wordpress.content.folder, Some(base.join(content)));
+        assert_eq!(wordpress.content.languages(), Some(base.join(languages)));
+        let must_use = base.join(must_use).display().to_string();
+        assert_eq!(wordpress.content.must_use_plugins, must_use);
+    }
+}
+
 #[test]
 fn options_win_over_wp_config_even_with_the_default_value() {
     let (_folder, root) = site(CONTAINER, "not a version");
