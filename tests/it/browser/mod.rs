@@ -1,6 +1,7 @@
 //! The console in a real browser, with and without scripts. What its pages say is tested in `admin::console`.
 
 mod appearance;
+mod live;
 mod pictures;
 mod work;
 mod wp_admin;
