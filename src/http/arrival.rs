@@ -275,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             begun.asking = Some(Box::pin(unread::ask(front, key_of(&begun.head), client)));
             return None;
         }
-        let longest = self.door.front.rules.borrow().max_body_bytes;
+        let longest = self.door.longest_body();
         if !is_complete && begun.is_longer_than(longest, self.length) {
             return Some(Arrived::Refused(Unread::TooLarge));
         }

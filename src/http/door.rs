@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Front;
 use super::budget::Budget;
 use super::framing::Head;
+use super::rules::LONGEST_READ;
 
 /// What the connections of one listener share.
 pub(super) struct Door {
@@ -20,6 +21,15 @@ pub(super) struct Door {
 }
 
 impl Door {
+    /// The longest body that is read, in bytes. Forms of the console are longer than calls, and who sends a longer one is told by a page.
+    pub(super) fn longest_body(&self) -> usize {
+        if self.is_public {
+            self.front.rules.borrow().max_body_bytes
+        } else {
+            LONGEST_READ
+        }
+    }
+
     /// Room for a request, if it is not to be refused for overload: when many have to be refused, each must be cheap.
     pub(super) fn room(&self, head: Option<&Head>) -> Option<OwnedSemaphorePermit> {
         let is_call = self.is_public && head.is_some_and(|head| head.is_post);

@@ -14,6 +14,11 @@ use crate::config::{self, Config, ForwardingHeader};
 use crate::provision::{ProtectedWebhook, Protection};
 use crate::source::Source;
 
+/// The longest body that is read on the admin listener, in bytes.
+pub(super) const LONGEST_READ: usize = 7 << 19;
+/// Room for a form's other fields, in bytes.
+const OTHER_FIELDS: usize = 64 << 10;
+
 /// The rules that apply to callers.
 pub struct CallerRules {
     /// Rates per client and per webhook.
@@ -80,6 +85,12 @@ impl CallerRules {
             old_keys: config.admin.old_keys,
             remembered: TimeDelta::hours(config.runs.idempotency_hours.into()),
         }
+    }
+
+    /// The longest body of a form in the console, in bytes: one of its fields may hold a sender's body, of which each byte may take three.
+    pub(super) fn longest_form(&self) -> usize {
+        let calls = self.max_body_bytes.saturating_mul(3);
+        calls.saturating_add(OTHER_FIELDS).min(LONGEST_READ)
     }
 
     /// Whether any webhook requires signed calls.

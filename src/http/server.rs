@@ -26,6 +26,7 @@ use super::door::Door;
 use super::inherited::Socket;
 use super::lent::Lent;
 use super::request_id::name_request;
+use super::rules::LONGEST_READ;
 use super::serving::serve;
 use super::{Console, Front, Inherited, LocalUser, admin, console, shadow, webhook};
 use crate::config::{Limits, Listen, Server as Listeners};
@@ -43,8 +44,8 @@ pub struct Bound {
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The requests that the admin listener's server may have at once.
 const ADMIN_ROOMS: usize = 256;
-/// The memory for requests on the admin listener, in bytes.
-const ADMIN_BUDGET: usize = 4 << 20;
+/// The memory for requests on the admin listener, in bytes: for one of the longest, and some others.
+const ADMIN_BUDGET: usize = LONGEST_READ + (1 << 19);
 
 /// Binds both listeners, unless their sockets are inherited. The limits are the public listener's.
 ///

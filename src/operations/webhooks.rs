@@ -128,14 +128,15 @@ impl Webhooks<'_> {
         db::follow_columns(pool, statements, tables, create).await
     }
 
-    /// Changes a webhook's settings with `edit`, which gets the previous settings and whether courses are on.
+    /// Changes a webhook's settings with `edit`, which gets the previous settings and whether courses are on. If it returns nothing,
+    /// nothing is written.
     ///
     /// # Errors
-    /// There is no such webhook, its record is corrupt, or as [`Self::create`].
+    /// There is no such webhook, its record is corrupt, the edit returned nothing, or as [`Self::create`].
     pub async fn update(
         &self,
         id: u64,
-        edit: impl Fn(WebhookSettings, bool) -> WebhookSettings,
+        edit: impl Fn(WebhookSettings, bool) -> Option<WebhookSettings>,
     ) -> Result<ManagedWebhook, ChangeError> {
         let edit = &edit;
         db::insist(|| {

@@ -181,7 +181,7 @@ async fn carry_out(
                 bail!("--title is empty: give the webhook a name, or leave the option out");
             }
             let ids = lists.ids(&webhooks.spaces().await?)?;
-            let edit = |before, _| ids.edit(before, title.as_deref(), welcome_email);
+            let edit = |before, _| Some(ids.edit(before, title.as_deref(), welcome_email));
             let webhook = webhooks.update(id, edit).await?;
             answer(json, &show::json(&webhook), |_| {
                 vec![format!("Webhook {id} is changed.")]

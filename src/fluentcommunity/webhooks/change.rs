@@ -21,6 +21,9 @@ pub enum ChangeError {
     /// The record is corrupt and was left unchanged.
     #[error(transparent)]
     Unreadable(#[from] UnreadableWebhook),
+    /// The edit was for settings that are not there any more.
+    #[error("the webhook was changed meanwhile")]
+    Outdated,
     /// A column cannot store the title.
     #[error("the title has characters that this site cannot store")]
     Unstorable(#[source] DatabaseError),
@@ -101,19 +104,20 @@ pub async fn create(
     committed(connection, site.statements, id).await
 }
 
-/// Applies `edit` to a webhook's settings and keeps everything else in the record.
+/// Applies `edit` to a webhook's settings and keeps everything else in the record. If the edit returns nothing, nothing is written.
 ///
 /// # Errors
-/// The webhook does not exist, its record is corrupt, or as [`create`].
+/// The webhook does not exist, its record is corrupt, the edit returned nothing, or as [`create`].
 pub async fn update(
     connection: &mut Connection,
     site: ChangeContext<'_>,
     id: u64,
-    edit: impl FnOnce(WebhookSettings) -> WebhookSettings,
+    edit: impl FnOnce(WebhookSettings) -> Option<WebhookSettings>,
 ) -> Result<WebhookRow, ChangeError> {
     let known = SpacesAndCourses::read(connection, site.statements).await?;
     let before = lock(connection, site.statements, id).await?;
     let settings = edit(WebhookSettings::from(&Webhook::read(id, &before)?));
+    let settings = settings.ok_or(ChangeError::Outdated)?;
     let value = existing(settings, &known).rewrite(id, &before)?;
     let now = site.local_now();
     let literals = [text(&value), Literal::Text(&now), id.into()];

@@ -53,7 +53,13 @@ pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Ht
 
 /// Refuses a request that was not read.
 pub(in crate::http) fn unread(status: StatusCode) -> HttpResponse {
-    let mut response = error(status, "not_read", "The request was not read");
+    let message = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "The body is too large; fcom-sidecar source try NAME FILE tries one of any length"
+        }
+        _ => "The request was not read",
+    };
+    let mut response = error(status, "not_read", message);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let later = "5".parse().expect("a header value");
         response.headers_mut().insert(RETRY_AFTER, later);
@@ -97,6 +103,11 @@ pub(super) fn not_changed(cause: &ChangeError) -> HttpResponse {
             StatusCode::LOCKED,
             "not_readable",
             "The webhook's record is not readable and was left as it is; delete the webhook, or mend it by hand",
+        ),
+        ChangeError::Outdated => error(
+            StatusCode::CONFLICT,
+            "outdated",
+            "Somebody else changed the webhook meanwhile",
         ),
         ChangeError::Unstorable(_) => error(
             StatusCode::UNPROCESSABLE_ENTITY,

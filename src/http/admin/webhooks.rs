@@ -133,7 +133,7 @@ pub(super) async fn save(
     let work = async move {
         let webhooks = webhooks(&inside);
         let webhook = if let Some(id) = id {
-            let edit = |before, course_module| draft.settings(before, course_module);
+            let edit = |before, course_module| Some(draft.settings(before, course_module));
             serde_json::to_value(listed(webhooks.update(id, edit).await?))
         } else {
             let new = |course_module| draft.settings(WebhookSettings::default(), course_module);

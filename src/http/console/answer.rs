@@ -71,6 +71,8 @@ pub(super) enum Trouble {
     MayLook,
     /// The form belongs to no session, or to another one.
     Expired,
+    /// The form is longer than what is read.
+    TooLong,
     /// The database is away, or failed.
     Database(Option<DatabaseError>),
     /// A change of a webhook failed.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::super::{Front, Occasionally};
 use super::assets::Assets;
 use super::nonces::Nonces;
+use super::once::Made;
 use super::sessions::Sessions;
 use super::shared::{News, Shared};
 use super::templates::Templates;
@@ -31,6 +32,8 @@ pub struct Console {
     /// With which the must-use plugin signs; like the rest of `[relay]`, it changes with a restart only.
     pub(super) secret: Option<SecretString>,
     pub(super) nonces: Nonces,
+    /// The webhooks that forms have made.
+    pub(super) made: Made,
     /// The name of the site's database.
     pub(super) database: Option<String>,
     /// Limits the log to one refusal of a signed request a second.
@@ -68,6 +71,7 @@ impl Console {
             refusals: Occasionally::default(),
             config,
             news: News::default(),
+            made: Made::default(),
             sources,
             about: Shared::default(),
             report: tokio::sync::Mutex::default(),

@@ -63,10 +63,8 @@ pub(super) async fn expired(
     path: &str,
 ) -> HttpResponse {
     let text = "This page has expired: you were away for too long, or logged out. Nothing was changed. Log in again.";
-    // The way back is the page that the form stood on.
-    let page = path.rsplit_once('/').map_or("", |(page, _)| page);
     let said = Said::of(StatusCode::FORBIDDEN, text);
-    door(request, front, console, page, "", said).await
+    door(request, front, console, page_of(path), "", said).await
 }
 
 async fn door(
@@ -228,6 +226,17 @@ pub(super) fn log_out(
         .insert_header((LOCATION, "./login"))
         .append_header((SET_COOKIE, gate::cookie(request, front, SESSION, None)))
         .finish()
+}
+
+/// The page that the form of this path stood on.
+fn page_of(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        // A hook has no page of its own, and a new webhook's form has the path of its page.
+        Some((page, _)) if page.starts_with("hooks/") => "hooks",
+        Some(("webhooks", "new")) => path,
+        Some((page, _)) => page,
+        None => "",
+    }
 }
 
 /// Whether this leads to a page of the console, and nowhere else.

@@ -17,6 +17,7 @@ mod mails;
 mod mask;
 mod news;
 mod nonces;
+mod once;
 mod overview;
 mod payload;
 mod plan;

@@ -5,6 +5,7 @@ use minijinja::{Value, context};
 
 use super::super::trial::{call_of, read};
 use super::answer::{Answer, Trouble};
+use super::text::number;
 use super::trial::rehearse;
 use super::visit::Visit;
 use super::webhook::{self, Results, source_of};
@@ -44,6 +45,14 @@ struct End {
 fn mapped(visit: &Visit, source: &Source) -> Result<Mapped, End> {
     let end = |is_bad, text: String| Err(End { text, is_bad });
     let body = visit.given("body").unwrap_or_default();
+    let longest = visit.front.rules.borrow().max_body_bytes;
+    if body.len() > longest {
+        let longest = number(longest as u64);
+        let text = format!(
+            "It is too long: a call with it gets 413. limits.max_body_bytes allows {longest} bytes."
+        );
+        return end(true, text);
+    }
     let headers = match headers(visit.given("headers").unwrap_or_default()) {
         Ok(headers) => headers.into(),
         Err(line) => {

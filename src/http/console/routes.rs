@@ -15,6 +15,9 @@ use super::{
     status, trial, webhook, webhook_changes, webhooks, wp_admin,
 };
 
+/// The longest body of somebody who is not logged in, in bytes.
+const OF_STRANGERS: usize = 16 << 10;
+
 /// Adds the console to the admin listener's server.
 pub(in crate::http) fn configure(server: &mut web::ServiceConfig) {
     server.service(web::resource("/console").to(enter));
@@ -30,13 +33,14 @@ async fn enter() -> HttpResponse {
 
 async fn serve(
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
     front: web::Data<Front>,
     console: web::Data<Console>,
 ) -> HttpResponse {
+    let body = body(&request, payload, &front, &console).await;
     let signed = match &body {
-        Ok(body) => wp_admin::guest(&request, body, &front, &console).transpose(),
-        Err(_) => Ok(None),
+        Some(body) => wp_admin::guest(&request, body, &front, &console).transpose(),
+        None => Ok(None),
     };
     let (guest, seal) = match signed {
         Ok(signed) => signed.unzip(),
@@ -50,9 +54,28 @@ async fn serve(
     }
 }
 
+/// The body, unless it is too long or breaks off. Only who is logged in has a long one read.
+async fn body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    front: &Front,
+    console: &Console,
+) -> Option<web::Bytes> {
+    let headers = request.headers();
+    let ticket = gate::ticket(headers, SESSION);
+    let is_known = headers.contains_key(wp_admin::SIGNATURE)
+        || ticket.is_some_and(|ticket| console.sessions.knows(&ticket));
+    let longest = if is_known {
+        front.rules.borrow().longest_form()
+    } else {
+        OF_STRANGERS
+    };
+    payload.to_bytes_limited(longest).await.ok()?.ok()
+}
+
 async fn respond(
     request: &HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: Option<web::Bytes>,
     front: &web::Data<Front>,
     console: &web::Data<Console>,
     guest: Option<Guest>,
@@ -71,10 +94,12 @@ async fn respond(
         serde_urlencoded::from_bytes::<Vec<(String, String)>>(text).unwrap_or_default()
     };
     let query = pairs(request.query_string().as_bytes());
-    let Ok(body) = body else {
+    let is_too_long = body.is_none();
+    if is_too_long && request.headers().contains_key(wp_admin::SIGNATURE) {
         return HttpResponse::PayloadTooLarge().finish();
-    };
-    let form = if is_post { pairs(&body) } else { Vec::new() };
+    }
+    let body = body.filter(|_| is_post).unwrap_or_default();
+    let form = pairs(&body);
     if let Some(guest) = &guest {
         if path == "status" {
             return status::show(front, console, field(&query, "check").is_some()).await;
@@ -138,7 +163,9 @@ async fn respond(
         form,
         frame,
     };
-    let answer = if !is_post {
+    let answer = if is_too_long {
+        Err(Trouble::TooLong)
+    } else if !is_post {
         read(&visit).await
     } else if !is_ours {
         Err(Trouble::Expired)

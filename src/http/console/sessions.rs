@@ -208,6 +208,11 @@ impl Sessions {
         Some((kept.session.clone(), is_old))
     }
 
+    /// Whether this ticket was given out, and its session may go on.
+    pub(super) fn knows(&self, ticket: &Ticket) -> bool {
+        self.all().contains_key(&ticket.hash("session"))
+    }
+
     /// The database said what this user may do.
     pub(super) fn confirm(&self, ticket: &Ticket, standing: Standing, now: Instant) {
         if let Some(kept) = self.all().get_mut(&ticket.hash("session")) {

@@ -243,6 +243,19 @@ impl Told {
                 "This page has expired",
                 "Nothing was changed. Open the page again, then repeat what you did.".to_owned(),
             ),
+            Trouble::TooLong => Self {
+                remedy: Some(
+                    "The command line tries a sender’s body of any length: fcom-sidecar source try NAME FILE.".to_owned(),
+                ),
+                ..told(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "That is too long",
+                    format!(
+                        "What a form sends may have {} bytes here. Nothing was changed, and nothing was tried.",
+                        number(front.rules.borrow().longest_form() as u64)
+                    ),
+                )
+            },
             Trouble::Database(error) => {
                 if let Some(error) = &error {
                     let reason = telemetry::chain(error);
@@ -283,6 +296,11 @@ impl Told {
                 StatusCode::LOCKED,
                 "The webhook is not readable".to_owned(),
                 "Its record in the database is damaged and was left as it is. Delete the webhook, or mend it by hand.",
+            ),
+            ChangeError::Outdated => (
+                StatusCode::CONFLICT,
+                "Not saved".to_owned(),
+                "Somebody changed this webhook after you opened it.",
             ),
             ChangeError::Unstorable(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use minijinja::{Value, context};
 
 use super::answer::{Answer, Page, Trouble};
+use super::once::Once;
 use super::plan;
 use super::runs::row;
 use super::spaces::Titles;
@@ -91,6 +92,13 @@ impl Entries {
         }
     }
 
+    /// They were not saved, because the site cannot store the title.
+    pub(super) fn unstorable(self) -> Self {
+        let error =
+            "The title is too long, or has characters that this site cannot store, such as emoji.";
+        self.refused(error.to_owned(), true)
+    }
+
     /// They were not saved, because somebody else was faster.
     pub(super) fn outdated(self) -> Self {
         Self {
@@ -164,7 +172,11 @@ pub(super) async fn blank_with(
     };
     let choices = visit.front.on_main_runtime(work).await;
     let choices = choices.ok_or(Trouble::Aborted)??;
-    let values = context! { entries => entries.value(&choices) };
+    let once = visit
+        .given("once")
+        .and_then(Once::parse)
+        .unwrap_or_else(Once::draw);
+    let values = context! { entries => entries.value(&choices), once => once.text() };
     Ok(Answer::Page(Page {
         status,
         template: "webhook_form.html",
@@ -190,6 +202,11 @@ pub(super) async fn page(
     let shown = Shown::of(&managed.row, &protections);
     let titles = Titles::of(&choices.spaces);
     let of_record = || shown.webhook.as_ref().map(Entries::of);
+    let mark = match &entries {
+        // What their writer has seen, and nothing later that nobody has told them of.
+        Some(entries) if !entries.is_outdated => visit.given("seen").unwrap_or_default().to_owned(),
+        _ => shown.mark(),
+    };
     let entries = entries
         .or_else(of_record)
         .map(|entries| entries.value(&choices));
@@ -202,7 +219,7 @@ pub(super) async fn page(
     let tried = |name: &str| visit.given(name).unwrap_or_default().to_owned();
     let values = context! {
         webhook => shown.value(&titles),
-        mark => shown.mark(),
+        mark,
         entries,
         address,
         runs => runs.iter().map(|run| row(run, &times)).collect::<Vec<_>>(),

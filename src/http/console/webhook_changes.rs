@@ -1,8 +1,5 @@
 //! Creates, edits, rotates and deletes webhooks.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
@@ -10,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::Front;
 use super::super::admin::{Draft, fields};
 use super::answer::{Answer, Trouble};
+use super::once::Once;
 use super::text::count;
 use super::visit::Visit;
 use super::webhook::{self, Entries, Results};
@@ -42,53 +40,72 @@ pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
         }
     };
     let inside = visit.front.clone();
+    let making = visit
+        .console
+        .made
+        .by(visit.given("once").and_then(Once::parse));
     let work = async move {
+        // Held to the end even if the browser goes away: that of a double click does, and sends the form again.
+        let mut made = making.lock_owned().await;
+        if let Some(id) = *made {
+            return Ok((id, false));
+        }
         let new = |course_module| draft.settings(WebhookSettings::default(), course_module);
-        webhooks(&inside).create(new).await
+        let id = webhooks(&inside).create(new).await?.row.id;
+        *made = Some(id);
+        Ok((id, true))
     };
-    let id = Box::pin(carry_out(visit, work)).await?.row.id;
-    visit.log(&format!("webhook {id} was created"));
+    let (id, is_new) = match Box::pin(carry_out(visit, work)).await {
+        Err(Trouble::Change(ChangeError::Unstorable(_))) => {
+            let entries = Entries::sent(&visit.form).unstorable();
+            return webhook::blank_with(visit, &entries, StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+        created => created?,
+    };
+    if is_new {
+        visit.log(&format!("webhook {id} was created"));
+    }
     let text = "The webhook is there. Show its address and copy it into your shop, form or CRM.";
     Ok(Answer::done(format!("webhooks/{id}"), text.to_owned()))
 }
 
 pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
+    let again = async |entries, status| {
+        let nothing = Results::default();
+        webhook::page(visit, id, Some(entries), nothing, status).await
+    };
     let draft = match draft(visit) {
         Ok(draft) => draft,
-        Err(entries) => {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            let nothing = Results::default();
-            return webhook::page(visit, id, Some(entries), nothing, status).await;
-        }
+        Err(entries) => return again(entries, StatusCode::UNPROCESSABLE_ENTITY).await,
     };
     let seen = visit.given("seen").unwrap_or_default().to_owned();
-    let is_outdated = Arc::new(AtomicBool::new(false));
-    let found_outdated = Arc::clone(&is_outdated);
     let inside = visit.front.clone();
     let work = async move {
         let edit = |before: WebhookSettings, course_module| {
-            let differs = of_settings(&before) != seen;
-            found_outdated.store(differs, Ordering::Relaxed);
-            if differs {
-                before
-            } else {
-                draft.settings(before, course_module)
-            }
+            let is_seen = of_settings(&before) == seen;
+            is_seen.then(|| draft.settings(before, course_module))
         };
         webhooks(&inside).update(id, edit).await
     };
-    Box::pin(carry_out(visit, work)).await?;
-    if is_outdated.load(Ordering::Relaxed) {
-        let entries = Entries::sent(&visit.form).outdated();
-        let (nothing, status) = (Results::default(), StatusCode::CONFLICT);
-        return webhook::page(visit, id, Some(entries), nothing, status).await;
+    match Box::pin(carry_out(visit, work)).await {
+        Err(Trouble::Change(ChangeError::Outdated)) => {
+            let entries = Entries::sent(&visit.form).outdated();
+            again(entries, StatusCode::CONFLICT).await
+        }
+        Err(Trouble::Change(ChangeError::Unstorable(_))) => {
+            let entries = Entries::sent(&visit.form).unstorable();
+            again(entries, StatusCode::UNPROCESSABLE_ENTITY).await
+        }
+        saved => {
+            saved?;
+            visit.log(&format!("webhook {id} was changed"));
+            Ok(Answer::done(
+                format!("webhooks/{id}"),
+                "Saved. The next call does this.".to_owned(),
+            ))
+        }
     }
-    visit.log(&format!("webhook {id} was changed"));
-    Ok(Answer::done(
-        format!("webhooks/{id}"),
-        "Saved. The next call does this.".to_owned(),
-    ))
 }
 
 fn of_settings(settings: &WebhookSettings) -> String {

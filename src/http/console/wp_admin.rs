@@ -28,7 +28,7 @@ use crate::events::signature::{is_signed, signature};
 const TIME: &str = "x-fcom-sidecar-time";
 const NONCE: &str = "x-fcom-sidecar-nonce";
 const VISITOR: &str = "x-fcom-sidecar-visitor";
-const SIGNATURE: &str = "x-fcom-sidecar-signature";
+pub(super) const SIGNATURE: &str = "x-fcom-sidecar-signature";
 /// The headers of an answer that the plugin passes on, which the signature covers, in this order.
 const PASSED_ON: [&str; 8] = [
     "cache-control",

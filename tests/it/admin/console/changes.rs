@@ -6,7 +6,7 @@ use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
 use crate::harness::webhook_record::running_count;
 
-async fn record(site: &Site, id: u64) -> String {
+pub(super) async fn record(site: &Site, id: u64) -> String {
     let sql = format!("SELECT value FROM wp_fcom_meta WHERE id = {id}");
     site.text(&sql).await.unwrap_or_default()
 }
@@ -17,7 +17,7 @@ async fn key(site: &Site, id: u64) -> String {
 }
 
 /// The value of a hidden field.
-fn hidden(browser: &Browser<'_>, name: &str) -> String {
+pub(super) fn hidden(browser: &Browser<'_>, name: &str) -> String {
     let text = browser.text();
     let (_, rest) = text
         .split_once(&format!("name=\"{name}\" value=\""))
@@ -28,7 +28,11 @@ fn hidden(browser: &Browser<'_>, name: &str) -> String {
 const ANN: &[(&str, &str)] = &[("email", "ann@example.com")];
 
 /// Makes a webhook with the form, and returns its id and its key.
-async fn make(site: &Site, sidecar: &Sidecar, browser: &mut Browser<'_>) -> (u64, String) {
+pub(super) async fn make(
+    site: &Site,
+    sidecar: &Sidecar,
+    browser: &mut Browser<'_>,
+) -> (u64, String) {
     browser.get("/console/webhooks/new").await;
     let fields = [
         ("title", "Shop & co"),

@@ -3,6 +3,7 @@
 mod browser;
 mod changes;
 mod doors;
+mod forms;
 mod idle;
 mod pages;
 mod signed;
