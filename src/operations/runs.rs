@@ -22,6 +22,34 @@ pub struct RunQuery {
     pub part: Part,
 }
 
+/// What a query asks for, by ids.
+#[derive(Clone, Copy, Debug)]
+pub struct Meant {
+    /// The user.
+    pub user: Option<u64>,
+    /// The webhook.
+    pub webhook: Option<u64>,
+}
+
+impl RunQuery {
+    /// The ids of what it names.
+    ///
+    /// # Errors
+    /// There is no such user or webhook, or a statement failed.
+    pub async fn meant(
+        &self,
+        connection: &mut Connection,
+        statements: &Statements,
+    ) -> Result<Meant, RecordError> {
+        let user = match &self.user {
+            Some(user) => Some(user_id(connection, statements, user).await?),
+            None => None,
+        };
+        let webhook = self.part.webhook_id(connection, statements).await?;
+        Ok(Meant { user, webhook })
+    }
+}
+
 /// Some runs, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RunPage {
@@ -108,13 +136,10 @@ impl Record for ExecutedCalls {
     async fn list(
         connection: &mut Connection,
         statements: &Statements,
-        RunQuery { user, part }: &RunQuery,
+        query: &RunQuery,
     ) -> Result<RunPage, RecordError> {
-        let user = match user {
-            Some(user) => Some(user_id(connection, statements, user).await?),
-            None => None,
-        };
-        let webhook = part.webhook_id(connection, statements).await?;
+        let Meant { user, webhook } = query.meant(connection, statements).await?;
+        let part = &query.part;
         let before = part.before();
         let ids = match (user, webhook) {
             (Some(user), webhook) => {
@@ -147,17 +172,20 @@ impl Record for ExecutedCalls {
     }
 }
 
-/// The id of the newest run.
+/// The ids of the newest runs.
 ///
 /// # Errors
 /// The statement failed.
 pub async fn newest(
     connection: &mut Connection,
     statements: &Statements,
-) -> Result<Option<u64>, DatabaseError> {
-    let newest = sqlx::query_scalar(statements.newest_run.sql());
-    let newest = newest.fetch_one(connection).await;
-    newest.doing("look for the newest run")
+    most: u32,
+) -> Result<Vec<u64>, DatabaseError> {
+    let newest = sqlx::query_scalar(statements.run_ids.sql())
+        .bind(u64::MAX)
+        .bind(most);
+    let newest = newest.fetch_all(connection).await;
+    newest.doing("look for the newest runs")
 }
 
 pub(super) async fn read(

@@ -38,7 +38,9 @@ pub struct Console {
     pub(super) database: Option<String>,
     /// Limits the log to one refusal of a signed request a second.
     pub(super) refusals: Occasionally,
-    /// The configuration in force.
+    /// For so many days calls in shadow mode are kept, which changes with a restart only.
+    pub(super) shadow_days: u32,
+    /// What the last reload has read. Options that need a restart may not be in force.
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) news: News,
     sources: Sources,
@@ -61,6 +63,7 @@ impl Console {
     pub fn new(config: watch::Receiver<Arc<Config>>, sources: Sources, now: DateTime<Utc>) -> Self {
         let secret = config.borrow().relay.secret.clone();
         let database = site::database_name(&config.borrow());
+        let shadow_days = config.borrow().shadow.retention_days;
         Self {
             database,
             sessions: Sessions::default(),
@@ -68,10 +71,11 @@ impl Console {
             assets: Assets::new(),
             secret,
             nonces: Nonces::since(now),
+            made: Made::default(),
             refusals: Occasionally::default(),
+            shadow_days,
             config,
             news: News::default(),
-            made: Made::default(),
             sources,
             about: Shared::default(),
             report: tokio::sync::Mutex::default(),

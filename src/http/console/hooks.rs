@@ -11,13 +11,17 @@ use crate::operations::Retried;
 use crate::operations::hooks::{self, TroubledEvent};
 
 pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
-    let is_on = visit.console.config.borrow().relay.enabled;
+    // Not what a reload has read: the relay changes with a restart only.
+    let is_on = visit.front.calls.bells.relay.is_some();
     visit.database()?;
     let relay = news::relay(visit).await?;
     let troubled = news::troubled(visit).await?;
     let (backlog, titles) = &*relay;
     let times = visit.times();
     // What a poll shows of the relay may be a minute old; the counts are those of the metrics.
+    if !visit.is_poll && is_on {
+        visit.front.metrics.set_hooks(backlog, times.now);
+    }
     let glance = visit.front.metrics.glance();
     let (pending, dead) = if visit.is_poll && is_on {
         (glance.hooks_pending, glance.hooks_dead)

@@ -10,6 +10,7 @@ use super::text::count;
 use super::visit::Visit;
 use crate::config::Transport;
 use crate::operations::Retried;
+use crate::operations::backlog;
 use crate::operations::instances::{self, Running};
 use crate::operations::mails::{self, OutboxMail};
 
@@ -53,7 +54,16 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         .last()
         .filter(|_| more)
         .map(|mail| format!("state={asked}&before={}", mail.id));
+    if !visit.is_poll {
+        // Whoever has just retried or dropped some sees it, in the navigation, too.
+        let reading = visit.read(|connection, site| {
+            Box::pin(backlog::runs_and_mails(connection, &site.statements))
+        });
+        let now = visit.front.site.clock.now();
+        visit.front.metrics.set_backlog(&reading.await?, now);
+    }
     let glance = visit.front.metrics.glance();
+    let (dead, waiting) = (glance.mails_dead, glance.mails_pending);
     let tabs = STATES.iter().chain([&("all", "All")]);
     let tabs = tabs.map(|&(state, name)| context! { state, name, is_here => state == asked });
     let values = context! {
@@ -62,8 +72,8 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         is_unsent => !is_paged,
         is_newest => before.is_none(),
         older,
-        dead => (glance.mails_dead > 0).then(|| count(glance.mails_dead, "mail was", "mails were")),
-        waiting => (glance.mails_pending > 0).then(|| count(glance.mails_pending, "waits", "wait")),
+        dead => (dead > 0).then(|| count(dead, "mail was", "mails were")),
+        waiting => (waiting > 0).then(|| count(waiting, "waits", "wait")),
         stuck => running.iter().filter_map(Running::stuck).map(|one| one.to_string()).collect::<Vec<_>>(),
         is_off => visit.console.config.borrow().mail.transport == Transport::Off,
         is_wordpress => visit.console.config.borrow().mail.transport == Transport::WordPress,

@@ -40,7 +40,8 @@ pub(super) async fn running(visit: &Visit) -> Result<Arc<Vec<Running>>, Trouble>
     news.running.get(at_most(visit, STEADY), reading).await
 }
 
-/// The newest runs. A poll looks whether there is one that is not known.
+/// The newest runs. A poll looks whether there is one that is not known: also among those that are, because a call whose run has a
+/// smaller id may commit later.
 pub(super) async fn runs(visit: &Visit) -> Result<Arc<RunPage>, Trouble> {
     let news = &visit.console.news;
     let known = news.runs.latest().await.filter(|_| visit.is_poll);
@@ -56,8 +57,8 @@ pub(super) async fn runs(visit: &Visit) -> Result<Arc<RunPage>, Trouble> {
         Box::pin(async move {
             let statements = &site.statements;
             if let Some(known) = &known {
-                let newest = runs::newest(connection, statements).await?;
-                if newest == known.runs.first().map(|run| run.id) {
+                let newest = runs::newest(connection, statements, RUNS).await?;
+                if newest.into_iter().eq(known.runs.iter().map(|run| run.id)) {
                     return Ok(RunPage::clone(known));
                 }
             }

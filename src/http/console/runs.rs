@@ -9,7 +9,7 @@ use super::news;
 use super::text::{Times, milliseconds};
 use super::visit::Visit;
 use crate::operations::find::{Found, Sought, find};
-use crate::operations::record::Part;
+use crate::operations::record::{Part, RecordError};
 use crate::operations::runs::{ExecutedCalls, LoggedRun, RunPage, RunQuery};
 
 /// What was found, or why nothing can be.
@@ -26,7 +26,7 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     let is_filtered = member.or(webhook).or(request).is_some();
     let is_newest = visit.before().is_none();
     let listed = match request {
-        Some(request) => by_request(visit, request).await?,
+        Some(request) => by_request(visit, request, member, webhook).await?,
         None if is_filtered || !is_newest => by_filter(visit, member, webhook).await?,
         None => Listed::Page(RunPage::clone(&*news::runs(visit).await?)),
     };
@@ -65,17 +65,50 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
     Ok(Answer::page("runs.html", "Runs", values))
 }
 
-async fn by_request(visit: &Visit, request: &str) -> Result<Listed, Trouble> {
+/// What became of a request, unless it was of another member or webhook. Of a refused call, the member is not known.
+async fn by_request(
+    visit: &Visit,
+    request: &str,
+    member: Option<&str>,
+    webhook: Option<&str>,
+) -> Result<Listed, Trouble> {
     let sought = Sought::Name(request.to_owned());
+    let query = query(visit, member, webhook);
     let finding = visit.read(move |connection, site| {
-        Box::pin(async move { find(connection, site, &sought).await })
+        Box::pin(async move {
+            let meant = match query.meant(connection, &site.statements).await {
+                Err(RecordError::Database(error)) => return Err(error),
+                Err(unknown) => return Ok(Err(unknown)),
+                Ok(meant) => meant,
+            };
+            Ok(Ok((find(connection, site, &sought).await?, meant)))
+        })
     });
-    let mut found = finding.await?;
+    let (mut found, meant) = match finding.await? {
+        Ok(found) => found,
+        Err(unknown) => return Ok(Listed::Unknown(unknown.to_string())),
+    };
     // A user of that name is looked for as a member.
     if found.user_id.is_some() {
         found.runs.clear();
     }
+    let is_its = |id| meant.webhook.is_none_or(|webhook| id == Some(webhook));
+    found.runs.retain(|run| {
+        is_its(Some(run.webhook_id)) && meant.user.is_none_or(|user| user == run.user_id)
+    });
+    found.refused.retain(|call| is_its(call.webhook_id));
     Ok(Listed::Found(Box::new(found)))
+}
+
+fn query(visit: &Visit, member: Option<&str>, webhook: Option<&str>) -> RunQuery {
+    RunQuery {
+        user: member.map(str::to_owned),
+        part: Part {
+            webhook: webhook.map(str::to_owned),
+            before: visit.before(),
+            limit: news::RUNS,
+        },
+    }
 }
 
 async fn by_filter(
@@ -83,14 +116,7 @@ async fn by_filter(
     member: Option<&str>,
     webhook: Option<&str>,
 ) -> Result<Listed, Trouble> {
-    let query = RunQuery {
-        user: member.map(str::to_owned),
-        part: Part {
-            webhook: webhook.map(str::to_owned),
-            before: visit.before(),
-            limit: news::RUNS,
-        },
-    };
+    let query = query(visit, member, webhook);
     Ok(match visit.page::<ExecutedCalls>(query).await? {
         Ok(page) => Listed::Page(page),
         Err(error) => Listed::Unknown(error.to_string()),

@@ -41,7 +41,7 @@ pub(super) async fn list(visit: &Visit) -> Result<Answer, Trouble> {
         agreed => counted(&report.agreed_lines),
         beside => counted(&report.beside_ours),
         reasons => counted(&report.reasons),
-        days => visit.console.config.borrow().shadow.retention_days,
+        days => visit.console.shadow_days,
     };
     Ok(Answer::page("shadow.html", "Shadow", values))
 }

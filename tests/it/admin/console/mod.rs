@@ -5,6 +5,7 @@ mod changes;
 mod doors;
 mod forms;
 mod idle;
+mod now;
 mod pages;
 mod signed;
 pub(crate) mod strangers;

@@ -167,6 +167,23 @@ async fn runs_are_found_by_member_webhook_and_request_and_paged_by_key() {
         ("?member=nobody", 0, "no user has this login"),
         (&format!("?request={request}"), 1, "bob"),
         ("?request=unknown", 0, "No run was found"),
+        (&format!("?request={request}&member=bob"), 1, "bob"),
+        (&format!("?request={request}&webhook=3"), 1, "bob"),
+        (
+            &format!("?request={request}&member=ann"),
+            0,
+            "No run was found",
+        ),
+        (
+            &format!("?request={request}&webhook=2"),
+            0,
+            "No run was found",
+        ),
+        (
+            &format!("?request={request}&member=nobody"),
+            0,
+            "no user has this login",
+        ),
     ] {
         assert_eq!(browser.get(&format!("/console/runs{query}")).await, 200);
         // The head of the table is a row, too.
@@ -269,6 +286,9 @@ async fn the_configuration_says_where_values_come_from_and_no_secret() {
     ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
+    browser.assert_says(
+        "Options that need a restart stay as they are until then; the log names them.",
+    );
     // It changes with a restart only.
     assert!(!words.contains("max_calls_in_flight 78"), "{words}");
     assert!(!words.contains("first_retry_seconds"), "{words}");
