@@ -90,8 +90,6 @@ impl Watch<'_> {
             self.change = None;
             self.site.readiness.clear(Cause::Restored);
         }
-        // A table that is gone is remembered: when it is there again, it was made anew.
-        self.before.made.extend(now.made);
-        self.before.newest_run = now.newest_run;
+        self.before.follow(now);
     }
 }

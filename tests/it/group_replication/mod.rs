@@ -2,16 +2,15 @@
 //! tests with the MySQL server that `FCOM_TEST_SERVER` names; everywhere else they are ignored.
 
 mod group;
-mod router;
 
 use futures_util::future::join_all;
 
 use self::group::{Group, Primaries, becomes_primary, expel, freeze, join, thaw};
-use self::router::Router;
 use crate::harness::check_report;
 use crate::harness::client::Client;
 use crate::harness::invariants;
 use crate::harness::nodes::{self, Load};
+use crate::harness::router::Router;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{MEMBERS_HOOK, PLAIN_HOOK, Site};
 

@@ -28,6 +28,7 @@ pub(crate) mod proxy;
 pub(crate) mod received_mails;
 pub(crate) mod recording;
 pub(crate) mod replay;
+pub(crate) mod router;
 pub(crate) mod sidecar;
 pub(crate) mod site;
 pub(crate) mod smtp_peer;

@@ -1,14 +1,18 @@
 //! A dump is restored under the running daemon: one table after the other is dropped, made and filled again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::agreement;
 use crate::harness::eventually::{time_passes, until};
 use crate::harness::outbox::{LAST_STATE, LAST_WORDS, becomes, header};
+use crate::harness::router::Router;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site};
+use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, server_options};
 use crate::harness::smtp_peer::Closed;
 
 /// Longer than a busy machine takes between two tables.
@@ -266,6 +270,52 @@ async fn an_own_table_that_goes_missing_is_left_to_a_dump_for_a_moment() {
         assert!(dropped.elapsed() >= Duration::from_secs(2), "{table}");
         sidecar.client.readiness_becomes(200).await;
     }
+}
+
+/// MariaDB tells of each table since when its server has had the file. A dump that is restored there is noticed as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_another_server_is_not_taken_for_a_restored_dump() {
+    let first = Arc::new(PrivateServer::start(server_options()).await.unwrap());
+    let before = Site::on(first.clone(), "71").await;
+    let router = Router::to(&before).await;
+    let url = router.url(&before);
+    let environment = [PAUSE, ("FCOM_SIDECAR__DATABASE__URL", &url)];
+    let sidecar = Sidecar::start_with(&before, &environment).await;
+    let call = async |email| {
+        sidecar
+            .client
+            .execute(SPACES_HOOK, &[("email", email)])
+            .await
+    };
+    call("ann@example.com").await;
+
+    first.stop();
+    let second = Arc::new(first.copy(server_options()).unwrap());
+    second.restart().await.unwrap();
+    let after = before.at(second);
+    router.lead_to(&after);
+    until("the other server is not used", async || {
+        let (status, told) = agreement::readiness(&sidecar).await;
+        assert!(!told.to_string().contains(NOTICED), "{told}");
+        status == 200
+    })
+    .await;
+    let restored = "wp_fcom_posts was made anew";
+    let dump = Dump::of(&after).await;
+    let restoring = async {
+        loop {
+            dump.restore(&after, "wp_fcom_posts").await;
+            time_passes(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = sidecar.says(restored) => {}
+        () = restoring => unreachable!(),
+    }
+    let log = sidecar.log();
+    assert_eq!(log.matches(NOTICED).count(), 1, "{log}");
+    sidecar.client.readiness_becomes(200).await;
+    call("bob@example.com").await;
 }
 
 /// The records of the last calls are gone, although every table is the one that was there.

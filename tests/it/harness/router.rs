@@ -1,4 +1,4 @@
-//! What leads to a group's primary, as MySQL Router does: connections to the previous one end.
+//! What leads to one of several servers, as MySQL Router does: connections to the previous one end.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::harness::site::Site;
 
 /// An address behind which the server can change.
-pub(super) struct Router {
+pub(crate) struct Router {
     port: u16,
     server: watch::Sender<SocketAddr>,
     accepting: JoinHandle<()>,
@@ -19,7 +19,7 @@ pub(super) struct Router {
 
 impl Router {
     /// A router that leads to this server.
-    pub(super) async fn to(site: &Site) -> Self {
+    pub(crate) async fn to(site: &Site) -> Self {
         let port = free_port();
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let server = watch::Sender::new(address(site));
@@ -32,13 +32,13 @@ impl Router {
     }
 
     /// The site's database URL through the router.
-    pub(super) fn url(&self, site: &Site) -> String {
+    pub(crate) fn url(&self, site: &Site) -> String {
         let direct = format!(":{}/", site.server.port());
         site.url().replace(&direct, &format!(":{}/", self.port))
     }
 
     /// Leads to another server from now on.
-    pub(super) fn lead_to(&self, site: &Site) {
+    pub(crate) fn lead_to(&self, site: &Site) {
         self.server.send_replace(address(site));
     }
 }
