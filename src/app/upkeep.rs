@@ -16,6 +16,8 @@ use crate::{config, db, events, telemetry};
 
 /// Interval of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
+/// How long housekeeping waits for a clock that is wrong, or a database that is away.
+const WAIT: Duration = Duration::from_secs(15);
 /// Interval at which the backlog metrics are read from the database.
 const BACKLOG: Duration = Duration::from_secs(5);
 
@@ -69,6 +71,7 @@ pub(super) struct Retention {
 }
 
 /// Deletes runs, mails, refused calls, comparisons and events past their retention, and expired keys. Gives up events that waited for too long.
+/// While this machine's clock is not the database's, nothing: one that is ahead takes everything for old.
 pub(super) async fn keep_house(
     site: Arc<Site>,
     retention: Retention,
@@ -80,6 +83,12 @@ pub(super) async fn keep_house(
         tokio::select! {
             _ = interval.tick() => {}
             () = draining.cancelled() => return,
+        }
+        while !is_clock_right(&site).await {
+            tokio::select! {
+                () = tokio::time::sleep(WAIT) => {}
+                () = draining.cancelled() => return,
+            }
         }
         let now = site.clock.now();
         let runs = retention.runs.borrow().clone();
@@ -110,6 +119,23 @@ pub(super) async fn keep_house(
         let days = TimeDelta::days(retention.shadow_days.into());
         forget_shadow(&site, now - days).await;
         refresh_columns(&site).await;
+    }
+}
+
+/// Whether the clock agrees with the database's at this moment, at which it may just have been set.
+async fn is_clock_right(site: &Site) -> bool {
+    let time = site
+        .pool
+        .work(async |connection| db::time(connection).await);
+    match time.await {
+        Ok(time) => {
+            site.skew.measured(site.clock.now(), time);
+            site.skew.complaint().is_none()
+        }
+        Err(error) => {
+            tracing::debug!("no housekeeping for now: {}", telemetry::chain(&error));
+            false
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod site_tables;
 mod statements;
 mod tables;
 mod test_write;
+mod time;
 mod traces;
 mod unknown_columns;
 mod variables;
@@ -45,6 +46,7 @@ pub use site_tables::{Index, OWN_TABLES, Privilege, Purpose, SITE_TABLES, SiteTa
 pub use statements::{Statement, Statements};
 pub use tables::{InvalidTableName, TableNames};
 pub use test_write::{Refusal, Weight, test_write};
+pub use time::time;
 pub use traces::Traces;
 pub use unknown_columns::{follow_columns, implicit_default, refresh_columns};
 pub use way::{connect, is_here};

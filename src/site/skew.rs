@@ -47,7 +47,7 @@ fn complaint(ahead: i64) -> String {
     );
     format!(
         "this machine's clock is {seconds} s {direction} the database's: signed calls are refused, and times in the sidecar's tables \
-         are wrong; links in mails follow the database's clock. Set the clock, e.g. with timedatectl set-ntp true"
+         are wrong; nothing old is deleted; links in mails follow the database's clock. Set the clock, e.g. with timedatectl set-ntp true"
     )
 }
 
