@@ -66,6 +66,7 @@ pub async fn serve(
     tracing::info!("stopping: calls that have begun are carried out, new ones get 503");
     app.draining.cancel();
     systemd::stopping(patience * 2);
+    let calls = app.calls.tasks.clone();
     let drain = async {
         if app.hands_over {
             public_handle.pause().await;
@@ -85,7 +86,10 @@ pub async fn serve(
     tokio::select! {
         () = drain => tracing::info!("stopped"),
         () = signals.next() => tracing::warn!("stopped by a second signal"),
-        () = tokio::time::sleep(patience * 2) => tracing::error!("stopped: draining took too long"),
+        () = tokio::time::sleep(patience * 2) => tracing::error!(
+            calls = calls.len(),
+            "stopped: draining took too long: calls, or mails that were being sent or recorded, had not ended"
+        ),
     }
     Ok(())
 }

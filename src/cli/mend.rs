@@ -22,6 +22,23 @@ pub(super) struct Drop {
     pub(super) id: u64,
 }
 
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct DropSome {
+    /// Its number
+    #[arg(required_unless_present = "all_dead")]
+    id: Option<u64>,
+    /// Every one that was given up
+    #[arg(long, conflicts_with = "id")]
+    all_dead: bool,
+}
+
+impl DropSome {
+    /// The one that is meant; `None`: every one that was given up.
+    pub(super) fn one(self) -> Option<Drop> {
+        self.id.map(|id| Drop { id })
+    }
+}
+
 impl Retry {
     /// Which rows are meant; the command line guarantees that one of the two is given.
     pub(super) fn which(self) -> Retried {

@@ -4,8 +4,10 @@ use clap::Subcommand;
 
 use super::database::with_database;
 use super::mend;
-use super::terminal::answer;
+use super::terminal::{answer, say};
 use crate::config::Config;
+use crate::db::{Connection, DatabaseError, Statements};
+use crate::operations::Retried;
 use crate::operations::hooks::{self, RelayStatus, TroubledEvent};
 
 /// What to do with the hooks that wait for WordPress.
@@ -22,8 +24,8 @@ pub(super) enum Relay {
     },
     /// Makes a hook that was not fired due at once, with all its attempts before it
     Retry(mend::Retry),
-    /// Deletes an event: its hook is never fired
-    Drop(mend::Drop),
+    /// Deletes an event, or all that were given up: their hooks are never fired
+    Drop(mend::DropSome),
 }
 
 #[derive(serde::Serialize)]
@@ -47,15 +49,40 @@ pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<()> {
                 answer(json, &shown, card)
             }
             Relay::Retry(retry) => {
-                let due = hooks::retry(connection, statements, retry.which()).await?;
+                let which = retry.which();
+                let mut due = hooks::retry(connection, statements, which).await?;
+                let mut batch = due;
+                while which == Retried::AllDead && batch > 0 {
+                    batch = hooks::retry(connection, statements, which).await?;
+                    due += batch;
+                }
                 retry.tell("event", "done", due)
             }
             Relay::Drop(drop) => {
+                let Some(drop) = drop.one() else {
+                    let dropped = drop_dead(connection, statements).await?;
+                    say(&format!("{dropped} events are dropped."));
+                    return Ok(());
+                };
                 let is_dropped = hooks::remove(connection, statements, drop.id).await?;
                 drop.tell("event", is_dropped)
             }
         }
     })
+}
+
+/// Returns how many there were.
+async fn drop_dead(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<u64, DatabaseError> {
+    let mut dropped = 0;
+    loop {
+        match hooks::remove_dead(connection, statements).await? {
+            0 => return Ok(dropped),
+            events => dropped += events,
+        }
+    }
 }
 
 fn card(shown: &Shown) -> Vec<String> {

@@ -243,6 +243,7 @@ statements! {
     delete_memberships,
     delete_old_keys,
     delete_webhook,
+    drop_dead_events,
     drop_event,
     drop_instance,
     drop_mail,

@@ -133,7 +133,8 @@ pub async fn troubled(
     Ok(events)
 }
 
-/// Makes unfinished events due at once, with all their attempts available again. Returns how many.
+/// Makes unfinished events due at once, with all their attempts available again. Returns how many: of all that were given
+/// up a batch, so that it is to be repeated until none is left.
 ///
 /// # Errors
 /// The statement failed.
@@ -147,6 +148,21 @@ pub async fn retry(
         Retried::AllDead => sqlx::query(statements.retry_dead_events.sql()),
     };
     let done = query.execute(connection).await.doing("make events due")?;
+    Ok(done.rows_affected())
+}
+
+/// Deletes a batch of the events that were given up: their hooks are never fired. Returns how many; zero if none is left.
+///
+/// # Errors
+/// The statement failed.
+pub async fn remove_dead(
+    connection: &mut Connection,
+    statements: &Statements,
+) -> Result<u64, DatabaseError> {
+    let done = sqlx::query(statements.drop_dead_events.sql())
+        .execute(connection)
+        .await
+        .doing("drop events that were given up")?;
     Ok(done.rows_affected())
 }
 

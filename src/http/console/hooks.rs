@@ -79,7 +79,13 @@ pub(super) async fn retry(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
 }
 
 pub(super) async fn retry_given_up(visit: &Visit) -> Result<Answer, Trouble> {
-    let due = make_due(visit, Retried::AllDead).await?;
+    let mut due = 0;
+    loop {
+        match make_due(visit, Retried::AllDead).await? {
+            0 => break,
+            batch => due += batch,
+        }
+    }
     if due == 0 {
         return Ok(Answer::not_done(
             "hooks",

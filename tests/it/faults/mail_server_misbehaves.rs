@@ -225,3 +225,26 @@ async fn keys_in_own_tables(site: &Site, messages: &[String]) -> Vec<String> {
         .map(ToOwned::to_owned)
         .collect()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_that_waits_in_vain_for_a_mail_says_that_it_was_one() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    let environment = [
+        ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
+        ("FCOM_SIDECAR__SERVER__SHUTDOWN_SECONDS", "1"),
+    ];
+    let mut sidecar = Sidecar::start_with(&site, &environment).await;
+    create(&sidecar, "first@example.com").await;
+    becomes(&site, LAST_STATE, "sent").await;
+    peer.play(&[Play::Stall]);
+    create(&sidecar, "second@example.com").await;
+    site.comes("SELECT COUNT(*) FROM wp_fcom_sidecar_mail WHERE lease IS NOT NULL")
+        .await;
+    sidecar.terminate();
+    let log = sidecar.log();
+    let told = "stopped: draining took too long: calls, or mails that were being sent or recorded, had not ended";
+    assert!(log.contains(told), "{log}");
+    assert!(log.contains("calls=0"), "{log}");
+}

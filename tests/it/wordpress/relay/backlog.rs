@@ -111,3 +111,33 @@ async fn what_waited_for_a_week_is_given_up_and_fired_only_on_demand() {
     relayed.wait_until_none("state <> 'done'").await;
     assert_eq!(relayed.record().len(), 12);
 }
+
+/// More than a batch of each of two members, and one that is not given up.
+#[tokio::test]
+async fn all_that_was_given_up_can_be_retried_or_dropped_however_much_it_is() {
+    let relayed = Relayed::new().await;
+    let off = relayed.sidecar(&[]).await;
+    off.client.execute(PLAIN_HOOK, ANN).await;
+    let pending = relayed.count("state = 'pending'").await;
+    let dead = format!(
+        "INSERT INTO {PREFIX}fcom_sidecar_events (user_id, kind, state, attempts, due_at, created_at)
+            WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < 700)
+            SELECT m.id, 'user_changed', 'dead', 10, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
+            FROM numbers JOIN (SELECT 1 AS id UNION ALL SELECT 2) m"
+    );
+    relayed.site.execute(&dead).await;
+    assert!(off.run(&["relay", "retry", "--all-dead"]).success());
+    off.says("1400 events are due now").await;
+    assert_eq!(relayed.count("state = 'dead'").await, 0);
+    let due = relayed.count("state = 'pending' AND attempts = 0").await;
+    assert_eq!(due, pending + 1400);
+
+    relayed.site.execute(&dead).await;
+    assert!(!off.run(&["relay", "drop"]).success());
+    assert!(off.run(&["relay", "drop", "--all-dead"]).success());
+    off.says("1400 events are dropped").await;
+    assert_eq!(relayed.count("state = 'dead'").await, 0);
+    assert_eq!(relayed.count("state = 'pending'").await, due);
+    assert!(off.run(&["relay", "drop", "--all-dead"]).success());
+    off.says("0 events are dropped").await;
+}
