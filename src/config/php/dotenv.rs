@@ -67,6 +67,7 @@ impl Evaluator<'_> {
             Some(outside) => self.text(node, outside),
             None => value,
         };
+        self.loaded.insert(name.to_owned());
         for channel in [Channel::Getenv, Channel::Env, Channel::Server] {
             let value = match channel {
                 Channel::Getenv if !reader.reaches_getenv => {

@@ -47,7 +47,8 @@ impl Evaluator<'_> {
         name: &str,
     ) -> Value {
         if let Some(value) = self.state.environment(channel, name) {
-            self.has_met = true;
+            // What the code itself has set says nothing about the environment.
+            self.has_met |= self.loaded.contains(name);
             return value.clone();
         }
         if channel == Channel::Server && is_of_requests(name) {

@@ -1,7 +1,7 @@
 //! Follows the code of a configuration without running it: statement by statement, with values where they are known and
 //! reasons where they are not. A condition that is not known takes both ways. Loops are not followed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -72,9 +72,11 @@ pub(super) struct Evaluator<'a> {
     pub(super) files: Vec<PathBuf>,
     /// Whether a variable that the environment lacks is taken as not set.
     pub(super) trusts_absence: bool,
-    /// Whether the code asked for a variable that was not there, and for one that was.
+    /// Whether the code asked for a variable that was not there, and for one that was: in the environment or an .env file.
     pub(super) has_missed: bool,
     pub(super) has_met: bool,
+    /// The variables of the .env files.
+    pub(super) loaded: HashSet<String>,
     /// How often something was called that might do anything.
     pub(super) strangers: usize,
     /// Whether the code that is followed is in a namespace.
@@ -116,6 +118,7 @@ impl<'a> Evaluator<'a> {
             trusts_absence,
             has_missed: false,
             has_met: false,
+            loaded: HashSet::new(),
             strangers: 0,
             is_namespaced: false,
             is_broken_apart: false,

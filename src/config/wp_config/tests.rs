@@ -118,6 +118,29 @@ fn what_the_file_does_not_tell_is_explained() {
     }
 }
 
+/// A variable that the file itself has set says nothing about the environment that the daemon has.
+#[test]
+fn the_files_own_variables_are_no_proof_of_phps_environment() {
+    let behind_proxy = "if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') { $_SERVER['HTTPS'] = 'on'; } \
+        $scheme = ($_SERVER['HTTPS'] ?? '') === 'on' ? 'https' : 'http';";
+    for own in [
+        behind_proxy,
+        "putenv('OWN=1'); $own = getenv('OWN');",
+        "$_ENV['OWN'] = '1'; $own = $_ENV['OWN'];",
+        "$_SERVER['OWN'] = '1'; $own = $_SERVER['OWN'];",
+    ] {
+        let text = format!("<?php {own} $table_prefix = getenv('TABLE_PREFIX') ?: 'wp_';");
+        let found = config(&text).required_text("$table_prefix").unwrap_err();
+        let why = "the variable TABLE_PREFIX, which the daemon's environment does not have";
+        assert!(found.contains(why), "{own}: {found}");
+        // One that is there tells that the other one is not there for PHP, either.
+        let environment = BTreeMap::from([("THERE".to_owned(), "1".to_owned())]);
+        let text = format!("{text} $there = getenv('THERE');");
+        let prefix = WpConfig::of(text.as_bytes(), &environment).required_text("$table_prefix");
+        assert_eq!(prefix.as_deref(), Ok("wp_"), "{own}");
+    }
+}
+
 #[test]
 fn a_network_is_recognised_as_is_multisite_recognises_it() {
     for (code, expected) in [
