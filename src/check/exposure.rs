@@ -9,6 +9,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 
@@ -214,6 +215,17 @@ fn callers(config: &Config) -> Option<Finding> {
             "list only the addresses of your web servers",
         ));
     }
+    if let Some(wide) = trusted.iter().find(|network| holds_strangers(network)) {
+        return Some(Finding::warning(
+            CALLERS,
+            format!(
+                "server.trusted_proxies has {wide} in it, and every machine or container there can claim to call from the \
+                 allowed_networks of {names}; where Docker hides the addresses of callers behind its gateway, every caller can"
+            ),
+            "list only the addresses of your web servers; give one in a container a fixed address, as \
+             deploy/docker/compose.yaml does",
+        ));
+    }
     Some(match &server.listen {
         Listen::Tcp(_) if trusts_local => Finding::warning(
             CALLERS,
@@ -250,6 +262,15 @@ fn callers(config: &Config) -> Option<Finding> {
     })
 }
 
+/// Whether a network has others in it than proxies: a private one that is as large as Docker makes them. A content delivery
+/// network's are public and large, and all theirs; the machines of a load balancer share a private one of 256 addresses at most.
+fn holds_strangers(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.addr().is_private() && network.prefix_len() < 24,
+        IpNet::V6(network) => network.addr().is_unique_local() && network.prefix_len() < 64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +281,29 @@ mod tests {
                 "root:x:0:0::/:\nann:x:1000:1000::/:\nbob:x:1001:100::/:\nsidecar:x:995:995::/:\n"
                     .to_owned(),
             groups: "root:x:0:\nusers:x:100:ann,root\nsidecar:x:995:\n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn private_networks_as_large_as_dockers_hold_strangers() {
+        for (network, expected) in [
+            ("172.16.0.0/12", true),
+            ("172.18.0.0/16", true),
+            ("10.0.0.0/8", true),
+            ("fd00::/8", true),
+            ("172.18.0.0/24", false),
+            ("172.31.95.2/32", false),
+            ("fd12:3456:789a:1::/64", false),
+            ("127.0.0.0/8", false),
+            ("::1/128", false),
+            ("104.16.0.0/13", false),
+            ("2400:cb00::/32", false),
+        ] {
+            assert_eq!(
+                holds_strangers(&network.parse().unwrap()),
+                expected,
+                "{network}"
+            );
         }
     }
 

@@ -153,6 +153,9 @@ fn addresses_that_anybody_here_can_claim_are_named() {
     );
     let all = "server.trusted_proxies=10.0.0.0/8,::/0";
     assert_finding(&with(&[all]), "warning", &["has every address in it"]);
+    let docker = "server.trusted_proxies=172.16.0.0/12";
+    let words = ["172.16.0.0/12", "behind its gateway", "[protection.shop]"];
+    assert_finding(&with(&[docker]), "warning", &words);
     let socket = "server.listen=unix:/run/s.sock";
     assert_finding(&with(&[socket, none]), "ok", &["[protection.shop]"]);
     let open = "server.socket_mode=0666";

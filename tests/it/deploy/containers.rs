@@ -1,0 +1,36 @@
+//! `deploy/docker/compose.yaml`, as a site's own file is merged with it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+const COMPOSE: &str = include_str!("../../../deploy/docker/compose.yaml");
+
+/// The values of a key, wherever it is.
+fn values<'a>(key: &str) -> Vec<&'a str> {
+    let lines = COMPOSE.lines().filter_map(|line| {
+        let value = line.trim_start_matches([' ', '-']).strip_prefix(key)?;
+        let value = value.strip_prefix(": ")?.split(" #").next()?;
+        Some(value.trim_matches('"'))
+    });
+    lines.collect()
+}
+
+/// Where Docker hides the addresses of callers, the web server sees its network's gateway in place of all of them: that must not be
+/// trusted, or else what they claim in X-Forwarded-For is believed.
+#[test]
+fn the_web_server_alone_is_trusted() {
+    let trusted = values("FCOM_SIDECAR__SERVER__TRUSTED_PROXIES");
+    let addresses = values("ipv4_address");
+    assert_eq!(trusted, addresses[..1]);
+    let [subnet] = values("subnet")[..] else {
+        panic!("one network is enough");
+    };
+    let subnet: IpNet = subnet.parse().unwrap();
+    // Docker gives the gateway the first one.
+    let gateway = subnet.hosts().next();
+    for address in addresses {
+        let address: IpAddr = address.parse().unwrap();
+        assert!(subnet.contains(&address) && gateway != Some(address));
+    }
+}
