@@ -6,11 +6,11 @@ use secrecy::SecretSlice;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::field_names::is_unseen;
 use super::{Caller, Idempotency, ProvisionError, SourceRead};
 use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::old_keys;
 use crate::outcome::EmailSent;
+use crate::source::without_padding;
 use crate::wordpress::php::loose;
 use crate::wordpress::sanitize::email::{is_email, stored_email};
 
@@ -173,8 +173,7 @@ impl Email {
             Err(ProvisionError::EmailTooLong) => EmailSent::TooLong,
             Err(_) => {
                 let text = String::from_utf8_lossy(text);
-                let bare = text.trim_matches(|c: char| c.is_whitespace() || is_unseen(c));
-                match Self::parse(bare.as_bytes()) {
+                match Self::parse(without_padding(&text).as_bytes()) {
                     Ok(_) => EmailSent::Padded,
                     Err(_) => EmailSent::Malformed,
                 }

@@ -3,6 +3,8 @@
 //! Never a value: what is not urlencoded as it should be, or no form at all, arrives as names. So whatever does not look
 //! like a name is counted only.
 
+use crate::source::is_unseen;
+
 /// Names that are kept of one form.
 const MOST: usize = 50;
 /// Characters of a name.
@@ -57,12 +59,6 @@ fn name_of(bytes: &[u8]) -> Option<String> {
             .split(|c: char| !c.is_ascii_alphanumeric())
             .any(|run| run.len() >= TOKEN);
     is_name.then_some(text)
-}
-
-/// Control characters, and those that are invisible or reorder others.
-pub(super) fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod expression;
 mod field;
 mod language;
 mod leniency;
+mod padding;
 mod path;
 mod reading;
 mod rewriting;
@@ -17,6 +18,7 @@ mod tree;
 
 pub use expression::Condition;
 pub use field::{Field, Rule};
+pub use padding::{is_unseen, without_padding};
 pub use path::Path;
 pub use reading::{Bodies, Mapped, Origin, Reading, Received, Source};
 pub use signature::{Flaw, SchemeKind, Signature};

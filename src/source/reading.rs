@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::expression::{Condition, Scope};
 use super::field::{Field, Rule};
+use super::padding::without_padding;
 use super::signature::{Flaw, Signature};
 use super::tree::{Malformed, Tree};
 
@@ -39,7 +40,7 @@ pub struct Source {
     pub only_if: Option<Condition>,
     /// Whether nobody is created.
     pub remove_only: bool,
-    /// Whether blanks around addresses are taken away.
+    /// Whether blanks and unseen characters around addresses are taken away.
     pub trim_email: bool,
     /// Whether addresses are turned into lower case.
     pub lower_case_email: bool,
@@ -177,15 +178,16 @@ impl Source {
         found.collect()
     }
 
-    /// The address as the source has it: as it came, unless it is to be tidied.
+    /// The address as the source has it: as it came, unless it is to be tidied. Only letters of addresses get smaller: others, such as
+    /// the sign for Kelvin, would become some.
     pub fn tidy_email(&self, email: String) -> String {
         let email = if self.trim_email {
-            email.trim().to_owned()
+            without_padding(&email).to_owned()
         } else {
             email
         };
         if self.lower_case_email {
-            email.to_lowercase()
+            email.to_ascii_lowercase()
         } else {
             email
         }

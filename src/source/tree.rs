@@ -5,6 +5,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use encoding_rs::WINDOWS_1252;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
@@ -74,7 +75,8 @@ impl Tree {
     }
 
     /// Reads the decoded pairs of a form. Brackets in a name open what is inside: `customer[email]` is the same as
-    /// `{"customer": {"email": …}}`, and values whose brackets are empty are a list. What is no text becomes U+FFFD.
+    /// `{"customer": {"email": …}}`, and values whose brackets are empty are a list. A name or value that is not UTF-8 is read as
+    /// Windows-1252, in which any bytes are a text, and different ones different texts.
     ///
     /// # Errors
     /// [`Malformed::TooMany`].
@@ -84,12 +86,7 @@ impl Tree {
         }
         let mut root = Branch::default();
         for (name, value) in pairs {
-            let name = String::from_utf8_lossy(&name).into_owned();
-            let value = match String::from_utf8(value) {
-                Ok(value) => value,
-                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            };
-            root.put(&parts(&name), value);
+            root.put(&parts(&text(name)), text(value));
         }
         Ok(root.into_tree())
     }
@@ -227,6 +224,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let (text, _) = WINDOWS_1252.decode_without_bom_handling(error.as_bytes());
+        text.into_owned()
+    })
+}
+
 /// The parts of a form's name. A name whose brackets are not closed is one part.
 fn parts(name: &str) -> Vec<&str> {
     let whole = || vec![name];
@@ -301,6 +305,8 @@ impl Branch {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -337,6 +343,20 @@ mod tests {
             assert_eq!(seventh.and_then(|one| one.text()).unwrap(), "7");
             assert_eq!(format!("{tree:?}"), "Tree(..)");
         }
+    }
+
+    #[test]
+    fn every_byte_of_a_form_that_is_not_utf_8_is_a_letter_of_its_own() {
+        let texts = (0x80..=0xff).map(|byte| {
+            let pair = (b"Stra\xdfe".to_vec(), vec![b'x', byte]);
+            let tree = Tree::of_form(vec![pair]).unwrap();
+            tree.child("Straße").unwrap().text().unwrap()
+        });
+        let texts: BTreeSet<String> = texts.collect();
+        assert_eq!(texts.len(), 128);
+        assert!(texts.contains("xö") && texts.contains("x€"));
+        let utf8 = Tree::of_form(vec![(b"a".to_vec(), "ö€".into())]).unwrap();
+        assert_eq!(utf8.child("a").unwrap().text().unwrap(), "ö€");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::harness::client::FORM;
 use crate::harness::eventually::eventually;
 use crate::harness::http::Response;
 use crate::harness::metrics;
+use crate::harness::passwords;
 use crate::harness::recording::Recording;
 use crate::harness::replay::replay_on;
 use crate::harness::sidecar::Sidecar;
@@ -453,4 +454,42 @@ async fn an_ignored_call_shows_the_paths_of_its_values_and_check_knows_the_sourc
         said.contains("no webhook has the id that these name: none"),
         "{said}"
     );
+}
+
+/// As programs send that know no Unicode. The password is the one that the member types.
+#[tokio::test]
+async fn a_form_in_windows_1252_is_read_as_its_sender_means_it() {
+    let site = Site::new("71").await;
+    let source = r#"[source.form]
+webhook_id = 3
+body = "form"
+trim_email = true
+lower_case_email = true
+idempotency = "nr"
+[source.form.fields]
+email = "mail"
+first_name = "vorname"
+user_password = "pw"
+"#;
+    let sidecar = start(&site, source).await;
+    sidecar.client.record(&["grünes Haus 77".to_owned()]);
+    let body = "mail=%E2%80%8BNora%40example.com%C2%A0&vorname=J%F6rg&pw=gr%FCnes+Haus+77&nr=%E4";
+    let answer = post(&sidecar, FORM, None, body).await;
+    let id = &assert_answer(&answer, 200, "success")["user_id"];
+    let name = format!(
+        "SELECT meta_value FROM wp_usermeta WHERE user_id = {id} AND meta_key = 'first_name'"
+    );
+    assert_eq!(site.text(&name).await.as_deref(), Some("Jörg"));
+    let user = format!("SELECT user_email, user_pass FROM wp_users WHERE ID = {id}");
+    let rows = site.rows(&user).await;
+    assert_eq!(rows[0][0].as_deref(), Some(EMAIL));
+    let hash = rows[0][1].as_deref().unwrap();
+    assert!(passwords::accepts(hash, "grünes Haus 77", site.wordpress));
+    // Another name of a call, not the same one.
+    let other = body.replace("Nora", "Otto").replace("nr=%E4", "nr=%F6");
+    assert_answer(&post(&sidecar, FORM, None, &other).await, 200, "success");
+    // The sign for Kelvin is no letter of an address.
+    let kelvin = other.replace("Otto", "%E2%84%AAurt").replace("%F6", "3");
+    assert_answer(&post(&sidecar, FORM, None, &kelvin).await, 423, "error");
+    assert_eq!(users(&site).await, 2);
 }
