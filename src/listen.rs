@@ -41,6 +41,21 @@ impl ListenError {
         format!("cannot listen on {key} = \"{listen}\": {source}")
     }
 
+    /// Whether this says nothing about the daemon that a service manager starts: nobody else may write to `/run`, and the folders
+    /// there come and go with their services.
+    pub fn is_of_service_manager(&self) -> bool {
+        let is_missing = matches!(
+            self.source.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied
+        );
+        match &self.listen {
+            Listen::Unix(path) => {
+                is_missing && (path.starts_with("/run") || path.starts_with("/var/run"))
+            }
+            Listen::Tcp(_) => false,
+        }
+    }
+
     /// What the operator has to do.
     pub fn remedy(&self) -> String {
         let key = self.key;
@@ -56,6 +71,11 @@ impl ListenError {
                     "there is a file that is no socket: remove it, or set {key} to another path"
                 )
             }
+            _ if self.is_of_service_manager() => format!(
+                "below /run the service manager makes what is needed: the socket (fcom-sidecar.socket) or, when it starts the daemon, \
+                 a folder for it (RuntimeDirectory= in the unit makes /run/fcom-sidecar). If it does not, add that, or set {key} to \
+                 a path in a folder of the daemon's user"
+            ),
             ErrorKind::NotFound if is_socket => {
                 format!("create the folder, or set {key} to a path in another one")
             }
@@ -126,4 +146,44 @@ fn is_left_behind(path: &Path) -> io::Result<bool> {
         return Err(ErrorKind::AddrInUse.into());
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `/run` must not become writable for the daemon's user.
+    #[test]
+    fn what_is_missing_below_run_is_the_service_managers() {
+        for (path, kind, is_its) in [
+            (
+                "/run/fcom-sidecar-calls.sock",
+                ErrorKind::PermissionDenied,
+                true,
+            ),
+            ("/run/fcom-sidecar/calls.sock", ErrorKind::NotFound, true),
+            (
+                "/var/run/fcom-sidecar/calls.sock",
+                ErrorKind::NotFound,
+                true,
+            ),
+            ("/run/fcom-sidecar/calls.sock", ErrorKind::AddrInUse, false),
+            ("/srv/sidecar/calls.sock", ErrorKind::NotFound, false),
+            (
+                "/srv/sidecar/calls.sock",
+                ErrorKind::PermissionDenied,
+                false,
+            ),
+        ] {
+            let listen = Listen::Unix(path.into());
+            let error = ListenError::new("server.listen", &listen, kind.into());
+            assert_eq!(error.is_of_service_manager(), is_its, "{path} {kind}");
+            let remedy = error.remedy();
+            assert_eq!(remedy.contains("RuntimeDirectory="), is_its, "{remedy}");
+            assert!(
+                !is_its || !remedy.contains("write to the folder"),
+                "{remedy}"
+            );
+        }
+    }
 }

@@ -234,8 +234,9 @@ fn callers(config: &Config) -> Option<Finding> {
                  {names}, because server.trusted_proxies has loopback addresses in it",
                 server.listen
             ),
-            "if others than the web server run programs on this machine: let server.listen be a Unix socket that only the web \
-             server's group can open (server.socket_mode), and set server.trusted_proxies = []",
+            "if others than the web server run programs on this machine: let fcom-sidecar.socket make a Unix socket that only the \
+             web server's group can open (SocketGroup=, SocketMode=0660), name it in server.listen, and set \
+             server.trusted_proxies = []",
         ),
         Listen::Tcp(address) if address.ip().is_loopback() => Finding::warning(
             CALLERS,
@@ -251,7 +252,8 @@ fn callers(config: &Config) -> Option<Finding> {
                 "every user of this machine can open {} and claim to call from the allowed_networks of {names}",
                 server.listen
             ),
-            "set server.socket_mode = \"0660\", and put the web server's user into the socket's group",
+            "set server.socket_mode = \"0660\", and let fcom-sidecar.socket make the socket with the web server's group (SocketGroup=); \
+             the daemon's own group may read its secrets, so the web server's user must not be in it",
         ),
         Listen::Tcp(_) | Listen::Unix(_) => Finding::ok(
             CALLERS,

@@ -112,11 +112,17 @@ fn listen(server: &Server) -> Finding {
         ("server.listen", &server.listen),
         ("server.admin_listen", &server.admin_listen),
     ];
-    for (key, address) in addresses {
-        if let Err(error) = listen::rehearse(address) {
-            let error = ListenError::new(key, address, error);
-            return Finding::failed(LISTEN, error.found(), error.remedy());
-        }
+    let tried = addresses.into_iter().filter_map(|(key, address)| {
+        let error = listen::rehearse(address).err()?;
+        Some(ListenError::new(key, address, error))
+    });
+    let (unknown, failed): (Vec<_>, Vec<_>) = tried.partition(ListenError::is_of_service_manager);
+    if let Some(error) = failed.first() {
+        return Finding::failed(LISTEN, error.found(), error.remedy());
+    }
+    if let Some(error) = unknown.first() {
+        let found = format!("this user {}", error.found());
+        return Finding::warning(LISTEN, found, error.remedy());
     }
     Finding::ok(LISTEN, "server.listen and server.admin_listen are free")
 }

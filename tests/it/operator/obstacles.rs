@@ -253,6 +253,16 @@ async fn an_address_that_serve_can_have_is_told_and_left_alone() {
     sidecar.spawn();
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
     check(&sidecar).assert("listen", "ok", "the daemon");
+    // A folder that the service manager makes when it starts the daemon.
+    let address = "unix:/run/fcom-sidecar-not-there/calls.sock";
+    let sidecar = Sidecar::unstarted(&site, &[(LISTEN, address)]).await;
+    let outcome = check(&sidecar);
+    outcome.assert(
+        "listen",
+        "warning",
+        "this user cannot listen on server.listen",
+    );
+    outcome.assert_only_failed(&[]);
 }
 
 #[tokio::test]
