@@ -4,6 +4,7 @@
 //! layer is checked separately, so that an unknown name is reported with the layer it comes from.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +76,26 @@ pub struct Config {
     /// Where each option was set.
     pub(super) origins: Origins,
     shown: Vec<Shown>,
+}
+
+impl Sources {
+    /// The variables that are text. Of one that is an option and no text, what is no text becomes U+FFFD, and [`Config::load`]
+    /// refuses it.
+    pub fn environment_of(
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Vec<(String, String)> {
+        let text = |(name, value): (OsString, OsString)| {
+            let name = name.into_string().ok()?;
+            match value.into_string() {
+                Ok(value) => Some((name, value)),
+                Err(value) if name.starts_with(VARIABLE_PREFIX) => {
+                    Some((name, value.to_string_lossy().into_owned()))
+                }
+                Err(_) => None,
+            }
+        };
+        variables.filter_map(text).collect()
+    }
 }
 
 impl Config {
@@ -246,6 +267,10 @@ fn layers(sources: Sources, settings: &mut Settings) -> Result<Vec<(String, Valu
     }
     for (name, value) in sources.environment {
         if let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) {
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                settings.note(Problem::new(name, "is not UTF-8", "write it in UTF-8"));
+                continue;
+            }
             let key = rest.to_ascii_lowercase().replace("__", ".");
             values.push((key, Value::new(Some(&name), value)));
         } else if let Some(key) = all().find(|key| name == variable(key).replace("__", "_")) {

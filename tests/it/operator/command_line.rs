@@ -1,5 +1,7 @@
 //! Behaviour common to all commands.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 /// A command without configuration, whose answer goes to `output`.
@@ -41,4 +43,27 @@ fn a_refused_configuration_is_told_from_a_daemon_that_failed() {
     let unit = include_str!("../../../deploy/systemd/fcom-sidecar.service");
     let prevented = format!("\nRestartPreventExitStatus={refused}\n");
     assert!(unit.contains(&prevented), "{prevented}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_matters_only_as_an_option() {
+    let latin = OsStr::from_bytes(b"gr\xfcn");
+    let with = |name: &OsStr| {
+        let ended = check(Stdio::piped()).env(name, latin).output().unwrap();
+        (
+            ended.status.code(),
+            String::from_utf8(ended.stdout).unwrap(),
+        )
+    };
+    let without = check(Stdio::piped()).output().unwrap();
+    let without = (
+        without.status.code(),
+        String::from_utf8(without.stdout).unwrap(),
+    );
+    for name in [OsStr::new("LATIN"), OsStr::from_bytes(b"L\xe4tin")] {
+        assert_eq!(with(name), without);
+    }
+    let (code, report) = with(OsStr::new("FCOM_SIDECAR__SMTP__URL"));
+    assert_eq!(code, Some(1));
+    assert!(report.contains("is not UTF-8"), "{report}");
 }

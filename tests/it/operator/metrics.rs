@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use fcom_sidecar::outcome::Outcome::{self, NoFreeName, UnreadableWebhook, Unstorable};
 use fcom_sidecar::sample::server::PrivateServer;
 
 use crate::harness::metrics::{scrape, value, wait_for};
@@ -133,6 +134,19 @@ async fn every_metric_that_alerts_and_dashboard_name_exists() {
 fn prometheus_accepts_the_alerts() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/alerts.yml");
     promtool(&["check", "rules", file]);
+}
+
+/// What can pass is answered 503, but for what the webhook's record or the call's own values are the reason of.
+#[test]
+fn the_alert_about_unavailable_calls_counts_all_of_them() {
+    let start = ALERTS.find("FcomSidecarCallsUnavailable").unwrap();
+    let expression = ALERTS[start..].split("outcome=~\"").nth(1).unwrap();
+    let counted: BTreeSet<&str> = expression.split('"').next().unwrap().split('|').collect();
+    let unavailable = Outcome::ALL.iter().filter(|outcome| {
+        outcome.may_pass() && ![NoFreeName, UnreadableWebhook, Unstorable].contains(*outcome)
+    });
+    let unavailable: BTreeSet<&str> = unavailable.map(|outcome| outcome.word()).collect();
+    assert_eq!(counted, unavailable);
 }
 
 #[test]
