@@ -1071,7 +1071,7 @@ const WHY_UNREACHED = array(
 	'wrong_signature' => 'The daemon at %s has another secret: relay.secret and FCOM_SIDECAR_SECRET in wp-config.php differ.',
 	'wrong_time'      => 'The clocks of the daemon at %s and of this machine differ, or the daemon was started just now. Try again; then set the clocks.',
 	'replayed'        => 'The daemon at %s has had this very request before. Try again.',
-	'too_large'       => 'The daemon at %s takes no form as large as this one.',
+	'too_large'       => 'The daemon at %s takes no form as large as this one. The command line tries a sender’s body of any length: fcom-sidecar source try NAME FILE',
 	'too_many'        => 'The daemon at %s had too many requests in five minutes. Wait, and close tabs.',
 	'unreadable'      => 'The daemon at %s is of another release than fcom-sidecar.php: use the file that comes with the daemon.',
 	'other_site'      => 'The daemon at %s serves another site, with another database or other tables. On a copy of a site, define FCOM_SIDECAR_CONSOLE in wp-config.php as false, or as the address of the copy’s daemon; on a network, as an array with the address of each site’s daemon by the site’s id.',
@@ -1295,6 +1295,11 @@ function show_console(): void {
 	$target = frame_target( (string) ( $_SERVER['QUERY_STRING'] ?? '' ) );
 	if ( null === $target ) {
 		apologize( 404, 'There is no such page', '', frame_base() );
+	}
+	if ( headers_sent( $file, $line ) ) {
+		// It cannot be taken back: a page would come without its policy, and a change end in an empty frame.
+		$why = sprintf( 'Nothing was changed: another plugin, or PHP itself, has sent something before. It comes from line %2$d of %1$s.', $file, $line );
+		apologize( 500, 'Sidecar cannot be shown', $why, frame_base() );
 	}
 	$is_post = 'POST' === $_SERVER['REQUEST_METHOD'];
 	$body    = $is_post ? (string) file_get_contents( 'php://input' ) : '';

@@ -23,6 +23,8 @@ const PASSWORD: &str = "the editor's own password";
 /// As FluentCommunity does.
 const MENU: &str = "<?php add_action( 'admin_menu', static function () { \
     add_menu_page( 'FluentCommunity', 'FluentCommunity', 'manage_options', 'fluent-community', '__return_true' ); } );";
+/// Sends something where the console's page would be.
+const NOISE: &str = "<?php if ( wp_doing_ajax() ) { while ( ob_get_level() > 0 && ob_end_flush() ) { continue; } echo 'noise'; flush(); }";
 const PAGE: &str = "/wp-admin/tools.php?page=fcom-sidecar";
 /// Mails that were given up, as the daemon knows.
 const DEAD: &str = "fcom_sidecar_mails{state=\"dead\"}";
@@ -288,6 +290,20 @@ async fn administrators_use_the_console_and_nobody_else() {
         .open("/wp-admin/admin.php?page=fcom-sidecar&path=mails%3Fstate%3Dall")
         .await;
     assert!(base(&deep).ends_with("&path=mails?state=all"));
+
+    // What somebody else has sent cannot be taken back, so nothing is done that nobody would hear of.
+    give_up_a_mail(&real, PREFIX).await;
+    fs::write(folder.join("noise.php"), NOISE).unwrap();
+    assert_answers(&mut admin, &frame, 200, "Sidecar cannot be shown").await;
+    let answer = admin
+        .submit(&format!("{frame}mails/retry"), &[("csrf", &csrf)])
+        .await
+        .text();
+    assert!(
+        answer.contains("Nothing was changed") && answer.contains("noise.php"),
+        "{answer}"
+    );
+    assert_eq!(dead_mails(&real, PREFIX).await, 1);
 }
 
 /// What the dashboard says about the sidecar.
