@@ -34,9 +34,13 @@ async fn what_could_not_be_saved_does_not_replace_what_somebody_else_saved_meanw
     let mut other = browser.copy();
     let edited = [("seen", &*seen), ("title", "Store"), ("space_ids[]", "2")];
     assert_eq!(other.post(&save, &edited).await, 200);
-    // Nobody changed anything since, so neither does its time.
+    // What is not saved does not count as a change.
     let then = "2020-02-02 02:02:02";
     set_updated(&site, id, then).await;
+    let titled = [("seen", &*seen), ("title", "Shop"), ("space_ids[]", "1")];
+    assert_eq!(other.post(&save, &titled).await, 409);
+    let updated = format!("SELECT CAST(updated_at AS CHAR) FROM wp_fcom_meta WHERE id = {id}");
+    assert_eq!(site.text(&updated).await.as_deref(), Some(then));
 
     let no_title = [("seen", &*seen), ("title", " "), ("space_ids[]", "1")];
     assert_eq!(browser.post(&save, &no_title).await, 422);
@@ -46,8 +50,7 @@ async fn what_could_not_be_saved_does_not_replace_what_somebody_else_saved_meanw
     browser.assert_says("Somebody changed this webhook");
     let stored = record(&site, id).await;
     assert!(stored.contains("Store"), "{stored}");
-    let sql = format!("SELECT CAST(updated_at AS CHAR) FROM wp_fcom_meta WHERE id = {id}");
-    assert_eq!(site.text(&sql).await.as_deref(), Some(then));
+    assert_eq!(site.text(&updated).await.as_deref(), Some(then));
 
     // Now it was said.
     let seen = hidden(&browser, "seen");
