@@ -24,6 +24,6 @@ FROM {base}blogs
 WHERE blog_id = {blog_id}
 }
 UNION ALL
-SELECT 'user', ID, CAST(user_email AS BINARY), ''
-FROM {users}
+SELECT 'user', ID, CAST(user_email AS BINARY), IF(EXISTS (SELECT 1 FROM {prefix}fcom_xprofile x WHERE x.user_id = u.ID), 'profile', '')
+FROM {users} u
 WHERE user_email IN (?, ?, ?)

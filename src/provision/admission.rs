@@ -1,6 +1,6 @@
 //! Decides, from what was read before anything is locked, which user a call is for or why it is refused. Pure.
 
-use super::facts::Facts;
+use super::facts::{Facts, FoundUser};
 use super::{Email, Executed, ProvisionError, WebhookCall, protection, sourced};
 use crate::db::TableNames;
 
@@ -10,7 +10,7 @@ pub(super) enum Admission<'a> {
     /// An earlier call with the same `webhook-id` or `Idempotency-Key` was executed; its answer is repeated.
     Answered(Executed),
     /// The address belongs to this user. The row may be deleted before it is locked.
-    KnownUser(u64),
+    KnownUser(FoundUser),
     /// For a new user. Another call may create one before the names are claimed.
     NewUser(&'a Email),
 }
@@ -39,10 +39,10 @@ pub(super) fn admit<'a>(
             Err(ProvisionError::IdempotencyConflict { header })
         };
     }
-    match (&call.email, facts.user_id) {
+    match (&call.email, facts.user) {
         (Err(ProvisionError::EmailTooLong), _) => Err(ProvisionError::EmailTooLong),
         (Err(_), _) => Err(ProvisionError::EmailRequired),
-        (Ok(_), Some(user_id)) => Ok(Admission::KnownUser(user_id)),
+        (Ok(_), Some(user)) => Ok(Admission::KnownUser(user)),
         (Ok(email), None) => {
             sourced::check_new(call)?;
             Ok(Admission::NewUser(email))
@@ -76,6 +76,13 @@ mod tests {
     use crate::wordpress::blog::Blog;
     use crate::wordpress::options::SiteOptions;
 
+    fn found(id: u64) -> FoundUser {
+        FoundUser {
+            id,
+            has_profile: true,
+        }
+    }
+
     fn facts(user_id: Option<u64>) -> Facts {
         Facts {
             webhook: Webhook::read(3, b"a:0:{}").unwrap(),
@@ -86,7 +93,7 @@ mod tests {
             course_module: true,
             options: SiteOptions::default(),
             blog: None,
-            user_id,
+            user: user_id.map(found),
             earlier: None,
             earlier_signed: None,
         }
@@ -97,7 +104,7 @@ mod tests {
         let tables = TableNames::new("wp_", None, None).unwrap();
         let call = sample_call(b"ann@example.com");
         let known = admit(&call, &facts(Some(7)), &tables);
-        assert!(matches!(known, Ok(Admission::KnownUser(7))));
+        assert!(matches!(known, Ok(Admission::KnownUser(user)) if user == found(7)));
         let new = admit(&call, &facts(None), &tables);
         assert!(matches!(new, Ok(Admission::NewUser(email)) if email.given() == "ann@example.com"));
         let missing = admit(&sample_call(b"ann"), &facts(None), &tables).unwrap_err();

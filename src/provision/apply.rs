@@ -5,7 +5,6 @@ use tracing::Instrument;
 
 use super::own_count::OwnCount;
 use super::plan::{MailPlan, Plan};
-use super::run::Run;
 use super::runs::Uncounted;
 use super::transaction::Transaction;
 use super::user_count::count_users_in;
@@ -50,7 +49,7 @@ impl Transaction<'_> {
             };
             promise.insert_in(&mut batch, statements, plan.executed_at);
         }
-        let run = Run::of(plan, self.execution);
+        let run = self.execution.run(plan);
         let run = run.insert_in(&mut batch, statements);
         if let Some(refused_id) = self.execution.call.retry_of {
             kept::mark_in(&mut batch, statements, refused_id);

@@ -16,7 +16,9 @@ use super::plan::Plan;
 use super::rehearsal::Stage;
 use super::runs::{self, Uncounted};
 use super::transaction::Transaction;
-use super::{Calls, Executed, ProvisionError, WebhookCall, known_user, new_user, signed_calls};
+use super::{
+    Calls, Executed, ProvisionError, WebhookCall, known_user, new_user, signed_calls, unchanged,
+};
 use crate::db;
 use crate::site::Site;
 use crate::telemetry::phase;
@@ -143,13 +145,16 @@ async fn attempt(execution: &Execution<'_>) -> Result<Done, ProvisionError> {
             }
             return Ok((None, executed));
         }
-        Admission::KnownUser(user_id) => {
-            let _turn = execution.turn_with_user(user_id).await?;
-            match write_known(execution, &facts, user_id).await {
+        Admission::KnownUser(user) => {
+            if let Some(executed) = unchanged::record(execution, &facts, user).await? {
+                return Ok((None, executed));
+            }
+            let _turn = execution.turn_with_user(user.id).await?;
+            match write_known(execution, &facts, user.id).await {
                 Err(ProvisionError::Unrendered) => {
                     let places = &execution.calls.rendering;
                     execution.biography.render(places).await?;
-                    write_known(execution, &facts, user_id).await
+                    write_known(execution, &facts, user.id).await
                 }
                 written => written,
             }
@@ -212,7 +217,14 @@ async fn write<'a>(
     mut transaction: Transaction<'a>,
     member: Member<'a>,
 ) -> Result<Done, ProvisionError> {
-    let mut plan = Plan::decide(&transaction.conditions(), member);
+    let (execution, facts) = (transaction.execution, transaction.facts);
+    let conditions = execution.conditions(facts, transaction.now);
+    let mut plan = Plan::decide(&conditions, member);
+    if plan.created.is_none() {
+        let (webhook_id, changes) = (plan.webhook_id, plan.changes_something());
+        let counting = execution.calls.tally.counting();
+        counting.note_changes(webhook_id, changes);
+    }
     let sections = transaction.sections(&plan).await?;
     plan.schedule_course_emails(&sections, &transaction.zone);
     transaction.apply(&plan).await

@@ -23,6 +23,8 @@ struct Known {
     /// The record as this process has last committed it, and when.
     record: Option<(Vec<u8>, Instant)>,
     postponed: Option<Instant>,
+    /// Whether its last call for a known user found something to change.
+    changes: bool,
 }
 
 /// A webhook's record as stored, and when the server was asked for it.
@@ -69,6 +71,19 @@ impl Counting {
     pub(super) fn postpone(&self, webhook_id: u64) {
         let mut webhooks = self.webhooks();
         webhooks.entry(webhook_id).or_default().postponed = Some(Instant::now());
+    }
+
+    /// Whether the webhook's last call for a known user found something to change. Then the next one is likely to, and
+    /// looks behind its lock only.
+    pub(super) fn has_changed(&self, webhook_id: u64) -> bool {
+        let webhooks = self.webhooks();
+        webhooks.get(&webhook_id).is_some_and(|one| one.changes)
+    }
+
+    /// Notes whether a call for a known user finds something to change.
+    pub(super) fn note_changes(&self, webhook_id: u64, changes: bool) {
+        let mut webhooks = self.webhooks();
+        webhooks.entry(webhook_id).or_default().changes = changes;
     }
 
     /// Notes the record that was committed.

@@ -98,6 +98,9 @@ pub enum ProvisionError {
     /// The call was to count its own run, and could not.
     #[error("the call could not count its own run")]
     Uncounted(#[source] DatabaseError),
+    /// The call's run was recorded together with others, or was not.
+    #[error("the database did not say whether it recorded the call")]
+    Unheard,
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -157,7 +160,8 @@ impl ProvisionError {
             | Self::OtherSource
             | Self::LeftoverRows(_)
             | Self::Unrendered
-            | Self::Uncounted(_) => Outcome::Raced,
+            | Self::Uncounted(_)
+            | Self::Unheard => Outcome::Raced,
             Self::Busy => Outcome::Busy,
             Self::Crowded => Outcome::Overloaded,
             Self::Database(error) => match error.kind() {
@@ -186,7 +190,11 @@ impl ProvisionError {
     /// unknown; then the call is retried while it is unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Raced | Self::LeftoverRows(_) | Self::Unrendered | Self::Uncounted(_) => true,
+            Self::Raced
+            | Self::LeftoverRows(_)
+            | Self::Unrendered
+            | Self::Uncounted(_)
+            | Self::Unheard => true,
             Self::Database(error) => {
                 error.is_lock_conflict() || error.leaves_commit_unknown() || error.is_full()
             }
@@ -258,6 +266,7 @@ impl ProvisionError {
             | Self::LeftoverRows(_)
             | Self::Unrendered
             | Self::Uncounted(_)
+            | Self::Unheard
             | Self::Busy
             | Self::Crowded
             | Self::CommitUnknown(_)

@@ -3,18 +3,25 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use tokio::sync::{OnceCell, SemaphorePermit};
 use tracing::Instrument;
 
 use super::biography::Biography;
+use super::changes::Changes;
+use super::facts::Facts;
+use super::plan::{Conditions, Plan};
 use super::rehearsal::Stage;
+use super::run::Run;
+use super::tally::Recorded;
 use super::{Calls, Idempotency, ProvisionError, WebhookCall};
 use crate::db::{Answer, Batch, Connection, DatabaseError, RETRY_FOR};
 use crate::site::Site;
 use crate::telemetry::{fail, phase};
 use crate::wordpress::password;
 use crate::wordpress::php::loose;
+use crate::wordpress::time::format;
 use crate::wordpress::version::Version;
 
 /// While the outcome of a commit is unknown, retrying for longer is worth it.
@@ -68,6 +75,35 @@ impl Execution<'_> {
         let has_read = self.has_read.swap(true, Ordering::Relaxed);
         let is_unused = |key: &Idempotency| key.is_unused;
         has_read || !self.call.idempotency.as_ref().is_some_and(is_unused)
+    }
+
+    /// The context in which the call's plan is decided.
+    pub(super) fn conditions<'b>(&self, facts: &'b Facts, now: DateTime<Utc>) -> Conditions<'b> {
+        Conditions {
+            facts,
+            welcome_mail: self.calls.new_users.welcome_mail,
+            has_relay: self.calls.bells.relay.is_some(),
+            now,
+        }
+    }
+
+    /// The record of what the call does, up to now.
+    pub(super) fn run(&self, plan: &Plan<'_>) -> Run {
+        let (call, duration) = (self.call, self.started.elapsed());
+        let caller = &call.caller;
+        let address = caller.address.filter(|_| caller.is_address_recorded);
+        Run {
+            call_id: call.id,
+            webhook_id: plan.webhook_id,
+            user_id: plan.user_id,
+            outcome: plan.executed().outcome(),
+            changes: serde_json::to_string(&Changes::of(plan)).unwrap_or_default(),
+            duration_ms: duration.as_millis().try_into().unwrap_or(u32::MAX),
+            executed_at: format(plan.executed_at.naive_utc()),
+            idempotency: call.idempotency,
+            address: address.map(|address| address.to_string()),
+            request_id: caller.request_id.clone(),
+        }
     }
 
     /// Waits for other calls of this process for the same login.
@@ -157,6 +193,18 @@ impl Execution<'_> {
         let is_pending = was_pending || is_lost;
         self.commit_pending.store(is_pending, Ordering::Relaxed);
         committed
+    }
+
+    /// Leaves the record to the tally's next transaction. Its commit, too, may be pending from then on.
+    pub(super) async fn record_together(&self, run: Run) -> Recorded {
+        let was_pending = self.commit_pending.swap(true, Ordering::Relaxed);
+        let recorded = self.calls.tally.record(run).await;
+        let is_pending = was_pending || recorded == Recorded::Unknown;
+        self.commit_pending.store(is_pending, Ordering::Relaxed);
+        if recorded != Recorded::Yes {
+            self.note_failed_count();
+        }
+        recorded
     }
 
     /// From now on the run is left to the tally.

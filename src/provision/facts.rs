@@ -29,11 +29,20 @@ pub(super) struct Facts {
     /// The site, if it belongs to a network.
     pub(super) blog: Option<Blog>,
     /// The user with this address.
-    pub(super) user_id: Option<u64>,
+    pub(super) user: Option<FoundUser>,
     /// The run of an earlier call of this webhook with the same idempotency key.
     pub(super) earlier: Option<EarlierRun>,
     /// An earlier signed call of this webhook with the same `webhook-id`.
     pub(super) earlier_signed: Option<EarlierRun>,
+}
+
+/// A user, as found without a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FoundUser {
+    /// `ID` in the users table.
+    pub(super) id: u64,
+    /// Whether there is a community profile.
+    pub(super) has_profile: bool,
 }
 
 const WEBHOOK: &str = "webhook";
@@ -105,7 +114,10 @@ impl Facts {
                 "option" => options.take(tables.prefix(), &name, value),
                 "blog" => blog = Some(Blog::read(&name, &value)),
                 "run" => earlier.extend(EarlierRun::read(id, name, &value)),
-                "user" => users.push((id, name)),
+                "user" => {
+                    let has_profile = !value.is_empty();
+                    users.push((FoundUser { id, has_profile }, name));
+                }
                 _ => {}
             }
         }
@@ -118,7 +130,7 @@ impl Facts {
             course_module: course_module_is_on(features.as_deref()),
             options,
             blog,
-            user_id: user_of(&users, forms),
+            user: user_of(&users, forms),
             earlier: earlier
                 .into_iter()
                 .find(|run| run.executed.webhook_id == id),
@@ -189,7 +201,7 @@ impl Facts {
 
 /// The user with the address as given; other forms count only if no user has that one. The collation has already
 /// decided that each address equals some form; which form is decided here, comparing ASCII as MySQL does.
-fn user_of(users: &[(u64, Vec<u8>)], forms: &[String]) -> Option<u64> {
+fn user_of(users: &[(FoundUser, Vec<u8>)], forms: &[String]) -> Option<FoundUser> {
     let of_form = |form: &String| {
         users
             .iter()
@@ -199,5 +211,5 @@ fn user_of(users: &[(u64, Vec<u8>)], forms: &[String]) -> Option<u64> {
         .iter()
         .find_map(of_form)
         .or(users.first())
-        .map(|&(id, _)| id)
+        .map(|&(user, _)| user)
 }

@@ -2,7 +2,8 @@
 //! Pro 2.1.0, together with `wp_insert_user` and what core 2.8.1 does for it.
 //!
 //! Read `carry_out` first: its function `attempt` shows a whole call on one screen. The call is loaded (`facts`), decided
-//! in the stages that `plan` lists, written and committed (`apply`), and counted (`own_count`, or else `tally`).
+//! in the stages that `plan` lists, written and committed (`apply`), and counted (`own_count`, or else `tally`). What changes
+//! nothing (`unchanged`) is only recorded and counted.
 
 mod admission;
 mod apply;
@@ -10,6 +11,7 @@ mod biography;
 mod call;
 mod calls;
 mod carry_out;
+mod changes;
 mod claims;
 mod counting;
 mod error;
@@ -41,6 +43,7 @@ mod source;
 mod sourced;
 mod tally;
 mod transaction;
+mod unchanged;
 mod user_count;
 mod waiting_room;
 

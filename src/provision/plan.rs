@@ -168,6 +168,20 @@ impl<'a> Plan<'a> {
         !matches!(self.welcome_mail, MailPlan::None(_))
     }
 
+    /// Whether more is written than the record of the run.
+    pub(super) fn changes_something(&self) -> bool {
+        let stays = self.created.is_none()
+            && self.usermeta == MetaRows::default()
+            && self.profile.is_none()
+            && self.memberships.changes.is_empty()
+            && self.space_ids_without.is_none()
+            && !self.sends_mail()
+            && self.structured_courses.is_empty()
+            && self.jobs.is_empty()
+            && self.events.is_empty();
+        !stays
+    }
+
     /// The answer to the caller once the plan is committed.
     pub(super) fn executed(&self) -> Executed {
         Executed {

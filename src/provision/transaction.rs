@@ -7,7 +7,7 @@ use super::claims::Claims;
 use super::execution::Execution;
 use super::facts::Facts;
 use super::names::UsernameSource;
-use super::plan::{Conditions, Plan};
+use super::plan::Plan;
 use crate::db::{Connection, DatabaseError, Statements};
 use crate::fluentcommunity::course_emails::{self, Section};
 use crate::site::Site;
@@ -49,17 +49,6 @@ impl<'a> Transaction<'a> {
     /// Its statements.
     pub(super) fn statements(&self) -> &'a Statements {
         &self.site().statements
-    }
-
-    /// The context in which the plan is decided.
-    pub(super) fn conditions(&self) -> Conditions<'a> {
-        let calls = self.execution.calls;
-        Conditions {
-            facts: self.facts,
-            welcome_mail: calls.new_users.welcome_mail,
-            has_relay: calls.bells.relay.is_some(),
-            now: self.now,
-        }
     }
 
     /// Now as FluentCommunity stores it: site-local time.

@@ -32,7 +32,7 @@ fn facts() -> Facts {
         course_module: true,
         options: SiteOptions::default(),
         blog: None,
-        user_id: None,
+        user: None,
         earlier: None,
         earlier_signed: None,
     }

@@ -114,7 +114,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "tally_wait",
-            "From a call's commit until its run was counted",
+            "From when a call was carried out but for its count until its run was counted",
             Unit::Seconds,
             self.tally_wait_seconds.clone(),
         );

@@ -5,4 +5,5 @@ mod colliding_calls;
 mod counted_by_calls;
 mod crash;
 mod idempotency;
+mod recorded_together;
 mod torture;

@@ -8,6 +8,7 @@ pub(crate) mod check_report;
 pub(crate) mod chrome;
 pub(crate) mod claims;
 pub(crate) mod client;
+pub(crate) mod company;
 pub(crate) mod compare;
 pub(crate) mod crowd;
 pub(crate) mod environment;

@@ -49,6 +49,7 @@ struct State {
     /// Whether no server is reached for a new connection.
     is_stranded: AtomicBool,
     round_trips: AtomicU64,
+    commits: AtomicU64,
 }
 
 /// What becomes of a commit.
@@ -79,6 +80,7 @@ impl Proxy {
                 commit_denied: watch::Sender::new(false),
                 is_stranded: AtomicBool::new(false),
                 round_trips: AtomicU64::new(0),
+                commits: AtomicU64::new(0),
             }),
             accepting: Mutex::default(),
         };
@@ -96,6 +98,11 @@ impl Proxy {
     /// The number of round trips so far; pings of idle connections do not count.
     pub(crate) fn round_trips(&self) -> u64 {
         self.state.round_trips.load(Ordering::SeqCst)
+    }
+
+    /// The number of transactions that were to be committed so far.
+    pub(crate) fn commits(&self) -> u64 {
+        self.state.commits.load(Ordering::SeqCst)
     }
 
     /// All existing connections stay open, but no data passes any more. New ones work.
@@ -265,6 +272,9 @@ async fn forward(
             state.round_trips.fetch_add(1, Ordering::SeqCst);
         }
         let is_commit = is_request && bytes.ends_with(COMMIT);
+        if is_commit {
+            state.commits.fetch_add(1, Ordering::SeqCst);
+        }
         if is_commit && state.holds_commit.swap(false, Ordering::SeqCst) {
             return Ok(Some(Fate::Held(bytes.to_owned())));
         }

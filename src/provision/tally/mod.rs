@@ -1,28 +1,29 @@
 //! Counts runs. `running_count` sits inside a serialised value on one row per webhook, so counting in the call's own
 //! transaction would let a busy webhook commit only one call at a time. Instead the run record marks the run as not yet
 //! counted, and one task counts all waiting runs in one transaction: exactly once and on any number of instances. A call
-//! counts its run itself if no other run is being counted (`own_count`). After
-//! a crash, any instance that finds an uncounted run counts it. `user_count`, which WordPress updates with every
-//! new user, is updated in the same transaction.
+//! counts its run itself if no other run is being counted (`own_count`), and one that changes nothing leaves even its
+//! record to that transaction (`unchanged`). After a crash, any instance that finds an uncounted run counts it.
+//! `user_count`, which WordPress updates with every new user, is updated in the same transaction.
+
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
-use sqlx::{FromRow, Row};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::transaction::count_within;
+use self::transaction::{CountError, Due};
 use super::counting::Counting;
+use super::run::Run;
 use super::runs::{self, Uncounted};
-use super::user_count::count_users;
-use crate::db::{self, Answer, Batch, Cause, Connection, DatabaseError, Doing, Literal};
-use crate::fluentcommunity::webhook::count_runs;
+use crate::db::{self, Cause, DatabaseError};
 use crate::site::Site;
 use crate::telemetry::{self, Metrics};
-use crate::wordpress::options::{OptionRow, SiteOptions};
-use crate::wordpress::time::format;
 
 /// Queue length; a call is only answered when its run is counted, so this bounds nothing else.
 const QUEUE: usize = 4096;
@@ -35,7 +36,24 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Runs older than this are left behind: no live instance is about to count them.
 const LEFT_BEHIND: Duration = Duration::from_secs(15);
 
-type Waiting = (Uncounted, oneshot::Sender<()>);
+/// A call that waits.
+enum Waiting {
+    /// Its run is recorded.
+    ToCount(Uncounted, oneshot::Sender<()>),
+    /// Its run is not.
+    ToRecord(Run, oneshot::Sender<Recorded>),
+}
+
+/// What became of a record that a call left to the tally.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// It is committed, and its run is counted.
+    Yes,
+    /// It is not written.
+    No,
+    /// The server did not say.
+    Unknown,
+}
 
 /// Where calls queue their runs.
 pub(super) struct Tally {
@@ -89,27 +107,45 @@ impl Tally {
 
     /// Returns when the run is counted, or when that takes so long that it is left to the sweep.
     pub(super) async fn count(&self, run: Uncounted) {
-        let metrics = &self.metrics;
-        let _active = self.counting.begin();
-        let committed = Instant::now();
-        metrics.tally_waiting.inc();
-        let (sender, counted) = oneshot::channel();
-        let handed_in = async {
-            if self.queue.send((run, sender)).await.is_ok() {
-                // An error means that counting failed for now.
-                let _ = counted.await;
-            }
-        };
-        if tokio::time::timeout(LONGEST_WAIT, handed_in).await.is_err() {
+        let entry = |sender| Waiting::ToCount(run, sender);
+        // An error means that counting failed for now.
+        if self.hand_in(entry).await.is_err() {
             tracing::warn!(
                 run.id = run.run_id,
                 "answering before run {} is counted",
                 run.run_id
             );
         }
+    }
+
+    /// Returns when the run is recorded and counted, or when that cannot be.
+    pub(super) async fn record(&self, run: Run) -> Recorded {
+        match self.hand_in(|sender| Waiting::ToRecord(run, sender)).await {
+            Ok(Some(recorded)) => recorded,
+            _ => Recorded::Unknown,
+        }
+    }
+
+    /// Waits for the task's answer; `None` if it gave none.
+    async fn hand_in<T>(
+        &self,
+        entry: impl FnOnce(oneshot::Sender<T>) -> Waiting,
+    ) -> Result<Option<T>, Elapsed> {
+        let metrics = &self.metrics;
+        let _active = self.counting.begin();
+        let began = Instant::now();
+        metrics.tally_waiting.inc();
+        let (sender, answer) = oneshot::channel();
+        let handed_in = async {
+            self.queue.send(entry(sender)).await.ok()?;
+            answer.await.ok()
+        };
+        let answer = tokio::time::timeout(LONGEST_WAIT, handed_in).await;
         metrics.tally_waiting.dec();
-        let waited = committed.elapsed().as_secs_f64();
-        metrics.tally_wait_seconds.observe(waited);
+        metrics
+            .tally_wait_seconds
+            .observe(began.elapsed().as_secs_f64());
+        answer
     }
 }
 
@@ -145,21 +181,71 @@ impl Counter {
     }
 
     async fn count_waiting(&self, waiting: &mut Vec<Waiting>) {
-        let counting = &self.counting;
-        let runs = waiting.iter().map(|(run, _)| *run);
-        let runs = runs.filter(|run| !counting.is_postponed(run.webhook_id));
-        let runs: Vec<Uncounted> = runs.collect();
-        if !runs.is_empty() {
+        let (mut runs, mut counted) = (Vec::new(), Vec::new());
+        let (mut records, mut recorded) = (Vec::new(), Vec::new());
+        for one in waiting.drain(..) {
+            match one {
+                Waiting::ToCount(run, sender) => {
+                    runs.push(run);
+                    counted.push(sender);
+                }
+                // Nobody waits for it any more: the call has been told to look for itself.
+                Waiting::ToRecord(_, sender) if sender.is_closed() => {}
+                Waiting::ToRecord(run, sender) if self.counting.is_postponed(run.webhook_id) => {
+                    let _ = sender.send(Recorded::No);
+                }
+                Waiting::ToRecord(run, sender) => {
+                    records.push(run);
+                    recorded.push(sender);
+                }
+            }
+        }
+        runs.retain(|run| !self.counting.is_postponed(run.webhook_id));
+        let due = Due {
+            recorded: &runs,
+            unrecorded: &records,
+            counts_users: self.counts_users_of(&runs),
+        };
+        if due.len() > 0 {
             #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
-            let batch = runs.len() as f64;
+            let batch = due.len() as f64;
             self.metrics.tally_batch_runs.observe(batch);
         }
-        for webhook_id in self.count_apart(&runs).await {
-            counting.postpone(webhook_id);
+        let mut outcome = Recorded::No;
+        if !records.is_empty() {
+            outcome = self.record(&due).await;
         }
-        for (_, counted) in waiting.drain(..) {
-            // The caller may have stopped waiting.
-            let _ = counted.send(());
+        for sender in recorded {
+            // The call may have stopped waiting.
+            let _ = sender.send(outcome);
+        }
+        if outcome != Recorded::Yes {
+            runs.retain(|run| !self.counting.is_postponed(run.webhook_id));
+            for webhook_id in self.count_apart(&runs).await {
+                self.counting.postpone(webhook_id);
+            }
+        }
+        for sender in counted {
+            let _ = sender.send(());
+        }
+    }
+
+    /// Tries once: each call whose run is not recorded records it by itself.
+    async fn record(&self, due: &Due<'_>) -> Recorded {
+        match self.count(due).await.map_err(CountError::into_inner) {
+            Ok(()) => Recorded::Yes,
+            Err(error) => {
+                tracing::debug!(error = %telemetry::chain(&error), "not recorded together");
+                // Otherwise each of the calls would wait for the webhook's row once more.
+                if let (true, Some(webhook_id)) = (error.is_lock_timeout(), due.only_webhook()) {
+                    self.counting.postpone(webhook_id);
+                }
+                if error.may_follow_commit() {
+                    Recorded::Unknown
+                } else {
+                    Recorded::No
+                }
+            }
         }
     }
 
@@ -209,13 +295,12 @@ impl Counter {
             by_webhook.entry(run.webhook_id).or_default().push(*run);
         }
         let all_at_once = by_webhook.len() > 1;
-        if all_at_once && self.count_with_retries(&by_webhook).await.is_ok() {
+        if all_at_once && self.count_with_retries(runs).await.is_ok() {
             return Vec::new();
         }
         let mut failed = Vec::new();
         for (webhook_id, runs) in by_webhook {
-            let of_webhook = BTreeMap::from([(webhook_id, runs)]);
-            if let Err(error) = self.count_with_retries(&of_webhook).await {
+            if let Err(error) = self.count_with_retries(&runs).await {
                 // Otherwise the reason is in the log already.
                 if self.site.readiness.is_ready() {
                     tracing::warn!(
@@ -232,38 +317,40 @@ impl Counter {
 
     /// Also counts the users, if some of the runs created any. Users who cannot be counted are left to the next new
     /// user.
-    async fn count_with_retries(
-        &self,
-        runs: &BTreeMap<u64, Vec<Uncounted>>,
-    ) -> Result<(), DatabaseError> {
-        let counts_users = self.counts_users && runs.values().flatten().any(|run| run.created);
+    async fn count_with_retries(&self, runs: &[Uncounted]) -> Result<(), DatabaseError> {
+        let due = Due {
+            recorded: runs,
+            unrecorded: &[],
+            counts_users: self.counts_users_of(runs),
+        };
         let Site {
             pool,
             statements,
             tables,
             ..
         } = &*self.site;
-        let count = || self.try_to_count(runs, counts_users);
+        let count = || self.try_to_count(due);
         match db::follow_columns(pool, statements, tables, count).await {
             // The server may have rolled back the whole transaction.
             Err(CountError::Users(error)) => {
                 tracing::warn!("users not counted: {}", telemetry::chain(&error));
-                let without_users = self.try_to_count(runs, false).await;
-                without_users.map_err(CountError::into_inner)
+                let without_users = Due {
+                    counts_users: false,
+                    ..due
+                };
+                let counted = self.try_to_count(without_users).await;
+                counted.map_err(CountError::into_inner)
             }
             counted => counted.map_err(CountError::into_inner),
         }
     }
 
-    async fn try_to_count(
-        &self,
-        runs: &BTreeMap<u64, Vec<Uncounted>>,
-        counts_users: bool,
-    ) -> Result<(), CountError> {
-        let count = || {
-            let pool = &self.site.pool;
-            pool.work(async |connection| self.count(connection, runs, counts_users).await)
-        };
+    fn counts_users_of(&self, runs: &[Uncounted]) -> bool {
+        self.counts_users && runs.iter().any(|run| run.created)
+    }
+
+    async fn try_to_count(&self, due: Due<'_>) -> Result<(), CountError> {
+        let count = || self.count(&due);
         count
             .retry(
                 ExponentialBuilder::default()
@@ -279,135 +366,19 @@ impl Counter {
             .await
     }
 
-    /// One transaction in two round trips, plus a third to count users. Webhooks are locked in ascending id order
-    /// and the user count last, so that instances do not deadlock.
-    async fn count(
-        &self,
-        connection: &mut Connection,
-        runs: &BTreeMap<u64, Vec<Uncounted>>,
-        counts_users: bool,
-    ) -> Result<(), CountError> {
-        let begin = Batch::begin(&self.site.statements);
-        let (mut last, written) =
-            count_after(begin, connection, &self.site, runs, counts_users).await?;
-        last.commit("commit counted runs");
-        last.run(connection).await?;
-        for (webhook_id, value) in written {
+    /// One transaction.
+    async fn count(&self, due: &Due<'_>) -> Result<(), CountError> {
+        let site = &self.site;
+        let count = site
+            .pool
+            .work(async |connection| transaction::count(connection, site, due).await);
+        let written = count.await?;
+        for (webhook_id, value) in written.webhooks {
             self.counting.wrote(webhook_id, value);
+        }
+        if let Some(run_id) = written.run_id {
+            site.note_run(run_id);
         }
         Ok(())
     }
-}
-
-/// Counts one run within the caller's transaction.
-pub(super) async fn count_within(
-    connection: &mut Connection,
-    site: &Site,
-    run: Uncounted,
-    counts_users: bool,
-) -> Result<(), DatabaseError> {
-    let first = Batch::of(&site.statements);
-    let runs = BTreeMap::from([(run.webhook_id, vec![run])]);
-    let counted = count_after(first, connection, site, &runs, counts_users).await;
-    let (last, _) = counted.map_err(CountError::into_inner)?;
-    last.run(connection).await?;
-    Ok(())
-}
-
-/// Ids of webhooks, and their records with the runs counted.
-type Written = Vec<(u64, Vec<u8>)>;
-
-/// Counts runs after the statements of `batch`. The batch that is returned still has to be sent; it writes these records.
-async fn count_after(
-    mut batch: Batch,
-    connection: &mut Connection,
-    site: &Site,
-    runs: &BTreeMap<u64, Vec<Uncounted>>,
-    counts_users: bool,
-) -> Result<(Batch, Written), CountError> {
-    let statements = &site.statements;
-    let options = batch.add(&statements.tally_options, "read the time zone", &[]);
-    for &webhook_id in runs.keys() {
-        let id = [webhook_id.into()];
-        batch.add(&statements.lock_webhook, "lock the webhook", &id);
-    }
-    for runs in runs.values() {
-        let ids: Vec<Literal<'_>> = runs.iter().map(|run| run.run_id.into()).collect();
-        batch.add(&statements.mark_tallied, "mark runs as counted", &ids);
-    }
-    let answers = batch.run(connection).await?;
-    let (records, marked) = answers[options + 1..].split_at(runs.len());
-    let options = read_options(site, &answers[options])?;
-    if counts_users {
-        let users = count_users(connection, site, &options);
-        users.await.map_err(CountError::Users)?;
-    }
-
-    let now = format(options.zone().local(site.clock.now()));
-    let mut batch = Batch::of(statements);
-    let mut written = Vec::new();
-    for ((&webhook_id, record), marked) in runs.keys().zip(records).zip(marked) {
-        if let Some(value) = counted(webhook_id, record, marked.affected)? {
-            // Bound as bytes, as it was read: text would be converted to the column's character set.
-            let literals = [
-                Literal::Bytes(&value),
-                Literal::Text(&now),
-                webhook_id.into(),
-            ];
-            let doing = "count runs of the webhook";
-            batch.add(&statements.update_webhook, doing, &literals);
-            written.push((webhook_id, value));
-        }
-    }
-    Ok((batch, written))
-}
-
-/// Why runs are not counted.
-enum CountError {
-    Runs(DatabaseError),
-    /// Only because counting the users, which happens in the same transaction, failed.
-    Users(DatabaseError),
-}
-
-impl CountError {
-    fn into_inner(self) -> DatabaseError {
-        match self {
-            Self::Runs(error) | Self::Users(error) => error,
-        }
-    }
-}
-
-impl From<DatabaseError> for CountError {
-    fn from(error: DatabaseError) -> Self {
-        Self::Runs(error)
-    }
-}
-
-impl Cause for CountError {
-    fn database(&self) -> Option<&DatabaseError> {
-        match self {
-            Self::Runs(error) | Self::Users(error) => Some(error),
-        }
-    }
-}
-
-fn read_options(site: &Site, answer: &Answer) -> Result<SiteOptions, DatabaseError> {
-    let rows = answer.rows.iter().map(OptionRow::from_row);
-    let rows: Result<Vec<_>, _> = rows.collect();
-    let rows = rows.doing("read the time zone")?;
-    Ok(SiteOptions::read(site.tables.prefix(), rows, |_, _| {}))
-}
-
-/// The record with its count raised by this many runs. A webhook that has been deleted or corrupted since has no
-/// counter; its runs are still marked as counted.
-fn counted(webhook_id: u64, record: &Answer, runs: u64) -> Result<Option<Vec<u8>>, DatabaseError> {
-    let Some(row) = record.rows.first().filter(|_| runs > 0) else {
-        return Ok(None);
-    };
-    let value: Option<Vec<u8>> = row.try_get(0).doing("read the webhook")?;
-    let counted = value.map(|value| count_runs(webhook_id, &value, runs));
-    Ok(counted.transpose().unwrap_or_else(|error| {
-        tracing::warn!(webhook.id = webhook_id, "runs not counted: {error}");
-        None
-    }))
 }
