@@ -118,7 +118,7 @@ async fn carry_out(
         .await;
     let (run, executed) = result.map_err(|error| execution.last_word(error))?;
     if let Some(run) = run {
-        let counted = calls.tally.count(run);
+        let counted = calls.tally.count(run, execution.waited());
         counted.instrument(phase!("internal", "tally")).await;
     }
     Ok(executed)

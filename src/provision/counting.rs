@@ -23,6 +23,8 @@ struct Known {
     /// The record as this process has last committed it, and when.
     record: Option<(Vec<u8>, Instant)>,
     postponed: Option<Instant>,
+    /// When its runs could not be recorded together with others, because somebody held a webhook's row for long.
+    apart: Option<Instant>,
     /// Whether its last call for a known user found something to change.
     changes: bool,
 }
@@ -62,9 +64,24 @@ impl Counting {
 
     /// Whether the webhook could not be counted lately.
     pub(super) fn is_postponed(&self, webhook_id: u64) -> bool {
+        self.is_recent(webhook_id, |one| one.postponed)
+    }
+
+    /// Whether each run of the webhook is to be recorded by its call for now.
+    pub(super) fn is_apart(&self, webhook_id: u64) -> bool {
+        self.is_recent(webhook_id, |one| one.apart)
+    }
+
+    fn is_recent(&self, webhook_id: u64, when: impl Fn(&Known) -> Option<Instant>) -> bool {
         let webhooks = self.webhooks();
-        let since = webhooks.get(&webhook_id).and_then(|one| one.postponed);
+        let since = webhooks.get(&webhook_id).and_then(when);
         since.is_some_and(|since| since.elapsed() < POSTPONED)
+    }
+
+    /// Leaves the records of the webhook's next runs to their calls.
+    pub(super) fn keep_apart(&self, webhook_id: u64) {
+        let mut webhooks = self.webhooks();
+        webhooks.entry(webhook_id).or_default().apart = Some(Instant::now());
     }
 
     /// Leaves the webhook's next runs to the sweep.

@@ -1,6 +1,6 @@
 //! Executes one call in one or more attempts: when another transaction interferes, the whole call is retried.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -40,6 +40,8 @@ pub(super) struct Execution<'a> {
     commit_pending: AtomicBool,
     /// An attempt in which the call was to count its own run has failed.
     failed_to_count: AtomicBool,
+    /// See [`waited`](Self::waited).
+    waited_ms: AtomicU64,
     /// An attempt has read the facts.
     has_read: AtomicBool,
     /// Where a call leaves what it did that is rolled back instead of committed.
@@ -57,6 +59,7 @@ impl<'a> Execution<'a> {
             password_hash: OnceCell::new(),
             commit_pending: AtomicBool::new(false),
             failed_to_count: AtomicBool::new(false),
+            waited_ms: AtomicU64::new(0),
             has_read: AtomicBool::new(false),
             stage,
         }
@@ -198,13 +201,21 @@ impl Execution<'_> {
     /// Leaves the record to the tally's next transaction. Its commit, too, may be pending from then on.
     pub(super) async fn record_together(&self, run: Run) -> Recorded {
         let was_pending = self.commit_pending.swap(true, Ordering::Relaxed);
+        let began = Instant::now();
         let recorded = self.calls.tally.record(run).await;
+        let waited = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.waited_ms.fetch_add(waited, Ordering::Relaxed);
         let is_pending = was_pending || recorded == Recorded::Unknown;
         self.commit_pending.store(is_pending, Ordering::Relaxed);
         if recorded != Recorded::Yes {
             self.note_failed_count();
         }
         recorded
+    }
+
+    /// For how long the call has waited in vain for its run to be recorded.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_millis(self.waited_ms.load(Ordering::Relaxed))
     }
 
     /// From now on the run is left to the tally.

@@ -75,6 +75,7 @@ fn is_worth_a_look(execution: &Execution<'_>, facts: &Facts) -> bool {
         && execution.stage.is_none()
         && !execution.has_failed_to_count()
         && !counting.is_postponed(webhook.id)
+        && !counting.is_apart(webhook.id)
         && !counting.has_changed(webhook.id)
 }
 
@@ -91,7 +92,8 @@ async fn look(
         tables,
         ..
     } = execution.site();
-    let mut batch = Batch::of(statements);
+    // In a transaction, so that a proxy which sends other reads to replicas asks the server that is written to.
+    let mut batch = Batch::begin(statements);
     let ids = facts.webhook.target_ids();
     let spaces = memberships::ask_in(&mut batch, statements, Some(user_id), &ids);
     let blog = facts.blog.as_ref();
@@ -99,6 +101,7 @@ async fn look(
     if spaces.is_none() && membership.is_none() {
         return Ok(Some(Vec::new()));
     }
+    batch.roll_back("end the look at the member");
     let look = pool.work(async |connection| batch.run(connection).await);
     let read = phase!("client", "read", "db.system.name" = "mysql");
     let answers = look.instrument(read).await?;

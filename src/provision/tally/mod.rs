@@ -9,6 +9,7 @@ mod transaction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
@@ -40,8 +41,19 @@ const LEFT_BEHIND: Duration = Duration::from_secs(15);
 enum Waiting {
     /// Its run is recorded.
     ToCount(Uncounted, oneshot::Sender<()>),
-    /// Its run is not.
-    ToRecord(Run, oneshot::Sender<Recorded>),
+    /// Its run is not. Whoever takes the ticket first decides: the task records it, or the call has given up.
+    ToRecord(Run, Ticket, oneshot::Sender<Recorded>),
+}
+
+/// Can be taken once.
+#[derive(Clone, Default)]
+struct Ticket(Arc<AtomicBool>);
+
+impl Ticket {
+    /// Whether nobody else had taken it.
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
 }
 
 /// What became of a record that a call left to the tally.
@@ -105,11 +117,13 @@ impl Tally {
         &self.counting
     }
 
-    /// Returns when the run is counted, or when that takes so long that it is left to the sweep.
-    pub(super) async fn count(&self, run: Uncounted) {
+    /// Returns when the run is counted, or when that takes so long that it is left to the sweep. The call has already waited
+    /// for so long.
+    pub(super) async fn count(&self, run: Uncounted, waited: Duration) {
         let entry = |sender| Waiting::ToCount(run, sender);
+        let patience = LONGEST_WAIT.saturating_sub(waited);
         // An error means that counting failed for now.
-        if self.hand_in(entry).await.is_err() {
+        if self.hand_in(patience, entry).await.is_err() {
             tracing::warn!(
                 run.id = run.run_id,
                 "answering before run {} is counted",
@@ -120,8 +134,11 @@ impl Tally {
 
     /// Returns when the run is recorded and counted, or when that cannot be.
     pub(super) async fn record(&self, run: Run) -> Recorded {
-        match self.hand_in(|sender| Waiting::ToRecord(run, sender)).await {
+        let ticket = Ticket::default();
+        let entry = |sender| Waiting::ToRecord(run, ticket.clone(), sender);
+        match self.hand_in(LONGEST_WAIT, entry).await {
             Ok(Some(recorded)) => recorded,
+            _ if ticket.take() => Recorded::No,
             _ => Recorded::Unknown,
         }
     }
@@ -129,6 +146,7 @@ impl Tally {
     /// Waits for the task's answer; `None` if it gave none.
     async fn hand_in<T>(
         &self,
+        patience: Duration,
         entry: impl FnOnce(oneshot::Sender<T>) -> Waiting,
     ) -> Result<Option<T>, Elapsed> {
         let metrics = &self.metrics;
@@ -140,7 +158,7 @@ impl Tally {
             self.queue.send(entry(sender)).await.ok()?;
             answer.await.ok()
         };
-        let answer = tokio::time::timeout(LONGEST_WAIT, handed_in).await;
+        let answer = tokio::time::timeout(patience, handed_in).await;
         metrics.tally_waiting.dec();
         metrics
             .tally_wait_seconds
@@ -189,12 +207,11 @@ impl Counter {
                     runs.push(run);
                     counted.push(sender);
                 }
-                // Nobody waits for it any more: the call has been told to look for itself.
-                Waiting::ToRecord(_, sender) if sender.is_closed() => {}
-                Waiting::ToRecord(run, sender) if self.counting.is_postponed(run.webhook_id) => {
+                Waiting::ToRecord(_, ticket, _) if !ticket.take() => {}
+                Waiting::ToRecord(run, _, sender) if self.is_left_alone(run.webhook_id) => {
                     let _ = sender.send(Recorded::No);
                 }
-                Waiting::ToRecord(run, sender) => {
+                Waiting::ToRecord(run, _, sender) => {
                     records.push(run);
                     recorded.push(sender);
                 }
@@ -220,7 +237,6 @@ impl Counter {
             let _ = sender.send(outcome);
         }
         if outcome != Recorded::Yes {
-            runs.retain(|run| !self.counting.is_postponed(run.webhook_id));
             for webhook_id in self.count_apart(&runs).await {
                 self.counting.postpone(webhook_id);
             }
@@ -230,15 +246,22 @@ impl Counter {
         }
     }
 
+    /// Whether a run of the webhook is not recorded together with others for now.
+    fn is_left_alone(&self, webhook_id: u64) -> bool {
+        self.counting.is_postponed(webhook_id) || self.counting.is_apart(webhook_id)
+    }
+
     /// Tries once: each call whose run is not recorded records it by itself.
     async fn record(&self, due: &Due<'_>) -> Recorded {
         match self.count(due).await.map_err(CountError::into_inner) {
             Ok(()) => Recorded::Yes,
             Err(error) => {
                 tracing::debug!(error = %telemetry::chain(&error), "not recorded together");
-                // Otherwise each of the calls would wait for the webhook's row once more.
-                if let (true, Some(webhook_id)) = (error.is_lock_timeout(), due.only_webhook()) {
-                    self.counting.postpone(webhook_id);
+                // Nobody says which webhook it is that somebody holds; the calls of all others wait no longer for it.
+                if error.is_lock_timeout() {
+                    for webhook_id in due.webhooks() {
+                        self.counting.keep_apart(webhook_id);
+                    }
                 }
                 if error.may_follow_commit() {
                     Recorded::Unknown

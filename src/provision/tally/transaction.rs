@@ -30,14 +30,8 @@ impl Due<'_> {
         self.recorded.len() + self.unrecorded.len()
     }
 
-    /// The webhook, if they are all of one.
-    pub(super) fn only_webhook(&self) -> Option<u64> {
-        let webhooks = self.webhooks();
-        webhooks.first().copied().filter(|_| webhooks.len() == 1)
-    }
-
     /// In ascending order of ids.
-    fn webhooks(&self) -> BTreeSet<u64> {
+    pub(super) fn webhooks(&self) -> BTreeSet<u64> {
         let unrecorded = self.unrecorded.iter().map(|run| run.webhook_id);
         let recorded = self.recorded.iter().map(|run| run.webhook_id);
         recorded.chain(unrecorded).collect()
@@ -99,8 +93,8 @@ pub(super) struct Written {
 }
 
 /// Counts runs after the statements of `batch`. The batch that is returned still has to be sent; it writes the webhooks'
-/// records. They are locked in ascending order of ids, after the new runs are there and before the user count, so that
-/// instances do not deadlock, and calls that count their own runs neither.
+/// records. They are locked in ascending order of ids, and the user count last, so that instances do not deadlock. New runs
+/// are inserted behind the locks: while one waits for a webhook that somebody holds for long, no call waits for its run.
 async fn count_after(
     mut batch: Batch,
     connection: &mut Connection,
@@ -109,8 +103,6 @@ async fn count_after(
 ) -> Result<(Batch, Written), CountError> {
     let statements = &site.statements;
     let options = batch.add(&statements.tally_options, "read the time zone", &[]);
-    let new = (!due.unrecorded.is_empty())
-        .then(|| Run::insert_counted_in(due.unrecorded, &mut batch, statements));
     let locked: BTreeMap<u64, usize> = due
         .webhooks()
         .into_iter()
@@ -120,6 +112,8 @@ async fn count_after(
             (webhook_id, lock)
         })
         .collect();
+    let new = (!due.unrecorded.is_empty())
+        .then(|| Run::insert_counted_in(due.unrecorded, &mut batch, statements));
     let mut marked = BTreeMap::new();
     for &webhook_id in locked.keys() {
         let ids = due.recorded_of(webhook_id);

@@ -59,6 +59,11 @@ async fn total(site: &Site) -> u64 {
         .sum()
 }
 
+async fn recorded(site: &Site) -> u64 {
+    let runs = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs";
+    site.number(runs).await
+}
+
 async fn runs(site: &Site) -> u64 {
     let runs = "SELECT COUNT(*) FROM wp_fcom_sidecar_runs WHERE tallied";
     site.number(runs).await
@@ -212,5 +217,25 @@ async fn whoever_lacks_something_gets_it_also_in_company() {
         assert_eq!(site.number(state).await, whole, "{change}");
     }
     company.end().await;
+    invariants::assert_hold(&site).await;
+}
+
+/// Somebody holds one webhook for longer than anybody waits: calls are executed all the same, those for the other one, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_that_somebody_holds_for_long_keeps_no_call_from_its_end() {
+    let site = Site::new("71").await;
+    let sidecar = Sidecar::start_with(&site, &[PATIENT]).await;
+    settle(&sidecar.client).await;
+    let company = Company::start(&site, &sidecar.client).await;
+    let (before, earlier) = (total(&site).await, recorded(&site).await);
+    let holder = site
+        .lock("SELECT id FROM wp_fcom_meta WHERE id = 4 FOR UPDATE")
+        .await;
+    assert_executed(&call_all(&sidecar.client).await);
+    assert_eq!(recorded(&site).await - earlier, CALLS as u64);
+    holder.rollback().await.unwrap();
+    company.end().await;
+    invariants::wait_for_tally(&site).await;
+    assert_eq!(total(&site).await - before, CALLS as u64 + 1);
     invariants::assert_hold(&site).await;
 }
