@@ -31,7 +31,7 @@ impl Encoding {
     }
 
     /// Recognises it by a byte order mark, by the zero bytes that every second byte is in UTF-16, or by all of the bytes: text in another
-    /// encoding than UTF-8 is not valid there. Leaves the file at its beginning.
+    /// encoding than UTF-8 is not valid there, unless only its end was cut off within a letter. Leaves the file at its beginning.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -94,18 +94,18 @@ fn fill(file: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
 
 fn is_utf8(file: &mut impl Read, piece: &mut [u8]) -> io::Result<bool> {
     let mut kept = 0;
+    let mut is_ascii = true;
     loop {
         let length = kept + fill(file, &mut piece[kept..])?;
         let valid = match std::str::from_utf8(&piece[..length]) {
             Ok(_) => length,
-            // A character may go on in the next piece, but not after the end.
-            Err(error) if error.error_len().is_none() && length == piece.len() => {
-                error.valid_up_to()
-            }
+            // A character may go on in the next piece.
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
             Err(_) => return Ok(false),
         };
+        is_ascii &= piece[..valid].is_ascii();
         if length < piece.len() {
-            return Ok(true);
+            return Ok(valid == length || !is_ascii);
         }
         piece.copy_within(valid..length, 0);
         kept = length - valid;
@@ -220,6 +220,11 @@ mod tests {
             assert_eq!(read(good.as_bytes()).0, Encoding::Utf8);
             let bad = [good.as_bytes(), b"\xf6"].concat();
             assert_eq!(read(&bad).0, Encoding::Windows1252);
+            let cut = &good.as_bytes()[..good.len() - 1];
+            let expected = format!("{}\u{fffd}", "ö".repeat(length - 1));
+            assert_eq!(read(cut), (Encoding::Utf8, expected));
+            let plain = ["o".repeat(length).as_bytes(), b"\xc3"].concat();
+            assert_eq!(read(&plain).0, Encoding::Windows1252);
         }
     }
 }

@@ -76,7 +76,8 @@ impl Tree {
 
     /// Reads the decoded pairs of a form. Brackets in a name open what is inside: `customer[email]` is the same as
     /// `{"customer": {"email": …}}`, and values whose brackets are empty are a list. A name or value that is not UTF-8 is read as
-    /// Windows-1252, in which any bytes are a text, and different ones different texts.
+    /// Windows-1252, in which any bytes are a text, and different ones different texts; one that was cut within its last letter
+    /// remains UTF-8.
     ///
     /// # Errors
     /// [`Malformed::TooMany`].
@@ -226,6 +227,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
+        let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        if error.utf8_error().error_len().is_none() && !valid.is_ascii() {
+            return String::from_utf8_lossy(error.as_bytes()).into_owned();
+        }
         let (text, _) = WINDOWS_1252.decode_without_bom_handling(error.as_bytes());
         text.into_owned()
     })
@@ -357,6 +362,16 @@ mod tests {
         assert!(texts.contains("xö") && texts.contains("x€"));
         let utf8 = Tree::of_form(vec![(b"a".to_vec(), "ö€".into())]).unwrap();
         assert_eq!(utf8.child("a").unwrap().text().unwrap(), "ö€");
+        // As PHP's substr cuts it.
+        let cut = [
+            (&b"Stra\xc3\x9fe M\xc3"[..], "Straße M\u{fffd}"),
+            (b"M\xc3", "MÃ"),
+            (b"Stra\xc3\x9fe M\xfcller", "StraÃŸe Müller"),
+        ];
+        for (bytes, expected) in cut {
+            let tree = Tree::of_form(vec![(b"a".to_vec(), bytes.to_vec())]).unwrap();
+            assert_eq!(tree.child("a").unwrap().text().unwrap(), expected);
+        }
     }
 
     #[test]
