@@ -33,7 +33,8 @@ pub(super) struct Way {
 }
 
 struct Learned {
-    /// The socket that was there last. While there is none, the server is down: another one at the loopback address is not asked.
+    /// The first socket that was there. While it is away, the server is down: another one, at another socket or at the loopback
+    /// address, is not asked, because it may be another server.
     socket: Option<PathBuf>,
     encryption: Encryption,
 }
@@ -90,11 +91,11 @@ impl Way {
     /// How to connect now: a socket may be there that was not when the daemon started.
     fn now(&self) -> (MySqlConnectOptions, Encryption) {
         let mut learned = self.learned();
-        let found = socket_now(self.sockets);
-        if found.is_some() && found != learned.socket {
-            learned.socket = found;
-            learned.encryption =
-                Encryption::at_first(&self.to(learned.socket.as_ref()), self.is_asked);
+        if learned.socket.is_none()
+            && let Some(found) = socket_now(self.sockets)
+        {
+            learned.encryption = Encryption::at_first(&self.to(Some(&found)), self.is_asked);
+            learned.socket = Some(found);
         }
         (self.to(learned.socket.as_ref()), learned.encryption)
     }
@@ -127,11 +128,14 @@ impl Way {
         lock_wait: Duration,
     ) -> Result<MySqlConnection, sqlx::Error> {
         match open_session(&plain(options), lock_wait).await {
-            Err(error) if may_want_tls(&error) => {
-                let connection = open_session(options, lock_wait).await?;
-                self.learn(options, Encryption::AsConfigured);
-                Ok(connection)
-            }
+            Err(error) if may_want_tls(&error) => match open_session(options, lock_wait).await {
+                Ok(connection) => {
+                    self.learn(options, Encryption::AsConfigured);
+                    Ok(connection)
+                }
+                Err(failure) if is_no_tls(&failure) => Err(why(error, failure)),
+                Err(failure) => Err(failure),
+            },
             opened => opened,
         }
     }
@@ -175,8 +179,9 @@ impl Way {
         lock_wait: Duration,
         failure: sqlx::Error,
     ) -> Result<MySqlConnection, sqlx::Error> {
-        let Ok(mut connection) = open_session(&plain(options), lock_wait).await else {
-            return Err(failure);
+        let mut connection = match open_session(&plain(options), lock_wait).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(why(error, failure)),
         };
         if !is_seen_here(&mut connection).await? {
             let _ = connection.close().await;
@@ -253,16 +258,28 @@ async fn is_seen_here(connection: &mut MySqlConnection) -> Result<bool, sqlx::Er
 /// for a wrong password, and so does MySQL for `caching_sha2_password` on a socket.
 fn may_want_tls(error: &sqlx::Error) -> bool {
     const ACCESS_DENIED: u16 = 1045;
+    wants_tls(error) || number(error) == Some(ACCESS_DENIED)
+}
+
+/// Whether it is encryption that the connection lacked.
+fn wants_tls(error: &sqlx::Error) -> bool {
     const INSECURE_TRANSPORT: [u16; 2] = [3159, 4150];
-    let number = match error {
+    wants_encryption(error)
+        || number(error).is_some_and(|number| INSECURE_TRANSPORT.contains(&number))
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    match error {
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<MySqlDatabaseError>()
             .map(MySqlDatabaseError::number),
         _ => None,
-    };
-    wants_encryption(error)
-        || number
-            .is_some_and(|number| number == ACCESS_DENIED || INSECURE_TRANSPORT.contains(&number))
+    }
+}
+
+/// Why there is no connection where TLS failed and the server refused to do without: as it says itself, unless it only lacked TLS.
+fn why(without: sqlx::Error, tls: sqlx::Error) -> sqlx::Error {
+    if wants_tls(&without) { tls } else { without }
 }
 
 #[cfg(test)]
@@ -288,9 +305,11 @@ mod tests {
     #[test]
     fn a_socket_that_appears_later_is_used_from_then_on() {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("mysqld.sock");
-        let path: &'static str = socket.display().to_string().leak();
-        let sockets: Sockets = vec![path].leak();
+        let [first, socket, last] =
+            ["first", "mysqld", "last"].map(|name| folder.path().join(format!("{name}.sock")));
+        let paths = [&first, &socket, &last];
+        let paths = paths.map(|path| -> &'static str { path.display().to_string().leak() });
+        let sockets: Sockets = Vec::from(paths).leak();
         let way = Way::of(&Database {
             target: Target::Parts {
                 host: Host::Local {
@@ -324,6 +343,12 @@ mod tests {
         assert_eq!(place(), there);
         std::fs::remove_file(&socket).unwrap();
         assert_eq!(place(), there, "the server is down");
+        for other in [last, first] {
+            std::fs::write(other, "").unwrap();
+            assert_eq!(place(), there, "it may be another server's");
+        }
+        std::fs::write(&socket, "").unwrap();
+        assert_eq!(place(), there, "it is back");
     }
 
     #[test]

@@ -210,6 +210,16 @@ async fn a_certificate_of_version_1_matters_only_where_tls_is_asked_for() {
         let _sidecar = busy(&site, &url).await;
         let outcome = check_with(&site, &url, &[]).await;
         outcome.assert("encryption", "ok", "none needed");
+        // A wrong password is not taken for a matter of the certificate.
+        let (port, socket) = (site.server.port(), site.server.socket());
+        for address in [
+            format!("127.0.0.1:{port}/{0}", site.database),
+            format!("localhost/{}?socket={}", site.database, socket.display()),
+        ] {
+            let url = format!("mysql://nobody:{PASSWORD}@{address}");
+            let outcome = check_with(&site, &url, &[]).await;
+            outcome.assert("database", "failed", "Access denied");
+        }
     }
     let outcome = check_with(&site, &format!("{url}?ssl-mode=REQUIRED"), &[]).await;
     outcome.assert("database", "failed", "UnsupportedCertVersion");
