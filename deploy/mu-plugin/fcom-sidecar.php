@@ -1063,7 +1063,7 @@ final class Unreached extends RuntimeException {
 const WHY_UNREACHED = array(
 	'closed'          => 'Define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret in the daemon’s configuration, at least 16 characters.',
 	'forbidden'       => 'PHP may not open connections here: allow stream_socket_client in disable_functions of php.ini.',
-	'denied'          => 'PHP may not connect to %s. If it is a Unix socket, let PHP’s user open it: add the user to the daemon’s group, or set server.socket_mode. If SELinux forbids it: setsebool -P httpd_can_network_connect on',
+	'denied'          => 'PHP may not connect to %s. If it is a Unix socket, let fcom-sidecar-admin.socket make it, with a group of its own that PHP’s user is in (SocketGroup=). If SELinux forbids it: setsebool -P httpd_can_network_connect on',
 	'away'            => 'Nothing answers at %s. If the daemon listens elsewhere, define FCOM_SIDECAR_CONSOLE in wp-config.php with its server.admin_listen; otherwise look on the server: systemctl status fcom-sidecar',
 	'silent'          => 'The daemon at %s does not answer in time. Look on the server: systemctl status fcom-sidecar',
 	'foreign'         => 'What answers at %s is no daemon of this release, so nothing of its answer is shown. Update the daemon, or correct FCOM_SIDECAR_CONSOLE in wp-config.php.',

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 const COMPOSE: &str = include_str!("../../../deploy/docker/compose.yaml");
+const NGINX: &str = include_str!("../../../deploy/nginx.conf");
 
 /// The values of a key, wherever it is.
 fn values<'a>(key: &str) -> Vec<&'a str> {
@@ -29,6 +30,9 @@ fn the_web_server_alone_is_trusted() {
     let subnet: IpNet = subnet.parse().unwrap();
     // Docker gives the gateway the first one.
     let gateway = subnet.hosts().next();
+    // By its name the sidecar is reached through the site's network, too, in which the web server has another address.
+    let upstream = format!("{}:8095", addresses[1]);
+    assert!(NGINX.contains(&upstream) && COMPOSE.contains(&upstream));
     for address in addresses {
         let address: IpAddr = address.parse().unwrap();
         assert!(subnet.contains(&address) && gateway != Some(address));

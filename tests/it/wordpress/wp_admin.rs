@@ -437,6 +437,11 @@ async fn the_dashboard_and_site_health_say_what_needs_somebody() {
     let unprivileged = json!({ "user": 1, "async": false, "unprivileged": true });
     let said = real.php("health", unprivileged).await.to_string();
     assert!(said.contains("PHP may not connect to unix:"), "{said}");
+    // The daemon's own group may read its secrets.
+    assert!(
+        said.contains("let fcom-sidecar-admin.socket make it"),
+        "{said}"
+    );
     sidecar.terminate();
 
     // Switched off.
