@@ -1,5 +1,5 @@
 //! A form that makes something is sent twice when somebody clicks twice: what it made the first time is remembered, so that it makes
-//! one thing only. In memory of this process, of limited size.
+//! one thing only, and of what, so that other entries are not lost. In memory of this process, of limited size.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +35,16 @@ impl Once {
     }
 }
 
-/// The id of what a form made; locked while it makes it.
-pub(super) type Making = Arc<tokio::sync::Mutex<Option<u64>>>;
+/// What a form made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Thing {
+    pub(super) id: u64,
+    /// Stands for the entries that it was made of.
+    pub(super) mark: String,
+}
+
+/// What a form made; locked while it makes it.
+pub(super) type Making = Arc<tokio::sync::Mutex<Option<Thing>>>;
 
 /// What forms have made, the latest at the end.
 #[derive(Default)]
@@ -69,13 +77,17 @@ mod tests {
     async fn a_form_is_remembered_until_many_others_were_sent() {
         let made = Made::default();
         let once = Once::draw();
-        *made.by(Some(once)).lock().await = Some(7);
-        assert_eq!(*made.by(Some(once)).lock().await, Some(7));
+        let thing = Some(Thing {
+            id: 7,
+            mark: "entries".to_owned(),
+        });
+        (*made.by(Some(once)).lock().await).clone_from(&thing);
+        assert_eq!(*made.by(Some(once)).lock().await, thing);
         assert_eq!(*made.by(None).lock().await, None);
         for _ in 1..MOST {
             assert_eq!(*made.by(Some(Once::draw())).lock().await, None);
         }
-        assert_eq!(*made.by(Some(once)).lock().await, Some(7));
+        assert_eq!(*made.by(Some(once)).lock().await, thing);
         made.by(Some(Once::draw()));
         assert_eq!(*made.by(Some(once)).lock().await, None);
         assert_eq!(made.0.lock().unwrap().len(), MOST);

@@ -12,7 +12,7 @@ use super::plan;
 use super::runs::row;
 use super::spaces::Titles;
 use super::visit::{Visit, field};
-use super::webhooks::Shown;
+use super::webhooks::{Shown, mark};
 use crate::db::DatabaseError;
 use crate::fluentcommunity::webhook::Webhook;
 use crate::fluentcommunity::webhooks::{Environment, Kind, SpacesAndCourses};
@@ -50,8 +50,16 @@ pub(super) struct Entries {
     /// Why it was not saved, and whether for its title.
     error: Option<String>,
     is_about_title: bool,
+    conflict: Option<Conflict>,
+}
+
+/// Why entries were not saved that nothing is wrong with.
+#[derive(Clone, Copy)]
+pub(super) enum Conflict {
     /// The webhook was changed by somebody else.
-    is_outdated: bool,
+    Changed,
+    /// The form has made the webhook before, of other entries.
+    Made,
 }
 
 impl Entries {
@@ -99,12 +107,23 @@ impl Entries {
         self.refused(error.to_owned(), true)
     }
 
-    /// They were not saved, because somebody else was faster.
-    pub(super) fn outdated(self) -> Self {
+    /// They were not saved, because others were before.
+    pub(super) fn late(self, conflict: Conflict) -> Self {
         Self {
-            is_outdated: true,
+            conflict: Some(conflict),
             ..self
         }
+    }
+
+    /// Changes with everything that they say.
+    pub(super) fn mark(&self) -> String {
+        let lists = [&self.join, &self.leave].map(|ids| ids.iter().copied().collect());
+        let none = Vec::new();
+        mark(
+            &self.title,
+            &[&lists[0], &lists[1], &none, &none],
+            self.mails,
+        )
     }
 
     fn value(&self, choices: &Choices) -> Value {
@@ -130,7 +149,10 @@ impl Entries {
             mails => self.mails,
             error => self.error.as_deref(),
             is_about_title => self.is_about_title,
-            is_outdated => self.is_outdated,
+            conflict => self.conflict.map(|conflict| match conflict {
+                Conflict::Changed => "changed",
+                Conflict::Made => "made",
+            }),
         }
     }
 }
@@ -204,7 +226,9 @@ pub(super) async fn page(
     let of_record = || shown.webhook.as_ref().map(Entries::of);
     let mark = match &entries {
         // What their writer has seen, and nothing later that nobody has told them of.
-        Some(entries) if !entries.is_outdated => visit.given("seen").unwrap_or_default().to_owned(),
+        Some(entries) if entries.conflict.is_none() => {
+            visit.given("seen").unwrap_or_default().to_owned()
+        }
         _ => shown.mark(),
     };
     let entries = entries

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::super::Front;
 use super::super::admin::{Draft, fields};
 use super::answer::{Answer, Trouble};
-use super::once::Once;
+use super::once::{Once, Thing};
 use super::text::count;
 use super::visit::Visit;
-use super::webhook::{self, Entries, Results};
+use super::webhook::{self, Conflict, Entries, Results};
 use super::webhooks::mark;
 use crate::fluentcommunity::webhooks::{ChangeError, WebhookSettings};
 use crate::operations::webhooks::Webhooks;
@@ -31,6 +31,24 @@ fn draft(visit: &Visit) -> Result<Draft, Entries> {
     })
 }
 
+/// When a form made a webhook.
+enum Made {
+    Now,
+    Before,
+    /// Before, of other entries.
+    OfOthers,
+}
+
+/// The webhook's page, with entries that were not saved.
+async fn with_entries(
+    visit: &Visit,
+    id: u64,
+    entries: Entries,
+    status: StatusCode,
+) -> Result<Answer, Trouble> {
+    webhook::page(visit, id, Some(entries), Results::default(), status).await
+}
+
 pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
     visit.change()?;
     let draft = match draft(visit) {
@@ -40,6 +58,7 @@ pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
         }
     };
     let inside = visit.front.clone();
+    let mark = Entries::sent(&visit.form).mark();
     let making = visit
         .console
         .made
@@ -47,23 +66,33 @@ pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
     let work = async move {
         // Held to the end even if the browser goes away: that of a double click does, and sends the form again.
         let mut made = making.lock_owned().await;
-        if let Some(id) = *made {
-            return Ok((id, false));
+        if let Some(made) = &*made {
+            let how = if made.mark == mark {
+                Made::Before
+            } else {
+                Made::OfOthers
+            };
+            return Ok((made.id, how));
         }
         let new = |course_module| draft.settings(WebhookSettings::default(), course_module);
         let id = webhooks(&inside).create(new).await?.row.id;
-        *made = Some(id);
-        Ok((id, true))
+        *made = Some(Thing { id, mark });
+        Ok((id, Made::Now))
     };
-    let (id, is_new) = match Box::pin(carry_out(visit, work)).await {
+    let (id, how) = match Box::pin(carry_out(visit, work)).await {
         Err(Trouble::Change(ChangeError::Unstorable(_))) => {
             let entries = Entries::sent(&visit.form).unstorable();
             return webhook::blank_with(visit, &entries, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
         created => created?,
     };
-    if is_new {
-        visit.log(&format!("webhook {id} was created"));
+    match how {
+        Made::Now => visit.log(&format!("webhook {id} was created")),
+        Made::Before => {}
+        Made::OfOthers => {
+            let entries = Entries::sent(&visit.form).late(Conflict::Made);
+            return with_entries(visit, id, entries, StatusCode::CONFLICT).await;
+        }
     }
     let text = "The webhook is there. Show its address and copy it into your shop, form or CRM.";
     Ok(Answer::done(format!("webhooks/{id}"), text.to_owned()))
@@ -71,10 +100,7 @@ pub(super) async fn create(visit: &Visit) -> Result<Answer, Trouble> {
 
 pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
-    let again = async |entries, status| {
-        let nothing = Results::default();
-        webhook::page(visit, id, Some(entries), nothing, status).await
-    };
+    let again = |entries, status| with_entries(visit, id, entries, status);
     let draft = match draft(visit) {
         Ok(draft) => draft,
         Err(entries) => return again(entries, StatusCode::UNPROCESSABLE_ENTITY).await,
@@ -90,7 +116,7 @@ pub(super) async fn save(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     };
     match Box::pin(carry_out(visit, work)).await {
         Err(Trouble::Change(ChangeError::Outdated)) => {
-            let entries = Entries::sent(&visit.form).outdated();
+            let entries = Entries::sent(&visit.form).late(Conflict::Changed);
             again(entries, StatusCode::CONFLICT).await
         }
         Err(Trouble::Change(ChangeError::Unstorable(_))) => {

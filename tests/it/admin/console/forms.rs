@@ -129,6 +129,54 @@ async fn a_form_that_is_sent_twice_makes_one_webhook() {
     assert_eq!(webhooks(&site).await, before + 2);
 }
 
+/// Enter in the title's field sends the form; who was not ready yet goes on meanwhile, and clicks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_that_is_sent_again_with_other_entries_keeps_them() {
+    let site = Site::new("71").await;
+    let sidecar = start(&site).await;
+    let before = webhooks(&site).await;
+    let mut browser = Browser::of_operator(&sidecar).await;
+    browser.get(NEW).await;
+    let (key, once) = (browser.key(), hidden(&browser, "once"));
+    let early = [("csrf", &*key), ("once", &*once), ("title", "Shop")];
+    let mut other = browser.copy();
+    assert_eq!(other.post_exactly(NEW, &early).await, 200);
+    let id: u64 = other.path.rsplit('/').next().unwrap().parse().unwrap();
+    let then = "2020-02-02 02:02:02";
+    set_updated(&site, id, then).await;
+
+    let entries = [
+        ("title", "Shop"),
+        ("space_ids[]", "1"),
+        ("send_wp_welcome_email", "yes"),
+    ];
+    let more = [&early[..2], &entries[..]].concat();
+    assert_eq!(browser.post_exactly(NEW, &more).await, 409);
+    browser.assert_says("This form was sent before with other entries and made this webhook");
+    let text = browser.text();
+    for entry in [
+        "name=\"space_ids[]\" value=\"1\" checked>",
+        "name=\"send_wp_welcome_email\" value=\"yes\" checked>",
+    ] {
+        assert!(text.contains(entry), "{entry} is not in: {text}");
+    }
+    let save = format!("/console/webhooks/{id}/save");
+    assert!(actions(&browser).contains(&save), "{text}");
+    let updated = format!("SELECT CAST(updated_at AS CHAR) FROM wp_fcom_meta WHERE id = {id}");
+    assert_eq!(site.text(&updated).await.as_deref(), Some(then));
+
+    let seen = hidden(&browser, "seen");
+    let saved = [&[("seen", &*seen)], &entries[..]].concat();
+    assert_eq!(browser.post(&save, &saved).await, 200);
+    browser.assert_says("Saved.");
+    assert!(
+        browser
+            .text()
+            .contains("name=\"space_ids[]\" value=\"1\" checked>")
+    );
+    assert_eq!(webhooks(&site).await, before + 1);
+}
+
 /// A site with a source for webhook 3.
 async fn sourced(site: &Site) -> Sidecar {
     let url = site.url();
