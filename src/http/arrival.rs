@@ -176,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Vec<u8> {
         let (door, peer) = (&self.door, self.peer.map(|peer| peer.ip()));
         let asked = Asked { peer, head, client };
-        unread::answer(&door.front, door.is_public, &asked, why, follows)
+        unread::answer(&door.front, door.is_public(), &asked, why, follows)
     }
 
     /// Says the last words and closes. If the caller may still send, discards that for a moment: otherwise the answer may
@@ -261,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let is_complete = begun.end.is_some_and(|end| end <= self.length);
         if !is_complete
-            && self.door.is_public
+            && self.door.is_public()
             && begun.client.is_none()
             && begun.body_length(self.length) > FREE
         {
@@ -275,8 +275,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             begun.asking = Some(Box::pin(unread::ask(front, key_of(&begun.head), client)));
             return None;
         }
-        let longest = self.door.longest_body();
-        if !is_complete && begun.is_longer_than(longest, self.length) {
+        let is_longer = |longest| begun.is_longer_than(longest, self.length);
+        let head = &self.pieces.first()[..begun.head_length];
+        if !is_complete
+            && is_longer(self.door.longest_body())
+            && is_longer(self.door.longest_body_after(head))
+        {
             return Some(Arrived::Refused(Unread::TooLarge));
         }
         if let Some(expects) = begun.take_expects() {

@@ -44,8 +44,8 @@ pub struct Bound {
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The requests that the admin listener's server may have at once.
 const ADMIN_ROOMS: usize = 256;
-/// The memory for requests on the admin listener, in bytes: for one of the longest, and some others.
-const ADMIN_BUDGET: usize = LONGEST_READ + (1 << 19);
+/// The memory for requests on the admin listener, in bytes: one of the longest, with its head, does not make it scarce.
+const ADMIN_BUDGET: usize = LONGEST_READ / 3 * 4 + (1 << 18);
 
 /// Binds both listeners, unless their sockets are inherited. The limits are the public listener's.
 ///
@@ -76,7 +76,7 @@ pub fn bind(
         budget,
         rooms: Arc::clone(&front.rooms),
         front: front.clone(),
-        is_public: true,
+        console: None,
     });
     // The server's own limit applies to each worker.
     let builder = builder(listeners, workers)
@@ -98,11 +98,11 @@ pub fn bind(
         move || service(door.clone(), stopping.clone(), keep_alive, unix_peer, app()),
     )?;
 
-    let shared = front.clone();
+    let (shared, operators) = (front.clone(), console.clone());
     let app = move || {
         App::new()
             .app_data(shared.clone())
-            .app_data(console.clone())
+            .app_data(operators.clone())
             .wrap(from_fn(admin::check_host))
             .wrap(from_fn(name_request))
             .configure(admin::configure)
@@ -113,7 +113,7 @@ pub fn bind(
         budget: admin_budget,
         rooms: Arc::new(Semaphore::new(ADMIN_ROOMS)),
         front,
-        is_public: false,
+        console: Some(console),
     });
     let builder = self::builder(listeners, 1);
     let stopping = builder.graceful_shutdown_signal();
@@ -250,5 +250,21 @@ fn unix_peer(stream: &UnixStream) -> Peer {
     Peer {
         address: None,
         user: stream.peer_cred().ok().map(|credentials| credentials.uid()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::{PIECE, Share};
+    use super::*;
+
+    #[test]
+    fn one_of_the_longest_forms_makes_no_memory_scarce() {
+        let budget = Budget::new(ADMIN_BUDGET);
+        let mut share = Share::none(&budget);
+        // Its head, and the end of the last piece.
+        assert!(share.try_add(LONGEST_READ + 3 * PIECE));
+        assert!(!budget.is_scarce());
+        assert!(share.try_add(1 << 20));
     }
 }

@@ -8,9 +8,10 @@ use actix_web::{HttpRequest, web};
 
 use super::super::Front;
 use super::super::admin::{Access, Standing, confirm, is_from_elsewhere};
-use super::super::client::Client;
+use super::super::client::{Client, joined};
 use super::desk::Console;
 use super::sessions::{Credentials, Session, Ticket};
+use super::wp_admin::SIGNATURE;
 
 /// The cookie of a session.
 pub(super) const SESSION: &str = "fcom_sidecar_console";
@@ -21,20 +22,40 @@ pub(super) const DOOR: &str = "fcom_sidecar_door";
 /// behind two tunnels, do not replace each other's.
 fn name(headers: &HeaderMap, cookie: &str) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let port = host.and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
-    port.map_or_else(|| cookie.to_owned(), |port| format!("{cookie}_{port}"))
+    name_at(host.unwrap_or_default(), cookie)
+}
+
+fn name_at(host: &str, cookie: &str) -> String {
+    let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(port)) => format!("{cookie}_{port}"),
+        _ => cookie.to_owned(),
+    }
 }
 
 /// The ticket in this cookie.
 pub(super) fn ticket(headers: &HeaderMap, cookie: &str) -> Option<Ticket> {
-    let cookie = name(headers, cookie);
-    let lines = headers.get_all(COOKIE);
-    let lines = lines.filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';'));
-    cookies.find_map(|one| {
+    let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
+    ticket_in(&joined(lines), &name(headers, cookie))
+}
+
+/// The ticket in the cookie of this name.
+fn ticket_in(cookies: &str, cookie: &str) -> Option<Ticket> {
+    // Lines were joined with commas.
+    cookies.split([';', ',']).find_map(|one| {
         let (name, value) = one.trim().split_once('=')?;
         Ticket::parse(value).filter(|_| name == cookie)
     })
+}
+
+impl Console {
+    /// Whether a long form may come with a head that has these headers: of a session, or signed, which its body has to prove.
+    pub(in crate::http) fn may_get_long(&self, header: impl Fn(&str) -> String) -> bool {
+        let is_signed = || self.secret.is_some() && !header(SIGNATURE).is_empty();
+        let cookie = name_at(&header(HOST.as_str()), SESSION);
+        let ticket = ticket_in(&header(COOKIE.as_str()), &cookie);
+        ticket.is_some_and(|ticket| self.sessions.knows(&ticket)) || is_signed()
+    }
 }
 
 /// Has the browser keep a ticket, or forget it. Over an encrypted connection, it is never sent over another one.

@@ -1,10 +1,11 @@
 //! The only way to a page: finds out who asks, checks what a form brought, and leads to the page.
 
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, LOCATION};
+use actix_web::http::header::{ALLOW, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::super::Front;
+use super::super::client::joined;
 use super::answer::{self, Answer, Trouble};
 use super::desk::Console;
 use super::gate::{self, SESSION};
@@ -62,10 +63,8 @@ async fn body(
     console: &Console,
 ) -> Option<web::Bytes> {
     let headers = request.headers();
-    let ticket = gate::ticket(headers, SESSION);
-    let is_known = headers.contains_key(wp_admin::SIGNATURE)
-        || ticket.is_some_and(|ticket| console.sessions.knows(&ticket));
-    let longest = if is_known {
+    let header = |name: &str| joined(headers.get_all(name).map(HeaderValue::as_bytes));
+    let longest = if console.may_get_long(header) {
         front.rules.borrow().longest_form()
     } else {
         OF_STRANGERS

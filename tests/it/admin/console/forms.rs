@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use reqwest::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::browser::Browser;
 use super::changes::{hidden, make, record};
@@ -219,9 +221,32 @@ async fn a_body_as_long_as_a_call_may_have_is_tried_and_a_longer_one_is_told_wha
     }
 
     let mut stranger = Browser::new(&sidecar);
-    let fields = [("csrf", &*page), ("body", &*longest)];
+    let fields = [("csrf", &*page), ("body", &*body(100_000))];
     assert_eq!(stranger.post_exactly(path, &fields).await, 403);
     stranger.assert_says("This page has expired");
+}
+
+#[tokio::test]
+async fn a_longer_body_than_a_call_is_not_awaited_of_strangers() {
+    let site = Site::new("71").await;
+    let sidecar = start(&site).await;
+    let ticket = format!("Cookie: fcom_sidecar_console={}\r\n", "0".repeat(64));
+    for header in [
+        "",
+        &ticket,
+        "Authorization: Bearer x\r\n",
+        "X-Fcom-Sidecar-Signature: x\r\n",
+    ] {
+        let mut stranger = TcpStream::connect(sidecar.client.admin).await.unwrap();
+        let head = format!(
+            "POST {NEW} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: 2000000\r\n\r\n"
+        );
+        stranger.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stranger.read_to_string(&mut answer).await.unwrap();
+        let expected = "HTTP/1.1 413 Payload Too Large\r\n";
+        assert!(answer.starts_with(expected), "{header}: {answer}");
+    }
 }
 
 /// Where the forms of this page lead.
