@@ -19,7 +19,7 @@ async fn limits_and_protections_change_without_a_restart() {
          php_may_execute = true\n",
     );
     sidecar.hang_up();
-    sidecar.says("configuration reloaded; changed: ").await;
+    sidecar.says("only change with a restart").await;
     let log = sidecar.log();
     let said = log
         .lines()
