@@ -30,7 +30,7 @@ use crate::telemetry::{self, Metrics};
 const QUEUE: usize = 4096;
 /// Runs counted in one transaction.
 const BATCH: usize = 500;
-/// A call waits at most this long for its count. Its run is durable by then and will be counted in any case.
+/// A call waits at most this long. Then its run is durable and will be counted in any case, or the call records it itself.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often to look for runs that were left uncounted.
 const SWEEP: Duration = Duration::from_secs(5);
