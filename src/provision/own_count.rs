@@ -5,7 +5,8 @@
 //! Nothing is locked for it. The statement that raises `running_count` compares the webhook's record with the one that
 //! the call knows, and marks the run as counted; if they differ it does neither, and the tally counts the run. The lock on
 //! the webhook's row is held from that statement to the commit, which are sent together, so the order of locks is: the
-//! user or the names, then the webhook. Whoever holds a webhook's lock waits for neither.
+//! user or the names, then the webhook. Whoever holds a webhook's lock waits for neither. (The tally may wait there for a run with the
+//! same idempotency key as one that it inserts, whose call wants the webhook: the server ends one of the two, which is tried again.)
 
 use super::ProvisionError;
 use super::counting::{Active, Counting};
