@@ -142,7 +142,7 @@ pub fn start(config: &Config, sources: Sources, inherited: Inherited) -> anyhow:
         mail_room,
         metrics: Arc::clone(&metrics),
     });
-    let mut background = learn_keys(config, &front, &draining);
+    let mut background = learn_keys(&front, &draining);
     let servers = http::bind(front, console, &config.server, limits, inherited)?;
 
     let stop_tally = CancellationToken::new();
@@ -191,21 +191,26 @@ fn mail_text(config: &Config) -> anyhow::Result<MailText> {
     text.with_context(|| format!("mails cannot be sent: {}", trial_mail::MEND))
 }
 
-/// The background tasks, the first of which reads the keys of webhooks: by these, calls of webhooks with a source are kept while the
-/// database is away.
-fn learn_keys(
-    config: &Config,
-    front: &web::Data<Front>,
-    draining: &CancellationToken,
-) -> JoinSet<()> {
+/// The background tasks, the first of which reads the keys of webhooks, now and after each reload: by these, calls of webhooks with a
+/// source are kept while the database is away.
+fn learn_keys(front: &web::Data<Front>, draining: &CancellationToken) -> JoinSet<()> {
+    let (front, draining) = (front.clone(), draining.clone());
     let mut background = JoinSet::new();
-    if !config.sources.is_empty() && config.refused.fields.is_some() {
-        let (front, draining) = (front.clone(), draining.clone());
-        background.spawn(async move {
-            let learnt = front.known_keys.learn();
-            draining.run_until_cancelled(learnt).await;
-        });
-    }
+    background.spawn(async move {
+        let mut rules = front.rules.clone();
+        let learning = async {
+            let are_needed = |rules: &Arc<CallerRules>| {
+                rules.have_sources() && front.refused.keeping().is_some()
+            };
+            while rules.wait_for(are_needed).await.is_ok() {
+                front.known_keys.learn().await;
+                if rules.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        draining.run_until_cancelled(learning).await;
+    });
     background
 }
 

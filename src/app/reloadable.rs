@@ -79,11 +79,12 @@ impl Reloadable {
 
     /// Applies the reload.
     pub fn apply(&self, replacement: Replacement) {
+        self.refusals.set_wanted(replacement.refused.are_kept());
+        self.refusals.set_keeping(replacement.keeping);
+        // Whoever waits for the rules finds the fields' keeping as it is from now on.
         self.rules.send_replace(replacement.rules);
         self.mail_text.send_replace(replacement.mail_text);
         self.runs.send_replace(replacement.runs);
-        self.refusals.set_wanted(replacement.refused.are_kept());
-        self.refusals.set_keeping(replacement.keeping);
         self.refused.send_replace(replacement.refused);
         self.mails.send_replace(replacement.mails);
         self.settings.send_replace(replacement.settings);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::Connection as _;
+
 use super::{Connection, DatabaseError, Doing, OWN_TABLES, Statement, TableNames, site_tables};
 
 const MADE: &str = include_str!("../../sql/checks/made.sql");
@@ -37,12 +39,16 @@ impl Traces {
         let query = names
             .iter()
             .fold(sqlx::query_as(sql), sqlx::query::QueryAs::bind);
+        // In a transaction, so that a proxy which sends other reads to replicas asks the server that is written to: a replica that is
+        // behind lacks the last calls, as a restored dump does.
+        let mut transaction = connection.begin().await.doing(DOING)?;
         let made: Vec<(String, Option<String>, String)> =
-            query.fetch_all(&mut *connection).await.doing(DOING)?;
+            query.fetch_all(&mut *transaction).await.doing(DOING)?;
         let newest: Result<Option<u64>, _> = sqlx::query_scalar(newest_run.sql())
-            .fetch_one(connection)
+            .fetch_one(&mut *transaction)
             .await
             .doing(DOING);
+        transaction.rollback().await.doing(DOING)?;
         let newest_run = match newest {
             Err(error) if error.is_missing_table() => None,
             newest => newest?,

@@ -76,23 +76,33 @@ pub(super) struct Place {
 impl Front {
     /// Reserves a slot for a call, or returns why there is none: as an outcome and as a message.
     pub(super) async fn place(&self, key: &WebhookKey) -> Result<Place, (Outcome, &'static str)> {
+        self.takes_calls().await?;
         let take = |slots: &Arc<Semaphore>| Arc::clone(slots).try_acquire_owned().ok();
         let full = (Outcome::Overloaded, OVERLOADED);
         let guess = if self.known_keys.has_seen(key) {
             None
         } else {
             let guess = take(&self.guesses);
-            if guess.is_none() && !self.known_keys.contains_by_now(key).await {
-                return Err(full);
+            if guess.is_none() {
+                let is_known = self.known_keys.contains_by_now(key).await;
+                // The database may have gone meanwhile.
+                self.takes_calls().await?;
+                if !is_known {
+                    return Err(full);
+                }
             }
             guess
         };
-        let place = Place {
+        Ok(Place {
             _slot: take(&self.places).ok_or(full)?,
             _guess: guess,
-        };
+        })
+    }
+
+    /// Whether calls can be carried out now.
+    async fn takes_calls(&self) -> Result<(), (Outcome, &'static str)> {
         match self.site.readiness.refuses_calls().await {
-            None => Ok(place),
+            None => Ok(()),
             Some(Cause::Away) => {
                 let message = "The database is away, nothing was changed";
                 Err((Outcome::DatabaseUnavailable, message))

@@ -32,8 +32,9 @@ pub struct KnownKeys {
 #[derive(Clone, Default)]
 struct Reading {
     hashes: Arc<HashMap<[u8; 32], u64>>,
-    /// When it began.
-    began: Option<Instant>,
+    /// When the database was asked. If it did not answer: when that was known, so that all who waited share the failure
+    /// instead of asking one after another.
+    as_of: Option<Instant>,
     failed: bool,
 }
 
@@ -82,7 +83,7 @@ impl KnownKeys {
     /// Whether the key opens a webhook. Asks the database at most every five seconds; while it does not answer, what it
     /// said last holds.
     pub(super) async fn contains(&self, key: &WebhookKey) -> bool {
-        let is_fresh = |last: &Reading| last.began.is_some_and(|at| at.elapsed() < FRESH_FOR);
+        let is_fresh = |last: &Reading| last.as_of.is_some_and(|at| at.elapsed() < FRESH_FOR);
         let mut last = self.last();
         if !is_fresh(&last) {
             let _reading = self.reading.lock().await;
@@ -97,7 +98,7 @@ impl KnownKeys {
     /// The same; but while others ask the database, only those wait who come before its first answer. The rest goes by its
     /// last one.
     pub(super) async fn contains_by_now(&self, key: &WebhookKey) -> bool {
-        if self.last().began.is_some() && self.reading.try_lock().is_err() {
+        if self.last().as_of.is_some() && self.reading.try_lock().is_err() {
             return self.has_seen(key);
         }
         self.contains(key).await
@@ -115,8 +116,8 @@ impl KnownKeys {
         }
         let _reading = self.reading.lock().await;
         let mut last = self.last();
-        if last.began.is_none_or(|at| at < since) {
-            let wait = last.began.map(|at| PAUSE.saturating_sub(at.elapsed()));
+        if last.as_of.is_none_or(|at| at < since) {
+            let wait = last.as_of.map(|at| PAUSE.saturating_sub(at.elapsed()));
             tokio::time::sleep(wait.unwrap_or_default()).await;
             last = self.read().await;
         }
@@ -129,7 +130,7 @@ impl KnownKeys {
     }
 
     async fn read(&self) -> Reading {
-        let began = Some(Instant::now());
+        let began = Instant::now();
         let site = Arc::clone(&self.site);
         let asking = self.runtime.spawn(async move {
             let (statements, now) = (&site.statements, site.clock.now());
@@ -139,11 +140,12 @@ impl KnownKeys {
             hashes.await
         });
         let hashes = asking.await.ok().and_then(Result::ok);
+        let failed = hashes.is_none();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Reading {
-            failed: hashes.is_none(),
             hashes: hashes.map_or_else(|| Arc::clone(&last.hashes), Arc::new),
-            began,
+            as_of: Some(if failed { Instant::now() } else { began }),
+            failed,
         };
         last.clone()
     }

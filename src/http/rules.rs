@@ -87,6 +87,11 @@ impl CallerRules {
         }
     }
 
+    /// Whether calls of any webhook are in their sender's words.
+    pub fn have_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// The longest body of a form in the console, in bytes: one of its fields may hold a sender's body, of which each byte may take three.
     pub(super) fn longest_form(&self) -> usize {
         let calls = self.max_body_bytes.saturating_mul(3);

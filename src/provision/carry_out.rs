@@ -237,15 +237,9 @@ async fn already_committed(execution: &Execution<'_>) -> Result<Option<Done>, Pr
     let found = site
         .pool
         .work(async |connection| runs::of_call(connection, &site.statements, &call.id).await);
-    let found = found.await?;
-    Ok(found.map(|(run, user_id)| {
-        let executed = Executed {
-            webhook_id: run.webhook_id,
-            user_id,
-            created: run.created,
-            executed_at: site.clock.now(),
-            replayed: false,
-        };
+    Ok(found.await?.map(|(run, executed)| {
+        // What it has left to others may have been announced to nobody.
+        execution.calls.bells.ring();
         (Some(run), executed)
     }))
 }

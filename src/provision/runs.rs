@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::{Executed, WebhookCall};
 use crate::db::{Connection, DatabaseError, Doing, Statements};
@@ -43,27 +43,36 @@ pub(super) struct Uncounted {
     pub(super) created: bool,
 }
 
-/// The run of a call, with its user, if the call was committed.
+/// The run of a call, with what it did, if the call was committed.
 pub(super) async fn of_call(
     connection: &mut Connection,
     statements: &Statements,
     call_id: &[u8],
-) -> Result<Option<(Uncounted, u64)>, DatabaseError> {
-    let found: Option<(u64, u64, u64, String)> = sqlx::query_as(statements.run_by_call_id.sql())
-        .bind(call_id)
-        .fetch_optional(connection)
-        .await
-        .doing("look for the call's run")?;
-    Ok(found.map(|(run_id, webhook_id, user_id, outcome)| {
-        (
-            Uncounted {
+) -> Result<Option<(Uncounted, Executed)>, DatabaseError> {
+    let found: Option<(u64, u64, u64, String, NaiveDateTime)> =
+        sqlx::query_as(statements.run_by_call_id.sql())
+            .bind(call_id)
+            .fetch_optional(connection)
+            .await
+            .doing("look for the call's run")?;
+    Ok(
+        found.map(|(run_id, webhook_id, user_id, outcome, created_at)| {
+            let created = outcome == CREATED;
+            let executed = Executed {
+                webhook_id,
+                user_id,
+                created,
+                executed_at: created_at.and_utc(),
+                replayed: false,
+            };
+            let run = Uncounted {
                 run_id,
                 webhook_id,
-                created: outcome == CREATED,
-            },
-            user_id,
-        )
-    }))
+                created,
+            };
+            (run, executed)
+        }),
+    )
 }
 
 /// Some of the runs that an instance left uncounted when it died: recorded before `until`, with ids above `after`, in

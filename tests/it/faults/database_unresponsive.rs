@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::harness::client::FORM;
 use crate::harness::invariants;
 use crate::harness::proxy::Proxy;
 use crate::harness::sidecar::Sidecar;
@@ -14,6 +15,8 @@ use crate::harness::site::{KNOWN_USER, PLAIN_HOOK, SPACES_HOOK, Site, target};
 
 /// How long the daemon asks for the outcome of a commit: longer than it retries a call that was rolled back.
 const ASKED_FOR: Duration = Duration::from_secs(20);
+/// Longer than a call is tried, and than any one attempt.
+const UNHEARD: Duration = Duration::from_secs(45);
 const DATABASE_URL: &str = "FCOM_SIDECAR__DATABASE__URL";
 const LOCK_WAIT: &str = "FCOM_SIDECAR__DATABASE__LOCK_WAIT_TIMEOUT_SECONDS";
 const CONNECTIONS: &str = "FCOM_SIDECAR__DATABASE__MAX_CONNECTIONS";
@@ -58,19 +61,32 @@ async fn a_commit_whose_answer_is_lost_is_found_once_the_database_is_back() {
     let site = Site::new("71").await;
     let proxy = Proxy::start(&site).await;
     let sidecar = behind(&proxy, &site).await;
-    let fields = [("email", "lost@example.com")];
-    let call = sidecar.client.execute(PLAIN_HOOK, &fields);
+    let target = target(PLAIN_HOOK);
+    let headers = [("Content-Type", FORM), ("Idempotency-Key", "order 7")];
+    let call = || {
+        let body = b"email=lost%40example.com";
+        sidecar.client.request("POST", &target, &headers, body)
+    };
     let fault = async {
         proxy.lose_the_next_commit().await;
         let committed = "SELECT COUNT(*) FROM wp_users WHERE user_email = 'lost@example.com'";
         site.comes(committed).await;
         // The first query for the outcome fails.
         sidecar.says("trying the call again").await;
+        // An answer of now would differ from that of then.
+        let earlier = "UPDATE wp_fcom_sidecar_runs SET created_at = created_at - INTERVAL 1 HOUR";
+        site.execute(earlier).await;
         proxy.come_back().await;
     };
-    let (id, ()) = tokio::join!(call, fault);
+    let (found, ()) = tokio::join!(call(), fault);
+    assert_eq!(found.status, 200, "{}", found.text());
     let newest = "SELECT MAX(ID) FROM wp_users";
-    assert_eq!(site.number(newest).await, id);
+    assert_eq!(found.json()["user_id"], site.number(newest).await);
+    // Whoever repeats it gets the same answer.
+    sidecar.client.readiness_becomes(200).await;
+    let again = call().await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.json(), found.json());
     invariants::wait_for_tally(&site).await;
     invariants::assert_hold(&site).await;
 }
@@ -91,6 +107,36 @@ async fn a_commit_of_which_a_proxy_says_that_its_connection_was_lost_is_the_only
         invariants::wait_for_tally(&site).await;
         invariants::assert_hold(&site).await;
     }
+}
+
+/// Nobody knows yet which keys are good, and to ask takes as long as to execute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_outlasts_a_database_that_does_not_answer() {
+    let site = Site::new("71").await;
+    let proxy = Proxy::start(&site).await;
+    let url = proxy.url(&site);
+    let no_mail = ("FCOM_SIDECAR__MAIL__TRANSPORT", "off");
+    let environment = [(DATABASE_URL, url.as_str()), (IN_FLIGHT, "32"), no_mail];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    proxy.fall_silent_for_good();
+    let calls = (0..60).map(|n| {
+        let sidecar = &sidecar;
+        async move {
+            let email = format!("user{n}@example.com");
+            let fields = [("email", email.as_str())];
+            sidecar.client.call(PLAIN_HOOK, &fields).await
+        }
+    });
+    let answers = tokio::time::timeout(UNHEARD, join_all(calls)).await;
+    for answer in answers.expect("calls wait for the database") {
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+    proxy.speak_again();
+    sidecar.client.readiness_becomes(200).await;
+    let fields = [("email", "later@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, &fields).await;
+    invariants::wait_for_tally(&site).await;
+    invariants::assert_hold(&site).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,6 +111,17 @@ impl Proxy {
         self.state.silent.send_replace(opened);
     }
 
+    /// The same for new ones, until [`Self::speak_again`].
+    pub(crate) fn fall_silent_for_good(&self) {
+        self.state.silent.send_replace(u64::MAX);
+    }
+
+    /// All existing connections break. New ones work.
+    pub(crate) fn speak_again(&self) {
+        self.fall_silent();
+        self.cut();
+    }
+
     /// All existing connections break. New ones work.
     pub(crate) fn cut(&self) {
         let opened = self.state.opened.load(Ordering::SeqCst);
@@ -170,8 +181,7 @@ impl Proxy {
 
     /// New connections are accepted again.
     pub(crate) async fn come_back(&self) {
-        self.fall_silent();
-        self.cut();
+        self.speak_again();
         let listener = TcpListener::bind(self.address).await.unwrap();
         let accept = accept(listener, self.state.clone());
         *self.accepting.lock().unwrap() = Some(tokio::spawn(accept));

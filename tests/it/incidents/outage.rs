@@ -111,16 +111,23 @@ async fn calls_are_kept_beside_and_of_webhooks_with_a_source() {
         site.number(&id).await
     };
     let (url, version, path) = (site.url(), site.wordpress, key.path());
-    let sections = format!(
-        "[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n\
-         [refused]\nkeep_fields_hours = 24\nkey_file = \"{}\"\n\
+    let sections = format!("[wordpress]\nversion = \"{version}\"\n[database]\nurl = \"{url}\"\n");
+    let mut sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+    // What they are recognised by is known after a reload as after a start.
+    site.execute("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+        .await;
+    sidecar.append_configuration(&format!(
+        "[refused]\nkeep_fields_hours = 24\nkey_file = \"{}\"\n\
          [source.called]\nwebhook_id = {}\nbody = \"json\"\nfields.email = \"customer.mail\"\n\
          [source.not_called_yet]\nwebhook_id = {}\nbody = \"json\"\nfields.email = \"customer.mail\"\n",
         path.display(),
         id_of(PLAIN_HOOK).await,
         id_of(SPACES_HOOK).await,
-    );
-    let sidecar = Sidecar::start_configured(&site, &sections, &[]).await;
+    ));
+    sidecar.hang_up();
+    let learnt = "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE '%AS is_hash%' \
+        AND argument NOT LIKE '%general_log%'";
+    site.comes(learnt).await;
     let send = async |hook: &str, name: &str| {
         let body = json!({"customer": {"mail": format!("{name}@example.com")}}).to_string();
         let client = &sidecar.client;
