@@ -38,6 +38,8 @@ pub(crate) enum Server {
 /// A web server with PHP behind it. Dropping it stops both.
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
+    /// Where PHP answers by itself, for calls that no sidecar gets. nginx has no such address.
+    pub(crate) php: SocketAddr,
     folder: TempDir,
     _processes: Vec<Process>,
 }
@@ -76,6 +78,7 @@ impl Front {
         };
         let front = Self {
             address: ([127, 0, 0, 1], place.port).into(),
+            php: ([127, 0, 0, 1], place.php_port).into(),
             folder,
             _processes: processes,
         };
@@ -88,6 +91,13 @@ impl Front {
         })
         .await;
         front
+    }
+
+    /// Adds a file to the site.
+    pub(crate) fn add(&self, name: &str, text: &str) {
+        let file = self.folder.path().join("site").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
     }
 
     /// The requests that reached PHP so far.
@@ -269,7 +279,7 @@ impl<'a> Place<'a> {
         let needed = shipped.split_once("a2enmod ").unwrap().1;
         let needed = needed.lines().next().unwrap().split(' ');
         let mut modules = String::new();
-        for name in needed.chain(["mpm_event", "authz_core"]) {
+        for name in needed.chain(["mpm_event", "authz_core", "dir"]) {
             let file = format!("/usr/lib/apache2/modules/mod_{name}.so");
             modules.push_str(&format!("LoadModule {name}_module {file}\n"));
         }

@@ -6,6 +6,7 @@ mod headers;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use fcom_sidecar::sample::machine::free_port;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -73,6 +74,40 @@ async fn portals_of_other_names_and_on_the_front_page_are_found() {
         }
     }
     drop(site);
+}
+
+/// Any process on the machine can connect there, whatever the site's own rules say.
+#[tokio::test]
+async fn the_address_for_calls_that_no_sidecar_gets_leads_to_wordpress_only() {
+    let nobody = format!("127.0.0.1:{}", free_port()).parse().unwrap();
+    for server in [Server::Apache, Server::Caddy] {
+        let front = Front::start(server, nobody, Portal::Usual).await;
+        front.add("private/.htaccess", "Require all denied\n");
+        for folder in ["", "private/"] {
+            front.add(&format!("{folder}plain.txt"), "a file");
+            front.add(&format!("{folder}other.php"), "<?php echo 'another';");
+        }
+        front.add("private/index.php", "<?php echo 'another';");
+        for path in [
+            "/plain.txt",
+            "/other.php",
+            "/other.php/x?a=1",
+            "/private/plain.txt",
+            "/private/other.php",
+            "/private/index.php",
+            "/private/",
+            "/private",
+            "/private/.htaccess",
+            "/index.php",
+            "/index.php/x",
+            "/",
+            "/portal/?a=%20b",
+        ] {
+            let answer = curl_at(&front, front.php, path, &[]).await;
+            let uri = answer.json["uri"].as_str();
+            assert_eq!((answer.by(), uri), ("PHP", Some(path)), "{server:?}");
+        }
+    }
 }
 
 /// A daemon that trusts 127.0.0.1 only, because the servers call from there; callers use other addresses of this
@@ -344,11 +379,15 @@ impl Answer {
 }
 
 async fn curl(front: &Front, path: &str, arguments: &[&str]) -> Answer {
+    curl_at(front, front.address, path, arguments).await
+}
+
+async fn curl_at(front: &Front, address: SocketAddr, path: &str, arguments: &[&str]) -> Answer {
     let mut command = program("curl");
     command
         .args(["--silent", "--show-error", "--max-time", "30"])
         .args(["--write-out", "\n%{http_code}", "--url"])
-        .arg(format!("http://{}{path}", front.address))
+        .arg(format!("http://{address}{path}"))
         .args(arguments);
     let run = tokio::task::spawn_blocking(move || command.output());
     let output = run.await.unwrap().unwrap();
