@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout_at;
 use tracing::Instrument;
 
-use self::php::{Answer, MARK, Message, Php, PhpError};
+use self::php::{Answer, Message, Php, PhpError};
 pub use self::target::Shadow;
 use self::wanted::wanted;
 use super::form::read_body;
@@ -76,10 +76,12 @@ async fn pass_on(
         let message = "The server is shutting down";
         return replies.unavailable(Outcome::ShuttingDown, message).response;
     }
-    if request.headers().contains_key(MARK) {
-        tracing::error!(
-            "shadow.php leads back to the sidecar: name an address at which PHP answers without it. Calls get 508"
-        );
+    if shadow.mark.is_on(request) {
+        if shadow.circles.is_due() {
+            tracing::error!(
+                "shadow.php leads back to the sidecar: name an address at which PHP answers without it. Calls get 508"
+            );
+        }
         let message = "The request came back to where it was passed on from";
         let status = StatusCode::LOOP_DETECTED;
         return replies.refuse(Outcome::Failed, status, message).response;
@@ -94,7 +96,7 @@ async fn pass_on(
         Err(refused) => return refused.response,
     };
     let wanted = wanted(request, &body, front, rules);
-    let Some(message) = Message::of(request, body) else {
+    let Some(message) = Message::of(request, body, &shadow.mark) else {
         let message = "The address of the request is none";
         return replies
             .refuse(Outcome::InvalidRequest, StatusCode::BAD_REQUEST, message)

@@ -2,6 +2,7 @@
 //! connections would try again where one has been closed.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -16,8 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// By this header a request that has passed here is known when it comes back.
-pub(super) const MARK: &str = "x-fcom-sidecar-shadow";
+/// By this header a request that has passed here is known when it comes back, also through other instances: each adds a mark of its own.
+const MARK: &str = "x-fcom-sidecar-shadow";
 /// How long PHP's web server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long PHP may take for all of it. The web server in front gives up sooner.
@@ -25,7 +26,8 @@ const LIMIT: Duration = Duration::from_mins(5);
 /// Bytes of the longest head, and its lines.
 const LONGEST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 128;
-/// Headers of a connection, not of a message (RFC 9110, 7.6.1).
+/// Headers of a connection, not of a message (RFC 9110, 7.6.1). Those that the caller's `Connection` names beside are passed on: they may be
+/// headers that the web server has set, such as the caller's address.
 const OF_CONNECTION: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -41,6 +43,10 @@ const OF_CONNECTION: [&str; 9] = [
 /// Where PHP answers.
 #[derive(Clone)]
 pub(super) struct Php(pub(super) String);
+
+/// What tells this process's requests from what anybody else sends.
+#[derive(Clone)]
+pub(super) struct Mark(Arc<str>);
 
 /// A request as it is passed on. Holds the key and the fields, hence no `Debug`.
 pub(super) struct Message(Request<Full<Bytes>>);
@@ -76,10 +82,20 @@ impl From<hyper::Error> for PhpError {
     }
 }
 
+impl Mark {
+    pub(super) fn new() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()).into())
+    }
+
+    /// Whether a request has passed here.
+    pub(super) fn is_on(&self, request: &HttpRequest) -> bool {
+        listed(request.headers(), MARK).any(|mark| mark == &*self.0)
+    }
+}
+
 impl Message {
     /// `None` if the address is none: the server that read it takes a few that are not.
-    pub(super) fn of(request: &HttpRequest, body: Vec<u8>) -> Option<Self> {
-        let named = named_by_connection(request.headers());
+    pub(super) fn of(request: &HttpRequest, body: Vec<u8>, mark: &Mark) -> Option<Self> {
         let target = request.uri().path_and_query();
         let mut passed = Request::builder()
             .method(request.method().as_str())
@@ -89,14 +105,14 @@ impl Message {
             let name = name.as_str();
             if ["content-length", "transfer-encoding"].contains(&name) {
                 has_body = true;
-            } else if !is_of_connection(name, &named) && name != "expect" {
+            } else if !OF_CONNECTION.contains(&name) && name != "expect" {
                 passed = passed.header(name, value.as_bytes());
             }
         }
         if has_body {
             passed = passed.header("content-length", body.len());
         }
-        let passed = passed.header(MARK, "1").header("connection", "close");
+        let passed = passed.header(MARK, &*mark.0).header("connection", "close");
         passed.body(Full::new(body.into())).ok().map(Self)
     }
 }
@@ -132,9 +148,15 @@ impl Php {
             };
             all.append(name, value);
         }
-        let named = named_by_connection(&all);
+        // Here the web server says what is its connection's.
+        let named: Vec<_> = listed(&all, "connection")
+            .map(str::to_ascii_lowercase)
+            .collect();
         let headers = all.iter().filter(|(name, _)| {
-            !is_of_connection(name.as_str(), &named) && *name != "content-length"
+            let name = name.as_str();
+            let is_of_connection =
+                OF_CONNECTION.contains(&name) || named.iter().any(|of| of == name);
+            !is_of_connection && name != "content-length"
         });
         Ok(Answer {
             status: StatusCode::from_u16(head.status.as_u16()).map_err(|_| PhpError::Unreadable)?,
@@ -178,15 +200,11 @@ impl Answer {
     }
 }
 
-fn is_of_connection(name: &str, named: &[String]) -> bool {
-    OF_CONNECTION.contains(&name) || named.iter().any(|of| of == name)
-}
-
-/// Headers that are the connection's because it says so.
-fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all("connection");
-    let names = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
-    names.map(|name| name.trim().to_ascii_lowercase()).collect()
+/// What a header lists, in one line or several: web servers join them.
+fn listed<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name);
+    let items = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
+    items.map(str::trim)
 }
 
 #[cfg(test)]
@@ -203,8 +221,10 @@ mod tests {
         let request = TestRequest::post()
             .uri("//portal/%70x/../?a='b'&c=%zz")
             .append_header(("Host", "community.example.com"))
-            .append_header(("Connection", "close, X-Hop"))
-            .append_header(("X-Hop", "1"))
+            .append_header(("Connection", "close, X-Forwarded-For, Keep-Alive, X-Two"))
+            .append_header(("Keep-Alive", "timeout=5"))
+            .append_header(("X-Forwarded-For", "192.0.2.1"))
+            .append_header(("X-Fcom-Sidecar-Shadow", "a stranger's"))
             .append_header(("Expect", "100-continue"))
             .append_header(("Content-Length", "3"))
             .append_header(("Content-Type", "x/y"))
@@ -212,7 +232,9 @@ mod tests {
             .append_header(("X-Two", "2"))
             .to_http_request();
         let (php, sent) = served(b"HTTP/1.1 204 No Content\r\n\r\n").await;
-        let message = Message::of(&request, b"a=b".to_vec()).unwrap();
+        let mark = Mark::new();
+        assert!(!mark.is_on(&request));
+        let message = Message::of(&request, b"a=b".to_vec(), &mark).unwrap();
         assert_eq!(php.ask(message).await.unwrap().status, 204);
         let sent = String::from_utf8(sent.await.unwrap()).unwrap();
         let (head, body) = sent.split_once("\r\n\r\n").unwrap();
@@ -230,11 +252,27 @@ mod tests {
                 "content-length: 3",
                 "content-type: x/y",
                 "host: community.example.com",
-                "x-fcom-sidecar-shadow: 1",
+                &*format!("x-fcom-sidecar-shadow: {}", mark.0),
+                "x-fcom-sidecar-shadow: a stranger's",
+                "x-forwarded-for: 192.0.2.1",
                 "x-two: 1",
                 "x-two: 2",
             ]
         );
+    }
+
+    #[test]
+    fn what_has_passed_is_known_among_the_marks_of_others() {
+        let (ours, others) = (Mark::new(), Mark::new());
+        let on = |lines: &[&str]| {
+            let mut request = TestRequest::get().uri("/");
+            for line in lines {
+                request = request.append_header((MARK, *line));
+            }
+            ours.is_on(&request.to_http_request())
+        };
+        assert!(on(&[&others.0, &ours.0]) && on(&[&format!("1, {},{}", ours.0, others.0)]));
+        assert!(!on(&[]) && !on(&["", "1"]) && !on(&[&others.0]));
     }
 
     /// A server that answers one request with these bytes; and what it got.
@@ -257,7 +295,7 @@ mod tests {
     async fn answered(bytes: &'static [u8]) -> Result<(u16, Vec<String>, Vec<u8>), PhpError> {
         let (php, _) = served(bytes).await;
         let request = TestRequest::get().uri("/").to_http_request();
-        let message = Message::of(&request, Vec::new()).unwrap();
+        let message = Message::of(&request, Vec::new(), &Mark::new()).unwrap();
         let mut answer = php.ask(message).await?;
         let headers = answer.headers.iter();
         let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
@@ -296,7 +334,7 @@ mod tests {
         let php = Php(nobody.local_addr().unwrap().to_string());
         drop(nobody);
         let request = TestRequest::get().uri("/").to_http_request();
-        let message = Message::of(&request, Vec::new()).unwrap();
+        let message = Message::of(&request, Vec::new(), &Mark::new()).unwrap();
         let asked = php.ask(message).await;
         assert!(matches!(asked, Err(PhpError::Away(_))));
     }

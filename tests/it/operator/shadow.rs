@@ -1,7 +1,8 @@
 //! Shadow mode without WordPress: what reaches PHP, and what callers and operators get. A small peer stands for PHP.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -59,6 +60,21 @@ impl Peer {
     async fn saying(answer: &'static str) -> Self {
         Self::start(Arc::new(move |_| {
             Box::pin(async move { answer.as_bytes().to_vec() })
+        }))
+        .await
+    }
+
+    /// A web server that sends calls to the sidecar at this address.
+    async fn leading_to(address: Arc<OnceLock<SocketAddr>>) -> Self {
+        Self::start(Arc::new(move |request| {
+            let address = *address.get().unwrap();
+            Box::pin(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await.unwrap();
+                answer
+            })
         }))
         .await
     }
@@ -163,6 +179,10 @@ async fn php_gets_the_request_as_it_came_and_the_caller_what_php_answers() {
     let (head, _) = request.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<&str> = head.split("\r\n").skip(1).collect();
     lines.sort_unstable();
+    let mark = lines
+        .iter()
+        .position(|line| line.starts_with("x-fcom-sidecar-shadow: "));
+    lines.remove(mark.unwrap());
     assert_eq!(
         lines,
         [
@@ -171,7 +191,6 @@ async fn php_gets_the_request_as_it_came_and_the_caller_what_php_answers() {
             "content-type: application/x-www-form-urlencoded",
             "host: community.example.com",
             "idempotency-key: 1",
-            "x-fcom-sidecar-shadow: 1",
             "x-forwarded-for: 203.0.113.7",
         ]
     );
@@ -289,21 +308,49 @@ async fn php_that_did_nothing_or_is_away_is_told_as_such() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_leads_back_is_noticed() {
+    const COMPLAINT: &str = "shadow.php leads back to the sidecar";
+    let site = Site::new("71").await;
+    for instances in [1, 2] {
+        // Each leads to the next one, and the last to the first.
+        let places: Vec<_> = (0..instances).map(|_| Arc::default()).collect();
+        let (mut peers, mut sidecars) = (Vec::new(), Vec::new());
+        for number in 0..instances {
+            let next = Arc::clone(&places[(number + 1) % instances]);
+            let peer = Peer::leading_to(next).await;
+            let sidecar = peer.sidecar(&site).await;
+            places[number].set(sidecar.client.public).unwrap();
+            peers.push(peer);
+            sidecars.push(sidecar);
+        }
+        let fields = [("email", "a@example.com")];
+        let begun = Instant::now();
+        for calls in 1..=20 {
+            let response = sidecars[0].client.call(PLAIN_HOOK, &fields).await;
+            assert_eq!(response.status, 508, "{}", response.text());
+            assert!(peers.iter().all(|peer| peer.reached().len() == calls));
+        }
+        sidecars[0].says(COMPLAINT).await;
+        let lines = sidecars[0].log().matches(COMPLAINT).count() as u64;
+        assert!(lines <= begun.elapsed().as_secs() + 1, "{lines}");
+    }
+}
+
+/// Nobody else can make the sidecar accuse its configuration.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_cannot_say_that_an_address_leads_back() {
     let site = Site::new("71").await;
     let peer = Peer::saying(NOT_FOUND).await;
     let sidecar = peer.sidecar(&site).await;
     let headers = [("Content-Type", FORM), ("X-Fcom-Sidecar-Shadow", "1")];
-    let response = sidecar
-        .client
-        .request(
-            "POST",
-            &target(PLAIN_HOOK),
-            &headers,
-            b"email=a%40example.com",
-        )
-        .await;
-    assert_eq!((response.status, peer.reached().len()), (508, 0));
-    sidecar.says("shadow.php leads back to the sidecar").await;
+    let (call, body) = (target(PLAIN_HOOK), b"email=a%40example.com");
+    let response = sidecar.client.request("POST", &call, &headers, body).await;
+    assert_eq!(response.status, 404, "{}", response.text());
+    let reached = peer.reached().concat();
+    assert!(
+        reached.contains("\r\nx-fcom-sidecar-shadow: 1\r\n"),
+        "{reached}"
+    );
+    assert!(!sidecar.log().contains("leads back"));
 }
 
 /// Of a call that PHP never got, or did not answer, nobody can say what it would have done.
@@ -370,7 +417,7 @@ async fn comparisons_are_listed_and_forgotten_in_time() {
     let sidecar = management::start(&site).await;
     site.execute(
         "INSERT INTO wp_fcom_sidecar_shadow (started_at, ended_at, verdict, php_ms, sidecar_ms) VALUES \
-         (UTC_TIMESTAMP() - INTERVAL 31 DAY, UTC_TIMESTAMP(), 'equal', 20, 9), \
+         (UTC_TIMESTAMP() - INTERVAL 1 DAY, UTC_TIMESTAMP(), 'equal', 20, 9), \
          (UTC_TIMESTAMP(), UTC_TIMESTAMP(), 'equal', 10, NULL), \
          (UTC_TIMESTAMP() - INTERVAL 1 HOUR, NULL, NULL, NULL, NULL)",
     )
@@ -403,6 +450,10 @@ async fn comparisons_are_listed_and_forgotten_in_time() {
     assert_eq!(get("/shadow/9").await.status, 404);
     assert_eq!(get("/shadow?limit=0").await.status, 400);
 
+    site.execute(
+        "UPDATE wp_fcom_sidecar_shadow SET started_at = started_at - INTERVAL 30 DAY WHERE id = 1",
+    )
+    .await;
     let mut other = Sidecar::unstarted(&site, &[]).await;
     other.spawn();
     until("old comparisons are kept", async || {

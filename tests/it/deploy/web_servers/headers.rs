@@ -12,7 +12,7 @@ use super::{curl, daemon};
 use crate::harness::front::{Front, Portal, Server};
 use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
-use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, target};
+use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
 
 const SERVERS: [Server; 4] = [
     Server::Nginx,
@@ -157,9 +157,28 @@ fn last_run(sidecar: &Sidecar) -> Value {
 #[tokio::test]
 async fn web_servers_pass_on_the_callers_own_headers_only() {
     let heads = Heads::listen().await;
+    the_callers_own_arrive(&heads, heads.address).await;
+}
+
+/// The bytes that arrive at PHP.
+#[tokio::test]
+async fn so_does_the_daemon_in_shadow_mode() {
+    let site = Site::new("71").await;
+    let heads = Heads::listen().await;
+    let php = format!("http://{}", heads.address);
+    let shadow = [
+        ("FCOM_SIDECAR__SHADOW__ENABLED", "true"),
+        ("FCOM_SIDECAR__SHADOW__PHP", &php),
+    ];
+    let sidecar = Sidecar::start_with(&site, &shadow).await;
+    the_callers_own_arrive(&heads, sidecar.client.public).await;
+}
+
+/// Whatever callers send, through the web servers in front of this address.
+async fn the_callers_own_arrive(heads: &Heads, next: SocketAddr) {
     let document = include_str!("../../../../docs/security.md");
     for server in SERVERS {
-        let front = Front::start(server, heads.address, Portal::Usual).await;
+        let front = Front::start(server, next, Portal::Usual).await;
         for mut headers in inventions() {
             headers.extend(CALLERS.map(|(name, value)| format!("{name}: {value}")));
             let arguments = arguments("127.0.0.3", &headers, "email=a@example.com");
@@ -180,6 +199,8 @@ async fn web_servers_pass_on_the_callers_own_headers_only() {
                 assert_eq!(!values.is_empty(), is_set, "{name}: {context}");
             }
             assert_eq!(of("X-Forwarded-Proto"), ["http"], "{context}");
+            let connection = of("Connection");
+            assert!(matches!(connection[..], [] | ["close"]), "{context}");
             let hops = of("X-Forwarded-For").join(",");
             assert!(hops.ends_with("127.0.0.3"), "{context}");
             for (name, value) in CALLERS {
