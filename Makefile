@@ -116,18 +116,18 @@ advisories: tools-lint ## Known vulnerabilities and abandoned crates among the d
 	.ci/advisories
 
 # In target/debian, with its bill of materials (CycloneDX). DEBFULLNAME and DEBEMAIL name the maintainer. Both carry the date of the
-# commit.
+# commit. Packages of earlier commits stay beside it.
 CARGO_DEB = SOURCE_DATE_EPOCH=$$(deploy/source-date) cargo deb --quiet --no-build --locked --maintainer "$$(deploy/deb/maintainer)"
 
 package: tools-package ## The Debian package
 	cargo auditable build --release --locked $(SHIPPED) --bin fcom-sidecar
 	cargo run --quiet --locked $(SHIPPED) --example packaging -- target/package
 	deploy/sbom target/package/sbom.cdx.json $(SHIPPED)
-	deb=$$($(CARGO_DEB)) && cp target/package/sbom.cdx.json "$${deb%.deb}.cdx.json" && echo "$$deb"
+	deb=$$($(CARGO_DEB) --deb-version "$$(deploy/deb/version)") && cp target/package/sbom.cdx.json "$${deb%.deb}.cdx.json" && echo "$$deb"
 
 # As root, on a machine for tests.
 package-test: package tools-test ## Installs the package on this machine, upgrades and purges it
-	@deploy/install-tools adduser python3
+	@deploy/install-tools adduser
 	cp $$(ls -t target/debian/*.deb | head -n 1) target/package/release.deb
 	$(CARGO_DEB) --fast --deb-version 99.0.0 --output target/package/upgrade.deb
 	cargo tree --locked $(SHIPPED) --edges normal,build --prefix none --no-dedupe >target/package/crates
@@ -151,7 +151,7 @@ tools-demo:
 
 # Among them: a WordPress with its translations, which judges what the daemon wrote; the web servers of deploy/, which are never
 # started as system services; what Galera nodes need to copy their data; and an adjustable clock.
-TEST_TOOLS = curl mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
+TEST_TOOLS = curl git mariadbd php php-fpm nginx apache2 caddy haproxy systemd-analyze promtool \
 	/usr/share/wordpress/wp-load.php /usr/share/wordpress/wp-content/languages/de_DE.mo \
 	/usr/lib/galera/libgalera_smm.so mariadb-backup socat faketime
 
@@ -198,7 +198,7 @@ tools-lint:
 	$(call tool,cargo-deny,0.20.2)
 
 tools-package:
-	@deploy/install-tools cargo cc dpkg-shlibdeps
+	@deploy/install-tools cargo cc dpkg-shlibdeps python3
 	$(call tool,cargo-auditable,0.7.7)
 	$(call tool,cargo-cyclonedx,0.5.9)
 	$(call tool,cargo-deb,3.8.0)
