@@ -17,6 +17,22 @@ fn values<'a>(key: &str) -> Vec<&'a str> {
     lines.collect()
 }
 
+#[test]
+fn every_variable_for_containers_is_that_of_an_option() {
+    let options = include_str!("../../../docs/configuration.md");
+    let mut found = 0;
+    for file in [COMPOSE, include_str!("../../../deploy/docker/Dockerfile")] {
+        for rest in file.split("FCOM_SIDECAR__").skip(1) {
+            let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+            let name: String = rest.chars().take_while(|c| is_part(*c)).collect();
+            let is_there = options.contains(&format!("`FCOM_SIDECAR__{name}`"));
+            assert!(is_there, "{name}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
 /// Where Docker hides the addresses of callers, the web server sees its network's gateway in place of all of them: that must not be
 /// trusted, or else what they claim in X-Forwarded-For is believed.
 #[test]
