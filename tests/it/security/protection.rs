@@ -8,6 +8,7 @@ use sha2::Sha256;
 use crate::harness::check_report;
 use crate::harness::client::FORM;
 use crate::harness::http::Response;
+use crate::harness::programs::program;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site, target};
 
@@ -33,6 +34,40 @@ fn signature(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> String {
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+/// Nor does any program get the secret as an argument.
+#[tokio::test]
+async fn the_documented_commands_sign_a_call() {
+    let site = Site::new("71").await;
+    let protection = format!("webhook_id = 3\nsecrets = [\"{SECRET}\"]");
+    let sidecar = start(&site, &protection).await;
+    let document = include_str!("../../../docs/calling.md");
+    let blocks = document.split("```sh\n").skip(1);
+    let mut blocks = blocks.filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.contains("webhook-signature"));
+    let block = block.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{SECRET}\n")).unwrap();
+    let script = block
+        .replace(
+            "https://example.com",
+            &format!("http://{}", sidecar.client.public),
+        )
+        .replace("/etc/shop/secret", file.path().to_str().unwrap())
+        .replace("=KEY", &format!("={PLAIN_HOOK}"));
+    let mut shell = program("sh");
+    shell.args(["-euxc", &script]);
+    let output = tokio::task::spawn_blocking(move || shell.output().unwrap());
+    let output = output.await.unwrap();
+    // Every command with its arguments, as "ps" would show it.
+    let trace = String::from_utf8(output.stderr).unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.contains("\"success\""), "{answer}\n{trace}");
+    let key = &SECRET["whsec_".len()..];
+    for secret in [key, &hex::encode(STANDARD.decode(key).unwrap())] {
+        assert!(!trace.contains(secret), "{trace}");
+    }
 }
 
 /// A call with these signatures.
