@@ -15,7 +15,7 @@ use crate::operations::hooks::{self, RelayStatus, TroubledEvent};
 pub(super) enum Relay {
     /// Shows how many hooks wait or were given up, and why
     Status {
-        /// At most this many of those that failed
+        /// At most this many of those that failed, or are being fired
         #[arg(long, default_value_t = 20)]
         limit: u32,
         /// Prints JSON
@@ -33,6 +33,8 @@ struct Shown {
     enabled: bool,
     #[serde(flatten)]
     status: RelayStatus,
+    /// What PHP processes have at the moment.
+    firing: Vec<TroubledEvent>,
     troubled: Vec<TroubledEvent>,
 }
 
@@ -44,6 +46,7 @@ pub(super) fn run(command: &Relay, config: &Config) -> anyhow::Result<()> {
                 let shown = Shown {
                     enabled: config.relay.enabled,
                     status: hooks::status(connection, statements).await?,
+                    firing: hooks::firing(connection, statements, limit).await?,
                     troubled: hooks::troubled(connection, statements, limit).await?,
                 };
                 answer(json, &shown, card)
@@ -101,6 +104,16 @@ fn card(shown: &Shown) -> Vec<String> {
         ),
         None => "last fired:   none that is remembered".to_owned(),
     });
+    lines.extend(shown.firing.iter().map(|event| {
+        let TroubledEvent {
+            id,
+            kind,
+            user_id,
+            attempts,
+            ..
+        } = event;
+        format!("being fired:  {kind} of user {user_id}, attempt {attempts} (event {id})")
+    }));
     if !shown.troubled.is_empty() {
         lines.push(String::new());
         lines.push(format!(

@@ -255,6 +255,7 @@ statements! {
     facts,
     failing_events,
     finish_mail,
+    firing_events,
     forget_idempotency_keys,
     forget_signed_calls,
     forgive_mail,

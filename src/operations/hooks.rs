@@ -35,7 +35,7 @@ pub struct LastFired {
     pub delay_ms: i64,
 }
 
-/// An event whose first attempt did not succeed. Times are UTC.
+/// An event whose first attempt did not succeed, or that is being fired. Times are UTC.
 #[derive(Clone, Debug, FromRow, serde::Serialize)]
 pub struct TroubledEvent {
     /// Row id.
@@ -131,6 +131,22 @@ pub async fn troubled(
     let mut events: Vec<TroubledEvent> = events.fetch_all(connection).await.doing("list events")?;
     events.truncate(limit as usize);
     Ok(events)
+}
+
+/// Some of the events whose listeners run at the moment.
+///
+/// # Errors
+/// The statement failed.
+pub async fn firing(
+    connection: &mut Connection,
+    statements: &Statements,
+    limit: u32,
+) -> Result<Vec<TroubledEvent>, DatabaseError> {
+    sqlx::query_as(statements.firing_events.sql())
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .doing("list events that are being fired")
 }
 
 /// Makes unfinished events due at once, with all their attempts available again. Returns how many: of all that were given

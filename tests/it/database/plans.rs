@@ -69,7 +69,7 @@ const OF_CALLS_AND_MEASURED: [(&str, &str); 3] = [
 ];
 
 /// The other statements that do, and why they may.
-const OCCASIONAL: [(&str, &str); 19] = [
+const OCCASIONAL: [(&str, &str); 20] = [
     (
         "backlog",
         "at most 10,000 rows of each kind, every five seconds",
@@ -84,6 +84,7 @@ const OCCASIONAL: [(&str, &str); 19] = [
     ),
     ("events_by_state", "two rows, for operators"),
     ("failing_events", "at most 10,000 rows, for operators"),
+    ("firing_events", "at most 10,000 rows, for operators"),
     (
         "forget_idempotency_keys",
         "by MySQL, which notes the rows before it changes what it found them by; 500, by housekeeping",
