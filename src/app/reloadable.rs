@@ -68,7 +68,7 @@ impl Reloadable {
             refused: config.refused.clone(),
             keeping: keeping(config)?,
             mails: config.mail.retention_days,
-            settings: Settings::of(config),
+            settings: self.settings.borrow().reloaded(config),
         })
     }
 

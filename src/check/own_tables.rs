@@ -87,7 +87,7 @@ fn agreement(running: &[Running]) -> Finding {
             0 => "none runs".to_owned(),
             1 => "one runs".to_owned(),
             some => format!(
-                "{some} run, with the same settings for mail, password hashes and protection"
+                "{some} run, with the same settings for mail, password hashes, protection and the relay"
             ),
         };
         return Finding::ok(INSTANCES, found);

@@ -10,14 +10,14 @@ use super::instances::Running;
 use crate::config::Config;
 
 /// What the settings are about, in the order of their prints.
-const SUBJECTS: [&str; 3] = ["mail", "password hashes", "protection"];
+const SUBJECTS: [&str; 4] = ["mail", "password hashes", "protection", "the relay"];
 
 /// As slow as the hashes of WordPress's own passwords.
 const COST: u32 = 10;
 
 /// The settings of each subject, in a form that is the same wherever they are.
 #[derive(Clone)]
-pub struct Settings([SecretString; 3]);
+pub struct Settings([SecretString; 4]);
 
 impl Settings {
     /// Of this configuration. Left out is what machines may differ in, such as paths and rates.
@@ -57,7 +57,17 @@ impl Settings {
             format!("{mails:?}").into(),
             format!("{passwords:?}").into(),
             protection.into(),
+            // An instance without it leaves no events, of which nobody else would know.
+            format!("{:?}", config.relay.enabled).into(),
         ])
+    }
+
+    /// After a reload of this configuration: what changes with a restart only stays.
+    #[must_use]
+    pub fn reloaded(&self, config: &Config) -> Self {
+        let [mail, _, protection, _] = Self::of(config).0;
+        let [_, passwords, _, relay] = self.0.clone();
+        Self([mail, passwords, protection, relay])
     }
 
     /// One print per subject, separated by spaces. Takes a fraction of a second: not for an async thread. `site` makes the same
@@ -75,7 +85,7 @@ impl Settings {
     }
 }
 
-/// The subjects in which these instances differ, and who agrees with whom.
+/// The subjects in which these instances differ, and who agrees with whom. One of an older release has fewer prints.
 pub fn differences(running: &[Running]) -> Vec<String> {
     let differing = SUBJECTS.iter().enumerate().filter_map(|(index, subject)| {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();

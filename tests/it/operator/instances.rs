@@ -47,9 +47,24 @@ async fn instances_with_other_settings_are_named() {
         assert!(found.contains(words), "{found}");
     }
     assert!(!found.contains("protection"), "{found}");
+    assert!(!found.contains("the relay"), "{found}");
     drop(three);
     noted(2).await;
     assert_eq!(checked(&two)["status"], "ok");
+    let relayed = [same[0], ("FCOM_SIDECAR__RELAY__ENABLED", "true")];
+    let three = Sidecar::start_with(&site, &relayed).await;
+    noted(3).await;
+    let finding = checked(&one);
+    assert_eq!(finding["status"], "warning", "{finding}");
+    let found = finding["found"].as_str().unwrap();
+    assert!(found.starts_with("settings for the relay: "), "{found}");
+    // One of an older release notes nothing about it.
+    let older = "UPDATE wp_fcom_sidecar_instances SET settings = SUBSTRING_INDEX(settings, ' ', 3)";
+    let older = format!("{older} WHERE name LIKE '%process {}'", three.process_id());
+    site.execute(&older).await;
+    let finding = checked(&one);
+    assert_eq!(finding["status"], "ok", "{finding}");
+    drop(three);
     for password in ["one-password", "other-password"] {
         let kept =
             site.column("SELECT CONCAT_WS(' ', name, settings) FROM wp_fcom_sidecar_instances");
