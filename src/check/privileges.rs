@@ -45,7 +45,10 @@ pub(super) async fn check(
         table.purpose == Purpose::Calls
             || table.purpose == Purpose::Jobs && transport == Transport::WordPress
     };
-    let optional = |table: &&SiteTable| !needed(table);
+    // Only the daemon's own senders look at links.
+    let is_used =
+        |table: &&SiteTable| table.purpose != Purpose::ResetLinks || transport == Transport::Smtp;
+    let optional = |table: &&SiteTable| !needed(table) && is_used(table);
     let all = || site_tables(tables).chain(OWN_TABLES);
     vec![
         account.judge(PRIVILEGES, all().filter(needed)),
@@ -73,6 +76,18 @@ async fn read(connection: &mut Connection, tables: &TableNames) -> Result<Grants
     Ok(Grants::parse(lines.iter().map(String::as_str)))
 }
 
+/// What an operator does without who does not grant it.
+fn needed_for(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Calls => "for every call",
+        Purpose::StructuredCourses | Purpose::Jobs => "for structured courses only",
+        Purpose::ResetLinks => {
+            "for welcome mails that leave late: without it they replace the link of a member who has requested one since, or has a \
+             password"
+        }
+    }
+}
+
 struct Account<'a> {
     grants: &'a Grants,
     tables: &'a TableNames,
@@ -89,6 +104,7 @@ impl Account<'_> {
         tables: impl Iterator<Item = &'t SiteTable>,
     ) -> Finding {
         let (mut missing, mut remedies, mut count) = (Vec::new(), Vec::new(), 0);
+        let mut uses: Vec<&str> = Vec::new();
         for table in tables {
             count += 1;
             let full_name = table.full_name(self.tables);
@@ -103,6 +119,10 @@ impl Account<'_> {
                 .collect();
             if lacking.is_empty() {
                 continue;
+            }
+            let needed = needed_for(table.purpose);
+            if !uses.contains(&needed) {
+                uses.push(needed);
             }
             let named = lacking.iter().map(|(privilege, _)| *privilege);
             let named: Vec<&str> = named.collect();
@@ -135,7 +155,7 @@ impl Account<'_> {
         if name == PRIVILEGES {
             Finding::failed(name, found, remedy)
         } else {
-            let found = format!("{found}; needed for structured courses only");
+            let found = format!("{found}; needed {}", uses.join(", and "));
             Finding::warning(name, found, remedy)
         }
     }

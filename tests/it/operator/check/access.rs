@@ -131,6 +131,28 @@ async fn an_account_with_just_the_privileges_that_check_asks_for_serves_calls() 
     site.execute(remedy).await;
     check_with(&site, &url, &[]).await.assert_only_failed(&[]);
 
+    // What an earlier release did not ask for.
+    let of_users = format!(
+        "SELECT (user_pass, user_activation_key) ON `{}`.wp_users",
+        site.database
+    );
+    site.execute(&format!("REVOKE {of_users} FROM '{account}'@'%'"))
+        .await;
+    let outcome = check_with(&site, &url, &[]).await;
+    outcome.assert(
+        "optional-privileges",
+        "warning",
+        "needed for welcome mails that leave late",
+    );
+    let finding = outcome.of("optional-privileges")[0].clone();
+    assert!(
+        !finding["found"].to_string().contains("courses"),
+        "{finding}"
+    );
+    site.execute(finding["remedy"].as_str().unwrap()).await;
+    let outcome = check_with(&site, &url, &[]).await;
+    outcome.assert("optional-privileges", "ok", "all that is needed");
+
     let url: &'static str = url.leak();
     for transport in ["smtp", "wordpress"] {
         let environment = [
