@@ -38,8 +38,7 @@ pub(super) async fn check(
     connection: &mut Connection,
     portal: Option<&Url>,
 ) -> Finding {
-    let protections = &config.protections;
-    if protections.is_empty() && config.sources.is_empty() {
+    if config.protections.is_empty() && config.sources.is_empty() {
         return Finding::ok(GUARD, "not needed: no webhook is protected or has a source");
     }
     if !guard::subjects(config).is_empty() {
@@ -74,13 +73,13 @@ pub(super) async fn check(
                     ),
                 };
             }
-            Ok(why) if guard::left_open(protections).is_empty() => {
+            Ok(why) if guard::left_open(config).is_empty() => {
                 return Finding::ok(GUARD, format!("PHP refuses protected webhooks: {why}"));
             }
             Ok(_) => {}
         }
     }
-    let open = guard::left_open(protections).join(", ");
+    let open = guard::left_open(config).join(", ");
     Finding::warning(
         GUARD,
         format!("PHP executes these webhooks for whoever has their key: {open} (php_may_execute)"),

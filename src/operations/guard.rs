@@ -182,10 +182,22 @@ pub fn remedy(content: &Content) -> String {
     )
 }
 
-/// The names of protections whose webhooks PHP may execute.
-pub fn left_open(protections: &[Protection]) -> Vec<&str> {
-    let open = protections.iter().filter(|one| one.php_may_execute);
-    open.map(|one| one.name.as_str()).collect()
+/// The tables of the configuration whose webhooks PHP may execute.
+pub fn left_open(config: &Config) -> Vec<String> {
+    let protections = config.protections.iter();
+    let protections = protections.filter(|one| one.php_may_execute);
+    let protections =
+        protections.map(|one| (format!("protection.{}", one.name), subject(&one.webhook)));
+    let sources = config.sources.iter().filter(|one| one.php_may_execute);
+    let sources = sources.map(|one| {
+        let webhook = ProtectedWebhook::Id(one.webhook_id);
+        (format!("source.{}", one.name), subject(&webhook))
+    });
+    let shut = subjects(config);
+    let open = protections.chain(sources);
+    open.filter(|(_, subject)| !shut.contains(subject))
+        .map(|(table, _)| table)
+        .collect()
 }
 
 #[cfg(test)]
@@ -230,7 +242,7 @@ mod tests {
         // FIPS 180-2.
         let title = "title ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(subjects(&config), [title, "webhook 12", "webhook 14"]);
-        assert_eq!(left_open(&config.protections), ["open"]);
+        assert_eq!(left_open(&config), ["protection.open", "source.open"]);
         let problem = problem(&config, &Err("nobody".to_owned())).unwrap();
         assert!(problem.remedy.contains("to wp-content/mu-plugins, "));
         assert_eq!(problem.key, "protection.a, protection.b, protection.t");

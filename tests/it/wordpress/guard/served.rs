@@ -181,7 +181,14 @@ async fn check_asks_the_site_whether_it_refuses() {
     );
     assert_eq!(
         check(&sidecar),
-        "warning PHP executes these webhooks for whoever has their key: open (php_may_execute)"
+        "warning PHP executes these webhooks for whoever has their key: protection.open (php_may_execute)"
+    );
+    sidecar.append_configuration(
+        "[source.shop]\nwebhook_id = 6\nbody = \"json\"\nphp_may_execute = true\n",
+    );
+    assert_eq!(
+        check(&sidecar),
+        "warning PHP executes these webhooks for whoever has their key: protection.open, source.shop (php_may_execute)"
     );
     let forget = format!("DELETE FROM {PREFIX}fcom_sidecar_guard WHERE subject = 'guard 1'");
     guarded.site.execute(&forget).await;
