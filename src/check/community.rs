@@ -283,8 +283,8 @@ fn address(portal: &Portal) -> Finding {
     Finding::ok(
         PORTAL,
         format!(
-            "{origin}{path}?fcom_action=incoming_webhook&webhook=…; pass POST requests with this query, at {location} \
-             and below, to the sidecar"
+            "{origin}{path}?fcom_action=incoming_webhook&webhook=…; pass POST, HEAD, GET and OPTIONS with this query, at \
+             {location} and below, to the sidecar"
         ),
     )
 }
