@@ -46,7 +46,7 @@ impl ListenError {
     pub fn is_of_service_manager(&self) -> bool {
         let is_missing = matches!(
             self.source.kind(),
-            ErrorKind::NotFound | ErrorKind::PermissionDenied
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
         );
         match &self.listen {
             Listen::Unix(path) => {
@@ -62,8 +62,9 @@ impl ListenError {
         let is_socket = matches!(self.listen, Listen::Unix(_));
         match self.source.kind() {
             ErrorKind::AddrInUse => format!(
-                "another process listens there: end it, or set {key} to another address. If it is the service manager, for the \
-                 daemon (fcom-sidecar.socket), start the daemon through it"
+                "another process listens there. If it is the service manager, for the daemon (fcom-sidecar.socket), start the daemon \
+                 through it; if the daemon runs, set server.admin_listen to the address in fcom-sidecar-admin.socket, where it can be \
+                 asked. Otherwise end that process, or set {key} to another address"
             ),
             ErrorKind::AddrNotAvailable => format!("set {key} to an address of this machine"),
             ErrorKind::AlreadyExists => {
@@ -79,7 +80,7 @@ impl ListenError {
             ErrorKind::NotFound if is_socket => {
                 format!("create the folder, or set {key} to a path in another one")
             }
-            ErrorKind::PermissionDenied if is_socket => {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if is_socket => {
                 format!(
                     "let the daemon's user write to the folder, or set {key} to a path in another one"
                 )
@@ -162,6 +163,17 @@ mod tests {
                 true,
             ),
             ("/run/fcom-sidecar/calls.sock", ErrorKind::NotFound, true),
+            // For the daemon itself, with ProtectSystem=strict.
+            (
+                "/run/fcom-sidecar-calls.sock",
+                ErrorKind::ReadOnlyFilesystem,
+                true,
+            ),
+            (
+                "/srv/sidecar/calls.sock",
+                ErrorKind::ReadOnlyFilesystem,
+                false,
+            ),
             (
                 "/var/run/fcom-sidecar/calls.sock",
                 ErrorKind::NotFound,

@@ -34,6 +34,7 @@ use sqlx::Connection as _;
 
 use self::community::Community;
 use self::options::Options;
+pub use self::readiness::Asker;
 pub use self::report::{Finding, Report, Status};
 use self::schema::Schema;
 use self::server::DatabaseServer;
@@ -95,11 +96,11 @@ pub fn refused(error: ConfigError) -> Report {
 }
 
 /// Runs all checks; `sources` is where `config` was loaded from.
-pub async fn run(config: &Config, sources: &Sources) -> Report {
-    Report::new(findings(config, sources).await)
+pub async fn run(config: &Config, sources: &Sources, asker: Asker) -> Report {
+    Report::new(findings(config, sources, asker).await)
 }
 
-async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
+async fn findings(config: &Config, sources: &Sources, asker: Asker) -> Vec<Finding> {
     let mut findings = local::configuration(config, sources);
     findings.extend(exposure::check(config));
     findings.extend(fields::check(config));
@@ -128,7 +129,7 @@ async fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
         }
     }
     findings.push(readiness::check(config).await);
-    findings.extend(readiness::daemon(config, &tables).await);
+    findings.extend(readiness::daemon(config, &tables, asker).await);
     findings.push(mail_server::check(config, &hello).await);
     findings.extend(collector::check(config).await);
     findings.extend(relay::check(config, &tables).await);
@@ -205,7 +206,7 @@ mod tests {
     /// A listener spawns the checks on the main runtime.
     #[test]
     fn the_checks_can_be_spawned() {
-        fn assert_send<T: Send>(_: impl FnOnce(&'static Config, &'static Sources) -> T) {}
+        fn assert_send<T: Send>(_: impl FnOnce(&'static Config, &'static Sources, Asker) -> T) {}
         assert_send(run);
     }
 }

@@ -1,6 +1,8 @@
 //! Asks what `serve` asks before it executes a call, a test write included, and asks the daemon itself, if it runs. So
 //! this report and the daemon's `/readyz` agree.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,15 @@ const LISTEN: &str = "listen";
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Larger than any answer of the daemon.
 const LONGEST_ANSWER: usize = 1 << 16;
+
+/// Who runs the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The command, beside a daemon that may run.
+    Command,
+    /// The daemon, which has its addresses.
+    Daemon,
+}
 
 /// Whether `serve` would execute calls.
 pub(super) async fn check(config: &Config) -> Finding {
@@ -66,12 +77,28 @@ struct Health {
     remedy: Option<String>,
 }
 
-/// What the daemon says, if one runs with this configuration; if none does, whether one could listen.
-pub(super) async fn daemon(config: &Config, tables: &TableNames) -> [Finding; 2] {
+/// What the daemon says, if one runs with this configuration; if none does, whether one could listen. What the daemon holds itself it
+/// does not try.
+pub(super) async fn daemon(config: &Config, tables: &TableNames, asker: Asker) -> [Finding; 2] {
     let place = &config.server.admin_listen;
-    let Some(health) = ask(place).await else {
-        let none = Finding::skipped(DAEMON, format!("none answers at {place}"));
-        return [none, listen(&config.server)];
+    let health = match (ask(place).await, asker) {
+        (Ok(health), _) => health,
+        (Err(Unasked::NotAllowed), Asker::Command) => {
+            let why = format!("this user may not open {place}, where one may listen");
+            let unknown = "this user may not ask the daemon whether it has its addresses";
+            return [
+                Finding::skipped(DAEMON, why),
+                Finding::skipped(LISTEN, unknown),
+            ];
+        }
+        (Err(Unasked::NoAnswer), Asker::Command) => {
+            let none = Finding::skipped(DAEMON, format!("none answers at {place}"));
+            return [none, listen(&config.server)];
+        }
+        (Err(_), Asker::Daemon) => {
+            let why = format!("the one that makes this report cannot ask itself at {place}");
+            return [Finding::skipped(DAEMON, why), has_addresses()];
+        }
     };
     let is_this = health.site.is_some() && health.site == site::fingerprint(config, tables);
     let finding = match health {
@@ -103,7 +130,11 @@ pub(super) async fn daemon(config: &Config, tables: &TableNames) -> [Finding; 2]
             failed(DAEMON, Reason { what, remedy })
         }
     };
-    [finding, Finding::ok(LISTEN, "the daemon has its addresses")]
+    [finding, has_addresses()]
+}
+
+fn has_addresses() -> Finding {
+    Finding::ok(LISTEN, "the daemon has its addresses")
 }
 
 /// Whether `serve` could have its addresses.
@@ -127,7 +158,7 @@ fn listen(server: &Server) -> Finding {
     Finding::ok(LISTEN, "server.listen and server.admin_listen are free")
 }
 
-async fn ask(place: &Listen) -> Option<Health> {
+async fn ask(place: &Listen) -> Result<Health, Unasked> {
     // Fails if a provider is already installed, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -138,10 +169,34 @@ async fn ask(place: &Listen) -> Option<Health> {
         Listen::Tcp(address) => (builder, reachable(*address).to_string()),
         Listen::Unix(path) => (builder.unix_socket(path.as_path()), "localhost".to_owned()),
     };
-    let request = builder.build().ok()?.get(format!("http://{host}/readyz"));
-    let mut answer = request.send().await.ok()?;
-    let body = beginning(&mut answer, LONGEST_ANSWER).await.ok()?;
-    serde_json::from_slice(&body).ok()
+    let client = builder.build().map_err(|error| Unasked::why(&error))?;
+    let request = client.get(format!("http://{host}/readyz"));
+    let mut answer = request.send().await.map_err(|error| Unasked::why(&error))?;
+    let body = beginning(&mut answer, LONGEST_ANSWER).await;
+    let body = body.map_err(|error| Unasked::why(&error))?;
+    serde_json::from_slice(&body).map_err(|_| Unasked::NoAnswer)
+}
+
+/// Why the daemon does not say anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unasked {
+    /// Its socket is for others, such as the group of the console in wp-admin.
+    NotAllowed,
+    NoAnswer,
+}
+
+impl Unasked {
+    fn why(error: &(dyn Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<io::Error>();
+            if io.is_some_and(|io| io.kind() == ErrorKind::PermissionDenied) {
+                return Self::NotAllowed;
+            }
+            cause = error.source();
+        }
+        Self::NoAnswer
+    }
 }
 
 /// An address that listens everywhere is reached at this machine.

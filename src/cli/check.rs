@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::block_on;
 use super::terminal::answer;
-use crate::check::{self, Finding, Report, Status};
+use crate::check::{self, Asker, Finding, Report, Status};
 use crate::config::{Config, ConfigError, Sources};
 
 /// A width that fits every terminal.
@@ -18,7 +18,7 @@ pub(super) fn run(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let report = match config {
-        Ok(config) => block_on(async { Ok(check::run(&config, sources).await) })?,
+        Ok(config) => block_on(async { Ok(check::run(&config, sources, Asker::Command).await) })?,
         Err(error) => check::refused(error),
     };
     answer(json, &report, table)?;

@@ -14,7 +14,7 @@ use super::once::Made;
 use super::sessions::Sessions;
 use super::shared::{News, Shared};
 use super::templates::Templates;
-use crate::check::{self, Report};
+use crate::check::{self, Asker, Report};
 use crate::config::{Config, Sources};
 use crate::fluentcommunity::webhooks::Environment;
 use crate::site;
@@ -116,7 +116,7 @@ impl Console {
                 return (when.elapsed(), Arc::clone(report));
             }
             let config = Arc::clone(&self.config.borrow());
-            let report = Arc::new(check::run(&config, &self.sources).await);
+            let report = Arc::new(check::run(&config, &self.sources, Asker::Daemon).await);
             *latest = Some((Instant::now(), Arc::clone(&report)));
             (Duration::ZERO, report)
         };

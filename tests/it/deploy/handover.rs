@@ -1,8 +1,7 @@
 //! Socket handover by a service manager: a restart under load loses no call.
 
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -10,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::eventually::until;
 use crate::harness::invariants;
+use crate::harness::process::pass;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, SPACES_HOOK, Site};
 
@@ -17,31 +17,13 @@ const CALLERS: u32 = 8;
 const RESTARTS: u32 = 4;
 const CALLS_BETWEEN: u32 = 40;
 
-/// Passes the socket as the service manager does: as the first file descriptor after the standard ones.
-fn pass(command: &Command, socket: &TcpListener) -> Command {
-    let mut shell = Command::new("sh");
-    shell
-        .args([
-            "-c",
-            r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=calls exec "$@""#,
-            "sh",
-        ])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
-    for (name, value) in command.get_envs() {
-        shell.env(name, value.unwrap_or_default());
-    }
-    shell
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_under_load_loses_no_call() {
     let site = Site::new("71").await;
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut sidecar = Sidecar::unstarted(&site, &[]).await;
     sidecar.client.public = socket.local_addr().unwrap();
-    sidecar.spawn_as(|command| pass(command, &socket));
+    sidecar.spawn_as(|command| pass(command, &socket, "calls"));
     assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
 
     let (ended, answered) = (
@@ -77,7 +59,7 @@ async fn a_restart_under_load_loses_no_call() {
         .await;
         let status = sidecar.terminate().unwrap();
         assert!(status.success(), "{status}\n{}", sidecar.log());
-        sidecar.spawn_as(|command| pass(command, &socket));
+        sidecar.spawn_as(|command| pass(command, &socket, "calls"));
         assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
     }
     ended.store(true, Ordering::Relaxed);

@@ -1,13 +1,16 @@
 //! The listeners: their possible addresses, when they answer, and when they refuse.
 
-use std::os::unix::fs::PermissionsExt;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use fcom_sidecar::sample::server::PrivateServer;
 use tempfile::TempDir;
 
+use crate::harness::check_report::Outcome;
 use crate::harness::client::FORM;
 use crate::harness::eventually::until;
 use crate::harness::http::{self, Response};
@@ -247,4 +250,49 @@ async fn a_call_that_finds_no_place_is_refused_at_once() {
     assert_eq!((runs, users), (1, site.last_user));
     // The slot is free again.
     sidecar.client.execute(PLAIN_HOOK, ANN).await;
+}
+
+/// The same command for a user whom permissions bind. Root without the capability to override them is one.
+fn bound_by_permissions(command: &Command) -> Command {
+    let mut bound = Command::new("setpriv");
+    bound.arg("--bounding-set=-dac_override,-dac_read_search");
+    bound.arg("--").arg(command.get_program());
+    bound.args(command.get_args());
+    bound.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    bound
+}
+
+/// As with `SocketGroup=` in the socket units, for who is not in the group.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_does_not_complain_of_a_daemon_that_it_may_not_ask() {
+    let site = Site::new("71").await;
+    let (folder, path, admin) = socket();
+    let _admin = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
+    let calls = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = calls.local_addr().unwrap().to_string();
+    let environment = [
+        (LISTEN, listen.as_str()),
+        ("FCOM_SIDECAR__SERVER__ADMIN_LISTEN", &admin),
+    ];
+    let sidecar = Sidecar::unstarted(&site, &environment).await;
+    assert!(sidecar.run(&["migrate"]).success());
+    let check = ["check", "--json"];
+    let (code, said, complained) = if folder.path().metadata().unwrap().uid() == 0 {
+        sidecar.outcome_as(&check, bound_by_permissions)
+    } else {
+        sidecar.outcome(&check)
+    };
+    let outcome = Outcome {
+        output: said,
+        code: Some(code),
+    };
+    assert_eq!(complained, "");
+    outcome.assert("daemon", "skipped", "this user may not open unix:");
+    outcome.assert("listen", "skipped", "this user may not ask the daemon");
+    outcome.assert_only_failed(&[]);
 }

@@ -145,15 +145,16 @@ filter = "{LOG_FILTER}"
 
     /// The same with the exit status.
     pub(crate) fn outcome(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = self.command(arguments);
-        let output = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .output();
-        let output = output.unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let code = output.status.code().unwrap();
-        (code, text(output.stdout), text(output.stderr))
+        ended(&mut self.command(arguments))
+    }
+
+    /// The same through a wrapper command that ends up as this one.
+    pub(crate) fn outcome_as(
+        &self,
+        arguments: &[&str],
+        wrap: impl FnOnce(&Command) -> Command,
+    ) -> (i32, String, String) {
+        ended(&mut wrap(&self.command(arguments)))
     }
 
     /// The same with a file as standard input.
@@ -387,6 +388,15 @@ impl Drop for Sidecar {
             leaks.join("\n")
         );
     }
+}
+
+/// Runs a command to its end: exit status, answer, and error output.
+fn ended(command: &mut Command) -> (i32, String, String) {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = piped.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
 }
 
 /// Configuration for a site that leaves nothing to discovery.

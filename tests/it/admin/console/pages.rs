@@ -1,5 +1,6 @@
 //! What pages show, and what they never show.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use fcom_sidecar::sample::server::PrivateServer;
@@ -8,6 +9,7 @@ use super::browser::Browser;
 use super::strangers::{self, Rows};
 use crate::harness::eventually::{eventually, until};
 use crate::harness::management::{TOKEN, start};
+use crate::harness::process::pass;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site, server_options};
 
@@ -311,6 +313,23 @@ async fn the_check_shows_what_the_command_says() {
     }
     assert_eq!(browser.post("/console/check/again", &[]).await, 200);
     browser.assert_says("Everything was checked again");
+}
+
+/// Whose address for operators is another one than its configuration says, because the service manager opened it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemons_own_check_does_not_try_what_the_daemon_holds() {
+    let site = Site::new("71").await;
+    let environment = [("FCOM_SIDECAR__ADMIN__TOKEN", TOKEN)];
+    let mut sidecar = Sidecar::unstarted(&site, &environment).await;
+    assert!(sidecar.run(&["migrate"]).success());
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    sidecar.client.admin = socket.local_addr().unwrap();
+    sidecar.spawn_as(|command| pass(command, &socket, "admin"));
+    assert!(sidecar.becomes_ready().await, "{}", sidecar.log());
+    let mut browser = Browser::of_operator(&sidecar).await;
+    assert_eq!(browser.get("/console/check").await, 200);
+    browser.assert_says("the one that makes this report cannot ask itself at 127.0.0.1:");
+    browser.assert_says("the daemon has its addresses");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
