@@ -59,7 +59,7 @@ mail-servers: tools-mail-servers ## Mails to real mail servers
 demo-debian13: tools-debian13 ## The demo with Debian 13's MariaDB
 	cargo run --locked --quiet $(FEATURES) $(ON_DEBIAN13) -- demo
 
-# Writes docs/configuration.md and docs/metrics.md.
+# Writes docs/configuration.md, docs/metrics.md and the line of the must-use plugin that says which edition it is.
 docs: ## The generated documents
 	cargo test --locked $(FEATURES) --test it -- --ignored write_generated_documents
 

@@ -24,7 +24,8 @@
  * server.admin_listen (127.0.0.1:9095); false if there shall be no page. On a network it is that of the main site's daemon, or an
  * array with the address of each site's daemon by the site's id.
  *
- * Nothing is stored outside of these tables: no option, no scheduled event, and a transient for a minute only. To uninstall, delete the file.
+ * Nothing is stored outside of these tables: no option, no scheduled event, and a transient for a minute only. To uninstall, set relay.enabled = false,
+ * restart the daemon, and delete the file once "fcom-sidecar relay status" says that no hook is pending: until then the daemon leaves mails to it.
  * Pages that read WP-Cron's schedule cost one more query, by an index; so do pages of wp-admin and runs of WP-Cron, in which
  * the plugin tells the daemon that it works.
  *
@@ -44,6 +45,8 @@ use WP_User;
 defined( 'ABSPATH' ) || exit;
 
 const VERSION = '0.1.0';
+/** SHA-256 of this file without the next line, which `make docs` writes. It tells which code PHP runs, whatever has become of the file since. */
+const EDITION = '7c5b4ab5b1f7523a2b7129a95f80ae5b22b89cf9a4d2fb3a95b6bf5422bef80a';
 /** The guard that this file has. The daemon serves no protection without it, and reads this line. */
 const GUARD = 1;
 /** The action that WP-Cron fires. */
@@ -209,14 +212,22 @@ function answer_daemon(): void {
 	if ( '' !== $purpose ) {
 		// The daemon knows how busy the machine is and determines how long to work.
 		$seconds = isset( $_GET['seconds'] ) ? $_GET['seconds'] : 0;
-		reply( 200, 'wake' === $purpose ? run( $seconds ) : status() );
+		report( 'wake' === $purpose ? run( $seconds ) : status() );
 		exit;
 	}
 }
 
+/** Tells the daemon this, and what has been sent before it: that cannot be taken back, nor any header be added. */
+function report( array $body ): void {
+	if ( headers_sent( $file, $line ) ) {
+		$body['printed'] = str_replace( ABSPATH, '', $file ) . ":$line";
+	}
+	reply( 200, $body );
+}
+
 function reply( int $status, array $body, array $headers = array() ): void {
 	array_unshift( $headers, 'Content-Type: application/json; charset=UTF-8', 'Cache-Control: no-store' );
-	send( $status, $headers, (string) json_encode( $body ) );
+	send( $status, $headers, (string) json_encode( $body, JSON_INVALID_UTF8_SUBSTITUTE ) );
 }
 
 /** Sends this, and nothing that other code has added to the response so far. */
@@ -237,7 +248,8 @@ function status(): array {
 	global $wpdb, $wp_version;
 	return array(
 		'plugin'          => VERSION,
-		'digest'          => digest(),
+		'digest'          => EDITION,
+		'file'            => digest(),
 		'wordpress'       => $wp_version,
 		'php'             => PHP_VERSION,
 		'prefix'          => $wpdb->prefix,
@@ -246,9 +258,10 @@ function status(): array {
 	);
 }
 
-/** Of this file, to tell it from another release's; whatever a file transfer has made of its line ends. */
+/** What EDITION of the file should be as it is now; whatever a file transfer has made of its line ends. */
 function digest(): string {
-	return hash( 'sha256', str_replace( "\r\n", "\n", (string) file_get_contents( __FILE__ ) ) );
+	$text = str_replace( "\r\n", "\n", (string) file_get_contents( __FILE__ ) );
+	return hash( 'sha256', (string) preg_replace( '/^const EDITION = .*\n/m', '', $text ) );
 }
 
 /** The plugins that listen to the hooks that we fire, WordPress itself excluded. */
@@ -781,6 +794,14 @@ final class Run {
 		return $this->ended;
 	}
 
+	/**
+	 * Goes out instead of what a listener has printed: nothing, or to the daemon the answer, which a listener may end while PHP goes on
+	 * (fastcgi_finish_request). Of what is left it says nothing, or the daemon would start one process after another.
+	 */
+	public function so_far(): string {
+		return '' === purpose() ? '' : (string) json_encode( $this->ended );
+	}
+
 	/** Returns whether nothing is left that this process can take. */
 	private function empty_queue( float $deadline ): bool {
 		do {
@@ -843,7 +864,7 @@ final class Run {
 			$this->end( 'dead', $event['has_failed'] ? '' : 'PHP died in the middle of it, or took longer than the lease, each time' );
 			return;
 		}
-		ob_start( '__return_empty_string' );
+		ob_start( array( $this, 'so_far' ) );
 		$failure = null;
 		try {
 			fire( $event );
@@ -884,7 +905,7 @@ final class Run {
 			return;
 		}
 		if ( '' !== purpose() ) {
-			reply( 200, array( 'more' => true ) + $this->ended );
+			report( array_merge( $this->ended, array( 'more' => true ) ) );
 		}
 	}
 
@@ -1063,7 +1084,7 @@ final class Unreached extends RuntimeException {
 const WHY_UNREACHED = array(
 	'closed'          => 'Define FCOM_SIDECAR_SECRET in wp-config.php with the value of relay.secret in the daemon’s configuration, at least 16 characters.',
 	'forbidden'       => 'PHP may not open connections here: allow stream_socket_client in disable_functions of php.ini.',
-	'denied'          => 'PHP may not connect to %s. If it is a Unix socket, let fcom-sidecar-admin.socket make it, with a group of its own that PHP’s user is in (SocketGroup=). If SELinux forbids it: setsebool -P httpd_can_network_connect on',
+	'denied'          => 'PHP may not connect to %s. If it is a Unix socket, let fcom-sidecar-admin.socket make it, with a group of its own that PHP’s user and the daemon’s are in (SocketGroup=). If SELinux forbids it: setsebool -P httpd_can_network_connect on',
 	'away'            => 'Nothing answers at %s. If the daemon listens elsewhere, define FCOM_SIDECAR_CONSOLE in wp-config.php with its server.admin_listen; otherwise look on the server: systemctl status fcom-sidecar',
 	'silent'          => 'The daemon at %s does not answer in time. Look on the server: systemctl status fcom-sidecar',
 	'foreign'         => 'What answers at %s is no daemon of this release, so nothing of its answer is shown. Update the daemon, or correct FCOM_SIDECAR_CONSOLE in wp-config.php.',
@@ -1397,8 +1418,12 @@ function judge_work( Daemon $daemon, array $state ): array {
 }
 
 function judge_release( array $said ): array {
-	if ( digest() === $said['plugin'] ) {
+	$file = digest();
+	if ( EDITION === $said['plugin'] && $file === $said['plugin'] ) {
 		return array( 'good', 'fcom-sidecar.php belongs to the daemon', 'Plugin and daemon are of the same release.' );
+	}
+	if ( $file === $said['plugin'] ) {
+		return array( 'recommended', 'PHP still runs an older fcom-sidecar.php', 'The file is the one that belongs to the daemon. Reload PHP-FPM: with opcache.validate_timestamps=0 it does not look for changed files.' );
 	}
 	$text = sprintf( 'This is fcom-sidecar.php %s; the daemon is of release %s and comes with another one. Copy that to the folder of must-use plugins.', VERSION, $said['version'] );
 	return array( 'recommended', 'fcom-sidecar.php is not the one that belongs to the daemon', $text );

@@ -57,11 +57,17 @@ async fn ask(wake: &Wake, folder: &str) -> Result<Installed, (String, String)> {
     installed.map_err(|error| (telemetry::chain(&error), remedy(&error)))
 }
 
+/// What to do about output beside the plugin's answer.
+const STRAY: &str = "end what prints there: a byte order mark or text outside of <?php … ?>, messages of PHP (display_errors = Off), or \
+                     what is printed at PHP's end; visitors get it, too";
+
 fn remedy(error: &WordPressError) -> String {
     let remedy = match error {
         WordPressError::Unreachable(_) => {
             "set relay.url to an address at which this machine reaches the site"
         }
+        WordPressError::TooSlow => "raise relay.timeout_seconds, or mend the plugin",
+        WordPressError::Unreadable(_) => STRAY,
         WordPressError::NotInstalled(_, folder) => {
             return format!(
                 "copy deploy/mu-plugin/fcom-sidecar.php to {folder}, and see that nothing keeps ?rest_route= from WordPress"
@@ -103,13 +109,30 @@ fn plugin(installed: &Installed, tables: &TableNames, folder: &str) -> Finding {
         } else {
             format!("the plugin is of release {plugin}")
         };
+        if installed.has_our_file() {
+            return Finding::warning(
+                RELAY,
+                format!("{found}: PHP has not read its present file yet"),
+                "reload PHP-FPM: with opcache.validate_timestamps=0 it does not look for changed files",
+            );
+        }
         return Finding::warning(
             RELAY,
             found,
             format!(
-                "copy deploy/mu-plugin/fcom-sidecar.php of this release over the one in {folder}"
+                "copy deploy/mu-plugin/fcom-sidecar.php of this release over the one in {folder}, and reload PHP-FPM if it has \
+                 opcache.validate_timestamps=0"
             ),
         );
+    }
+    if let Some(place) = &installed.printed {
+        let mut found =
+            "something on the site prints before or after the plugin's answer".to_owned();
+        if !place.is_empty() {
+            found.push_str(": ");
+            found.push_str(place);
+        }
+        return Finding::warning(RELAY, found, STRAY);
     }
     if !installed.fluentcommunity {
         return Finding::warning(

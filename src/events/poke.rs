@@ -235,9 +235,16 @@ impl Trouble {
         let mut trouble = self.lock();
         let why = telemetry::chain(error);
         if why != trouble.1 {
-            tracing::warn!(
-                "WordPress cannot be woken: {why}. WP-Cron takes its hooks up meanwhile"
-            );
+            if matches!(
+                error,
+                WordPressError::TooSlow | WordPressError::Unreadable(_)
+            ) {
+                tracing::warn!("WordPress was woken, but {why}");
+            } else {
+                tracing::warn!(
+                    "WordPress cannot be woken: {why}. WP-Cron takes its hooks up meanwhile"
+                );
+            }
         }
         let pause = FIRST_RETRY.saturating_mul(1 << trouble.0.min(10));
         *trouble = (trouble.0.saturating_add(1), why);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, redirect};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -17,6 +18,16 @@ const ROUTE: &str = "/fcom-sidecar/v1/";
 const PLUGIN: &str = include_str!("../../deploy/mu-plugin/fcom-sidecar.php");
 /// Larger than any legitimate response.
 const LONGEST_ANSWER: usize = 1 << 20;
+/// How the line of the plugin's file begins that says which edition it is.
+const EDITION: &str = "const EDITION = ";
+/// How the plugin's answers begin, to find them in what the site prints around them.
+const BEGINNINGS: [&[u8]; 3] = [
+    br#"{"done":"#,
+    br#"{"plugin":"#,
+    br#"{"code":"fcom_sidecar_"#,
+];
+/// For so long a connection may take to come about, unless an answer has to come sooner.
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
 /// The site's plugin.
 #[derive(Clone, Debug)]
@@ -43,9 +54,12 @@ pub struct Ran {
 pub struct Installed {
     /// The plugin's version.
     pub plugin: String,
-    /// SHA-256 of the plugin's file, in hexadecimal; empty from one that does not tell.
+    /// The edition of the code that PHP runs, see [`plugin_digest`]; of an older release that of its file, or empty.
     #[serde(default)]
     pub digest: String,
+    /// The edition of the plugin's file, which PHP may not have read yet.
+    #[serde(default)]
+    pub file: String,
     /// WordPress's version.
     pub wordpress: String,
     /// PHP's version.
@@ -56,18 +70,30 @@ pub struct Installed {
     pub fluentcommunity: bool,
     /// Listeners on our hooks, without WordPress's own functions.
     pub listeners: Vec<Listener>,
+    /// Where the site prints something before or after the answer: file and line, or empty if the plugin does not see it.
+    pub printed: Option<String>,
 }
 
 impl Installed {
-    /// Whether the plugin is the one that belongs to this daemon. Its file counts, not what it calls itself.
+    /// Whether the plugin is the one that belongs to this daemon. Its code counts, not what it calls itself.
     pub fn is_ours(&self) -> bool {
-        self.digest == plugin_digest()
+        self.digest == plugin_digest() && self.has_our_file()
+    }
+
+    /// Whether the plugin's file is that of this daemon, whatever PHP runs.
+    pub fn has_our_file(&self) -> bool {
+        self.file == plugin_digest()
     }
 }
 
-/// SHA-256 of the file of this release's plugin, in hexadecimal.
+/// The edition of this release's plugin: SHA-256 of its file without the line that says so, in hexadecimal.
 pub fn plugin_digest() -> String {
-    hex::encode(Sha256::digest(PLUGIN))
+    let lines = PLUGIN.split_inclusive('\n');
+    let mut digest = Sha256::new();
+    for line in lines.filter(|line| !line.starts_with(EDITION)) {
+        digest.update(line);
+    }
+    hex::encode(digest.finalize())
 }
 
 /// A listener on a hook.
@@ -82,9 +108,21 @@ pub struct Listener {
 /// Why a request to WordPress failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WordPressError {
-    /// No answer: the site is down, too slow, or not trusted.
+    /// No answer: the site is down, or not trusted.
     #[error("the site does not answer at relay.url")]
     Unreachable(#[source] reqwest::Error),
+    /// The site was woken, and has not answered in time.
+    #[error(
+        "the site has not answered within relay.timeout_seconds, or within the web server's own limit: a listener of a plugin \
+         takes longer. \"fcom-sidecar relay status\" shows which hook is being fired"
+    )]
+    TooSlow,
+    /// The plugin's answer was lost in what else the site prints, or a listener ended it.
+    #[error(
+        "the site answers {0}, but the plugin's answer cannot be read: something on the site prints before or after it, or ends \
+         it early"
+    )]
+    Unreadable(StatusCode),
     /// The answer does not come from the plugin.
     #[error(
         "the site answers {0}: the plugin is not there. Copy deploy/mu-plugin/fcom-sidecar.php to {1}, and see that nothing \
@@ -115,6 +153,8 @@ impl WordPressError {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
+            Self::TooSlow => "too_slow",
+            Self::Unreadable(_) => "unreadable",
             Self::NotInstalled(..) => "not_installed",
             Self::Failed(_) => "failed",
             Self::Elsewhere(_) => "redirected",
@@ -143,6 +183,8 @@ impl WordPress {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .timeout(timeout)
+            // Ends first, so that a connection that does not come about is told from an answer that does not.
+            .connect_timeout(LONGEST_CONNECT.min(timeout * 9 / 10))
             .build()?;
         Ok(Self {
             client,
@@ -158,8 +200,19 @@ impl WordPress {
     /// # Errors
     /// See [`WordPressError`].
     pub async fn wake(&self, now: DateTime<Utc>, seconds: u64) -> Result<Ran, WordPressError> {
-        self.ask("wake", now, &[("seconds", &seconds.to_string())])
-            .await
+        let seconds = seconds.to_string();
+        match self.ask("wake", now, &[("seconds", &seconds)]).await {
+            Ok((ran, _)) => Ok(ran),
+            Err(WordPressError::Unreachable(error))
+                if error.is_timeout() && !error.is_connect() =>
+            {
+                Err(WordPressError::TooSlow)
+            }
+            Err(WordPressError::Failed(StatusCode::GATEWAY_TIMEOUT)) => {
+                Err(WordPressError::TooSlow)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks the plugin what is installed.
@@ -167,19 +220,24 @@ impl WordPress {
     /// # Errors
     /// See [`WordPressError`].
     pub async fn installed(&self, now: DateTime<Utc>) -> Result<Installed, WordPressError> {
-        self.ask("status", now, &[]).await
+        let (mut installed, is_alone): (Installed, bool) = self.ask("status", now, &[]).await?;
+        if !is_alone {
+            installed.printed.get_or_insert_default();
+        }
+        Ok(installed)
     }
 
     fn not_installed(&self, status: StatusCode) -> WordPressError {
         WordPressError::NotInstalled(status, self.must_use_plugins.clone())
     }
 
+    /// The plugin's answer, and whether nothing else came with it.
     async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         purpose: &str,
         now: DateTime<Utc>,
         parameters: &[(&str, &str)],
-    ) -> Result<T, WordPressError> {
+    ) -> Result<(T, bool), WordPressError> {
         let mut url = self.url.clone();
         let route = format!("{ROUTE}{purpose}");
         url.query_pairs_mut()
@@ -207,19 +265,75 @@ impl WordPress {
         if status.is_server_error() {
             return Err(WordPressError::Failed(status));
         }
-        let Ok(answer) = serde_json::from_slice::<serde_json::Value>(&body) else {
-            return Err(self.not_installed(status));
+        let (answer, is_alone) = match serde_json::from_slice(&body) {
+            Ok(answer) => (answer, true),
+            Err(_) if status == StatusCode::OK => match beginning(&body) {
+                Some(at) => (within(&body[at..], status)?, false),
+                None if body.is_empty() => return Err(WordPressError::Unreadable(status)),
+                None => return Err(self.not_installed(status)),
+            },
+            Err(_) => return Err(self.not_installed(status)),
         };
         match answer["code"].as_str() {
             Some("fcom_sidecar_refused") => return Err(WordPressError::Refused),
             Some("fcom_sidecar_no_secret") => return Err(WordPressError::NoSecret),
             _ => {}
         }
-        serde_json::from_value(answer).map_err(|_| self.not_installed(status))
+        let answer = serde_json::from_value(answer);
+        answer
+            .map(|answer| (answer, is_alone))
+            .map_err(|_| self.not_installed(status))
     }
+}
+
+/// Where the plugin's last answer begins in this body: an earlier one may have left while a listener emptied PHP's buffers.
+fn beginning(body: &[u8]) -> Option<usize> {
+    let last = BEGINNINGS.map(|words| body.windows(words.len()).rposition(|found| found == words));
+    last.into_iter().flatten().max()
+}
+
+/// The answer at the beginning of these bytes.
+fn within(bytes: &[u8], status: StatusCode) -> Result<Value, WordPressError> {
+    let mut answers = serde_json::Deserializer::from_slice(bytes).into_iter();
+    let answer = answers.next().and_then(Result::ok);
+    answer.ok_or(WordPressError::Unreadable(status))
 }
 
 /// Drops the URL from the error: reqwest would quote it with its query.
 fn unreachable(error: reqwest::Error) -> WordPressError {
     WordPressError::Unreachable(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugins_answer_is_found_in_what_the_site_prints_around_it() {
+        for (body, done) in [
+            ("\u{feff}{\"done\":3,\"failed\":0}", Some(3)),
+            (
+                "<br />\n<b>Notice</b>: {x} in a.php{\"done\":2}<!-- {} -->",
+                Some(2),
+            ),
+            ("{\"done\":0}{\"done\":5}", Some(5)),
+            ("{\"done\":", None),
+            ("<html>{\"do\":1}", None),
+            ("", None),
+        ] {
+            let found = beginning(body.as_bytes())
+                .and_then(|at| within(&body.as_bytes()[at..], StatusCode::OK).ok());
+            assert_eq!(
+                found.map(|found| found["done"].clone()),
+                done.map(Value::from),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_plugin_says_which_edition_it_is() {
+        let said = format!("\n{EDITION}'{}';\n", plugin_digest());
+        assert!(PLUGIN.contains(&said), "run \"make docs\": {said}");
+    }
 }

@@ -9,14 +9,16 @@ use super::backlog::age;
 use super::{Metrics, OutcomeLabel, StateLabel, signed};
 
 /// The outcomes of a wake-up.
-const OUTCOMES: [&str; 7] = [
+const OUTCOMES: [&str; 9] = [
     "answered",
     "failed",
     "no_secret",
     "not_installed",
     "redirected",
     "refused",
+    "too_slow",
     "unreachable",
+    "unreadable",
 ];
 
 /// Hooks in the database, of all instances together.

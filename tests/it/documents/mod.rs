@@ -1,5 +1,5 @@
 //! Checks the documents against the program: generated ones are up to date, links resolve, commands and options exist,
-//! and every alert and warning is explained. `make docs` writes the generated ones.
+//! and every alert and warning is explained. `make docs` writes the generated ones, and the must-use plugin's edition.
 
 mod configuration;
 mod explained;
@@ -10,14 +10,32 @@ mod said;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fcom_sidecar::events::plugin_digest;
+
 /// A document's path, and the function that generates its text.
 type Generated = (&'static str, fn() -> String);
 
-/// Documents that `make docs` writes.
-const GENERATED: [Generated; 2] = [
+/// What `make docs` writes.
+const GENERATED: [Generated; 3] = [
     ("docs/configuration.md", configuration::reference),
     ("docs/metrics.md", metrics::reference),
+    (PLUGIN, plugin),
 ];
+
+const PLUGIN: &str = "deploy/mu-plugin/fcom-sidecar.php";
+
+/// The must-use plugin, with the edition that its code is.
+fn plugin() -> String {
+    let text = read(PLUGIN);
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.starts_with("const EDITION = ") {
+            format!("const EDITION = '{}';\n", plugin_digest())
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect()
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -30,9 +30,14 @@ pub(super) struct WebServer {
 impl WebServer {
     /// Returns once PHP answers for a file of this folder that does not involve WordPress.
     pub(super) async fn start(root: &Path) -> Self {
+        Self::start_with(root, &[]).await
+    }
+
+    /// The same with these settings of PHP, such as `output_buffering=0`.
+    pub(super) async fn start_with(root: &Path, settings: &[&str]) -> Self {
         fs::write(root.join("alive.php"), "<?php echo 'alive';").unwrap();
         loop {
-            let server = Self::on(root);
+            let server = Self::on(root, settings);
             let lives = async || {
                 let answer = http::request(server.address, "GET", "/alive.php", &[], b"").await;
                 answer.is_ok_and(|answer| answer.body == b"alive")
@@ -45,7 +50,7 @@ impl WebServer {
         }
     }
 
-    fn on(root: &Path) -> Self {
+    fn on(root: &Path, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let is_root = folder.path().metadata().unwrap().uid() == 0;
         let user = |line: &'static str| if is_root { line } else { "" };
@@ -80,6 +85,7 @@ impl WebServer {
         let mut php = php_fpm();
         php.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]);
         php.arg(write("pool.conf", pool));
+        php.args(settings.iter().flat_map(|setting| ["-d", setting]));
         write("nginx.conf", site);
         let mut server = Self {
             address: ([127, 0, 0, 1], port).into(),

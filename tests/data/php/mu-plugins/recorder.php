@@ -103,6 +103,9 @@ function misbehave( string $how ) {
 			wp_die( 'not <b>today</b>' );
 		case 'exit':
 			exit;
+		case 'finish':
+			fastcgi_finish_request();
+			break;
 		case 'mess':
 			make_a_mess();
 			break;

@@ -7,6 +7,7 @@ mod hooks;
 mod manners;
 mod routes;
 mod speed;
+mod stray;
 mod trouble;
 
 use std::fs;
@@ -79,19 +80,32 @@ impl Relayed {
 
     /// The daemon with the relay on, and a web server that it wakes.
     async fn woken(&self) -> (Sidecar, WebServer) {
-        let server = self.serve().await;
+        self.woken_with(&[], &[]).await
+    }
+
+    /// The same with these settings of PHP, and these variables in the daemon's environment.
+    async fn woken_with(
+        &self,
+        settings: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (Sidecar, WebServer) {
+        let server = self.serve_with(settings).await;
         let url = format!("http://{}/", server.address);
-        let environment = [
+        let relay = [
             ("FCOM_SIDECAR__RELAY__URL", url.as_str()),
             ("FCOM_SIDECAR__RELAY__SECRET", SECRET),
         ];
-        let sidecar = self.sidecar(&environment).await;
+        let sidecar = self.sidecar(&[&relay, environment].concat()).await;
         sidecar.client.record(&[SECRET.to_owned()]);
         (sidecar, server)
     }
 
     async fn serve(&self) -> WebServer {
-        let server = WebServer::start(self.installation.root()).await;
+        self.serve_with(&[]).await
+    }
+
+    async fn serve_with(&self, settings: &[&str]) -> WebServer {
+        let server = WebServer::start_with(self.installation.root(), settings).await;
         self.site
             .execute(&format!(
                 "UPDATE {PREFIX}options SET option_value = 'http://{}' WHERE option_name IN ('siteurl', 'home')",

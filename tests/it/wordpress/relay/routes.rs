@@ -203,14 +203,14 @@ async fn while_the_relay_is_off_nothing_is_written() {
 }
 
 /// The relay's checks in the report of `check`, one line each.
-fn check(sidecar: &Sidecar) -> String {
+pub(super) fn check(sidecar: &Sidecar) -> String {
     let before = sidecar.log().len();
     sidecar.run(&["check", "--json"]);
     sidecar.log().split_off(before)
 }
 
 /// PHP looks for changed files every few seconds only.
-async fn assert_check_says(sidecar: &Sidecar, said: &str) {
+pub(super) async fn assert_check_says(sidecar: &Sidecar, said: &str) {
     eventually(async || {
         let report = check(sidecar);
         let is_said = report.contains(said);
