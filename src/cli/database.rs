@@ -60,14 +60,14 @@ pub(super) async fn callee(config: &Config, webhook: &str) -> anyhow::Result<Cal
     let (site, mut connection) = Box::pin(site_to_change(config)).await?;
     let site = Arc::new(site);
     let key = Box::pin(webhook_key(&mut connection, &site.statements, webhook)).await?;
-    let key = key.with_context(|| {
+    let (id, key) = key.with_context(|| {
         format!(
             "no webhook has the number or title \"{webhook}\": \"fcom-sidecar webhook list\" lists them"
         )
     })?;
     // The rest uses the pool: where connections are few, this one may be the last.
     connection.close().await?;
-    Ok(Callee { site, key })
+    Ok(Callee { site, id, key })
 }
 
 /// Examines the database as `serve` does before it executes calls; the site is ready from then on.

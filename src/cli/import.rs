@@ -74,11 +74,16 @@ pub(super) fn run(command: &Import, config: &Config) -> anyhow::Result<ExitCode>
         say_all(&report::recognised(&recognised));
     }
     block_on(async {
-        let Callee { site, key } = callee(&config, &command.webhook).await?;
+        let Callee { site, id, key } = callee(&config, &command.webhook).await?;
         let clock = site.clock;
-        let again = command.again.clone();
+        let (again, source) = (command.again.clone(), config.source_of(id).cloned());
         let of_line: Arc<CallOf> = Arc::new(move |line: &Line| {
-            let call = call(key.clone(), &form(values(line)), clock.now());
+            let call = call(
+                key.clone(),
+                source.as_ref(),
+                form(values(line)),
+                clock.now(),
+            );
             named(call, again.as_deref())
         });
         let mut survey = survey(&site, &mut file, &recognised, &*of_line).await?;

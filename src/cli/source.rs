@@ -111,7 +111,7 @@ pub(super) fn run(command: &Sources, config: &Config) -> anyhow::Result<ExitCode
     let name = mapped.name.clone();
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let Callee { site, key } = callee(config, &source.webhook_id.to_string()).await?;
+        let Callee { site, key, .. } = callee(config, &source.webhook_id.to_string()).await?;
         let call = tried::call_of(key, source, &mapped, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)

@@ -57,8 +57,8 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
     let fields = fields(command)?;
     let mail = MailText::new(config)?;
     let trial = block_on(async {
-        let Callee { site, key } = callee(config, &command.webhook).await?;
-        let call = tried::call(key, &fields, site.clock.now());
+        let Callee { site, id, key } = callee(config, &command.webhook).await?;
+        let call = tried::call(key, config.source_of(id), fields, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)
     })?;
@@ -67,7 +67,7 @@ pub(super) fn run(command: &Try, config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         answer(command.json, &trial, show::lines)?;
     }
-    Ok(if trial.effects.is_some() {
+    Ok(if trial.status == 200 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -99,6 +99,12 @@ impl Sources {
 }
 
 impl Config {
+    /// What the calls of this webhook look like, unless it is PHP's form.
+    pub fn source_of(&self, webhook_id: u64) -> Option<&Arc<Source>> {
+        let mut sources = self.sources.iter();
+        sources.find(|source| source.webhook_id == webhook_id)
+    }
+
     /// Merges defaults, file, environment and overrides (each overrides the one before), reads the files that the
     /// result names (secrets, WordPress's own) and checks everything.
     ///

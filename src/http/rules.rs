@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::Limiter;
 use super::admin::Access;
 use crate::config::{self, Config, ForwardingHeader};
-use crate::provision::{ProtectedWebhook, Protection};
+use crate::provision::{ProtectedWebhook, Protection, SourceRead};
 use crate::source::Source;
 
 /// The longest body that is read on the admin listener, in bytes.
@@ -96,6 +96,18 @@ impl CallerRules {
     pub(super) fn longest_form(&self) -> usize {
         let calls = self.max_body_bytes.saturating_mul(3);
         calls.saturating_add(OTHER_FIELDS).min(LONGEST_READ)
+    }
+
+    /// What the calls of this webhook look like, unless it is PHP's form.
+    pub(super) fn source_of(&self, webhook_id: u64) -> Option<&Arc<Source>> {
+        let mut sources = self.sources.iter();
+        sources.find(|source| source.webhook_id == webhook_id)
+    }
+
+    /// What sources say about the calls of operators.
+    pub(super) fn heeded(&self) -> Vec<SourceRead> {
+        let sources = self.sources.iter();
+        sources.map(|source| SourceRead::of(source)).collect()
     }
 
     /// Whether any webhook requires signed calls.

@@ -38,10 +38,7 @@ pub(super) async fn source_of(
     let Some(key) = key.filter(|_| !rules.sources.is_empty()) else {
         return Ok(Sought::Source(None));
     };
-    let of = |id| {
-        let mut sources = rules.sources.iter();
-        sources.find(|source| source.webhook_id == id).cloned()
-    };
+    let of = |id| rules.source_of(id).cloned();
     match webhook_of(key, front, replies).await {
         Ok(None) => Ok(Sought::NoWebhook(key.clone())),
         Ok(Some(id)) => {
@@ -109,13 +106,7 @@ pub(super) fn read(
         at,
         reads_one_way: reads_one_way(request, body),
     });
-    let mut read = SourceRead {
-        source: source.name.clone(),
-        webhook_id: source.webhook_id,
-        flaw: None,
-        ignored: None,
-        known_only: source.remove_only,
-    };
+    let mut read = SourceRead::of(source);
     let mut name = None;
     let seen = match reading {
         Reading::Malformed(malformed) => return Err(malformed),
@@ -159,7 +150,7 @@ fn nothing(posted: &mut Fields) -> FormSeen {
 }
 
 /// Tidies the address of PHP's own form, if it is text.
-fn tidy(source: &Source, posted: &mut Fields) {
+pub(super) fn tidy(source: &Source, posted: &mut Fields) {
     let email = posted.text("email").map(<[u8]>::to_vec);
     let is_wanted = source.trim_email || source.lower_case_email;
     if let Some(Ok(email)) = email.filter(|_| is_wanted).map(String::from_utf8) {

@@ -33,8 +33,17 @@ pub fn form(values: [Option<Vec<u8>>; 5]) -> Fields {
     form
 }
 
-/// The call with these fields, over HTTPS, as from an allowed address and with a valid signature.
-pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall {
+/// The call with these fields, over HTTPS, as from an allowed address and with a valid signature. What the webhook's source says of
+/// any call holds for it, too: nobody is created where it only takes away, and addresses are tidied.
+pub fn call(
+    key: WebhookKey,
+    source: Option<&Arc<Source>>,
+    mut fields: Fields,
+    now: DateTime<Utc>,
+) -> WebhookCall {
+    if let Some(source) = source {
+        sourced::tidy(source, &mut fields);
+    }
     let caller = Caller {
         address: None,
         arrived: now,
@@ -45,7 +54,8 @@ pub fn call(key: WebhookKey, fields: &Fields, now: DateTime<Utc>) -> WebhookCall
         is_address_recorded: false,
         met: None,
     };
-    webhook::call(key, fields, true, caller)
+    let call = webhook::call(key, &fields, true, caller);
+    call.heeding(source.map(|source| SourceRead::of(source)))
 }
 
 /// Reads a body with a source, as of its sender: no signature is asked for. A body without a `Content-Type` is what its source reads;
@@ -104,22 +114,13 @@ fn likely_type(source: &Source, body: &[u8]) -> &'static str {
 /// The call that a body is to its source.
 pub fn call_of(
     key: WebhookKey,
-    source: &Source,
+    source: &Arc<Source>,
     mapped: &Mapped,
     now: DateTime<Utc>,
 ) -> WebhookCall {
     let mut fields = Fields::new(FIELDS.len());
     sourced::fill(source, mapped, &mut fields);
-    let mut call = call(key, &fields, now);
-    call.caller.sourced = [source.webhook_id].into();
-    call.source = Some(SourceRead {
-        source: source.name.clone(),
-        webhook_id: source.webhook_id,
-        flaw: None,
-        ignored: None,
-        known_only: source.remove_only,
-    });
-    call
+    call(key, Some(source), fields, now)
 }
 
 /// The status and the message of the answer to a call that was tried, or carried out later.

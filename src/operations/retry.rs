@@ -14,8 +14,8 @@ use crate::db::{Connection, DatabaseError, Statements};
 use crate::fluentcommunity::webhooks;
 use crate::outcome::Outcome;
 use crate::provision::{
-    self, Calls, Executed, IfKept, KeptRow, Protection, ProvisionError, Recalled, Waiting,
-    WebhookKey,
+    self, Calls, Executed, IfKept, KeptRow, Protection, ProvisionError, Recalled, SourceRead,
+    Waiting, WebhookKey,
 };
 
 /// A refused call that was carried out, or refused once more.
@@ -45,7 +45,7 @@ impl Retried {
 
     /// Whether the call is executed by now.
     pub fn is_executed(&self) -> bool {
-        self.status == 200
+        self.status == 200 && self.outcome != Outcome::Ignored.word()
     }
 }
 
@@ -112,8 +112,8 @@ pub struct Retries {
     pub remembered: TimeDelta,
     /// What webhooks require of callers: a call that did not meet it when it came is not executed.
     pub protections: Arc<[Protection]>,
-    /// The webhooks with a source: a call that came before there was one has not been asked for its sender's signature.
-    pub sourced: Arc<[u64]>,
+    /// What sources say: a call that came before there was one has not been asked for its sender's signature.
+    pub sources: Vec<SourceRead>,
 }
 
 /// The refused calls whose fields are kept and that were not executed, the oldest first: of this webhook, which is named by its id or title,
@@ -161,7 +161,7 @@ enum Found {
     /// It was executed, as this run.
     Executed(u64),
     /// It can be carried out.
-    Kept(Box<Recalled>, WebhookKey),
+    Kept(Box<Recalled>, WebhookKey, Option<SourceRead>),
 }
 
 impl Retries {
@@ -172,7 +172,11 @@ impl Retries {
             keeping,
             remembered: TimeDelta::hours(config.runs.idempotency_hours.into()),
             protections: config.protections.iter().map(Protection::from).collect(),
-            sourced: config.sources.iter().map(|one| one.webhook_id).collect(),
+            sources: config
+                .sources
+                .iter()
+                .map(|one| SourceRead::of(one))
+                .collect(),
         }
     }
 
@@ -185,13 +189,14 @@ impl Retries {
         id: u64,
         answer: impl Fn(&Result<Executed, ProvisionError>) -> (u16, String),
     ) -> Result<Retried, RetryError> {
-        let (recalled, key) = match self.find(id).await? {
-            Found::Kept(recalled, key) => (recalled, key),
+        let (recalled, key, source) = match self.find(id).await? {
+            Found::Kept(recalled, key, source) => (recalled, key, source),
             Found::Executed(run_id) => return Ok(executed_before(id, run_id)),
         };
         let lacks_password = recalled.password_left_out;
         let now = self.calls.site.clock.now();
         let call = recalled.call(key, id, Arc::clone(&self.protections), now);
+        let call = call.heeding(source);
         let ended = provision::provision(Arc::clone(&self.calls), call, ()).await;
         let (status, message) = answer(&ended);
         match ended {
@@ -227,11 +232,12 @@ impl Retries {
         answer: impl Fn(&Result<provision::Rehearsal, ProvisionError>) -> (u16, String),
         mail: &MailText,
     ) -> Result<Trial, RetryError> {
-        let (recalled, key) = match self.find(id).await? {
-            Found::Kept(recalled, key) => (recalled, key),
+        let (recalled, key, source) = match self.find(id).await? {
+            Found::Kept(recalled, key, source) => (recalled, key, source),
             Found::Executed(_) => return Err(RetryError::Executed(id)),
         };
         let call = recalled.trial(key, Arc::clone(&self.protections));
+        let call = call.heeding(source);
         match Trial::of(&self.calls, call, answer, mail).await {
             Ok(trial) => Ok(trial),
             Err(TrialError::Unavailable(error)) => Err(RetryError::Unavailable(id, error)),
@@ -268,7 +274,9 @@ impl Retries {
         }
         let recalled = row.open(&keeping.key, id);
         let recalled = recalled.map_err(|_| RetryError::NotOpened(id))?;
-        if self.sourced.contains(&webhook_id) && recalled.source_of != Some(webhook_id) {
+        let mut sources = self.sources.iter();
+        let source = sources.find(|source| source.webhook_id == webhook_id);
+        if source.is_some() && recalled.source_of != Some(webhook_id) {
             return Err(RetryError::OtherSource(id));
         }
         let call_id = recalled.call_id();
@@ -283,7 +291,7 @@ impl Retries {
         let webhook = webhooks::find(connection, statements, webhook_id).await?;
         let key = webhook.and_then(|webhook| WebhookKey::parse(&webhook.meta_key));
         let key = key.ok_or(RetryError::NoWebhook(id))?;
-        Ok(Found::Kept(Box::new(recalled), key))
+        Ok(Found::Kept(Box::new(recalled), key, source.cloned()))
     }
 
     /// The run of an executed retry. The call's own transaction has noted it, unless the call had been executed before.

@@ -120,11 +120,13 @@ pub struct MailEffect {
 pub struct Callee {
     /// Its site.
     pub site: Arc<Site>,
+    /// Its number.
+    pub id: u64,
     /// Its key.
     pub key: WebhookKey,
 }
 
-/// The key of a webhook, which is named by its id or title; `None` if there is no such webhook.
+/// The number and the key of a webhook, which is named by its id or title; `None` if there is no such webhook.
 ///
 /// # Errors
 /// Several have this title, or a statement failed.
@@ -132,13 +134,14 @@ pub async fn webhook_key(
     connection: &mut Connection,
     statements: &Statements,
     webhook: &str,
-) -> Result<Option<WebhookKey>, RecordError> {
+) -> Result<Option<(u64, WebhookKey)>, RecordError> {
     let id = match webhook_id(connection, statements, webhook).await {
         Err(RecordError::UnknownWebhook) => return Ok(None),
         id => id?,
     };
     let row = webhooks::find(connection, statements, id).await?;
-    Ok(row.and_then(|row| WebhookKey::parse(&row.meta_key)))
+    let key = row.and_then(|row| WebhookKey::parse(&row.meta_key));
+    Ok(key.map(|key| (id, key)))
 }
 
 /// What the text of mails is made of.

@@ -69,6 +69,14 @@ impl WebhookCall {
         signed.filter(|_| self.caller.must_sign(webhook))
     }
 
+    /// The same call, of an operator: what the webhook's source says holds for it, too.
+    #[must_use]
+    pub fn heeding(mut self, source: Option<SourceRead>) -> Self {
+        self.caller.sourced = source.iter().map(|read| read.webhook_id).collect();
+        self.source = source;
+        self
+    }
+
     /// The same call, with names that fit into columns that cannot hold characters above U+FFFF (`utf8mb3`).
     pub(super) fn in_basic_plane(self) -> Self {
         let login = self.user_login.as_deref().map(basic_plane_bytes);

@@ -1,6 +1,6 @@
 //! What a source says about a call: whether it is its sender's, and whether there is anything to do. `sourced` acts on it.
 
-use crate::source::Flaw;
+use crate::source::{Flaw, Source};
 
 /// What was read of a call with its webhook's source.
 #[derive(Clone, Debug)]
@@ -15,6 +15,19 @@ pub struct SourceRead {
     pub ignored: Option<Ignored>,
     /// Whether nobody is created.
     pub known_only: bool,
+}
+
+impl SourceRead {
+    /// Of a call that is its sender's, or an operator's, and asks for something.
+    pub fn of(source: &Source) -> Self {
+        Self {
+            source: source.name.clone(),
+            webhook_id: source.webhook_id,
+            flaw: None,
+            ignored: None,
+            known_only: source.remove_only,
+        }
+    }
 }
 
 /// Why a call is ignored.

@@ -129,7 +129,7 @@ pub(super) async fn retry(
         keeping: front.refused.keeping(),
         remembered: rules.remembered,
         protections: Arc::clone(&rules.protections),
-        sourced: Arc::clone(&rules.sourced),
+        sources: rules.heeded(),
     };
     let mail = Arc::clone(&front.mail_text.borrow());
     let work = async move {

@@ -65,7 +65,7 @@ pub(super) async fn try_call(
         Err(error) => return invalid(&error),
     };
     let inside = front.clone();
-    let work = async move { try_on_site(&inside, &id, &form).await };
+    let work = async move { try_on_site(&inside, &id, form).await };
     let done = front.on_main_runtime(front.tasks.track_future(work)).await;
     match done {
         None => reply::aborted(),
@@ -77,18 +77,19 @@ pub(super) async fn try_call(
 /// The response, to be built where it is sent.
 type Refusal = Box<dyn FnOnce() -> HttpResponse + Send>;
 
-async fn try_on_site(front: &Front, id: &str, form: &Fields) -> Result<Trial, Refusal> {
+async fn try_on_site(front: &Front, id: &str, form: Fields) -> Result<Trial, Refusal> {
     let site = &front.site;
     let key = site
         .pool
         .work(async |connection| webhook_key(connection, &site.statements, id).await);
-    let key = match key.await {
-        Ok(Some(key)) => key,
+    let (id, key) = match key.await {
+        Ok(Some(found)) => found,
         Err(RecordError::Database(error)) => return Err(Box::new(move || reply::database(&error))),
         Ok(None) | Err(_) => return Err(Box::new(reply::unknown_webhook)),
     };
     let mail = Arc::clone(&front.mail_text.borrow());
-    let call = call(key, form, site.clock.now());
+    let rules = Arc::clone(&front.rules.borrow());
+    let call = call(key, rules.source_of(id), form, site.clock.now());
     let trial = Trial::of(&front.calls, call, answer, &mail).await;
     trial.map_err(|error| -> Refusal {
         match error {

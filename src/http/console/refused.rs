@@ -89,7 +89,7 @@ pub(super) async fn retry(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
         keeping: visit.front.refused.keeping(),
         remembered: rules.remembered,
         protections: Arc::clone(&rules.protections),
-        sourced: Arc::clone(&rules.sourced),
+        sources: rules.heeded(),
     };
     let front = &visit.front;
     let work = async move { again.retry(id, answer).await };

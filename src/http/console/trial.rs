@@ -24,7 +24,11 @@ pub(super) async fn try_call(visit: &Visit, id: u64) -> Result<Answer, Trouble> 
             let _ = form.push(field.as_bytes(), value.as_bytes().to_vec());
         }
     }
-    let tried = rehearse(visit, id, move |key, now| call(key, &form, now)).await?;
+    let source = webhook::source_of(visit, id);
+    let tried = rehearse(visit, id, move |key, now| {
+        call(key, source.as_ref(), form, now)
+    });
+    let tried = tried.await?;
     let results = Results {
         plan: Some(tried),
         mapped: None,
@@ -47,7 +51,7 @@ pub(super) async fn rehearse(
             .pool
             .work(async |connection| webhook_key(connection, &site.statements, &name).await);
         let key = match key.await {
-            Ok(Some(key)) => key,
+            Ok(Some((_, key))) => key,
             Err(RecordError::Database(error)) => return Err(Trouble::from(error)),
             Ok(None) | Err(_) => {
                 let title = format!("There is no webhook {id}");

@@ -337,9 +337,7 @@ pub(super) async fn address(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
 
 /// The source of this webhook.
 pub(super) fn source_of(visit: &Visit, id: u64) -> Option<Arc<Source>> {
-    let rules = visit.front.rules.borrow();
-    let mut sources = rules.sources.iter();
-    sources.find(|source| source.webhook_id == id).cloned()
+    visit.front.rules.borrow().source_of(id).cloned()
 }
 
 fn unknown(id: u64) -> Trouble {

@@ -217,6 +217,7 @@ fn is_of_line(error: &ProvisionError) -> bool {
         ProvisionError::EmailRequired
             | ProvisionError::EmailTooLong
             | ProvisionError::NoFreeName
+            | ProvisionError::Ignored { .. }
             | ProvisionError::IdempotencyConflict { .. }
     ) || error.is_unstorable()
 }

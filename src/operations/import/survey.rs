@@ -1,6 +1,6 @@
 //! Reads a list and changes nothing: how many of its lines can be carried out, for new members and for known ones, and why others cannot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
 
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::addresses::Collected;
 use super::{Addresses, CallOf, Unfit, fit};
 use crate::db::{DatabaseError, Doing};
+use crate::provision::Ignored;
 use crate::roster::{Lines, Recognised};
 use crate::site::Site;
 
@@ -77,13 +78,16 @@ pub async fn survey(
     file.seek(SeekFrom::Start(0))?;
     let mut survey = Survey::default();
     let mut seen = collected.repeated();
-    let mut asked = HashSet::new();
+    let mut asked = HashMap::new();
     let mut lines = Lines::of(&mut *file, recognised);
     while let Some(line) = lines.next_line()? {
         survey.lines += 1;
         let unfit = match fit(&line, call, &mut seen) {
             Ok(call) => {
-                asked.extend(call.email.ok().map(|email| email.stored().to_lowercase()));
+                let known_only = call.source.is_some_and(|read| read.known_only);
+                let about = known_only.then_some(line.number);
+                let address = call.email.ok().map(|email| email.stored().to_lowercase());
+                asked.extend(address.map(|address| (address, about)));
                 if asked.len() == AT_ONCE {
                     survey.count(site, &mut asked).await?;
                 }
@@ -95,26 +99,28 @@ pub async fn survey(
             Unfit::Twice(_) => survey.twice += 1,
             Unfit::Address(_) | Unfit::Shifted => survey.refused += 1,
         }
-        if survey.problems.len() < MOST_NAMED {
-            survey.problems.push(Problem {
-                line: line.number,
-                reason: unfit.reason(),
-            });
-        }
+        survey.name(line.number, unfit.reason());
     }
     drop(lines);
     survey.count(site, &mut asked).await?;
+    survey.problems.sort_by_key(|problem| problem.line);
     survey.addresses = seen.for_another_reading();
     file.seek(SeekFrom::Start(0))?;
     Ok(survey)
 }
 
 impl Survey {
-    /// Counts whom the site knows of these.
+    fn name(&mut self, line: u64, reason: String) {
+        if self.problems.len() < MOST_NAMED {
+            self.problems.push(Problem { line, reason });
+        }
+    }
+
+    /// Counts whom the site knows of these, each with the line that is not carried out if it does not.
     async fn count(
         &mut self,
         site: &Site,
-        asked: &mut HashSet<String>,
+        asked: &mut HashMap<String, Option<u64>>,
     ) -> Result<(), DatabaseError> {
         if asked.is_empty() {
             return Ok(());
@@ -122,7 +128,7 @@ impl Survey {
         let found = site.pool.work(async |connection| {
             let statement = site.statements.known_addresses.repeated(asked.len());
             let mut query = sqlx::query_scalar::<_, String>(statement);
-            for address in &*asked {
+            for address in asked.keys() {
                 query = query.bind(address);
             }
             query
@@ -131,11 +137,16 @@ impl Survey {
                 .doing("look for the members that are known")
         });
         let found: HashSet<String> = found.await?.iter().map(|one| one.to_lowercase()).collect();
-        let known = asked.iter().filter(|address| found.contains(*address));
-        let known = known.count() as u64;
-        self.known += known;
-        self.new += asked.len() as u64 - known;
-        asked.clear();
+        for (address, about) in asked.drain() {
+            match about {
+                _ if found.contains(&address) => self.known += 1,
+                None => self.new += 1,
+                Some(line) => {
+                    self.refused += 1;
+                    self.name(line, Ignored::Nobody.to_string());
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Webhooks with a source: calls in their senders' words and with their signatures, as each sender makes them.
 
+mod operators;
 mod presets;
 
 use base64::Engine;
