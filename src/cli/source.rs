@@ -15,9 +15,9 @@ use super::terminal::{answer, say};
 use super::trial::show;
 use crate::app;
 use crate::config::Config;
-use crate::http::trial as tried;
+use crate::http::trial::{self as tried, Body};
 use crate::operations::trial::{Callee, MailText, Trial};
-use crate::source::{Field, Reading, Source};
+use crate::source::{Field, Source};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Sources {
@@ -82,21 +82,19 @@ pub(super) fn run(command: &Sources, config: &Config) -> anyhow::Result<ExitCode
     })?;
     let body = body(&command.file, config.limits.max_body_bytes)?;
     let headers = command.header.iter().cloned().collect();
-    let mapped = match tried::read(source, &body, headers, config.limits.max_fields)? {
-        Reading::Call(mapped) => mapped,
-        Reading::Malformed(malformed) => bail!("{malformed}"),
-        Reading::Ping => {
+    let (mapped, form) = match tried::read(source, &body, headers, config.limits.max_fields)? {
+        Body::Call(mapped, form) => (mapped, form),
+        Body::Ping => {
             return Ok(ignored(
                 "The call is the sender's test: answered with 200, and nothing is executed",
             ));
         }
-        Reading::Ignored(_) => {
+        Body::Ignored => {
             let condition = source.only_if.as_ref().map_or("", |one| one.as_str());
             return Ok(ignored(&format!(
                 "The call would be ignored, and answered with 200: this does not hold: {condition}"
             )));
         }
-        Reading::Unsigned(flaw) => bail!("{flaw}"),
     };
     let fields = Field::ALL.map(|field| {
         let found = mapped.fields.iter().find(|(one, ..)| *one == field);
@@ -112,7 +110,7 @@ pub(super) fn run(command: &Sources, config: &Config) -> anyhow::Result<ExitCode
     let mail = MailText::new(config)?;
     let trial = block_on(async {
         let Callee { site, key, .. } = callee(config, &source.webhook_id.to_string()).await?;
-        let call = tried::call_of(key, source, &mapped, site.clock.now());
+        let call = tried::call(key, Some(source), form, site.clock.now());
         let (calls, _) = app::calls_of_command(config, &site);
         anyhow::Ok(Trial::of(&calls, call, tried::answer, &mail).await?)
     })?;

@@ -126,15 +126,8 @@ pub(super) fn read(
                 names: paths(&tree),
             }
         }
-        // Not mapped: PHP's rules for its own five fields.
-        Reading::Call(mapped) if source.fields.is_none() && !is_json => {
-            name = mapped.name;
-            tidy(source, posted);
-            form_seen(posted)
-        }
         Reading::Call(mapped) => {
-            *posted = Fields::new(Field::ALL.len());
-            let seen = fill(source, &mapped, posted);
+            let seen = fill(source, &mapped, is_json, posted);
             name = mapped.name;
             seen
         }
@@ -165,8 +158,18 @@ fn paths(tree: &Tree) -> FieldNames {
     names
 }
 
-/// Fills the five fields in.
-pub(super) fn fill(source: &Source, mapped: &Mapped, fields: &mut Fields) -> FormSeen {
+/// Fills the five fields in. `posted` is what the body is to PHP, whose rules hold for its own five fields where nothing is mapped.
+pub(super) fn fill(
+    source: &Source,
+    mapped: &Mapped,
+    is_json: bool,
+    posted: &mut Fields,
+) -> FormSeen {
+    if source.fields.is_none() && !is_json {
+        tidy(source, posted);
+        return form_seen(posted);
+    }
+    let mut fields = Fields::new(Field::ALL.len());
     let mut email = EmailSent::Missing;
     for (field, value, _) in &mapped.fields {
         let mut value = value.clone();
@@ -176,6 +179,7 @@ pub(super) fn fill(source: &Source, mapped: &Mapped, fields: &mut Fields) -> For
         }
         fields.replace(field.name().as_bytes(), value.into_bytes());
     }
+    *posted = fields;
     let names = paths(&mapped.tree);
     FormSeen { email, names }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, FormError};
-use super::posted::Posted;
+use super::posted::{Posted, wanted};
 use super::reply::{EXECUTED, Replies};
 use super::signed::begins_as_json;
 use super::{sourced, webhook};
 use crate::provision::{Caller, ProvisionError, SourceRead, WebhookCall, WebhookKey};
-use crate::source::{Bodies, Mapped, Reading, Received, Source};
+use crate::source::{Bodies, Field, Flaw, Malformed, Mapped, Reading, Received, Source};
+use crate::wordpress::php::loose;
 
 /// The fields that a webhook reads, by name.
 pub const FIELDS: [&str; 5] = [
@@ -58,39 +59,94 @@ pub fn call(
     call.heeding(source.map(|source| SourceRead::of(source)))
 }
 
+/// What a body is to its source.
+pub enum Body {
+    /// A call with these fields.
+    Call(Mapped, Fields),
+    /// The sender's test.
+    Ping,
+    /// `only_if` does not hold.
+    Ignored,
+}
+
+/// Why a body is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// It has a type that the source does not read.
+    #[error("The call would be answered with 415: {0}")]
+    Type(&'static str),
+    /// It is no form that can be read.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// It is no JSON that can be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It is not the sender's.
+    #[error(transparent)]
+    Unsigned(#[from] Flaw),
+}
+
 /// Reads a body with a source, as of its sender: no signature is asked for. A body without a `Content-Type` is what its source reads;
 /// of one that reads both, what begins like JSON is taken for it.
 ///
 /// # Errors
-/// A form with too many fields.
+/// A call with it would be refused.
 pub fn read(
     source: &Source,
     body: &[u8],
     headers: Arc<[(String, String)]>,
     max_fields: usize,
-) -> Result<Reading, FormError> {
+) -> Result<Body, Unread> {
     let mut declared = headers.iter();
     let declared = declared.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let declared = declared.map_or_else(|| likely_type(source, body), |(_, kind)| kind.as_str());
+    let mut fields = Fields::new(max_fields).keeping_pairs();
     let form = match Posted::of(Some(declared.as_bytes()), Some(source)) {
         Some(Posted::Form(kind)) => {
             // A line end at the end is the editor's.
-            let form = Fields::new(max_fields).keeping_pairs();
-            Some(kind.read_into(body.trim_ascii_end(), form)?.take_pairs())
+            fields = kind.read_into(body.trim_ascii_end(), fields)?;
+            Some(fields.take_pairs())
         }
-        Some(Posted::Json) | None => None,
+        Some(Posted::Json) => None,
+        None => return Err(Unread::Type(wanted(source.bodies))),
     };
+    let is_json = form.is_none();
     let unsigned = Source {
         signature: None,
         ..source.clone()
     };
-    Ok(unsigned.read(Received {
+    let reading = unsigned.read(Received {
         body,
         form,
         headers,
         at: DateTime::UNIX_EPOCH,
         reads_one_way: true,
-    }))
+    });
+    match reading {
+        Reading::Call(mapped) => {
+            sourced::fill(source, &mapped, is_json, &mut fields);
+            Ok(Body::Call(as_filled(mapped, &fields), fields))
+        }
+        Reading::Ping => Ok(Body::Ping),
+        Reading::Ignored(_) => Ok(Body::Ignored),
+        Reading::Malformed(malformed) => Err(malformed.into()),
+        Reading::Unsigned(flaw) => Err(flaw.into()),
+    }
+}
+
+/// With the values that the call has: PHP's form is read by other rules than one that is mapped, and an address is tidied.
+fn as_filled(mapped: Mapped, fields: &Fields) -> Mapped {
+    let filled = Field::ALL.into_iter().filter_map(|field| {
+        let value = fields.text(field.name());
+        let value = value.filter(|value| !loose::is_empty(value))?;
+        let mut found = mapped.fields.iter();
+        let from = found.find(|(one, ..)| *one == field);
+        let from = from.map_or(field.name(), |(.., from)| from);
+        let value = String::from_utf8_lossy(value).into_owned();
+        Some((field, value, from.to_owned()))
+    });
+    let fields = filled.collect();
+    Mapped { fields, ..mapped }
 }
 
 /// The type that a body's sender would declare.
@@ -109,18 +165,6 @@ fn likely_type(source: &Source, body: &[u8]) -> &'static str {
     } else {
         "application/x-www-form-urlencoded"
     }
-}
-
-/// The call that a body is to its source.
-pub fn call_of(
-    key: WebhookKey,
-    source: &Arc<Source>,
-    mapped: &Mapped,
-    now: DateTime<Utc>,
-) -> WebhookCall {
-    let mut fields = Fields::new(FIELDS.len());
-    sourced::fill(source, mapped, &mut fields);
-    call(key, Some(source), fields, now)
 }
 
 /// The status and the message of the answer to a call that was tried, or carried out later.

@@ -3,13 +3,14 @@
 use actix_web::http::StatusCode;
 use minijinja::{Value, context};
 
-use super::super::trial::{call_of, read};
+use super::super::fields::Fields;
+use super::super::trial::{Body, call, read};
 use super::answer::{Answer, Trouble};
 use super::text::number;
 use super::trial::rehearse;
 use super::visit::Visit;
 use super::webhook::{self, Results, source_of};
-use crate::source::{Field, Mapped, Reading, Source};
+use crate::source::{Field, Mapped, Source};
 
 pub(super) async fn try_body(visit: &Visit, id: u64) -> Result<Answer, Trouble> {
     visit.change()?;
@@ -19,11 +20,11 @@ pub(super) async fn try_body(visit: &Visit, id: u64) -> Result<Answer, Trouble> 
         Trouble::NotFound(title, why)
     })?;
     let results = match mapped(visit, &source) {
-        Ok(mapped) => Results {
+        Ok((mapped, form)) => Results {
             mapped: Some(fields(&source, &mapped)),
             plan: Some(
                 rehearse(visit, id, move |key, now| {
-                    call_of(key, &source, &mapped, now)
+                    call(key, Some(&source), form, now)
                 })
                 .await?,
             ),
@@ -42,7 +43,7 @@ struct End {
     is_bad: bool,
 }
 
-fn mapped(visit: &Visit, source: &Source) -> Result<Mapped, End> {
+fn mapped(visit: &Visit, source: &Source) -> Result<(Mapped, Fields), End> {
     let end = |is_bad, text: String| Err(End { text, is_bad });
     let body = visit.given("body").unwrap_or_default();
     let longest = visit.front.rules.borrow().max_body_bytes;
@@ -64,20 +65,18 @@ fn mapped(visit: &Visit, source: &Source) -> Result<Mapped, End> {
     };
     let most = visit.console.config.borrow().limits.max_fields;
     match read(source, body.as_bytes(), headers, most) {
-        Ok(Reading::Call(mapped)) => Ok(mapped),
-        Ok(Reading::Ping) => end(
+        Ok(Body::Call(mapped, form)) => Ok((mapped, form)),
+        Ok(Body::Ping) => end(
             false,
             "It is the sender’s test: answered with 200, and nothing is executed.".to_owned(),
         ),
-        Ok(Reading::Ignored(_)) => {
+        Ok(Body::Ignored) => {
             let condition = source.only_if.as_ref().map_or("", |one| one.as_str());
             let text = format!(
                 "It would be ignored, and answered with 200: this does not hold: {condition}"
             );
             end(false, text)
         }
-        Ok(Reading::Malformed(malformed)) => end(true, malformed.to_string()),
-        Ok(Reading::Unsigned(flaw)) => end(true, flaw.to_string()),
         Err(error) => end(true, error.to_string()),
     }
 }

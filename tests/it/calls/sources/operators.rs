@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{EMAIL, JSON, post, runs, start, users};
+use super::{EMAIL, JSON, SECRET, post, runs, start, users};
+use crate::harness::client::FORM;
 use crate::harness::eventually::eventually;
 use crate::harness::http;
 use crate::harness::management::{PATH, TOKEN};
@@ -108,4 +109,68 @@ async fn a_retry_makes_nobody_who_is_to_be_taken_away_by_now() {
     let is_said = said.contains("refused again with 200 ignored");
     assert!(code == 1 && is_said, "{said}{complained}");
     assert_eq!((runs(&site).await, users(&site).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_form_without_fields_is_tried_as_it_is_read() {
+    let site = Site::new("71").await;
+    let source = "[source.plain]\nwebhook_id = 3\nbody = \"any\"\n";
+    let sidecar = start(&site, source).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body");
+    for (number, names) in [
+        "first+name=Jane&last.name=Doe",
+        "first_name=J%F6rg",
+        "first_name[]=Jane&last_name=0",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!("email=nora{number}%40example.com&{names}");
+        std::fs::write(&file, &body).unwrap();
+        let (code, said, complained) =
+            sidecar.outcome(&["source", "try", "plain", file.to_str().unwrap(), "--json"]);
+        let told: Value = serde_json::from_str(&said).expect(&complained);
+        assert_eq!(code, 0, "{told}");
+        let answer = post(&sidecar, FORM, None, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let id = &answer.json()["user_id"];
+        let rows = told["trial"]["effects"]["tables"]["wp_usermeta"]["inserted"].clone();
+        for name in ["first_name", "last_name"] {
+            let mut rows = rows.as_array().unwrap().iter();
+            let tried = rows.find(|row| row["meta_key"] == name);
+            let tried = tried.map(|row| row["meta_value"].as_str().unwrap_or_default().to_owned());
+            let stored = format!(
+                "SELECT meta_value FROM wp_usermeta WHERE user_id = {id} AND meta_key = '{name}'"
+            );
+            assert_eq!(tried, site.text(&stored).await, "{names}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_is_not_read_is_told() {
+    let site = Site::new("71").await;
+    let source = format!(
+        "[source.shop]\nwebhook_id = 3\nbody = \"json\"\nsignature = \"header\"\nsignature_header = \"X-Secret\"\nsecrets = [\"{SECRET}\"]\n"
+    );
+    let sidecar = start(&site, &source).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body");
+    for (kind, body) in [
+        ("text/json", r#"{"email":"nora@example.com"}"#),
+        (FORM, "email=nora%40example.com"),
+    ] {
+        std::fs::write(&file, body).unwrap();
+        let header = format!("Content-Type: {kind}");
+        let file = file.to_str().unwrap();
+        let tried = ["source", "try", "shop", file, "--header", &header];
+        let (code, said, complained) = sidecar.outcome(&tried);
+        let secret = Some(("X-Secret", SECRET.to_owned()));
+        let answer = post(&sidecar, kind, secret, body).await;
+        assert_eq!(answer.status, 415, "{kind}");
+        let message = answer.json()["message"].as_str().unwrap().to_owned();
+        let is_said = complained.contains(&format!("answered with 415: {message}"));
+        assert!(code == 1 && is_said, "{kind}: {said}{complained}");
+    }
 }
