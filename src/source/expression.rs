@@ -313,6 +313,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_a_form_is_a_list_whether_its_values_are_numbered_or_not() {
+        for names in [["tags[]", "tags[]"], ["tags[0]", "tags[1]"]] {
+            let values = [b"vip".to_vec(), b"new".to_vec()];
+            let pairs = names.map(|name| name.as_bytes().to_vec()).into_iter();
+            let tree = Tree::of_form(pairs.zip(values).collect()).unwrap();
+            let tree = Arc::new(tree);
+            for condition in ["'vip' in tags", "tags[1] == 'new'", "'old' not in tags"] {
+                let parsed = Condition::parse(condition).unwrap();
+                let scope = Scope {
+                    tree: Arc::clone(&tree),
+                    headers: [].into(),
+                };
+                assert!(parsed.holds(scope), "{names:?}: {condition}");
+            }
+        }
+    }
+
+    #[test]
     fn a_field_of_the_body_goes_before_our_own_words() {
         let body = r#"{"payload":{"offer_id":8},"header":"h","find":"f","a":{"b":1}}"#;
         for condition in [

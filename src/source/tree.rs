@@ -75,7 +75,7 @@ impl Tree {
     }
 
     /// Reads the decoded pairs of a form. Brackets in a name open what is inside: `customer[email]` is the same as
-    /// `{"customer": {"email": …}}`, and values whose brackets are empty are a list. A name or value that is not UTF-8 is read as
+    /// `{"customer": {"email": …}}`, and values whose brackets are empty, or numbered from 0 on, are a list. A name or value that is not UTF-8 is read as
     /// Windows-1252, in which any bytes are a text, and different ones different texts; one that was cut within its last letter
     /// remains UTF-8.
     ///
@@ -89,7 +89,7 @@ impl Tree {
         for (name, value) in pairs {
             root.put(&parts(&text(name)), text(value));
         }
-        Ok(root.into_tree())
+        Ok(Self::Map(root.into_entries()))
     }
 
     /// What has this name, or this number in a list.
@@ -267,23 +267,30 @@ const MOST_PARTS: usize = 64;
 struct Branch {
     text: Option<String>,
     inside: Vec<(String, Branch)>,
-    pushed: usize,
+    /// One more than the largest number in brackets.
+    next: Option<i128>,
 }
 
 impl Branch {
     fn put(&mut self, parts: &[&str], value: String) {
         let Some((first, rest)) = parts.split_first() else {
-            self.inside.clear();
+            *self = Self::default();
             self.text = Some(value);
             return;
         };
         self.text = None;
         let name = if first.is_empty() {
-            self.pushed += 1;
-            (self.pushed - 1).to_string()
+            self.next.unwrap_or_default().to_string()
         } else {
             (*first).to_owned()
         };
+        if let Some(number) = number(&name) {
+            let next = i128::from(number) + 1;
+            self.next = self.next.max(Some(next));
+        } else if first.is_empty() {
+            // PHP has no larger number, either.
+            return;
+        }
         let at = self.inside.iter().position(|(key, _)| *key == name);
         let at = at.unwrap_or_else(|| {
             self.inside.push((name, Self::default()));
@@ -297,15 +304,26 @@ impl Branch {
             return Tree::Text(text);
         }
         let mut keys = self.inside.iter().enumerate();
-        let is_list = self.pushed > 0 && keys.all(|(at, (key, _))| *key == at.to_string());
-        let inside = self.inside.into_iter();
-        let inside = inside.map(|(key, branch)| (key, Arc::new(branch.into_tree())));
+        let is_list = keys.all(|(at, (key, _))| *key == at.to_string());
+        let inside = self.into_entries();
         if is_list {
-            Tree::List(inside.map(|(_, item)| item).collect())
+            Tree::List(inside.into_iter().map(|(_, item)| item).collect())
         } else {
-            Tree::Map(inside.collect())
+            Tree::Map(inside)
         }
     }
+
+    fn into_entries(self) -> Vec<(String, Arc<Tree>)> {
+        let inside = self.inside.into_iter();
+        let inside = inside.map(|(key, branch)| (key, Arc::new(branch.into_tree())));
+        inside.collect()
+    }
+}
+
+/// The number that a name in brackets is to PHP.
+fn number(name: &str) -> Option<i64> {
+    let number = name.parse::<i64>().ok()?;
+    (number.to_string() == name).then_some(number)
 }
 
 #[cfg(test)]
@@ -337,16 +355,50 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(paths(&form), ["a.b[0]", "a.b[1]", "c[", "[d]", "a.b"]);
+        let numbered = Tree::of_form(vec![
+            pair("a[b][0]", "x"),
+            pair("a[b][]", "7"),
+            pair("0", "y"),
+        ])
+        .unwrap();
+        assert_eq!(paths(&numbered), ["a.b[0]", "a.b[1]", "0"]);
         let lenient = Tree::of_json(br#"{"cut":"\ud83d","much":1e999,"a":7}"#).unwrap();
         for (name, text) in [("cut", "\u{fffd}"), ("much", "1e999"), ("a", "7")] {
             let found = lenient.child(name).and_then(|value| value.text());
             assert_eq!(found.as_deref(), Some(text));
         }
-        for tree in [json, form] {
+        for tree in [json, form, numbered] {
             let seventh = tree.child("a").and_then(|a| a.child("b"));
             let seventh = seventh.and_then(|b| b.child("1"));
             assert_eq!(seventh.and_then(|one| one.text()).unwrap(), "7");
             assert_eq!(format!("{tree:?}"), "Tree(..)");
+        }
+    }
+
+    /// As PHP's `parse_str` numbers them.
+    #[test]
+    fn empty_brackets_get_the_number_after_the_largest() {
+        for (names, numbered) in [
+            (&["a[0]", "a[]"][..], &["a[0]", "a[1]"][..]),
+            (&["a[0]", "a[1]", "a[0]"], &["a[0]", "a[1]"]),
+            (&["a[1]", "a[0]"], &["a.1", "a.0"]),
+            (&["a[5]", "a[]"], &["a.5", "a.6"]),
+            (
+                &["a[-5]", "a[]", "a[0]", "a[]"],
+                &["a.-5", "a.-4", "a.0", "a.1"],
+            ),
+            (&["a[05]", "a[]"], &["a.05", "a.0"]),
+            (&["a[-0]", "a[]"], &["a.-0", "a.0"]),
+            (&["a[x]", "a[]"], &["a.x", "a.0"]),
+            (&["a[]", "a", "a[]"], &["a[0]"]),
+            (
+                &["a[9223372036854775807]", "a[]"],
+                &["a.9223372036854775807"],
+            ),
+        ] {
+            let pairs = names.iter().map(|name| ((*name).into(), "x".into()));
+            let tree = Tree::of_form(pairs.collect()).unwrap();
+            assert_eq!(paths(&tree), numbered, "{names:?}");
         }
     }
 
