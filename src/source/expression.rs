@@ -6,7 +6,7 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::BadRule;
-use super::language::{CORRECT_IT, cut, environment};
+use super::language::{Blanks, CORRECT_IT, cut, environment};
 use super::path::Path;
 use super::rewriting;
 use super::tree::Tree;
@@ -61,8 +61,12 @@ impl Template {
     }
 
     /// The text; `None` if one of its values is missing.
-    pub(super) fn render(&self, scope: Scope) -> Option<String> {
-        let rendered = VALUES.render_str(&self.read, Value::from_object(scope));
+    pub(super) fn render(&self, scope: Scope, blanks: Blanks) -> Option<String> {
+        let environment = match blanks {
+            Blanks::Stay => &VALUES,
+            Blanks::AreMissing => &NAMES,
+        };
+        let rendered = environment.render_str(&self.read, Value::from_object(scope));
         rendered.ok().map(|text| cut(&text).to_owned())
     }
 
@@ -151,9 +155,11 @@ fn sample() -> Value {
 }
 
 static VALUES: LazyLock<Environment<'static>> =
-    LazyLock::new(|| environment(UndefinedBehavior::Strict));
+    LazyLock::new(|| environment(UndefinedBehavior::Strict, Blanks::Stay));
+static NAMES: LazyLock<Environment<'static>> =
+    LazyLock::new(|| environment(UndefinedBehavior::Strict, Blanks::AreMissing));
 static CONDITIONS: LazyLock<Environment<'static>> =
-    LazyLock::new(|| environment(UndefinedBehavior::Chainable));
+    LazyLock::new(|| environment(UndefinedBehavior::Chainable, Blanks::Stay));
 
 fn value(tree: &Arc<Tree>) -> Value {
     match &**tree {
@@ -275,8 +281,25 @@ mod tests {
             ),
             ("{{- total | number }}", Some("99.9")),
         ] {
-            let rendered = Template::parse(template).unwrap().render(scope(BODY));
+            let parsed = Template::parse(template).unwrap();
+            let rendered = parsed.render(scope(BODY), Blanks::Stay);
             assert_eq!(rendered.as_deref(), text, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_blank_in_it_is_none() {
+        let scope = || scope(r#"{"id":7,"empty":"","blank":" ","none":null}"#);
+        for (template, name) in [
+            ("order {{ id }}", Some("order 7")),
+            ("order {{ empty }}", None),
+            ("order {{ id }} {{ blank }}", None),
+            ("order {{ none }}", None),
+            ("order {{ empty | default('new') }}", Some("order new")),
+        ] {
+            let rendered = Template::parse(template).unwrap();
+            let rendered = rendered.render(scope(), Blanks::AreMissing);
+            assert_eq!(rendered.as_deref(), name, "{template}");
         }
     }
 
@@ -377,10 +400,12 @@ mod tests {
         let long = "x".repeat(300_000);
         let body = format!("{{\"a\":\"{long}\"}}");
         let template = "{{ a | replace('x', a) | replace('x', a) | replace('x', a) }}";
-        let rendered = Template::parse(template).unwrap().render(scope(&body));
+        let parsed = Template::parse(template).unwrap();
+        let rendered = parsed.render(scope(&body), Blanks::Stay);
         assert_eq!(rendered.unwrap().len(), LONGEST_TEXT);
         let many = format!("{{{{ {} }}}}", ["payload"; 90].join("~"));
-        let rendered = Template::parse(&many).unwrap().render(scope(&body));
+        let parsed = Template::parse(&many).unwrap();
+        let rendered = parsed.render(scope(&body), Blanks::Stay);
         assert_eq!(rendered.unwrap(), "");
     }
 
@@ -390,7 +415,7 @@ mod tests {
             let tree = Arc::new(Tree::of_json(body.as_bytes()).unwrap_or(Tree::Null));
             let scope = || Scope { tree: Arc::clone(&tree), headers: [].into() };
             if let Ok(template) = Template::parse(&text) {
-                let _ = template.render(scope());
+                let _ = template.render(scope(), Blanks::AreMissing);
             }
             if let Ok(condition) = Condition::parse(&text) {
                 let _ = condition.holds(scope());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::BadRule;
 use super::expression::{Scope, Template};
+use super::language::Blanks;
 use super::path::Path;
 use super::tree::Tree;
 
@@ -81,14 +82,34 @@ impl Rule {
         tree: &Arc<Tree>,
         headers: &Arc<[(String, String)]>,
     ) -> Option<(String, String)> {
+        self.find_with(tree, headers, Blanks::Stay)
+    }
+
+    /// The name of a call. Where a value in it is blank, it would be the name of other calls, too, so it is none.
+    pub(super) fn name(
+        &self,
+        tree: &Arc<Tree>,
+        headers: &Arc<[(String, String)]>,
+    ) -> Option<String> {
+        let found = self.find_with(tree, headers, Blanks::AreMissing);
+        found.map(|(name, _)| name)
+    }
+
+    fn find_with(
+        &self,
+        tree: &Arc<Tree>,
+        headers: &Arc<[(String, String)]>,
+        blanks: Blanks,
+    ) -> Option<(String, String)> {
         self.0.iter().find_map(|one| {
+            let scope = || Scope {
+                tree: Arc::clone(tree),
+                headers: Arc::clone(headers),
+            };
             let value = match one {
                 One::Path(path) => path.find(tree)?.text()?,
                 One::Fixed(text) => text.clone(),
-                One::Template(template) => template.render(Scope {
-                    tree: Arc::clone(tree),
-                    headers: Arc::clone(headers),
-                })?,
+                One::Template(template) => template.render(scope(), blanks)?,
             };
             (!value.trim().is_empty()).then(|| (value, one.told()))
         })

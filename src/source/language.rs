@@ -34,13 +34,23 @@ pub(super) const TESTS: [&str; 2] = ["defined", "none"];
 pub(super) const CORRECT_IT: &str = "write an expression such as type == 'order' and customer.email, with the filters trim, lower, upper, capitalize, \
      first_word, after_first_word, before, after, replace, default and number, the functions header and find, and the test is defined";
 
-pub(super) fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
+/// What a blank value in a template is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Blanks {
+    /// A text like any other.
+    Stay,
+    /// As good as none.
+    AreMissing,
+}
+
+pub(super) fn environment(undefined: UndefinedBehavior, blanks: Blanks) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(undefined);
     environment.set_fuel(Some(FUEL));
-    environment.set_formatter(|out, _, value| {
+    environment.set_formatter(move |out, _, value| {
+        let fits = |text: &str| blanks == Blanks::Stay || !text.trim().is_empty();
         // Whatever else there is would be a word of the engine's, such as None.
-        if value.as_str().is_some() || value.is_number() {
+        if value.as_str().map_or(value.is_number(), fits) {
             write!(out, "{value}").map_err(Error::from)
         } else {
             let what = "neither a text nor a number";

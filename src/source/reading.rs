@@ -148,8 +148,10 @@ impl Source {
             return Reading::Ignored(tree);
         }
         let name = match &self.idempotency {
-            Some(Origin::Header(name)) => header(name).map(str::to_owned),
-            Some(Origin::Body(rule)) => rule.find(&tree, &headers).map(|(value, _)| value),
+            Some(Origin::Header(name)) => header(name)
+                .filter(|value| !value.trim().is_empty())
+                .map(str::to_owned),
+            Some(Origin::Body(rule)) => rule.name(&tree, &headers),
             None => None,
         };
         Reading::Call(Mapped {

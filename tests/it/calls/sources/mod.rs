@@ -289,6 +289,31 @@ async fn who_is_not_there_is_not_made_to_be_taken_away() {
 }
 
 #[tokio::test]
+async fn calls_with_a_blank_name_are_as_many_as_they_are() {
+    let site = Site::new("71").await;
+    let (mut calls, mut expected) = (0, 0);
+    for (idempotency, order, is_blank) in [
+        ("header:X-Event-Id", "7", true),
+        ("order {{ order_id }}", "", true),
+        ("order {{ order_id }}", "7", false),
+    ] {
+        let source = format!(
+            "[source.shop]\nwebhook_id = 3\nbody = \"json\"\nidempotency = \"{idempotency}\"\n"
+        );
+        let sidecar = start(&site, &source).await;
+        for status in [200, if is_blank { 200 } else { 422 }] {
+            calls += 1;
+            let body = format!(r#"{{"order_id":"{order}","email":"nora{calls}@example.com"}}"#);
+            let blank = Some(("X-Event-Id", String::new()));
+            let answer = post(&sidecar, JSON, blank, &body).await;
+            assert_eq!(answer.status, status, "{idempotency}: {}", answer.text());
+            expected += u64::from(status == 200);
+        }
+    }
+    assert_eq!(users(&site).await, expected);
+}
+
+#[tokio::test]
 async fn tests_of_senders_are_answered_and_a_protection_goes_first() {
     let site = Site::new("71").await;
     let source = format!(
