@@ -35,7 +35,7 @@ pub(super) struct Import {
     /// The webhook whose call each line is: its number or title
     #[arg(long, value_name = "ID|TITLE")]
     webhook: String,
-    /// The column of a field, where its heading is not recognised; may be repeated
+    /// The column of a field, where its heading is not recognised; nothing after = leaves the field out; may be repeated
     #[arg(long = "map", value_name = "FIELD=COLUMN")]
     mappings: Vec<Mapping>,
     /// Only reads the list and tells what would be done

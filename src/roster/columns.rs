@@ -56,7 +56,7 @@ const HEADINGS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// A column that the operator names for a field: `email=E-Mail Address`.
+/// A column that the operator names for a field, `email=E-Mail Address`, or none: `user_password=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     field: &'static str,
@@ -130,7 +130,7 @@ impl Columns {
                 .rev()
                 .find(|mapping| mapping.field == *field);
             let is_it = |heading: &&String| match mapping {
-                Some(mapping) => heading.trim() == mapping.heading,
+                Some(mapping) => !mapping.heading.is_empty() && heading.trim() == mapping.heading,
                 None => known.contains(&bare(heading).as_str()),
             };
             let found: Vec<usize> = (0..headings.len())
@@ -142,6 +142,8 @@ impl Columns {
                     columns.used.push((field, headings[*place].clone()));
                 }
                 ([], None) => {}
+                // The field is left out.
+                ([], Some(mapping)) if mapping.heading.is_empty() => {}
                 ([], Some(mapping)) => {
                     return Err(ColumnsError::Unknown {
                         field,
@@ -168,6 +170,12 @@ impl Columns {
             .filter(|heading| !heading.trim().is_empty())
             .collect();
         Ok(columns)
+    }
+
+    /// Whether passwords are in a column that has the name of WordPress's own, in which hashes are.
+    pub(super) fn may_be_hashes(&self) -> bool {
+        let mut used = self.used.iter();
+        used.any(|(field, heading)| *field == "user_password" && bare(heading) == "userpass")
     }
 
     /// The column of a field, by its index in [`FIELDS`].
@@ -224,6 +232,11 @@ mod tests {
     fn what_is_not_clear_is_asked_for_by_name() {
         let mapped = columns("Kontakt;email;E-Mail", &["email=Kontakt"]).unwrap();
         assert_eq!(mapped.places[0], Some(0));
+        let left_out = columns("email;user_pass", &["user_password="]).unwrap();
+        assert_eq!(
+            (left_out.places[4], &left_out.ignored[..]),
+            (None, &["user_pass".to_owned()][..])
+        );
         for (headings, mappings, message) in [
             (
                 "email;E-Mail",

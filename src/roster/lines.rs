@@ -17,6 +17,8 @@ pub struct Line {
     pub values: [Option<String>; 5],
     /// It has more values than there are columns, so some may stand in the place of others.
     pub is_shifted: bool,
+    /// Its password is in a column that has the name of WordPress's own, in which hashes are.
+    pub may_be_hash: bool,
 }
 
 /// The lines of a file, one after the other.
@@ -87,6 +89,7 @@ impl<R: Read> Lines<R> {
                 number,
                 values: std::array::from_fn(of_field),
                 is_shifted: !is_empty(values.get(self.width..).unwrap_or_default()),
+                may_be_hash: self.columns.may_be_hashes(),
             }
         }))
     }
@@ -111,6 +114,7 @@ impl<R: Read> Lines<R> {
             number: self.records.passed,
             values,
             is_shifted: false,
+            may_be_hash: self.columns.may_be_hashes(),
         }))
     }
 }

@@ -20,9 +20,13 @@ pub use self::survey::{Problem, Survey, survey};
 pub use self::told::{Ended, Summary};
 use crate::provision::{Idempotency, ProvisionError, WebhookCall};
 use crate::roster::Line;
+use crate::wordpress::password::{is_hash, is_md5};
 
 /// Makes the call of a line, which [`named`] has named.
 pub type CallOf = dyn Fn(&Line) -> WebhookCall + Send + Sync;
+
+const HASH: &str = "its password is a hash, which would itself become the password: leave the column out with --map user_password=, and \
+     new members choose passwords of their own";
 
 /// Why a line is not carried out, whatever the site says.
 pub(super) enum Unfit {
@@ -32,6 +36,8 @@ pub(super) enum Unfit {
     Address(ProvisionError),
     /// It has more values than there are columns.
     Shifted,
+    /// Its password is the hash of one.
+    Hash,
 }
 
 impl Unfit {
@@ -41,6 +47,7 @@ impl Unfit {
             Self::Twice(first) => format!("the address stands in line {first} already"),
             Self::Address(error) => error.to_string(),
             Self::Shifted => "it has more values than there are columns: perhaps one has to be in quotation marks".to_owned(),
+            Self::Hash => HASH.to_owned(),
         }
     }
 }
@@ -55,6 +62,11 @@ pub fn named(mut call: WebhookCall, again: Option<&str>) -> WebhookCall {
 fn fit(line: &Line, call: &CallOf, addresses: &mut Addresses) -> Result<WebhookCall, Unfit> {
     if line.is_shifted {
         return Err(Unfit::Shifted);
+    }
+    let [.., password] = &line.values;
+    let is_hash = |text: &String| is_hash(text) || line.may_be_hash && is_md5(text);
+    if password.as_ref().is_some_and(is_hash) {
+        return Err(Unfit::Hash);
     }
     let call = call(line);
     let address = match &call.email {

@@ -76,7 +76,7 @@ impl<'a, R: Read> Upcoming<'a, R> {
         };
         let outcome = match unfit {
             Unfit::Twice(_) => TWICE,
-            Unfit::Shifted => Outcome::InvalidRequest.word(),
+            Unfit::Shifted | Unfit::Hash => Outcome::InvalidRequest.word(),
             Unfit::Address(_) => Outcome::InvalidEmail.word(),
         };
         Next::Unfit(Ended::refused(line.number, outcome, unfit.reason()))

@@ -8,12 +8,14 @@
 mod generate;
 mod hash;
 mod lanes;
+mod shape;
 mod together;
 mod unmatched;
 mod verify;
 
 pub use generate::generate;
 pub use hash::{HashError, MAX_LENGTH, Scheme, hash};
+pub use shape::{is_hash, is_md5};
 pub use together::{TOGETHER, company, hash_together};
 pub use unmatched::unmatched_hash;
 pub use verify::verify;

@@ -371,6 +371,62 @@ async fn a_long_list_is_read_in_flat_memory() {
     assert!((1..64 << 10).contains(&most), "{most} KiB");
 }
 
+/// As a table of users is exported.
+#[tokio::test]
+async fn hashes_are_not_taken_for_passwords() {
+    let (site, folder) = (Site::new("71").await, Folder::new());
+    let sidecar = prepare(&site).await;
+    let hashes = [
+        "$P$BabcdefghKfdE7H4Uy7ajxpijsjAJW0",
+        "$wp$2y$10$abcdefghijklmnopqrstuuA.NtWkdu8VmWC3ClnWUEHy4fqZrKNuK",
+        "$2y$10$abcdefghijklmnopqrstuuA.NtWkdu8VmWC3ClnWUEHy4fqZrKNuK",
+        "5d41402abc4b2a76b9719d911017c592",
+    ];
+    let mut list = "user_login,user_pass,user_email\n".to_owned();
+    for (number, hash) in hashes.iter().enumerate() {
+        writeln!(list, "ann{number},{hash},ann{number}@example.com").unwrap();
+    }
+    list.push_str("bob,$P$assword7,bob@example.com\n");
+    let file = folder.file("users.csv", list.as_bytes());
+    let (code, told) = import(&sidecar, &[&file, "--check"]);
+    assert_eq!(
+        (code, &told["new"], &told["refused"]),
+        (1, &json!(1), &json!(4)),
+        "{told}"
+    );
+    let problems = told["problems"].as_array().unwrap();
+    let lines: Vec<&Value> = problems.iter().map(|one| &one["line"]).collect();
+    assert_eq!(lines, [2, 3, 4, 5], "{told}");
+    assert!(
+        problems
+            .iter()
+            .all(|one| one["reason"].as_str().unwrap().contains("is a hash")),
+        "{told}"
+    );
+    let (_, told) = import(&sidecar, &[&file]);
+    assert_eq!(told["summary"]["created"], 1, "{told}");
+    let result = folder.result("users.result.csv");
+    assert!(result[0][3] == "invalid_request" && result[4][3] == "created");
+    let result = format!("{result:?}");
+    assert!(hashes.iter().all(|hash| !result.contains(hash)), "{result}");
+
+    let (code, told) = import(&sidecar, &[&file, "--map", "user_password="]);
+    assert_eq!(
+        (code, &told["summary"]["created"]),
+        (0, &json!(5)),
+        "{told}"
+    );
+    // Another heading says nothing about what may as well be a password.
+    let list = format!("email,password\neve@example.com,{}\n", hashes[3]);
+    let file = folder.file("list.csv", list.as_bytes());
+    let (code, told) = import(&sidecar, &[&file]);
+    assert_eq!(
+        (code, &told["summary"]["created"]),
+        (0, &json!(1)),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn a_list_is_carried_out_again_if_somebody_says_so() {
     let (site, folder) = (Site::new("71").await, Folder::new());
