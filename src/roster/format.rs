@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::encoding::Decoded;
 use super::records::{Records, is_empty};
 use super::{Columns, Encoding, Mapping, RosterError};
+use crate::source::readable;
 
 /// What separates columns, the most usual first.
 const DELIMITERS: [(u8, &str); 4] = [
@@ -15,6 +16,9 @@ const DELIMITERS: [(u8, &str); 4] = [
     (b'\t', "tabs"),
     (b'|', "vertical bars"),
 ];
+
+/// How the files of spreadsheet programs begin, whose own formats are archives.
+const WORKBOOKS: [&[u8]; 2] = [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"];
 
 /// How much of a text tells how its lines end.
 const BEGINNING: u64 = 64 << 10;
@@ -37,7 +41,7 @@ impl Format {
             Self::JsonLines => "JSON lines",
             Self::Separated(delimiter) => {
                 let known = DELIMITERS.iter().find(|known| known.0 == delimiter);
-                known.map_or("one column", |known| known.1)
+                known.map_or("the character that the first line names", |known| known.1)
             }
         }
     }
@@ -54,6 +58,8 @@ pub struct Recognised {
     pub columns: Columns,
     /// The last character of a line.
     pub(super) line_end: u8,
+    /// Whether a line before the headings names the separator, as some programs want it.
+    pub(super) names_separator: bool,
 }
 
 /// Finds out what a file is. Leaves it at its beginning.
@@ -64,8 +70,14 @@ pub fn recognise(
     file: &mut (impl Read + Seek),
     mappings: &[Mapping],
 ) -> Result<Recognised, RosterError> {
-    let encoding = Encoding::of(file)?;
     let mut beginning = Vec::new();
+    file.take(4).read_to_end(&mut beginning)?;
+    file.seek(SeekFrom::Start(0))?;
+    if WORKBOOKS.contains(&&beginning[..]) {
+        return Err(RosterError::Workbook);
+    }
+    let encoding = Encoding::of(file)?;
+    beginning.clear();
     let text = Decoded::new(&mut *file, encoding);
     text.take(BEGINNING).read_to_end(&mut beginning)?;
     file.seek(SeekFrom::Start(0))?;
@@ -85,6 +97,7 @@ pub fn recognise(
     }
     drop(records);
     file.seek(SeekFrom::Start(0))?;
+    let separator = named_separator(&first);
     let (format, headings) = if object(&first).is_some() {
         let mut records = Records::new(Decoded::new(&mut *file, encoding), line_end, b',');
         // Some programs leave out what is empty, so a name may come late.
@@ -98,11 +111,16 @@ pub fn recognise(
             }
         }
         (Format::JsonLines, names)
+    } else if is_json(&first) {
+        return Err(RosterError::NoJsonLines);
     } else {
-        let delimiter = delimiter(&first);
+        let delimiter = separator.unwrap_or_else(|| delimiter(&first));
         let text = Decoded::new(&mut *file, encoding);
         let mut records = Records::new(text, line_end, delimiter);
         let mut headings = Vec::new();
+        if separator.is_some() {
+            records.next_values()?;
+        }
         while is_empty(&headings) {
             let next = records.next_values()?;
             headings = next.ok_or(RosterError::Empty)?.1;
@@ -116,7 +134,31 @@ pub fn recognise(
         format,
         columns: Columns::of(&headings, mappings)?,
         line_end,
+        names_separator: separator.is_some(),
     })
+}
+
+/// The separator that a line names, as Excel reads it: `sep=;`.
+fn named_separator(line: &str) -> Option<u8> {
+    let line = line.trim_end_matches(['\r', '\n']);
+    let line = line.strip_prefix('"').unwrap_or(line);
+    let (name, separator) = line.split_at_checked("sep=".len())?;
+    let separator = separator.strip_suffix('"').unwrap_or(separator);
+    let is_named = name.eq_ignore_ascii_case("sep=") && separator.is_ascii();
+    let &[separator] = separator.as_bytes() else {
+        return None;
+    };
+    (is_named && separator != b'"').then_some(separator)
+}
+
+/// Whether a line that is no object begins JSON all the same: a list, or an object over several lines.
+fn is_json(line: &str) -> bool {
+    let line = line.trim();
+    let begins = |bracket: char, next: char| {
+        let inside = line.strip_prefix(bracket).map(str::trim_start);
+        inside.is_some_and(|inside| inside.is_empty() || inside.starts_with(next))
+    };
+    begins('[', '{') || begins('{', '"')
 }
 
 /// The delimiter that the line has most of, outside quotation marks.
@@ -131,5 +173,6 @@ fn delimiter(line: &str) -> u8 {
 }
 
 pub(super) fn object(line: &str) -> Option<Map<String, Value>> {
-    serde_json::from_str(line.trim().trim_end_matches(',')).ok()
+    let line = line.trim().trim_end_matches(',');
+    serde_json::from_slice(&readable(line.as_bytes())).ok()
 }

@@ -15,10 +15,21 @@ pub struct Line {
     pub number: u64,
     /// The values, in the order of [`FIELDS`]; `None` where the file has no such column, or nothing in it.
     pub values: [Option<String>; 5],
-    /// It has more values than there are columns, so some may stand in the place of others.
-    pub is_shifted: bool,
+    /// Why its values are not to be used.
+    pub flaw: Option<LineFlaw>,
     /// Its password is in a column that has the name of WordPress's own, in which hashes are.
     pub may_be_hash: bool,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineFlaw {
+    /// Some values may stand in the place of others.
+    #[error("it has more values than there are columns: perhaps one has to be in quotation marks")]
+    Shifted,
+    /// Among lines that are.
+    #[error("it is no JSON object")]
+    NoObject,
 }
 
 /// The lines of a file, one after the other.
@@ -28,7 +39,8 @@ pub struct Lines<R> {
     columns: Columns,
     /// Of JSON, the name of each field.
     names: [Option<String>; 5],
-    headings_passed: bool,
+    /// Lines before the first one with values.
+    to_pass: u8,
     /// The number of headings.
     width: usize,
 }
@@ -51,7 +63,7 @@ impl<R: Read> Lines<R> {
             format: recognised.format,
             names: FIELDS.map(name),
             columns,
-            headings_passed: false,
+            to_pass: 1 + u8::from(recognised.names_separator),
             width: 0,
         }
     }
@@ -75,20 +87,21 @@ impl<R: Read> Lines<R> {
     }
 
     fn next_separated(&mut self) -> io::Result<Option<Line>> {
-        while !self.headings_passed {
+        while self.to_pass > 0 {
             let Some((_, headings)) = self.records.next_values()? else {
                 return Ok(None);
             };
-            self.headings_passed = !is_empty(&headings);
+            self.to_pass -= u8::from(!is_empty(&headings));
             self.width = headings.len();
         }
         let next = self.records.next_values()?;
         Ok(next.map(|(number, values)| {
             let of_field = |field| value(field, values.get(self.columns.place(field)?)?);
+            let is_shifted = !is_empty(values.get(self.width..).unwrap_or_default());
             Line {
                 number,
-                values: std::array::from_fn(of_field),
-                is_shifted: !is_empty(values.get(self.width..).unwrap_or_default()),
+                values: some_or_no_address(std::array::from_fn(of_field), !is_empty(&values)),
+                flaw: is_shifted.then_some(LineFlaw::Shifted),
                 may_be_hash: self.columns.may_be_hashes(),
             }
         }))
@@ -99,24 +112,30 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         let text = String::from_utf8_lossy(&self.records.line);
-        let object = object(&text).unwrap_or_default();
+        let object = object(&text);
+        let flaw = object.is_none().then_some(LineFlaw::NoObject);
+        let object = object.unwrap_or_default();
         let of_field = |field: usize| match object.get(self.names[field].as_deref()?)? {
             Value::String(text) => value(field, text),
             Value::Number(number) => value(field, &number.to_string()),
             _ => None,
         };
-        let mut values: [Option<String>; 5] = std::array::from_fn(of_field);
-        // A line that is no object is one without an address, and not an empty one.
-        if !text.trim().is_empty() && values.iter().all(Option::is_none) {
-            values[0] = Some(String::new());
-        }
+        let has_some = !text.trim().is_empty();
         Ok(Some(Line {
             number: self.records.passed,
-            values,
-            is_shifted: false,
+            values: some_or_no_address(std::array::from_fn(of_field), has_some),
+            flaw,
             may_be_hash: self.columns.may_be_hashes(),
         }))
     }
+}
+
+/// A line that has something, but nothing for a call, is one without an address, and not an empty one.
+fn some_or_no_address(mut values: [Option<String>; 5], has_some: bool) -> [Option<String>; 5] {
+    if has_some && values.iter().all(Option::is_none) {
+        values[0] = Some(String::new());
+    }
+    values
 }
 
 /// Blanks around a value are not its own, unless it is a password.
@@ -187,8 +206,8 @@ mod tests {
         let mut file = Cursor::new(text);
         let recognised = recognise(&mut file, &[]).unwrap();
         let mut lines = Lines::of(file, &recognised);
-        let shifted = std::iter::from_fn(|| lines.next_line().unwrap()).map(|line| line.is_shifted);
-        assert_eq!(shifted.collect::<Vec<_>>(), [true, false]);
+        let flaws = std::iter::from_fn(|| lines.next_line().unwrap()).map(|line| line.flaw);
+        assert_eq!(flaws.collect::<Vec<_>>(), [Some(LineFlaw::Shifted), None]);
 
         let text = b"email,first_name\na@example.org,\"Ann\nb@example.org,Bob\n";
         let mut lines = Lines::of(
@@ -197,6 +216,66 @@ mod tests {
         );
         let said = lines.next_line().err().unwrap().to_string();
         assert!(said.contains("line 2 does not end"), "{said}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_told_and_half_a_character_is_no_reason() {
+        let text = b"{\"email\":\"a@example.org\"}\n{\"email\":\"b@example.org\"\n{\"email\":\"c@example.org\",\"note\":\"\\ud83d\",\"n\":1e999}\n";
+        let recognised = recognise(&mut Cursor::new(text), &[]).unwrap();
+        let mut lines = Lines::of(Cursor::new(text), &recognised);
+        let read = std::iter::from_fn(|| lines.next_line().unwrap());
+        let read: Vec<_> = read
+            .map(|line| (line.number, line.flaw, line.values[0].clone().unwrap()))
+            .collect();
+        let expected = [
+            (1, None, "a@example.org"),
+            (2, Some(LineFlaw::NoObject), ""),
+            (3, None, "c@example.org"),
+        ];
+        assert_eq!(
+            read,
+            expected.map(|(n, flaw, email)| (n, flaw, email.to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_first_line_that_names_the_separator_is_none_with_headings() {
+        for text in [
+            &b"sep=;\r\nname;email\r\nA, B;a@example.org\r\n"[..],
+            b"\xef\xbb\xbf\"sep=|\"\n\nname|email\nA, B|a@example.org\n",
+            b"SEP=^\nname^email\nA, B^a@example.org\n",
+        ] {
+            let (recognised, lines) = read(text);
+            assert!(recognised.columns.ignored == ["name"] && lines.len() == 1);
+            assert_eq!(lines[0].1[0], "a@example.org");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_told_with_what_to_do() {
+        for (text, told) in [
+            (&b"PK\x03\x04\x14\0\x06\0"[..], "save it as CSV"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as CSV"),
+            (
+                b"[\n{\"email\":\"a@example.org\"}\n]\n",
+                "one JSON object in each line",
+            ),
+            (
+                b"[{\"email\":\"a@example.org\"}]",
+                "one JSON object in each line",
+            ),
+            (
+                b"{\n  \"email\": \"a@example.org\"\n}\n",
+                "one JSON object in each line",
+            ),
+        ] {
+            let error = recognise(&mut Cursor::new(text), &[])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        let (recognised, _) = read(b"[ID],{x},email\n1,2,a@example.org\n");
+        assert_eq!(recognised.columns.ignored, ["[ID]", "{x}"]);
     }
 
     #[test]
@@ -215,6 +294,9 @@ mod tests {
         let (_, lines) = read(b"first_name,email\nAnn\nBob,b@example.org,more\n");
         assert_eq!((lines[0].0, lines[0].1[0].as_str()), (2, ""));
         assert_eq!((lines[1].0, lines[1].1[0].as_str()), (3, "b@example.org"));
+        let (_, lines) = read(b"email;note;x\na@example.org;;\n;Ann;\n;;\n;;;\n ; ;7\n");
+        let numbers: Vec<u64> = lines.iter().map(|line| line.0).collect();
+        assert_eq!(numbers, [2, 3, 6]);
         let (_, lines) = read(b"{\"email\":\"a@example.org\"}\nnonsense\n{\"email\":7}\n");
         assert_eq!(lines.len(), 3);
         let (_, lines) =

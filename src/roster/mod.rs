@@ -10,7 +10,7 @@ mod records;
 pub use self::columns::{Columns, ColumnsError, Mapping};
 pub use self::encoding::Encoding;
 pub use self::format::{Format, Recognised, recognise};
-pub use self::lines::{Line, Lines};
+pub use self::lines::{Line, LineFlaw, Lines};
 
 /// The fields of a call that a column can be, by name.
 pub const FIELDS: [&str; 5] = [
@@ -30,6 +30,17 @@ pub enum RosterError {
     /// There is no line with headings.
     #[error("the file is empty: its first line names the columns")]
     Empty,
+    /// It is a workbook of a spreadsheet program, or another archive.
+    #[error(
+        "it is a spreadsheet or an archive, and not text: open it in its program, and save it as CSV"
+    )]
+    Workbook,
+    /// It is JSON, but not in lines.
+    #[error(
+        "it begins as JSON, but not with a whole object in its first line. Write one JSON object in each line, as \
+         \"jq -c '.[]' FILE\" writes those of a list, and \"jq -c . FILE\" others"
+    )]
+    NoJsonLines,
     /// The columns are not clear.
     #[error(transparent)]
     Columns(#[from] ColumnsError),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The body with U+FFFD for each lone surrogate, as `JSON.stringify` writes one for a text that was cut in an emoji, and with numbers that
 /// are too large for any program as texts.
-pub(super) fn readable(body: &[u8]) -> Cow<'_, [u8]> {
+pub fn readable(body: &[u8]) -> Cow<'_, [u8]> {
     let mut made = Vec::new();
     let mut copied = 0;
     let mut at = 0;

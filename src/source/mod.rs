@@ -18,6 +18,7 @@ mod tree;
 
 pub use expression::Condition;
 pub use field::{Field, Rule};
+pub use leniency::readable;
 pub use padding::{is_unseen, without_padding};
 pub use path::Path;
 pub use reading::{Bodies, Mapped, Origin, Reading, Received, Source};

@@ -19,7 +19,7 @@ pub use self::run::Import;
 pub use self::survey::{Problem, Survey, survey};
 pub use self::told::{Ended, Summary};
 use crate::provision::{Idempotency, ProvisionError, WebhookCall};
-use crate::roster::Line;
+use crate::roster::{Line, LineFlaw};
 use crate::wordpress::password::{is_hash, is_md5};
 
 /// Makes the call of a line, which [`named`] has named.
@@ -34,8 +34,8 @@ pub(super) enum Unfit {
     Twice(u64),
     /// Its address is none.
     Address(ProvisionError),
-    /// It has more values than there are columns.
-    Shifted,
+    /// It cannot be read as it is meant.
+    Misread(LineFlaw),
     /// Its password is the hash of one.
     Hash,
 }
@@ -46,7 +46,7 @@ impl Unfit {
         match self {
             Self::Twice(first) => format!("the address stands in line {first} already"),
             Self::Address(error) => error.to_string(),
-            Self::Shifted => "it has more values than there are columns: perhaps one has to be in quotation marks".to_owned(),
+            Self::Misread(flaw) => flaw.to_string(),
             Self::Hash => HASH.to_owned(),
         }
     }
@@ -60,8 +60,8 @@ pub fn named(mut call: WebhookCall, again: Option<&str>) -> WebhookCall {
 
 /// The call of a line that may be carried out.
 fn fit(line: &Line, call: &CallOf, addresses: &mut Addresses) -> Result<WebhookCall, Unfit> {
-    if line.is_shifted {
-        return Err(Unfit::Shifted);
+    if let Some(flaw) = line.flaw {
+        return Err(Unfit::Misread(flaw));
     }
     let [.., password] = &line.values;
     let is_hash = |text: &String| is_hash(text) || line.may_be_hash && is_md5(text);

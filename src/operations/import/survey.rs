@@ -97,7 +97,7 @@ pub async fn survey(
         };
         match unfit {
             Unfit::Twice(_) => survey.twice += 1,
-            Unfit::Address(_) | Unfit::Shifted | Unfit::Hash => survey.refused += 1,
+            Unfit::Address(_) | Unfit::Misread(_) | Unfit::Hash => survey.refused += 1,
         }
         survey.name(line.number, unfit.reason());
     }

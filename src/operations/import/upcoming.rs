@@ -76,7 +76,7 @@ impl<'a, R: Read> Upcoming<'a, R> {
         };
         let outcome = match unfit {
             Unfit::Twice(_) => TWICE,
-            Unfit::Shifted | Unfit::Hash => Outcome::InvalidRequest.word(),
+            Unfit::Misread(_) | Unfit::Hash => Outcome::InvalidRequest.word(),
             Unfit::Address(_) => Outcome::InvalidEmail.word(),
         };
         Next::Unfit(Ended::refused(line.number, outcome, unfit.reason()))
