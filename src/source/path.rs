@@ -112,22 +112,30 @@ impl Path {
     }
 }
 
+/// What brackets lead to. A comparison may be written as in conditions, with quotation marks, blanks and two signs.
 fn step(inside: &str) -> Option<Step> {
-    let quote = |text: &str| -> Option<String> {
-        let quoted = text.strip_prefix('\'')?.strip_suffix('\'')?;
-        Some(quoted.to_owned())
+    let is_quoted = unquoted(inside).is_some();
+    let comparison = inside.split_once('=');
+    let comparison = comparison.filter(|(names, _)| !is_quoted || unquoted(names.trim()).is_some());
+    let Some((names, wanted)) = comparison else {
+        let name = unquoted(inside).unwrap_or(inside);
+        return (!name.is_empty()).then(|| Step::Into(name.to_owned()));
     };
-    if let Some(name) = quote(inside) {
-        return (!name.is_empty()).then_some(Step::Into(name));
-    }
-    match inside.split_once('=') {
-        Some((names, wanted)) => {
-            let names: Vec<String> = names.split('.').map(str::to_owned).collect();
-            let is_whole = names.iter().all(|name| !name.is_empty()) && !wanted.is_empty();
-            is_whole.then(|| Step::Where(names, wanted.to_owned()))
-        }
-        None => (!inside.is_empty()).then(|| Step::Into(inside.to_owned())),
-    }
+    let names = names.trim();
+    let names: Vec<String> = match unquoted(names) {
+        Some(name) => vec![name.to_owned()],
+        None => names.split('.').map(str::to_owned).collect(),
+    };
+    let wanted = wanted.strip_prefix('=').unwrap_or(wanted).trim();
+    let wanted = unquoted(wanted).unwrap_or(wanted);
+    let is_whole = names.iter().all(|name| !name.is_empty()) && !wanted.is_empty();
+    is_whole.then(|| Step::Where(names, wanted.to_owned()))
+}
+
+/// What is between two quotation marks.
+fn unquoted(text: &str) -> Option<&str> {
+    let mut quotes = ['\'', '"'].into_iter();
+    quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
 }
 
 #[cfg(test)]
@@ -145,6 +153,11 @@ mod tests {
             ("a[b][0][v]", Some("1")),
             ("a.b[t=y].v", Some("2")),
             ("a.b[f.r=z].v", Some("2")),
+            ("a.b[t='y'].v", Some("2")),
+            ("a.b[t==\"y\"].v", Some("2")),
+            ("a.b[ 't' == 'y' ].v", Some("2")),
+            ("a.b[t='=y'].v", None),
+            ("f[\"e f\"]", Some("blank")),
             ("a.b[t=none].v", None),
             ("1.3", Some("dotted")),
             ("f[1]", Some("form")),
@@ -167,7 +180,7 @@ mod tests {
     fn paths_that_can_never_match_are_refused() {
         for path in [
             "", " a", "a ", ".", "a.", ".a", "a..b", "a[", "a[]", "a[b", "a]b", "a[b]c", "a[=x]",
-            "a[x=]", "a[.=x]", "a[b].", "a\nb", "a['']",
+            "a[x=]", "a[x==]", "a[x='']", "a[.=x]", "a[b].", "a\nb", "a['']", "a[\"\"]",
         ] {
             assert!(Path::parse(path).is_err(), "{path:?}");
         }
