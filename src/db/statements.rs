@@ -294,6 +294,7 @@ statements! {
     known_addresses,
     last_done_event,
     lease_mail,
+    lease_new_mail,
     leased_mail,
     leftover_rows,
     list_kept,

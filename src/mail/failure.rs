@@ -23,13 +23,15 @@ pub enum FailureKind {
     Busy,
     /// The server does not take this mail now.
     NotNow,
+    /// The same, and that is for the recipient's sake, as it says.
+    Recipient,
     /// The connection ended with a mail on it, which may have arrived.
     Lost,
     /// The server will never take this mail, and what it replied; nothing if the mail cannot be written.
     Never(Option<Reply>),
 }
 
-/// A permanent reply, as far as it is the same for several recipients.
+/// A reply that takes no mail, as far as it is the same for several recipients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
@@ -61,8 +63,10 @@ impl Reply {
     pub(super) fn new(code: u16, text: &str) -> Self {
         let status = text.split_ascii_whitespace().next();
         let status = status.and_then(|status| {
-            let (subject, detail) = status.strip_prefix("5.")?.split_once('.')?;
-            Some((subject.parse().ok()?, detail.parse().ok()?))
+            let (class, rest) = status.split_once('.')?;
+            let (subject, detail) = rest.split_once('.')?;
+            let is_of_code = class.parse() == Ok(code / 100);
+            is_of_code.then_some((subject.parse().ok()?, detail.parse().ok()?))
         });
         Self { code, status }
     }
@@ -119,6 +123,7 @@ impl fmt::Display for FailureKind {
             Self::Refused(Refusal::Settings) => "no mail can be written with these settings",
             Self::Busy => "the mail server takes no more mails at the moment",
             Self::NotNow => "the mail server does not take this mail now",
+            Self::Recipient => "the mail server does not take mails for this recipient now",
             Self::Lost => "the connection to the mail server ended with a mail on it",
             Self::Never(_) => "the mail server does not take this mail",
         })
@@ -204,5 +209,7 @@ mod tests {
             Reply::new(554, "5.7.1 <a@b>"),
             Reply::new(554, "5.7.1 <c@d>")
         );
+        assert!(Reply::new(450, "4.1.2 <a@b>: Domain not found").is_of_recipient());
+        assert!(!Reply::new(450, "5.1.2 <a@b>: Domain not found").is_of_recipient());
     }
 }

@@ -124,6 +124,15 @@ impl Gate {
         Ok(())
     }
 
+    /// Whether this sender tries with the newest mail: while a server takes none, every second try does, so that those that it
+    /// will not take hold up nobody who comes after them.
+    pub(super) fn tries_newest(&self, sender: u32) -> bool {
+        let state = self.lock();
+        state.pause.as_ref().is_some_and(|pause| {
+            pause.trying == Some(sender) && is_seen_with_mails(pause.kind) && pause.tries % 2 == 1
+        })
+    }
+
     /// Ends a sender's turn. Returns for how long no mail could leave.
     pub(super) fn end(
         &self,

@@ -1,5 +1,8 @@
 //! What the mail server says of one mail after another. Of one mail it is taken as meant for it; of several in a row, with none
-//! taken in between, it is the server's matter.
+//! taken in between, it is the server's matter, until it takes one. A mail that it did not take again and again while it took others
+//! is at fault itself, and shows nothing about others.
+
+use std::collections::BTreeMap;
 
 use super::failure::Reply;
 
@@ -7,12 +10,21 @@ use super::failure::Reply;
 const REFUSALS: usize = 3;
 /// The same if the reply says that they are.
 const REFUSALS_OF_RECIPIENTS: usize = 10;
+/// So often others have to be taken after a mail was not. A server with a quota takes some, and refuses the next ones, whose turn comes
+/// when it takes mails again.
+const PASSED_OVER: u32 = 2;
+/// What is remembered of mails has to end somewhere; the earliest are forgotten.
+const MOST_MAILS: usize = 10_000;
 
-/// What a server has said since it last took a mail.
+/// What a server has said.
 #[derive(Default)]
 pub(super) struct InARow {
     put_off: PutOff,
     refused: Refused,
+    /// Mails that it did not take, as it took none, with the reply if that was permanent.
+    waiting: BTreeMap<u64, Option<Reply>>,
+    /// How often it took others after that.
+    passed_over: BTreeMap<u64, (Option<Reply>, u32)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -36,9 +48,20 @@ enum Refused {
 }
 
 impl InARow {
-    /// The server took a mail.
-    pub(super) fn took(&mut self) {
-        *self = Self::default();
+    /// The server took this mail.
+    pub(super) fn took(&mut self, mail: u64) {
+        self.put_off = PutOff::Nothing;
+        self.refused = Refused::Nothing;
+        self.waiting.remove(&mail);
+        self.passed_over.remove(&mail);
+        for (mail, reply) in std::mem::take(&mut self.waiting) {
+            let (of, times) = self.passed_over.entry(mail).or_insert((reply, 0));
+            *times = if *of == reply { *times + 1 } else { 1 };
+            *of = reply;
+        }
+        while self.passed_over.len() > MOST_MAILS {
+            self.passed_over.pop_first();
+        }
     }
 
     /// A mail is given up, so what was put off before it says nothing.
@@ -50,7 +73,7 @@ impl InARow {
     pub(super) fn is_throttled(&self, mail: u64) -> bool {
         match self.put_off {
             PutOff::Nothing => false,
-            PutOff::One(other) => other != mail,
+            PutOff::One(other) => other != mail && !self.is_at_fault(mail, None),
             PutOff::Several => true,
         }
     }
@@ -58,12 +81,16 @@ impl InARow {
     /// The server put this mail off, and that is on record. Returns the mail before it that was not at fault, as it now shows.
     pub(super) fn put_off(&mut self, mail: u64) -> Option<u64> {
         match self.put_off {
+            PutOff::Several => self.waits(mail, None),
+            _ if self.is_at_fault(mail, None) => {}
             PutOff::Nothing => self.put_off = PutOff::One(mail),
             PutOff::One(other) if other != mail => {
                 self.put_off = PutOff::Several;
+                self.waits(other, None);
+                self.waits(mail, None);
                 return Some(other);
             }
-            PutOff::One(_) | PutOff::Several => {}
+            PutOff::One(_) => {}
         }
         None
     }
@@ -74,7 +101,9 @@ impl InARow {
             Refused::Nothing => false,
             Refused::Some(other, mails) => {
                 let others = mails.iter().filter(|one| **one != mail);
-                *other == reply && others.count() + 1 >= enough(reply)
+                *other == reply
+                    && !self.is_at_fault(mail, Some(reply))
+                    && self.telling(others, reply) + 1 >= enough(reply)
             }
             Refused::Everybody => true,
         }
@@ -86,6 +115,7 @@ impl InARow {
         let mut mails = match std::mem::take(&mut self.refused) {
             Refused::Everybody => {
                 self.refused = Refused::Everybody;
+                self.waits(mail, Some(reply));
                 return vec![mail];
             }
             Refused::Some(other, mails) if other == reply => mails,
@@ -94,25 +124,48 @@ impl InARow {
         if !mails.contains(&mail) {
             mails.push(mail);
         }
-        if mails.len() >= enough(reply) {
-            self.refused = Refused::Everybody;
-            return mails;
-        }
+        let is_everybody = self.telling(mails.iter(), reply) >= enough(reply);
         self.refused = Refused::Some(reply, mails);
+        if is_everybody {
+            return self.refuses_everybody();
+        }
         Vec::new()
     }
 
     /// The server [refuses everybody](Self::is_refused_as_others). Returns the mails that were given up before that was known.
     pub(super) fn refuses_everybody(&mut self) -> Vec<u64> {
         match std::mem::replace(&mut self.refused, Refused::Everybody) {
-            Refused::Some(_, mails) => mails,
+            Refused::Some(reply, mails) => {
+                for mail in &mails {
+                    self.waits(*mail, Some(reply));
+                }
+                mails
+            }
             Refused::Nothing | Refused::Everybody => Vec::new(),
         }
     }
 
-    /// Whether the server refuses everybody, as far as is known.
-    pub(super) fn is_everybody_refused(&self) -> bool {
-        matches!(self.refused, Refused::Everybody)
+    /// Whether the server takes no mail, as far as is known.
+    pub(super) fn is_none_taken(&self) -> bool {
+        matches!(self.refused, Refused::Everybody) || matches!(self.put_off, PutOff::Several)
+    }
+
+    /// A mail is put back because the server takes none; `reply` if it refused it.
+    pub(super) fn waits(&mut self, mail: u64, reply: Option<Reply>) {
+        self.waiting.insert(mail, reply);
+    }
+
+    /// Whether others were taken again and again where this mail was not.
+    fn is_at_fault(&self, mail: u64, reply: Option<Reply>) -> bool {
+        let known = self.passed_over.get(&mail);
+        known.is_some_and(|&(of, times)| of == reply && times >= PASSED_OVER)
+    }
+
+    /// How many of the mails that were refused with this reply show something about others.
+    fn telling<'a>(&self, mails: impl Iterator<Item = &'a u64>, reply: Reply) -> usize {
+        mails
+            .filter(|mail| !self.is_at_fault(**mail, Some(reply)))
+            .count()
     }
 }
 
@@ -140,7 +193,7 @@ mod tests {
         seen.gave_up();
         assert!(!seen.is_throttled(3));
         assert_eq!(seen.put_off(3), None);
-        seen.took();
+        seen.took(99);
         assert!(!seen.is_throttled(4));
     }
 
@@ -155,17 +208,17 @@ mod tests {
             assert_eq!(seen.refused(mail, denied), [0; 0]);
         }
         assert!(!seen.is_refused_as_others(2, denied) && !seen.is_refused_as_others(3, other));
-        assert!(seen.is_refused_as_others(3, denied) && !seen.is_everybody_refused());
+        assert!(seen.is_refused_as_others(3, denied) && !seen.is_none_taken());
         assert_eq!(seen.refuses_everybody(), [1, 2]);
         assert_eq!(seen.refuses_everybody(), [0; 0]);
-        assert!(seen.is_refused_as_others(4, other) && seen.is_everybody_refused());
+        assert!(seen.is_refused_as_others(4, other) && seen.is_none_taken());
         assert_eq!(seen.refused(4, other), [4]);
-        seen.took();
+        seen.took(99);
         // Several at once.
         for (mail, wronged) in [(5, &[][..]), (6, &[]), (7, &[5, 6, 7])] {
             assert_eq!(seen.refused(mail, denied), wronged);
         }
-        seen.took();
+        seen.took(99);
         for (mail, reply) in [(5, denied), (6, denied), (7, other), (8, denied)] {
             assert_eq!(seen.refused(mail, reply), [0; 0]);
         }
@@ -179,5 +232,55 @@ mod tests {
             assert_eq!(seen.refused(mail, unknown), [0; 0]);
         }
         assert_eq!(seen.refused(10, unknown).len(), 10);
+    }
+
+    #[test]
+    fn who_is_put_off_while_others_are_taken_throttles_nobody() {
+        let mut seen = InARow::default();
+        for _ in 0..PASSED_OVER {
+            assert_eq!(seen.put_off(1), None);
+            assert_eq!(seen.put_off(2), Some(1));
+            assert_eq!(seen.put_off(3), None);
+            assert!(seen.is_none_taken());
+            seen.took(99);
+        }
+        for mail in [1, 2, 3, 4] {
+            assert!(!seen.is_throttled(mail));
+            assert_eq!(seen.put_off(mail), None);
+        }
+        // Others still show it, and then it holds for all.
+        assert!(!seen.is_throttled(1) && seen.is_throttled(5));
+        assert_eq!(seen.put_off(5), Some(4));
+        assert!(seen.is_throttled(1));
+        // Once it was taken, nothing is held against it.
+        seen.took(1);
+        assert_eq!((seen.put_off(4), seen.put_off(1)), (None, Some(4)));
+    }
+
+    #[test]
+    fn who_is_refused_while_others_are_taken_is_not_everybody() {
+        let unknown = Reply::new(550, "no such user");
+        let mut seen = InARow::default();
+        for _ in 0..PASSED_OVER {
+            for (mail, wronged) in [(1, &[][..]), (2, &[]), (3, &[1, 2, 3])] {
+                assert_eq!(seen.refused(mail, unknown), wronged);
+            }
+            seen.waits(4, Some(unknown));
+            seen.took(99);
+        }
+        for mail in [1, 2, 3, 4, 5] {
+            assert!(!seen.is_refused_as_others(mail, unknown));
+            assert_eq!(seen.refused(mail, unknown), [0; 0]);
+        }
+        // As when it refuses everybody indeed, them included.
+        assert_eq!(seen.refused(6, unknown), [0; 0]);
+        assert!(!seen.is_refused_as_others(1, unknown) && seen.is_refused_as_others(7, unknown));
+        assert_eq!(seen.refused(7, unknown), [1, 2, 3, 4, 5, 6, 7]);
+        seen.took(99);
+        // Another reply is another matter.
+        let denied = Reply::new(554, "5.7.1 relaying denied");
+        for (mail, wronged) in [(1, &[][..]), (2, &[]), (3, &[1, 2, 3])] {
+            assert_eq!(seen.refused(mail, denied), wronged);
+        }
     }
 }

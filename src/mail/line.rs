@@ -124,12 +124,16 @@ fn answered(error: &Error, has_begun: bool) -> Failure {
     let kind = match error.status().map(u16::from) {
         Some(CLOSING) => FailureKind::Busy,
         Some(code) if LOGIN_REFUSED.contains(&code) => FailureKind::Refused(Refusal::Login),
-        Some(code) if error.is_permanent() => {
-            FailureKind::Never(Some(Reply::new(code, &error_text(error))))
+        Some(code) => {
+            let reply = Reply::new(code, &error_text(error));
+            match reply.is_of_recipient() {
+                _ if error.is_permanent() => FailureKind::Never(Some(reply)),
+                true => FailureKind::Recipient,
+                false => FailureKind::NotNow,
+            }
         }
-        Some(_) => FailureKind::NotNow,
         // What the library does not send.
-        None if error.is_client() => FailureKind::Lost,
+        None if error.is_client() => FailureKind::Recipient,
         None => ended(has_begun),
     };
     Failure { words, kind }

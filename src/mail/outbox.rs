@@ -110,22 +110,31 @@ pub(super) async fn is_due(
     Ok(due.is_some())
 }
 
-/// Leases the mail that has been due for longest, if any.
+/// Leases the mail that has been due for longest, if any; or the newest one that nobody has tried yet, if there is one.
 pub(super) async fn lease(
     connection: &mut Connection,
     statements: &Statements,
+    is_newest_first: bool,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Option<Leased>, DatabaseError> {
     let lease: [u8; 16] = rand::random();
-    let taken = sqlx::query(statements.lease_mail.sql())
-        .bind(&lease[..])
-        .bind(until.naive_utc())
-        .bind(now.naive_utc())
-        .execute(&mut *connection)
-        .await
-        .doing("take a mail that is due")?;
-    if taken.rows_affected() == 0 {
+    let newest = is_newest_first.then_some(&statements.lease_new_mail);
+    let mut taken = 0;
+    for statement in newest.into_iter().chain([&statements.lease_mail]) {
+        let leased = sqlx::query(statement.sql())
+            .bind(&lease[..])
+            .bind(until.naive_utc())
+            .bind(now.naive_utc())
+            .execute(&mut *connection)
+            .await
+            .doing("take a mail that is due")?;
+        taken = leased.rows_affected();
+        if taken > 0 {
+            break;
+        }
+    }
+    if taken == 0 {
         return Ok(None);
     }
     let mail: Option<Leased> = sqlx::query_as(statements.leased_mail.sql())

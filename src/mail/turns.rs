@@ -174,9 +174,10 @@ impl Turns<'_> {
         }
         let (started, now) = (Instant::now(), site.clock.now());
         let until = now + worker.pace.lease;
-        let leased = site
-            .pool
-            .work(async |connection| outbox::lease(connection, statements, now, until).await);
+        let is_newest_first = self.gate.tries_newest(self.number);
+        let leased = site.pool.work(async |connection| {
+            outbox::lease(connection, statements, is_newest_first, now, until).await
+        });
         let leased = leased.await;
         if let (Some(rate), Ok(None) | Err(_)) = (self.rate, &leased) {
             rate.give_back(());
@@ -206,7 +207,7 @@ impl Turns<'_> {
         let lease_end = started + worker.pace.lease;
         worker.record(&mail, &ended, lease_end).await?;
         match ended {
-            AttemptEnd::Sent => self.gate.in_a_row(InARow::took),
+            AttemptEnd::Sent => self.gate.in_a_row(|seen| seen.took(mail.id)),
             AttemptEnd::Dead(_) => self.gate.in_a_row(InARow::gave_up),
             _ => {}
         }
@@ -215,8 +216,7 @@ impl Turns<'_> {
             return Ok(Turn::Failed(failure));
         }
         // A mail that was not taken does not show that others will be.
-        let is_everybody_refused = self.gate.in_a_row(|seen| seen.is_everybody_refused());
-        Ok(if is_everybody_refused {
+        Ok(if self.gate.in_a_row(|seen| seen.is_none_taken()) {
             Turn::Idle
         } else {
             Turn::Served
@@ -240,6 +240,7 @@ impl Turns<'_> {
         self.gate.in_a_row(|seen| match failure.kind {
             FailureKind::NotNow if seen.is_throttled(mail.id) => failure.kind = FailureKind::Busy,
             FailureKind::Never(Some(reply)) if seen.is_refused_as_others(mail.id, reply) => {
+                seen.waits(mail.id, Some(reply));
                 failure.kind = FailureKind::Refused(Refusal::Everybody);
             }
             _ => {}
@@ -247,7 +248,9 @@ impl Turns<'_> {
         let words = failure.words.clone();
         let ended = match failure.kind {
             FailureKind::Never(_) => AttemptEnd::Dead(words),
-            FailureKind::NotNow | FailureKind::Lost => worker.later(mail, words),
+            FailureKind::NotNow | FailureKind::Recipient | FailureKind::Lost => {
+                worker.later(mail, words)
+            }
             _ => worker.back(mail, words),
         };
         (ended, Some(failure))

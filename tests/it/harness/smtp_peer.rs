@@ -90,6 +90,8 @@ struct State {
     is_revoked: bool,
     /// Connections end at recipients that begin with this.
     poison: Option<&'static str>,
+    /// What recipients that begin with this get.
+    unwelcome: Option<(&'static str, &'static str)>,
     /// How many more mails are taken, and what the recipients of others get.
     quota: Option<(usize, &'static str)>,
     seen: Seen,
@@ -171,6 +173,18 @@ impl SmtpPeer {
     /// Ends every connection at a recipient whose address begins with this.
     pub(crate) fn drop_at(&self, recipient: &'static str) {
         self.change(|state| state.poison = Some(recipient));
+    }
+
+    /// Answers recipients whose addresses begin with this with this line.
+    pub(crate) fn refuse(&self, recipient: &'static str, line: &'static str) {
+        self.change(|state| state.unwelcome = Some((recipient, line)));
+    }
+
+    /// The recipients that were named so far.
+    pub(crate) fn named(&self) -> Vec<String> {
+        let commands = self.seen().commands.into_iter();
+        let named = commands.filter_map(|line| line.strip_prefix("RCPT").map(address));
+        named.collect()
     }
 
     /// What has happened so far.
@@ -296,6 +310,11 @@ impl SmtpPeer {
                 "RCPT" => {
                     let play = self.next(|play| matches!(play, Play::Recipient(_)));
                     if let Some(Play::Recipient(line)) = play {
+                        line.clone_into(&mut words);
+                    }
+                    if let Some((unwelcome, line)) = self.change(|state| state.unwelcome)
+                        && address(rest).starts_with(unwelcome)
+                    {
                         line.clone_into(&mut words);
                     }
                     if let Some((0, line)) = self.change(|state| state.quota) {

@@ -1,5 +1,6 @@
 //! Welcome mails: the promise that commits with the call, and delivery to the SMTP server.
 
+mod bad_recipients;
 mod hello;
 mod late_mails;
 mod line_ends;
