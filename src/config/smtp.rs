@@ -30,7 +30,7 @@ pub struct Smtp {
     pub ca_file: Option<PathBuf>,
     /// What EHLO says; `None` for the host of the site's address.
     pub hello_name: Option<Host>,
-    /// How long the server may take to accept a mail.
+    /// How long the server may take until it gets a mail's content.
     pub timeout: Duration,
 }
 

@@ -13,6 +13,8 @@ const REFUSALS_OF_RECIPIENTS: usize = 10;
 /// So often others have to be taken after a mail was not. A server with a quota takes some, and refuses the next ones, whose turn comes
 /// when it takes mails again.
 const PASSED_OVER: u32 = 2;
+/// So often a mail may be sent without being confirmed: each may arrive, with a link that ends the one before.
+pub(super) const UNCONFIRMED: u32 = 3;
 /// What is remembered of mails has to end somewhere; the earliest are forgotten.
 const MOST_MAILS: usize = 10_000;
 
@@ -25,6 +27,8 @@ pub(super) struct InARow {
     waiting: BTreeMap<u64, Option<Reply>>,
     /// How often it took others after that.
     passed_over: BTreeMap<u64, (Option<Reply>, u32)>,
+    /// How often in a row it got a mail without confirming it.
+    unconfirmed: BTreeMap<u64, u32>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -54,6 +58,7 @@ impl InARow {
         self.refused = Refused::Nothing;
         self.waiting.remove(&mail);
         self.passed_over.remove(&mail);
+        self.unconfirmed.remove(&mail);
         for (mail, reply) in std::mem::take(&mut self.waiting) {
             let (of, times) = self.passed_over.entry(mail).or_insert((reply, 0));
             *times = if *of == reply { *times + 1 } else { 1 };
@@ -62,6 +67,25 @@ impl InARow {
         while self.passed_over.len() > MOST_MAILS {
             self.passed_over.pop_first();
         }
+    }
+
+    /// An attempt at this mail failed, after the server got it and did not confirm it (`is_lost`), or otherwise. Returns whether it was lost
+    /// often enough in a row: it may have arrived each time.
+    pub(super) fn is_unconfirmed_for_good(&mut self, mail: u64, is_lost: bool) -> bool {
+        if !is_lost {
+            self.unconfirmed.remove(&mail);
+            return false;
+        }
+        let times = self.unconfirmed.entry(mail).or_default();
+        *times += 1;
+        let is_enough = *times >= UNCONFIRMED;
+        if is_enough {
+            self.unconfirmed.remove(&mail);
+        }
+        if self.unconfirmed.len() > MOST_MAILS {
+            self.unconfirmed.pop_first();
+        }
+        is_enough
     }
 
     /// A mail is given up, so what was put off before it says nothing.

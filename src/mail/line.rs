@@ -1,6 +1,9 @@
 //! One sender's connection to the mail server, and what the server's answers to a mail mean.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use lettre::transport::smtp::Error;
 
@@ -16,6 +19,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long to wait for the server's answer to QUIT, on which nothing depends.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long a server may take to confirm a mail: it may be delivering it. RFC 5321, 4.5.3.2.6.
+const LONGEST_CONFIRMATION: Duration = Duration::from_mins(10);
 
 /// One sender's connection, opened for the first mail and reused for later ones.
 pub struct Line<'a> {
@@ -49,8 +55,8 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Sends one mail, on a connection that began with this name; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`, and at most
-    /// `longest`.
+    /// Sends one mail, on a connection that began with this name; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`
+    /// until the content is on its way, ten minutes from then on, and at most `longest`.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed then.
@@ -65,22 +71,29 @@ impl Line<'_> {
             words: format!("the mail cannot be written: {error}"),
             kind: FailureKind::Never(None),
         })?;
-        let (started, longest) = (Instant::now(), longest.min(self.smtp.timeout));
+        let (started, mut limit) = (Instant::now(), longest.min(self.smtp.timeout));
         let mut session = match self.open.take() {
             Some((session, _)) => session,
-            None => in_time(longest, self.session(hello)).await?,
+            None => in_time(limit, self.session(hello)).await?,
         };
         let formatted = message.formatted();
-        let sending = session.connection.send(message.envelope(), &formatted);
-        let left = longest.saturating_sub(started.elapsed());
-        let sent = tokio::time::timeout(left, sending).await;
+        let sent = {
+            let mut sending = pin!(session.connection.send(message.envelope(), &formatted));
+            let sent = timeout(limit.saturating_sub(started.elapsed()), &mut sending).await;
+            if sent.is_err() && session.content.has_begun() {
+                limit = longest.min(LONGEST_CONFIRMATION).max(limit);
+                timeout(limit.saturating_sub(started.elapsed()), sending).await
+            } else {
+                sent
+            }
+        };
         let has_begun = session.content.has_begun();
         match sent {
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => session.content.has_arrived(),
             Ok(Err(error)) => return Err(answered(&error, has_begun)),
             Err(_) => {
                 return Err(Failure {
-                    words: ConnectError::Silence(longest).to_string(),
+                    words: ConnectError::Silence(limit).to_string(),
                     kind: ended(has_begun),
                 });
             }

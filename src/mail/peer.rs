@@ -140,6 +140,11 @@ impl Content {
         self.0.load(Ordering::Relaxed) == Self::BEGUN
     }
 
+    /// The server has confirmed it.
+    pub(super) fn has_arrived(&self) {
+        self.0.store(Self::NONE, Ordering::Relaxed);
+    }
+
     /// Follows what the library sends: a command at a time, or content.
     fn follow(&self, sent: &[u8]) {
         let now = match self.0.load(Ordering::Relaxed) {

@@ -13,7 +13,7 @@ use super::Line;
 use super::attempt::Stationery;
 use super::failure::{Failure, FailureKind, Refusal};
 use super::gate::{Gate, Turn};
-use super::in_a_row::InARow;
+use super::in_a_row::{InARow, UNCONFIRMED};
 use super::outbox::{self, AttemptEnd, Leased};
 use super::worker::{Worker, report};
 use crate::db::DatabaseError;
@@ -237,6 +237,10 @@ impl Turns<'_> {
             Ok(Err(failure)) => failure,
             Err(error) => return (worker.later(mail, telemetry::chain(&error)), None),
         };
+        let is_lost = failure.kind == FailureKind::Lost;
+        let is_unconfirmed = self
+            .gate
+            .in_a_row(|seen| seen.is_unconfirmed_for_good(mail.id, is_lost));
         self.gate.in_a_row(|seen| match failure.kind {
             FailureKind::NotNow if seen.is_throttled(mail.id) => failure.kind = FailureKind::Busy,
             FailureKind::Never(Some(reply)) if seen.is_refused_as_others(mail.id, reply) => {
@@ -248,6 +252,9 @@ impl Turns<'_> {
         let words = failure.words.clone();
         let ended = match failure.kind {
             FailureKind::Never(_) => AttemptEnd::Dead(words),
+            FailureKind::Lost if is_unconfirmed => AttemptEnd::Dead(format!(
+                "given up, as it may have arrived: {UNCONFIRMED} times in a row the mail server got it and did not confirm it; the last time: {words}"
+            )),
             FailureKind::NotNow | FailureKind::Recipient | FailureKind::Lost => {
                 worker.later(mail, words)
             }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use tokio::task::JoinSet;
 
+use crate::harness::eventually::until;
 use crate::harness::outbox::{
     LAST_STATE, LAST_WORDS, PACE, STATES, becomes, create, header, start, waits_because,
 };
@@ -67,6 +68,40 @@ async fn a_mail_taken_without_a_word_comes_again_with_the_same_message_id() {
         header(&messages[0], "Message-ID"),
         header(&messages[1], "Message-ID")
     );
+}
+
+#[tokio::test]
+async fn a_mail_that_is_never_confirmed_is_given_up_after_the_third_time() {
+    let (site, peer, sidecar) = with_peer().await;
+    peer.play(&[Play::DropAfterData; 20]);
+    create(&sidecar, "often@example.com").await;
+    becomes(&site, LAST_STATE, "dead").await;
+    assert_eq!(peer.messages().len(), 3);
+    let words = site.text(LAST_WORDS).await.unwrap();
+    assert!(words.contains("it may have arrived"), "{words}");
+    // A retry by hand has all of them again.
+    assert!(sidecar.run(&["outbox", "retry", "1"]).success());
+    until("it is not sent again", async || peer.messages().len() == 6).await;
+    becomes(&site, LAST_STATE, "dead").await;
+}
+
+#[tokio::test]
+async fn a_server_may_take_its_time_to_confirm_a_mail() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::ConfirmLate(3)]);
+    let environment = [
+        ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
+        ("FCOM_SIDECAR__SMTP__TIMEOUT_SECONDS", "1"),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    create(&sidecar, "late@example.com").await;
+    becomes(&site, LAST_STATE, "sent").await;
+    assert_eq!(peer.messages().len(), 1);
+    let attempts = "SELECT attempts FROM wp_fcom_sidecar_mail";
+    assert_eq!(site.number(attempts).await, 1);
 }
 
 #[tokio::test]

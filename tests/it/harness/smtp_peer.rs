@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::harness::eventually::time_passes;
 
 /// One fault; each is played once, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(crate) enum Play {
     Recipient(&'static str),
     /// Accepts the message and closes the connection before confirming it.
     DropAfterData,
+    /// The same, but confirms it after so many seconds.
+    ConfirmLate(u64),
     /// Closes the connection instead of answering MAIL.
     DropAtMail,
     /// Answers STARTTLS with this line.
@@ -333,8 +338,14 @@ impl SmtpPeer {
                             *left = left.saturating_sub(1);
                         }
                     });
-                    if self.next(|play| play == Play::DropAfterData).is_some() {
-                        return Ok(());
+                    match self
+                        .next(|play| matches!(play, Play::DropAfterData | Play::ConfirmLate(_)))
+                    {
+                        Some(Play::ConfirmLate(seconds)) => {
+                            time_passes(Duration::from_secs(seconds)).await;
+                        }
+                        Some(_) => return Ok(()),
+                        None => {}
                     }
                 }
                 "QUIT" => return answer(&mut stream, "221 bye").await,
