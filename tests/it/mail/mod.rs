@@ -4,6 +4,7 @@ mod bad_recipients;
 mod hello;
 mod late_mails;
 mod line_ends;
+mod odd_replies;
 mod promise;
 mod real_servers;
 mod retention;
