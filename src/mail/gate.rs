@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::failure::{Failure, FailureKind, Refusal};
 use super::in_a_row::InARow;
@@ -48,6 +49,8 @@ pub(super) struct Gate {
     /// Changes when a pause ends early.
     opened: watch::Sender<()>,
     delivery: watch::Sender<Delivery>,
+    /// Cancelled when others send in their place: what these meet from then on says nothing.
+    stop: CancellationToken,
 }
 
 #[derive(Default)]
@@ -85,15 +88,21 @@ pub(super) enum Turn {
 }
 
 impl Gate {
-    /// `longest_pause` limits all pauses; `delivery` hears whether mails leave.
-    pub(super) fn new(longest_pause: Duration, delivery: watch::Sender<Delivery>) -> Self {
-        delivery.send_replace(Delivery::On);
-        Self {
+    /// `longest_pause` limits all pauses; `delivery` hears whether mails leave, until `stop` is cancelled.
+    pub(super) fn new(
+        longest_pause: Duration,
+        delivery: watch::Sender<Delivery>,
+        stop: CancellationToken,
+    ) -> Self {
+        let gate = Self {
             longest_pause,
             state: Mutex::default(),
             opened: watch::Sender::new(()),
             delivery,
-        }
+            stop,
+        };
+        gate.deliver(Delivery::On);
+        gate
     }
 
     /// Hears when a pause ends early. To be asked for before [`admit`](Self::admit).
@@ -141,6 +150,9 @@ impl Gate {
         now: Instant,
         today: DateTime<Utc>,
     ) -> Duration {
+        if self.stop.is_cancelled() {
+            return Duration::ZERO;
+        }
         let mut state = self.lock();
         let trying = state.pause.as_mut().map(|pause| &mut pause.trying);
         let is_try = trying.is_some_and(|trying| trying.take_if(|it| *it == sender).is_some());
@@ -231,8 +243,11 @@ impl Gate {
 
     fn deliver(&self, delivery: Delivery) {
         self.delivery.send_if_modified(|told| {
-            let is_new = *told != delivery;
-            *told = delivery;
+            // Whoever sends in their place may have said something in between.
+            let is_new = *told != delivery && !self.stop.is_cancelled();
+            if is_new {
+                *told = delivery;
+            }
             is_new
         });
     }
@@ -302,7 +317,8 @@ mod tests {
 
     fn gate() -> (Gate, watch::Receiver<Delivery>) {
         let (sender, receiver) = watch::channel(Delivery::Off);
-        (Gate::new(Duration::from_mins(30), sender), receiver)
+        let stop = CancellationToken::new();
+        (Gate::new(Duration::from_mins(30), sender, stop), receiver)
     }
 
     #[test]
@@ -391,5 +407,16 @@ mod tests {
         gate.end(2, Turn::Served, now, today);
         assert_eq!(*delivery.borrow(), Delivery::On);
         assert_eq!(gate.pause(40, everybody), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn who_is_replaced_says_nothing_more() {
+        let (gate, delivery) = gate();
+        let (now, today) = (Instant::now(), DateTime::UNIX_EPOCH);
+        gate.stop.cancel();
+        gate.delivery.send_replace(Delivery::Off);
+        gate.end(1, failed(FailureKind::Unavailable), now, today);
+        gate.end(1, Turn::Served, now, today);
+        assert_eq!(*delivery.borrow(), Delivery::Off);
     }
 }

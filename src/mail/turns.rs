@@ -42,7 +42,8 @@ impl Worker {
     pub async fn run(self, tasks: u32, stop: CancellationToken) {
         let per_second = self.pace.per_second;
         let rate = per_second.map(|mails| Rate::new(mails, Duration::from_secs(1)));
-        let gate = Gate::new(self.pace.longest_retry, self.delivery.clone());
+        let delivery = self.delivery.clone();
+        let gate = Gate::new(self.pace.longest_retry, delivery, stop.clone());
         let mut asking = self.asked.clone();
         let shared = Arc::new((self, gate, rate));
         let mut senders = JoinSet::new();

@@ -197,6 +197,11 @@ impl SmtpPeer {
         self.change(|state| state.seen.clone())
     }
 
+    /// Whether nobody is connected.
+    pub(crate) fn is_left(&self) -> bool {
+        self.seen().open == 0
+    }
+
     /// Every accepted message, headers and body, in order.
     pub(crate) fn messages(&self) -> Vec<String> {
         let mails = self.seen().mails.into_iter();

@@ -2,9 +2,10 @@
 
 use crate::harness::eventually::until;
 use crate::harness::metrics;
+use crate::harness::outbox::becomes;
 use crate::harness::sidecar::Sidecar;
 use crate::harness::site::{PLAIN_HOOK, Site};
-use crate::harness::smtp_peer::Closed;
+use crate::harness::smtp_peer::{Closed, Play};
 
 const KNOWN: &[(&str, &str)] = &[("email", "existing@example.com")];
 
@@ -85,4 +86,42 @@ async fn mails_that_wait_leave_through_a_server_that_is_configured_later() {
     // The new sender tries at once; there may be nothing to retry any more.
     sidecar.run(&["outbox", "retry", "1"]);
     until("no mail comes", async || !peer.seen().mails.is_empty()).await;
+}
+
+/// As where an operator corrects the address of a mail server that does not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_earlier_mail_server_fails_to_do_is_not_shown_after_a_reload() {
+    let (site, stale, closed) = (Site::new("71").await, Closed::new(), Closed::new());
+    let environment = [("FCOM_SIDECAR__SMTP__TIMEOUT_SECONDS", "5")];
+    let mut sidecar = Sidecar::start_with(&site, &environment).await;
+    sidecar.set_mail_server(&format!("smtp://{}", stale.address()));
+    let stale = stale.open();
+    stale.play(&[Play::Stall; 10]);
+    sidecar.hang_up();
+    let applied = r#"fcom_sidecar_config_reloads_total{state="applied"}"#;
+    metrics::wait_for(&sidecar.client, applied, |count| count >= 1.0).await;
+    let ann = &[("email", "ann@example.com")];
+    sidecar.client.execute(PLAIN_HOOK, ann).await;
+    until("nobody connects", async || {
+        !stale.seen().commands.is_empty()
+    })
+    .await;
+
+    sidecar.set_mail_server(&format!("smtp://{}", closed.address()));
+    let peer = closed.open();
+    sidecar.hang_up();
+    until("no mail comes", async || !peer.seen().mails.is_empty()).await;
+    let states = "SELECT GROUP_CONCAT(mail_state) FROM wp_fcom_sidecar_instances";
+    becomes(&site, states, "sends").await;
+    until("the earlier sender stays", async || stale.is_left()).await;
+    // What it says would be on record by then.
+    let confirmed = "SELECT CAST(seen_at AS CHAR) FROM wp_fcom_sidecar_instances";
+    for _ in 0..2 {
+        let before = site.text(confirmed).await;
+        until("nothing is confirmed", async || {
+            site.text(confirmed).await != before
+        })
+        .await;
+    }
+    assert_eq!(site.text(states).await.as_deref(), Some("sends"));
 }
