@@ -160,6 +160,8 @@ impl Content {
     fn follow(&self, sent: &[u8]) {
         let now = match self.0.load(Ordering::Relaxed) {
             Self::BEGUN if !sent.starts_with(b"MAIL FROM:") => return,
+            // DATA was refused, or not answered.
+            Self::ANNOUNCED if sent == b"QUIT\r\n" => Self::NONE,
             Self::ANNOUNCED => Self::BEGUN,
             _ if sent == b"DATA\r\n" => Self::ANNOUNCED,
             _ => Self::NONE,

@@ -39,6 +39,8 @@ pub(crate) enum Play {
     ConfirmLate(u64),
     /// Closes the connection instead of answering MAIL.
     DropAtMail,
+    /// Closes the connection instead of answering DATA.
+    DropAtData,
     /// Answers STARTTLS with this line.
     StartTls(&'static str),
 }
@@ -333,6 +335,7 @@ impl SmtpPeer {
                     mail.to = vec![address(rest)];
                     envelope[1].clone_from(&line);
                 }
+                "DATA" if self.next(|play| play == Play::DropAtData).is_some() => return Ok(()),
                 "DATA" => {
                     answer(&mut stream, "354 go on").await?;
                     mail.message = read_message(&mut stream).await?;

@@ -190,19 +190,21 @@ async fn who_is_refused_while_others_are_taken_gets_no_mail() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_up_on_every_mail_pauses_the_sender_and_counts_against_none() {
     const USERS: usize = 8;
-    let (site, closed) = (Site::new("71").await, Closed::new());
-    let url = format!("smtp://{}", closed.address());
-    let peer = closed.open();
-    peer.play(&[Play::DropAtMail; 500]);
-    let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
-    users(&sidecar, USERS).await;
-    let states = "SELECT GROUP_CONCAT(mail_state) FROM wp_fcom_sidecar_instances";
-    becomes(&site, states, "waits").await;
-    becomes(&site, ATTEMPTS, "0").await;
-    peer.behave();
-    becomes(&site, STATES, "sent").await;
-    assert_eq!(peer.messages().len(), USERS);
-    assert_eq!(site.number(ATTEMPTS).await, 1);
+    for play in [Play::DropAtMail, Play::DropAtData] {
+        let (site, closed) = (Site::new("71").await, Closed::new());
+        let url = format!("smtp://{}", closed.address());
+        let peer = closed.open();
+        peer.play(&[play; 500]);
+        let sidecar = Sidecar::start_with(&site, &patient(&url)).await;
+        users(&sidecar, USERS).await;
+        let states = "SELECT GROUP_CONCAT(mail_state) FROM wp_fcom_sidecar_instances";
+        becomes(&site, states, "waits").await;
+        becomes(&site, ATTEMPTS, "0").await;
+        peer.behave();
+        becomes(&site, STATES, "sent").await;
+        assert_eq!(peer.messages().len(), USERS);
+        assert_eq!(site.number(ATTEMPTS).await, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
