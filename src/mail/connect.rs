@@ -1,13 +1,16 @@
 //! Connects to the mail server: TLS, the name that it is greeted with, and the login.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::Starttls;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::failure::{Failure, FailureKind, Refusal};
 use super::hello::Hello;
@@ -88,6 +91,9 @@ impl From<ConnectError> for Failure {
     }
 }
 
+/// How long one address of the server has to itself.
+const HEAD_START: Duration = Duration::from_secs(2);
+
 /// Timeout for an interactive command when the server may be down.
 const LONGEST_GREETING: Duration = Duration::from_secs(15);
 
@@ -125,8 +131,11 @@ impl Smtp {
     }
 
     async fn open(&self, hello: &Hello) -> Result<Session, ConnectError> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let wire = Wire::new(stream.map_err(ConnectError::Network)?);
+        let stream = async {
+            let addresses = lookup_host((self.host.as_str(), self.port)).await?;
+            connect_to_any(addresses).await
+        };
+        let wire = Wire::new(stream.await.map_err(ConnectError::Network)?);
         let encrypted = self.tls.encrypt(wire.clone(), &self.host);
         if self.encryption == Encryption::AtOnce {
             let stream = encrypted.await.map_err(ConnectError::Tls)?;
@@ -146,6 +155,26 @@ impl Smtp {
             return Err(ConnectError::NoStartTls);
         }
         Ok(plain)
+    }
+}
+
+/// Connects to the address that is the first to answer. Each gets a head start over the next one: where nothing answers at some, as
+/// with IPv6 behind many a firewall, that shows after minutes only.
+async fn connect_to_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let (mut trying, mut addresses) = (JoinSet::new(), addresses.fuse());
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    loop {
+        if let Some(address) = addresses.next() {
+            trying.spawn(TcpStream::connect(address));
+        } else if trying.is_empty() {
+            return Err(failed);
+        }
+        if let Ok(Some(tried)) = timeout(HEAD_START, trying.join_next()).await {
+            match tried.expect("connecting does not panic") {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            }
+        }
     }
 }
 
@@ -172,6 +201,43 @@ pub(super) async fn in_time<T>(
     longest: Duration,
     work: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
-    let done = tokio::time::timeout(longest, work).await;
+    let done = timeout(longest, work).await;
     done.unwrap_or(Err(ConnectError::Silence(longest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_where_nothing_answers_hides_no_other() {
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let dead = silent.local_addr().unwrap();
+        let full = silent.listen(1).unwrap();
+        // Nobody accepts these, so that the next ones get no answer.
+        let mut waiting = JoinSet::new();
+        for _ in 0..8 {
+            waiting.spawn(TcpStream::connect(dead));
+        }
+        while let Ok(Some(_)) = timeout(Duration::from_millis(500), waiting.join_next()).await {}
+        assert!(!waiting.is_empty(), "all are answered");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let live = listener.local_addr().unwrap();
+        let connected = timeout(
+            Duration::from_secs(30),
+            connect_to_any([dead, live].into_iter()),
+        );
+        let stream = connected.await.expect("it waits").unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), live);
+        // One that refuses costs no time.
+        drop(listener);
+        let refused = connect_to_any([live].into_iter()).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        drop(full);
+    }
 }
