@@ -48,6 +48,8 @@ pub(super) enum ConnectError {
     StartTls(#[source] Error),
     #[error("the mail server refuses the login")]
     Login(#[source] Error),
+    #[error("the mail server offers neither AUTH PLAIN nor AUTH LOGIN")]
+    NoLogin,
     #[error(transparent)]
     Dialogue(#[from] Error),
     #[error("timed out: no answer within {} s", .0.as_secs_f32())]
@@ -57,8 +59,8 @@ pub(super) enum ConnectError {
 impl ConnectError {
     fn kind(&self) -> FailureKind {
         let refused = |error: &Error, refusal| {
-            // Also what the server says in a way that the library does not understand, or where it offers no login.
-            let passes = error.is_transient() || error.status().is_none() && !error.is_client();
+            // Also what the server says in a way that the library does not understand.
+            let passes = error.is_transient() || error.status().is_none();
             if passes {
                 FailureKind::Unavailable
             } else {
@@ -77,6 +79,7 @@ impl ConnectError {
             Self::NoStartTls => FailureKind::Refused(Refusal::NoTls),
             Self::StartTls(error) => refused(error, Refusal::StartTls),
             Self::Login(error) => refused(error, Refusal::Login),
+            Self::NoLogin => FailureKind::Refused(Refusal::NoLogin),
             Self::Dialogue(error) => refused(error, Refusal::Hello),
         }
     }
@@ -125,7 +128,13 @@ impl Smtp {
                 .connection
                 .auth(DEFAULT_MECHANISMS, credentials)
                 .await;
-            login.map_err(ConnectError::Login)?;
+            login.map_err(|error| {
+                if error.is_client() {
+                    ConnectError::NoLogin
+                } else {
+                    ConnectError::Login(error)
+                }
+            })?;
         }
         Ok(session)
     }

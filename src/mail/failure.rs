@@ -50,6 +50,8 @@ pub enum Refusal {
     Tls,
     /// The server refuses the login.
     Login,
+    /// The server offers no login that the daemon knows.
+    NoLogin,
     /// The server refuses STARTTLS.
     StartTls,
     /// The server refuses one recipient after another in the same way.
@@ -116,6 +118,9 @@ impl fmt::Display for FailureKind {
                 "there is no TLS with the mail server that can be trusted"
             }
             Self::Refused(Refusal::Login) => "the mail server refuses the login",
+            Self::Refused(Refusal::NoLogin) => {
+                "the mail server offers neither AUTH PLAIN nor AUTH LOGIN"
+            }
             Self::Refused(Refusal::StartTls) => "the mail server refuses STARTTLS, which it offers",
             Self::Refused(Refusal::Everybody) => {
                 "the mail server refuses one recipient after another"
@@ -146,6 +151,9 @@ impl Refusal {
             }
             Self::Login => {
                 "check user and password in smtp.url; reserved characters must be percent-encoded"
+            }
+            Self::NoLogin => {
+                "let the server offer AUTH PLAIN or LOGIN on this port, or, if it needs no login, remove user and password from smtp.url"
             }
             Self::StartTls => {
                 "the server's log says why, often a missing certificate; until that is mended, smtp.tls = \"none\" sends everything in \

@@ -80,6 +80,30 @@ async fn revoked_credentials_pause_the_senders_with_one_line_and_then_all_leaves
     assert!(peer.seen().logins < USERS, "{}", peer.seen().logins);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_a_login_that_the_daemon_knows_is_not_said_to_refuse_it() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://keeper:some-password@{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::Hello("250-peer.invalid\r\n250 AUTH CRAM-MD5 XOAUTH2"); 100]);
+    let mut environment = patient(&url).to_vec();
+    environment.push(("FCOM_SIDECAR__SMTP__TLS", "none"));
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    sidecar.client.record(&["some-password".to_owned()]);
+    users(&sidecar, 1).await;
+    waits_anywhere(&site, "AUTH PLAIN").await;
+    for command in [&["outbox", "list"][..], &["check"]] {
+        let told = said(&sidecar, command);
+        assert!(
+            told.contains("offers neither AUTH PLAIN nor AUTH LOGIN"),
+            "{told}"
+        );
+        assert!(told.contains("let the server offer AUTH PLAIN"), "{told}");
+        assert!(!told.contains("check user and password"), "{told}");
+    }
+    peer.behave();
+}
+
 /// Waits until an instance says that no mail leaves, for this reason.
 async fn waits_anywhere(site: &Site, words: &str) {
     let waits =
