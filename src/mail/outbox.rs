@@ -52,7 +52,7 @@ pub(super) struct Leased {
     /// Attempts so far, this one included.
     pub(super) attempts: u32,
     pub(super) created_at: NaiveDateTime,
-    /// When it was promised, or when an operator requested a retry.
+    /// When it was tried first, or when an operator requested a retry.
     pub(super) tried_since: NaiveDateTime,
     /// Whether the user was registered by the call that promised the mail. Otherwise the id has become another person's;
     /// `None`: there is no such user.
@@ -123,6 +123,7 @@ pub(super) async fn lease(
     let mut taken = 0;
     for statement in newest.into_iter().chain([&statements.lease_mail]) {
         let leased = sqlx::query(statement.sql())
+            .bind(now.naive_utc())
             .bind(&lease[..])
             .bind(until.naive_utc())
             .bind(now.naive_utc())

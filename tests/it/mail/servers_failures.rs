@@ -143,7 +143,7 @@ async fn a_mail_whose_time_is_up_stays_given_up_while_a_server_throttles() {
     let sidecar = Sidecar::start_with(&site, &environment).await;
     users(&sidecar, 3).await;
     site.execute(
-        "UPDATE wp_fcom_sidecar_mail SET tried_since = tried_since - INTERVAL 2 HOUR WHERE id = 1",
+        "UPDATE wp_fcom_sidecar_mail SET tried_since = tried_since - INTERVAL 2 HOUR, last_error = 'tried' WHERE id = 1",
     )
     .await;
     let peer = closed.open();
@@ -339,4 +339,24 @@ async fn what_waited_for_the_server_for_too_long_is_given_up() {
         "pending",
     )
     .await;
+}
+
+/// As where the daemon was down for days, or lacked `smtp.url`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_could_try_for_days_has_all_the_time_for_its_attempts() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let environment = [
+        (URL, &*url),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    users(&sidecar, 1).await;
+    waits_anywhere(&site, "refused").await;
+    site.execute("UPDATE wp_fcom_sidecar_mail SET tried_since = tried_since - INTERVAL 3 DAY")
+        .await;
+    let peer = closed.open();
+    peer.play(&[Play::Recipient("450 4.2.0 greylisted"); 2]);
+    becomes(&site, STATES, "sent").await;
+    assert_eq!(site.number(ATTEMPTS).await, 3);
 }
