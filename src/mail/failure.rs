@@ -84,7 +84,8 @@ impl Reply {
 impl Failure {
     /// Takes addresses out of the words, except for these: servers quote the recipient's.
     pub(super) fn hide_addresses(&mut self, but: &[&str]) {
-        let is_end = |c: char| c.is_whitespace() || "<>()[]{}:;,\"=".contains(c);
+        // Other signs may stand in an address.
+        let is_end = |c: char| c.is_whitespace() || "<>()[]:;,\"".contains(c);
         let hide = |part: &str| {
             let word = part.trim_end_matches(is_end);
             let bare = word.trim_end_matches('.');
@@ -186,6 +187,10 @@ mod tests {
             (
                 "sender Club@Shop.example rejected",
                 "sender Club@Shop.example rejected",
+            ),
+            (
+                "550 5.1.1 <jane=doe@example.com>, <{x}@a.example>: unknown, for=ann@b.example",
+                "550 5.1.1 <\u{2026}>, <\u{2026}>: unknown, \u{2026}",
             ),
             ("no mailbox here", "no mailbox here"),
         ] {

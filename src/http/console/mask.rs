@@ -18,13 +18,7 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
     while let Some((at, sign)) = next_sign(rest) {
         let (before, after) = (&rest[..at], &rest[at + sign.len()..]);
         let is_followed = after.chars().next().is_some_and(is_of_name);
-        let begin = before
-            .char_indices()
-            .rev()
-            .take_while(|(_, letter)| is_of_name(*letter))
-            .last()
-            .map(|(place, _)| place);
-        match begin {
+        match begin_of_name(before) {
             Some(begin) if is_followed => match before[..begin].rfind("://") {
                 // The user and the password of a URL.
                 Some(place) if is_one_word(&before[place + 3..]) => {
@@ -44,6 +38,22 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
     }
     shown.push_str(rest);
     Cow::Owned(shown)
+}
+
+/// Where a name at the end of the text begins.
+fn begin_of_name(text: &str) -> Option<usize> {
+    let plain = text.trim_end_matches(is_of_name);
+    if plain.len() < text.len() {
+        // `o'brien`, but not `'ann`.
+        let earlier = plain
+            .strip_suffix('\'')
+            .filter(|it| it.ends_with(is_of_name));
+        return Some(earlier.and_then(begin_of_name).unwrap_or(plain.len()));
+    }
+    // Names may end with what separates them elsewhere.
+    let plain = text.trim_end_matches(|letter| is_of_name(letter) || "'=&?/|".contains(letter));
+    let name = text[plain.len()..].trim_start_matches(|letter| !is_of_name(letter));
+    (!name.is_empty()).then(|| text.len() - name.len())
 }
 
 fn next_sign(text: &str) -> Option<(usize, &str)> {
@@ -95,6 +105,14 @@ mod tests {
             (
                 "https://example.com/ann@example.com",
                 "https://example.com/a…@example.com",
+            ),
+            (
+                "<o'brien@example.com> 'ann@example.com' d'o'n@example.com",
+                "<o…@example.com> 'a…@example.com' d…@example.com",
+            ),
+            (
+                "<jane=@example.com> to=ann/@example.com '@example.com http://@example.com",
+                "<j…@example.com> t…@example.com '@example.com http://@example.com",
             ),
             ("@ work, 3 @ once", "@ work, 3 @ once"),
             ("nothing", "nothing"),
