@@ -243,6 +243,22 @@ mod tests {
         let title = "title ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(subjects(&config), [title, "webhook 12", "webhook 14"]);
         assert_eq!(left_open(&config), ["protection.open", "source.open"]);
+        let alone = self::config(&[
+            ("source.shop.webhook_id", "12"),
+            ("source.shop.body", "json"),
+            ("source.shop.php_may_execute", "true"),
+        ]);
+        assert!(subjects(&alone).is_empty());
+        assert_eq!(left_open(&alone), ["source.shop"]);
+        // What PHP refuses for a protection is not open.
+        let shut = self::config(&[
+            ("protection.shop.webhook_id", "12"),
+            ("protection.shop.allowed_networks", "192.0.2.1"),
+            ("source.shop.webhook_id", "12"),
+            ("source.shop.body", "json"),
+            ("source.shop.php_may_execute", "true"),
+        ]);
+        assert!(left_open(&shut).is_empty());
         let problem = problem(&config, &Err("nobody".to_owned())).unwrap();
         assert!(problem.remedy.contains("to wp-content/mu-plugins, "));
         assert_eq!(problem.key, "protection.a, protection.b, protection.t");
