@@ -251,7 +251,17 @@ fn idempotency(settings: &mut Settings, key: &str) -> Result<Option<Origin>, Rep
             let flaw = Flaw::new("names no header", "write e.g. \"header:X-Event-Id\"");
             Err(settings.refuse(key, &flaw))
         }
-        None => Ok(rule(settings, key)?.map(Origin::Body)),
+        None => {
+            let rule = rule(settings, key)?;
+            if rule.as_ref().is_some_and(Rule::may_be_fixed) {
+                let flaw = Flaw::new(
+                    "has a fixed text, which would make all events one",
+                    "write a path or a template, e.g. \"order {{ id }}\"; an event without a name is executed as well",
+                );
+                return Err(settings.refuse(key, &flaw));
+            }
+            Ok(rule.map(Origin::Body))
+        }
     }
 }
 

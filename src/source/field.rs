@@ -76,6 +76,11 @@ impl Rule {
         Ok(Self(parsed))
     }
 
+    /// Whether it may find a text that is the same for all calls.
+    pub fn may_be_fixed(&self) -> bool {
+        self.0.iter().any(|one| matches!(one, One::Fixed(_)))
+    }
+
     /// The first value that is set, and how it was found.
     pub(super) fn find(
         &self,

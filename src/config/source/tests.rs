@@ -94,6 +94,7 @@ fn what_can_never_work_is_refused_with_a_remedy() {
             "user:password",
         ),
         (&[("idempotency", "header:a b")], "names no header"),
+        (&[("idempotency", "'order'")], "would make all events one"),
         (&[("remove_only", "perhaps")], "neither true nor false"),
     ] {
         let mut all = vec![("webhook_id", "3")];
