@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::fluentcommunity::webhooks::old_keys;
@@ -21,6 +22,13 @@ const WAIT: Duration = Duration::from_secs(15);
 /// Interval at which the backlog metrics are read from the database.
 const BACKLOG: Duration = Duration::from_secs(5);
 
+/// Ticks, without making up for those that an outage kept it from.
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
 /// Keeps the backlog metrics up to date. During a database outage they keep their last values.
 pub(super) async fn watch_backlog(
     site: Arc<Site>,
@@ -32,7 +40,7 @@ pub(super) async fn watch_backlog(
         () = site.readiness.wait() => {}
         () = draining.cancelled() => return,
     }
-    let mut interval = tokio::time::interval(BACKLOG);
+    let mut interval = every(BACKLOG);
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -78,7 +86,7 @@ pub(super) async fn keep_house(
     relay: config::Relay,
     draining: CancellationToken,
 ) {
-    let mut interval = tokio::time::interval(HOUSEKEEPING);
+    let mut interval = every(HOUSEKEEPING);
     loop {
         tokio::select! {
             _ = interval.tick() => {}

@@ -78,14 +78,21 @@ fn single_site(config: &WordPress, tables: Option<Vec<String>>) -> Finding {
     match tables {
         None => Finding::skipped(MULTISITE, "the server did not tell about its tables"),
         Some(tables) if tables.is_empty() => Finding::ok(MULTISITE, "a single site"),
-        Some(tables) if config.root.is_some() => Finding::warning(
-            MULTISITE,
-            format!(
-                "wp-config.php declares a single site, but a network's tables are there: {}",
-                tables.join(", ")
-            ),
-            "drop what is left of the network",
-        ),
+        Some(mut tables) if config.root.is_some() => {
+            // Those with a shorter prefix are another site's.
+            tables.retain(|table| table.starts_with(&config.table_prefix));
+            if tables.is_empty() {
+                return Finding::ok(MULTISITE, "a single site");
+            }
+            let tables = tables.join(", ");
+            Finding::warning(
+                MULTISITE,
+                format!(
+                    "wp-config.php declares a single site, but a network's tables are there: {tables}"
+                ),
+                "drop what is left of the network, if no other site uses it",
+            )
+        }
         Some(tables) => Finding::failed(
             MULTISITE,
             format!(
@@ -113,10 +120,13 @@ mod tests {
         let tables = || vec!["wp_blogs".to_owned()];
         let mut left = config();
         left.root = Some("/site".into());
+        let mut beside = left.clone();
+        beside.table_prefix = "wp_2_".to_owned();
         for (config, tables, expected) in [
             (config(), Some(Vec::new()), "Ok"),
             (config(), Some(tables()), "Failed"),
             (left, Some(tables()), "Warning"),
+            (beside, Some(tables()), "Ok"),
             (config(), None, "Skipped"),
         ] {
             status(&single_site(&config, tables), expected);

@@ -7,7 +7,8 @@ use super::report::Finding;
 use super::schema::{Column, Schema};
 use crate::config::Transport;
 use crate::db::{
-    DatabaseError, Index, Obstacle, Purpose, SiteTable, implicit_default, is_unicode, site_tables,
+    DatabaseError, Index, Obstacle, Purpose, SiteTable, implicit_default, is_unicode, is_used,
+    site_tables,
 };
 
 pub(super) const TABLES: &str = "tables";
@@ -210,9 +211,10 @@ impl Schema {
     fn charset(&self, table: &SiteTable, name: &str) -> Vec<Finding> {
         let there = self.columns.get(name).map_or(&[][..], Vec::as_slice);
         let charset = |column: &Column| column.charset.clone();
-        let foreign = there
-            .iter()
-            .find(|column| column.charset.as_deref().is_some_and(|c| !is_unicode(c)));
+        let foreign = there.iter().find(|column| {
+            let is_used = is_used(&self.names, name, &column.name);
+            is_used && column.charset.as_deref().is_some_and(|c| !is_unicode(c))
+        });
         if let Some((column, charset)) = foreign.and_then(|c| Some((&c.name, charset(c)?))) {
             let obstacle = Obstacle::NoUnicode {
                 table: name.to_owned(),

@@ -24,7 +24,8 @@ pub(super) fn check(config: &WordPress, site: Option<&SiteOptions>) -> Finding {
     if let Some(finding) = unsupported(version, &found) {
         return finding;
     }
-    match site.and_then(|site| contradiction(version, site)) {
+    let is_running = config.version_file.is_some();
+    match site.and_then(|site| contradiction(version, is_running, site)) {
         Some(other) => Finding::warning(
             VERSION,
             format!("{found}, but {other}"),
@@ -78,9 +79,11 @@ fn unsupported(version: Version, found: &str) -> Option<Finding> {
     })
 }
 
-/// The database's evidence, if it contradicts this version.
-fn contradiction(version: Version, site: &SiteOptions) -> Option<String> {
-    if let Some(running) = site.last_run() {
+/// The database's evidence, if it contradicts this version. `is_running`: the version is that of the site's files, so that an older one
+/// in the transient is left from before an object cache kept the transients.
+fn contradiction(version: Version, is_running: bool, site: &SiteOptions) -> Option<String> {
+    let is_remnant = |running: &Version| is_running && *running < version;
+    if let Some(running) = site.last_run().filter(|running| !is_remnant(running)) {
         return (running != version)
             .then(|| format!("the site last ran {running} (transient wp_core_block_css_files)"));
     }
@@ -126,6 +129,25 @@ mod tests {
     fn transient(version: &str) -> Vec<u8> {
         let length = version.len();
         format!(r#"a:2:{{s:7:"version";s:{length}:"{version}";s:5:"files";"#).into_bytes()
+    }
+
+    #[test]
+    fn what_an_object_cache_has_left_is_no_evidence_against_the_files() {
+        let mut config = config(Some("6.8.3"));
+        config.version_file = Some("/site/wp-includes/version.php".into());
+        let of = |in_transient: &str, db_version| SiteOptions {
+            db_version: Some(db_version),
+            block_css_files: transient(in_transient),
+            ..SiteOptions::default()
+        };
+        for (site, status) in [
+            (of("6.8.2", 60_421), "Ok"),
+            (of("6.8.2", 58_975), "Warning"),
+            (of("6.9", 60_421), "Warning"),
+        ] {
+            let finding = format!("{:?}", check(&config, Some(&site)));
+            assert!(finding.contains(&format!("status: {status}")), "{finding}");
+        }
     }
 
     #[test]

@@ -48,11 +48,21 @@ pub(super) fn check(
 /// If a language is missing from the site's own files, WordPress does not have it either.
 fn language(config: &WordPress, locale: &str) -> Finding {
     let is_english = locale == "en" || locale.starts_with("en_");
-    if is_english || site::catalogues(config).of(locale).is_translated() {
+    let catalogues = site::catalogues(config);
+    if is_english || catalogues.of(locale).is_translated() {
         return Finding::ok(LANGUAGE, locale);
     }
     let content = &config.content;
     let obscured = content.obscured();
+    if let Some(why) = catalogues.obstacle(locale).filter(|_| obscured.is_none()) {
+        return Finding::warning(
+            LANGUAGE,
+            format!(
+                "{locale}, without its translations: mails are in English, and names are put together as in English; {why}"
+            ),
+            "let the daemon's user read the file and its folders",
+        );
+    }
     if content.translations.is_none() && obscured.is_none() {
         return Finding::ok(LANGUAGE, locale);
     }
@@ -143,7 +153,7 @@ pub(super) mod tests {
         let mut config = config();
         let has = |config: &WordPress, locale, status: &str| {
             let finding = format!("{:?}", language(config, locale));
-            assert!(finding.contains(&format!("status: {status}")), "{finding}");
+            assert!(finding.contains(status), "{finding}");
         };
         for (locale, status) in [("en_US", "Ok"), ("en_GB", "Ok"), ("ja", "Warning")] {
             has(&config, locale, status);
@@ -160,6 +170,11 @@ pub(super) mod tests {
         config.content.folder = Some(folder.path().to_path_buf());
         config.content.translations = Some("/nowhere".into());
         has(&config, "ja", "Warning");
+
+        // Neither there nor missing: nobody can tell.
+        config.content.translations = Some(folder.path().to_path_buf());
+        std::os::unix::fs::symlink("ja.mo", folder.path().join("ja.mo")).unwrap();
+        has(&config, "ja", "ja.mo cannot be read");
     }
 
     /// A site about which nothing is known.

@@ -45,6 +45,12 @@ fn text(found: &Found, sought: &Sought, days: (u32, u32)) -> Vec<String> {
             found.not_kept
         ));
     }
+    if found.more {
+        lines.push(format!(
+            "more:      only the newest {} executed and refused calls are shown; a request id finds one call",
+            find::MOST
+        ));
+    }
     if found.verdict == Verdict::NotFound {
         lines.splice(0..0, nothing(found, sought, days));
     }
@@ -100,7 +106,11 @@ fn nothing(found: &Found, sought: &Sought, (run_days, refused_days): (u32, u32))
         (Some(id), _) => format!(
             " User {id} exists: made by WordPress, or by a call that is no longer recorded."
         ),
-        (None, Sought::Address(_)) => " No user has this address.".to_owned(),
+        (None, Sought::Address(_)) => {
+            " No user has this address. An executed call is found by its member: if that was deleted, or has another address by now, \
+             look for the request id, the user's id or the minute."
+                .to_owned()
+        }
         _ => String::new(),
     };
     let refused = if refused_days == 0 {

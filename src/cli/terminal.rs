@@ -5,31 +5,36 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anyhow::Context;
 use serde::Serialize;
 
 use crate::telemetry::escaped;
 pub(super) use crate::telemetry::printable;
 
-/// Prints one line.
+/// Prints one line, of a command that has done its work.
 pub(super) fn say(line: &str) {
-    write_out(&printable(line));
+    if let Err(error) = write_out(&printable(line)) {
+        complain(&format!("fcom-sidecar: {error:#}"));
+    }
 }
 
 /// Prints a result, as JSON for programs or as lines for people. JSON says everything exactly, escaped where a terminal
 /// could act on it.
+///
+/// # Errors
+/// It cannot be written, as to a full disk.
 pub(super) fn answer<T: Serialize + ?Sized>(
     json: bool,
     answer: &T,
     lines: impl FnOnce(&T) -> Vec<String>,
 ) -> anyhow::Result<()> {
     if json {
-        write_out(&escaped(&serde_json::to_string_pretty(answer)?));
+        write_out(&escaped(&serde_json::to_string_pretty(answer)?))
     } else {
         let lines = lines(answer);
         let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
-        write_out(&lines.join("\n"));
+        write_out(&lines.join("\n"))
     }
-    Ok(())
 }
 
 /// The only place that writes to standard error, besides the log. If that is closed, the error cannot be reported at
@@ -57,12 +62,12 @@ fn indented(text: &str) -> String {
 
 /// The only place that writes to standard output. A reader that stops early (`| head`) does not abort the command
 /// midway.
-fn write_out(text: &str) {
+fn write_out(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("fcom-sidecar: cannot write the answer: {error}"));
+            Err(error).context("cannot write the answer")
         }
-        Ok(()) | Err(_) => {}
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -38,7 +38,7 @@ pub use literal::Literal;
 pub use login::mend_certificate;
 pub use migrations::{OwnTables, migrate, missing_migrations, own_tables};
 pub use no_writes::NoWrites;
-pub use obstacle::{Obstacle, is_unicode, obstacle, statements_are_logged};
+pub use obstacle::{Obstacle, is_unicode, is_used, obstacle, statements_are_logged};
 pub use pool::{Cause, Observer, Pool, PoolStatus, Unobserved, open};
 pub use probe::Probe;
 pub use session::{SQL_MODE, configured_options, connect_options};

@@ -121,17 +121,23 @@ pub async fn obstacle(
         }));
     }
     let charsets: Vec<(String, String, String)> = ask(connection, CHARSETS, names, &tables).await?;
-    // Plugins add columns of their own.
-    let is_used = |(table, column, _): &(String, String, String)| {
-        site_tables(names)
-            .any(|it| it.full_name(names) == *table && it.columns().contains(&column.as_str()))
-    };
+    let is_used = |(table, column, _): &(String, String, String)| is_used(names, table, column);
     let charset = charsets.into_iter().find(is_used);
     Ok(charset.map(|(table, column, charset)| Obstacle::NoUnicode {
         table,
         column,
         charset,
     }))
+}
+
+/// Whether the daemon reads or writes this column; plugins add some of their own. A server that folds names to lower case tells them so.
+pub fn is_used(names: &TableNames, table: &str, column: &str) -> bool {
+    let mut of_table =
+        site_tables(names).filter(|it| it.full_name(names).eq_ignore_ascii_case(table));
+    of_table.any(|it| {
+        let columns = it.columns();
+        columns.iter().any(|used| used.eq_ignore_ascii_case(column))
+    })
 }
 
 const NETWORK: &str = "SELECT COUNT(*) = 2 FROM information_schema.TABLES \

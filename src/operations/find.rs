@@ -12,7 +12,9 @@ use crate::provision::Email;
 use crate::site::Site;
 
 /// Of each kind, the newest.
-const MOST: u32 = 100;
+pub const MOST: u16 = 100;
+/// One more tells that there are more.
+const READ: u16 = MOST + 1;
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub enum Verdict {
 pub struct Found {
     /// In one word.
     pub verdict: Verdict,
-    /// The user, if one was asked for and exists.
+    /// The user, if one was asked for and exists, or did.
     pub user_id: Option<u64>,
     /// Executed calls, newest first.
     pub runs: Vec<LoggedRun>,
@@ -89,6 +91,8 @@ pub struct Found {
     pub not_kept: u64,
     /// Welcome mails of the user.
     pub mails: Vec<OutboxMail>,
+    /// Whether there are older calls than those in either list.
+    pub more: bool,
 }
 
 const DOING: &str = "look for refused calls";
@@ -103,7 +107,7 @@ pub async fn find(
     sought: &Sought,
 ) -> Result<Found, DatabaseError> {
     let statements = &site.statements;
-    let (mut user_id, mut refused) = (None, Vec::<RefusedRow>::new());
+    let (mut users, mut refused) = (Vec::new(), Vec::<RefusedRow>::new());
     let mut ids = Vec::new();
     match sought {
         Sought::Minute(from) => {
@@ -114,55 +118,73 @@ pub async fn find(
             ids = sqlx::query_scalar(statements.run_ids_of_time.sql())
                 .bind(from)
                 .bind(to)
-                .bind(MOST)
+                .bind(READ)
                 .fetch_all(&mut *connection)
                 .await
                 .doing("look for runs")?;
             refused = sqlx::query_as(statements.refused_of_time.sql())
                 .bind(from)
                 .bind(to)
-                .bind(MOST)
+                .bind(READ)
                 .fetch_all(&mut *connection)
                 .await
                 .doing(DOING)?;
         }
         Sought::Address(address) => {
-            user_id = user(connection, site, address).await?;
             // What is no address for WordPress was recorded without one.
             if let Ok(email) = Email::parse(address.as_bytes()) {
+                users = runs::users_of_address(connection, statements, &email).await?;
                 let hash = site.address_hashes.of(email.stored());
                 refused = sqlx::query_as(statements.refused_of_address.sql())
                     .bind(&hash[..])
-                    .bind(MOST)
+                    .bind(READ)
                     .fetch_all(&mut *connection)
                     .await
                     .doing(DOING)?;
+            }
+            // Somebody else's address may be a login.
+            if users.is_empty() {
+                users = user(connection, site, address).await?;
             }
         }
         Sought::Name(name) => {
             ids = db::found(of_request(connection, site, name).await)?;
             let recorded = sqlx::query_as(statements.refused_of_request.sql());
-            let recorded = recorded.bind(name).bind(MOST);
+            let recorded = recorded.bind(name).bind(READ);
             refused = db::found(recorded.fetch_all(&mut *connection).await.doing(DOING))?;
             if ids.is_empty() && refused.is_empty() {
-                user_id = user(connection, site, name).await?;
+                users = user(connection, site, name).await?;
             }
         }
     }
     let mut mails = Vec::new();
-    if let Some(user_id) = user_id {
-        ids = sqlx::query_scalar(statements.run_ids_of_user.sql())
-            .bind(user_id)
+    // Several have one address where PHP was called twice at once.
+    for user in &users {
+        let of_user: Vec<u64> = sqlx::query_scalar(statements.run_ids_of_user.sql())
+            .bind(user)
             .bind(u64::MAX)
             .bind(0)
             .bind(0)
-            .bind(MOST)
+            .bind(READ)
             .fetch_all(&mut *connection)
             .await
             .doing("look for runs")?;
-        mails = mails::of_user(connection, statements, user_id).await?;
+        ids.extend(of_user);
+        mails.extend(mails::of_user(connection, statements, *user).await?);
     }
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    let most = usize::from(MOST);
+    let more = ids.len().max(refused.len()) > most;
+    ids.truncate(most);
+    refused.truncate(most);
     let runs = runs::read(connection, statements, &ids).await?;
+    let mut user_id = users.first().copied();
+    // Any number may be meant as an id.
+    if let Some(id) = user_id.filter(|_| runs.is_empty() && mails.is_empty())
+        && !runs::is_user(connection, statements, id).await?
+    {
+        user_id = None;
+    }
     let refused = refused.into_iter().map(LoggedRefusal::from);
     let (many, kept): (Vec<_>, Vec<_>) = refused.partition(LoggedRefusal::is_summary);
     Ok(Found {
@@ -176,18 +198,20 @@ pub async fn find(
         refused: kept,
         not_kept: many.iter().map(|row| u64::from(row.calls)).sum(),
         mails,
+        more,
     })
 }
 
+/// The user of this id, login or address, if there is one.
 async fn user(
     connection: &mut Connection,
     site: &Site,
     user: &str,
-) -> Result<Option<u64>, DatabaseError> {
+) -> Result<Vec<u64>, DatabaseError> {
     match runs::user_id(connection, &site.statements, user).await {
-        Ok(id) => Ok(Some(id)),
+        Ok(id) => Ok(vec![id]),
         Err(RecordError::Database(error)) => Err(error),
-        Err(_) => Ok(None),
+        Err(_) => Ok(Vec::new()),
     }
 }
 

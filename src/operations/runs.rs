@@ -222,3 +222,31 @@ pub(super) async fn user_id(
     let found = by_login.or(found.first());
     found.map(|(_, id)| *id).ok_or(RecordError::UnknownUser)
 }
+
+/// The users who have this address, in the order of their ids: PHP takes the first.
+pub(super) async fn users_of_address(
+    connection: &mut Connection,
+    statements: &Statements,
+    email: &Email,
+) -> Result<Vec<u64>, DatabaseError> {
+    let forms = email.forms();
+    let query = sqlx::query_as(statements.users_of_address.sql());
+    let forms = forms.iter().cycle().take(3);
+    let query = forms.fold(query, sqlx::query::QueryAs::bind);
+    let found = query.fetch_all(connection).await;
+    let found: Vec<(u64, Vec<u8>)> = db::found(found.doing("look for the user"))?;
+    let mut ids: Vec<u64> = found.into_iter().map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Whether there is a user with this id.
+pub(super) async fn is_user(
+    connection: &mut Connection,
+    statements: &Statements,
+    id: u64,
+) -> Result<bool, DatabaseError> {
+    let query = sqlx::query(statements.logins_of_users.repeated(1)).bind(id);
+    let found = query.fetch_optional(connection).await;
+    Ok(found.doing("look for the user")?.is_some())
+}

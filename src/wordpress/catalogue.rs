@@ -3,6 +3,7 @@
 mod mo;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,20 +57,29 @@ impl Catalogues {
         Self::in_folder(None)
     }
 
-    /// The catalogue of a locale such as `de_DE`. Falls back to English if the file is missing or unreadable; logs a
-    /// warning if a file exists but is not a UTF-8 catalogue.
-    pub fn of(&self, locale: &str) -> Catalogue {
+    fn path(&self, locale: &str) -> Option<PathBuf> {
         let is_name = locale
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let Some(folder) = self
-            .folder
-            .as_ref()
-            .filter(|_| is_name && !locale.is_empty())
-        else {
+        let folder = self.folder.as_ref();
+        let folder = folder.filter(|_| is_name && !locale.is_empty())?;
+        Some(folder.join(format!("{locale}.mo")))
+    }
+
+    /// Why the catalogue of a locale cannot be read, if it is there or may be.
+    pub fn obstacle(&self, locale: &str) -> Option<String> {
+        let path = self.path(locale)?;
+        let error = std::fs::File::open(&path).err()?;
+        let is_hidden = error.kind() != ErrorKind::NotFound;
+        is_hidden.then(|| format!("{} cannot be read: {error}", path.display()))
+    }
+
+    /// The catalogue of a locale such as `de_DE`. Falls back to English if the file is missing; logs a warning if a file exists
+    /// but cannot be read or is not a UTF-8 catalogue.
+    pub fn of(&self, locale: &str) -> Catalogue {
+        let Some(path) = self.path(locale) else {
             return Catalogue::default();
         };
-        let path = folder.join(format!("{locale}.mo"));
         let Some(stamp) = FileStamp::of(&path) else {
             return Catalogue::default();
         };
@@ -79,15 +89,14 @@ impl Catalogues {
         {
             return catalogue.clone();
         }
-        let file = std::fs::read(&path).ok();
-        let texts = file.as_deref().and_then(mo::parse);
-        if file.is_some() && texts.is_none() {
-            tracing::warn!(
-                "{} is no catalogue in UTF-8: texts are in English",
-                path.display()
-            );
+        let texts = match std::fs::read(&path) {
+            Ok(file) => mo::parse(&file).ok_or_else(|| "is no catalogue in UTF-8".to_owned()),
+            Err(error) => Err(format!("cannot be read ({error})")),
+        };
+        if let Err(why) = &texts {
+            tracing::warn!("{} {why}: texts are in English", path.display());
         }
-        let catalogue = Catalogue(texts.map(Arc::new));
+        let catalogue = Catalogue(texts.ok().map(Arc::new));
         read.insert(locale.to_owned(), (stamp, catalogue.clone()));
         catalogue
     }

@@ -41,6 +41,7 @@ impl Evaluator<'_> {
         let path = Path::new(OsStr::from_bytes(path));
         // From here on WordPress itself runs.
         if path.file_name() == Some(OsStr::new("wp-settings.php")) {
+            self.state.start();
             return Ok(Value::Int(1));
         }
         // Composer's loader declares classes and functions, no constants.

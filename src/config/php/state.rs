@@ -40,6 +40,8 @@ pub(super) struct Scope {
     aliases: HashMap<String, Rc<Cause>>,
 }
 
+const PREFIX: &str = "table_prefix";
+
 #[derive(Clone)]
 pub(super) struct State {
     pub(super) constants: HashMap<String, Definition>,
@@ -53,6 +55,8 @@ pub(super) struct State {
     pub(super) has_hidden_code: bool,
     /// Files that were included, and whether on every way.
     pub(super) included: BTreeMap<Rc<Path>, bool>,
+    /// `$table_prefix` as it was when WordPress began, which goes by no later value.
+    prefix: Option<Definition>,
     /// Set once other constants and variables may be defined than those that are known.
     pub(super) unseen: Option<Rc<Cause>>,
     /// Set once other variables of the environment may be set than those that are known.
@@ -69,6 +73,7 @@ impl Default for State {
             settings: HashMap::new(),
             has_hidden_code: false,
             included: BTreeMap::new(),
+            prefix: None,
             unseen: None,
             unseen_environment: None,
         }
@@ -140,10 +145,21 @@ impl State {
         }
     }
 
-    /// The variables outside of functions.
+    /// WordPress begins with what is defined by now.
+    pub(super) fn start(&mut self) {
+        if self.prefix.is_none() {
+            self.prefix = self.scopes[0].variables.get(PREFIX).cloned();
+        }
+    }
+
+    /// The constants, and the variables outside of functions.
     pub(super) fn into_globals(self) -> (HashMap<String, Definition>, HashMap<String, Definition>) {
         let globals = self.scopes.into_iter().next().unwrap_or_default();
-        (self.constants, globals.variables)
+        let mut variables = globals.variables;
+        if let Some(prefix) = self.prefix {
+            variables.insert(PREFIX.to_owned(), prefix);
+        }
+        (self.constants, variables)
     }
 
     /// Defines a constant, of which the first definition counts.
@@ -263,6 +279,11 @@ impl State {
         for file in other.included.into_keys() {
             self.included.entry(file).or_insert(false);
         }
+        self.prefix = match (self.prefix.take(), other.prefix) {
+            (Some(one), Some(other)) if one.value == other.value => Some(one),
+            // The variable tells what is known whichever way the code takes.
+            _ => None,
+        };
         self.unseen = self.unseen.take().or(other.unseen);
         self.unseen_environment = self.unseen_environment.take().or(other.unseen_environment);
     }

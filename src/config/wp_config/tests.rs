@@ -53,6 +53,31 @@ fn a_lived_in_file_tells_everything_it_says_in_literals() {
     assert_eq!(config.is_multisite(), Ok(false));
 }
 
+/// WordPress has taken the prefix by then.
+#[test]
+fn what_comes_after_wordpress_changes_no_prefix() {
+    let start = "require ABSPATH . 'wp-settings.php';";
+    let tail = "function off() { return false; } add_filter('xmlrpc_enabled', 'off'); $table_prefix = 'late_';";
+    for code in [
+        format!("$table_prefix = 'wp_'; {start} {tail}"),
+        format!("$table_prefix = 'wp_'; if ($_GET) {{ {start} }} else {{ {start} }} {tail}"),
+        format!("$table_prefix = 'wp_'; {start} @include '/opt/host/x.php'; {start}"),
+    ] {
+        let found = config(&format!("<?php {code}")).text("$table_prefix");
+        assert_eq!(found, Ok(Some("wp_".to_owned())), "{code}");
+    }
+    for code in [
+        format!("$table_prefix = 'wp_'; {tail} {start}"),
+        format!("$table_prefix = 'wp_'; if ($_GET) {{ {start} }} {tail}"),
+        format!(
+            "if ($_GET) {{ $table_prefix = 'a_'; {start} }} else {{ $table_prefix = 'b_'; {start} }}"
+        ),
+    ] {
+        let found = config(&format!("<?php {code}")).text("$table_prefix");
+        assert_ne!(found, Ok(Some("wp_".to_owned())), "{code}");
+    }
+}
+
 #[test]
 fn every_prefix_of_a_file_is_read_without_panic() {
     for end in 0..LIVED_IN.len() {

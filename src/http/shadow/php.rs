@@ -224,7 +224,7 @@ mod tests {
             .append_header(("Connection", "close, X-Forwarded-For, Keep-Alive, X-Two"))
             .append_header(("Keep-Alive", "timeout=5"))
             .append_header(("X-Forwarded-For", "192.0.2.1"))
-            .append_header(("X-Fcom-Sidecar-Shadow", "a stranger's"))
+            .append_header(("X-Fcom-Sidecar-Shadow", "that of a stranger"))
             .append_header(("Expect", "100-continue"))
             .append_header(("Content-Length", "3"))
             .append_header(("Content-Type", "x/y"))
@@ -253,7 +253,7 @@ mod tests {
                 "content-type: x/y",
                 "host: community.example.com",
                 &*format!("x-fcom-sidecar-shadow: {}", mark.0),
-                "x-fcom-sidecar-shadow: a stranger's",
+                "x-fcom-sidecar-shadow: that of a stranger",
                 "x-forwarded-for: 192.0.2.1",
                 "x-two: 1",
                 "x-two: 2",

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(super) use self::look::{look, unread};
 pub use self::rows::Rows;
-pub(super) use self::sight::{Seen, Subject};
+pub(super) use self::sight::{Seen, Subject, args_of};
 pub(super) use self::stage::Stage;
 use self::story::Looked;
 pub(super) use self::story::Oddities;

@@ -52,15 +52,20 @@ impl Subject {
 
     /// The same for another member.
     pub fn with_user(&self, user_id: u64) -> Self {
-        let (ours, theirs) = (self.user_id.to_string(), user_id.to_string());
-        // The last of a job's arguments is the member.
-        let args = |args: &String| match args.rsplit_once(&format!("{ours}]")) {
-            Some((before, "")) if before.ends_with(['[', ',']) => format!("{before}{theirs}]"),
-            _ => args.clone(),
-        };
         let jobs = self.jobs.iter();
-        let jobs = jobs.map(|(hook, of)| (hook.clone(), args(of)));
+        let jobs = jobs.map(|(hook, args)| {
+            let args = args_of(args, self.user_id, user_id);
+            (hook.clone(), args)
+        });
         Self::new(user_id, self.webhook_id, jobs.collect())
+    }
+}
+
+/// The arguments of one member's job as another's: the last one is the member.
+pub(in super::super) fn args_of(args: &str, ours: u64, theirs: u64) -> String {
+    match args.rsplit_once(&format!("{ours}]")) {
+        Some((before, "")) if before.ends_with(['[', ',']) => format!("{before}{theirs}]"),
+        _ => args.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::answer::SLACK;
 use super::findings::Mask;
 use crate::provision::plan::MailPlan;
-use crate::provision::rehearsal::{Seen, Subject};
+use crate::provision::rehearsal::{Seen, Subject, args_of};
 use crate::wordpress::php::{self, Array};
 
 /// Which calls ran at the same time.
@@ -80,6 +80,15 @@ impl Comparison<'_> {
             return text.to_owned();
         }
         text.replace(&ours.to_string(), &theirs.to_string())
+    }
+
+    /// The arguments of a planned job with the member's id as PHP gave it.
+    pub(super) fn args_with_their_id(&self, args: &str) -> String {
+        args_of(
+            args,
+            self.planned.subject.user_id,
+            self.circumstances.user_id,
+        )
     }
 }
 

@@ -142,7 +142,7 @@ impl<'a> Table<'a> {
                 "actionscheduler_actions" => {
                     let args = column("args");
                     let args = if ours {
-                        self.comparison.with_their_id(&args)
+                        self.comparison.args_with_their_id(&args)
                     } else {
                         args
                     };
@@ -191,8 +191,11 @@ impl<'a> Table<'a> {
             let is_null = ours.is_null() != theirs.is_null();
             let is_time = TIMES.contains(&column.as_str()) && comparison.is_same_time(&was, &is);
             // The id is part of a username where many others are taken.
-            let has_id = matches!(column.as_str(), "user_id" | "username" | "args");
-            let is_theirs = has_id && comparison.with_their_id(&was) == is;
+            let is_theirs = match column.as_str() {
+                "user_id" | "username" => comparison.with_their_id(&was) == is,
+                "args" => comparison.args_with_their_id(&was) == is,
+                _ => false,
+            };
             if !is_null && (is_time || is_theirs) {
                 continue;
             }

@@ -61,6 +61,8 @@ async fn characters_that_old_tables_cannot_hold_are_left_out_of_names() {
     site.execute("ALTER TABLE wp_users ADD uuid char(36) CHARACTER SET ascii NULL")
         .await;
     let sidecar = Sidecar::start(&site).await;
+    let (_, checked, _) = sidecar.outcome(&["check", "--json"]);
+    assert!(!checked.contains("wp_users.uuid"), "{checked}");
     let fields = [
         ("email", "emoji@example.com"),
         ("first_name", "Zo\u{eb} \u{1f600}"),

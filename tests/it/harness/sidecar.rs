@@ -167,6 +167,13 @@ filter = "{LOG_FILTER}"
         piped.output().unwrap()
     }
 
+    /// The exit status of a subcommand whose output goes to a full disk.
+    pub(crate) fn outcome_on_full_disk(&self, arguments: &[&str]) -> i32 {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let status = self.command(arguments).stdout(full).status();
+        status.unwrap().code().unwrap()
+    }
+
     /// Starts a subcommand, to be killed.
     pub(crate) fn background(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()

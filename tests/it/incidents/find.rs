@@ -60,6 +60,56 @@ async fn a_call_is_found_by_address_request_and_minute() {
     }
     let (_, said) = find(&sidecar, "ann.example@example.com");
     assert!(said.contains("mail:      not sent yet"), "{said}");
+    assert_eq!(find_json(&sidecar, &minute)["more"], false);
+
+    for command in [&["find", &minute][..], &["runs", "list", "--json"]] {
+        assert_eq!(sidecar.outcome_on_full_disk(command), 1, "{command:?}");
+    }
+
+    // An order's number is nobody's id.
+    let (code, said) = find(&sidecar, "999999");
+    assert_eq!(code, NOT_FOUND, "{said}");
+    assert!(!said.contains("exists"), "{said}");
+    assert!(find_json(&sidecar, "999999")["user_id"].is_null());
+
+    // Whose login is an address that is another's by now.
+    site.execute(
+        "UPDATE wp_users SET user_login = 'ann.example@example.com', user_email = 'new@example.com' WHERE ID = 13",
+    )
+    .await;
+    let (code, said) = find(&sidecar, "ann.example@example.com");
+    assert_eq!((code, said.contains("created user 13 ")), (EXECUTED, true));
+    let other = sidecar.client.execute(MEMBERS_HOOK, &fields).await;
+    let found = find_json(&sidecar, "ann.example@example.com");
+    assert_eq!(found["user_id"], other, "{found}");
+    assert_eq!(found["runs"].as_array().unwrap().len(), 1, "{found}");
+
+    // Two whom PHP made at once.
+    let twins = "UPDATE wp_users SET user_email = 'ann.example@example.com'";
+    site.execute(&format!("{twins} WHERE ID = 13")).await;
+    let found = find_json(&sidecar, "ann.example@example.com");
+    assert_eq!(found["user_id"], 13, "{found}");
+    assert_eq!(found["runs"].as_array().unwrap().len(), 2, "{found}");
+
+    // A member who has gone on.
+    site.execute("UPDATE wp_users SET user_email = CONCAT(ID, '@example.com'), user_login = ID")
+        .await;
+    let (code, said) = find(&sidecar, "ann.example@example.com");
+    assert_eq!(code, NOT_FOUND, "{said}");
+    assert!(said.contains("has another address by now"), "{said}");
+
+    // More than anyone reads.
+    let many = format!(
+        "INSERT INTO wp_fcom_sidecar_refused (created_at, webhook_id, outcome, status) \
+         VALUES {}",
+        vec!["('2026-11-26 14:48:05', 3, 'invalid_email', 423)"; 101].join(", ")
+    );
+    site.execute(&many).await;
+    let found = find_json(&sidecar, "2026-11-26T14:48");
+    let shown = found["refused"].as_array().unwrap().len();
+    assert_eq!((shown, &found["more"]), (100, &Value::Bool(true)));
+    let (_, said) = find(&sidecar, "2026-11-26T14:48");
+    assert!(said.contains("only the newest 100"), "{said}");
 }
 
 #[tokio::test]

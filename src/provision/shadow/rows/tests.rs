@@ -53,7 +53,14 @@ fn none() -> Vec<Seen> {
 
 /// What is found where PHP has left these rows.
 fn compared(found: &[Seen], change: impl FnOnce(&mut Circumstances)) -> Findings {
-    let (before, after) = (none(), rows(7, NOON, 42));
+    compared_with((&none(), &rows(7, NOON, 42)), found, change)
+}
+
+fn compared_with(
+    (before, after): (&[Seen], &[Seen]),
+    found: &[Seen],
+    change: impl FnOnce(&mut Circumstances),
+) -> Findings {
     let subject = Subject::new(7, 3, Vec::new());
     let mut circumstances = Circumstances {
         user_id: 8,
@@ -67,8 +74,8 @@ fn compared(found: &[Seen], change: impl FnOnce(&mut Circumstances)) -> Findings
     let comparison = Comparison {
         planned: Planned {
             subject: &subject,
-            before: &before,
-            after: &after,
+            before,
+            after,
             is_new: true,
             welcome_mail: MailPlan::None(NoMail::NotWanted),
         },
@@ -109,6 +116,34 @@ fn ids_and_times_of_the_call_do_not_count() {
             "wp_fcom_meta.updated_at"
         ]
     );
+}
+
+/// Planned for member 7, whom PHP made as 8.
+#[test]
+fn a_job_keeps_its_section_where_that_has_the_digits_of_the_member() {
+    let job = |member: u64, time: &str| {
+        let rows = json!([{ "action_id": member, "hook": "send", "args": format!("[17,{member}]"), "scheduled_date_gmt": time }]);
+        Seen {
+            name: "actionscheduler_actions",
+            table: "wp_actionscheduler_actions".to_owned(),
+            rows: Some(serde_json::from_value(rows).unwrap()),
+        }
+    };
+    let before = Seen {
+        rows: Some(Vec::new()),
+        ..job(7, NOON)
+    };
+    let table = (vec![before], vec![job(7, NOON)], vec![job(8, LATER)]);
+    let (before, after, found) = table;
+    let findings = compared_with((&before, &after), &found, |_| {});
+    assert_eq!(findings, Findings::default());
+}
+
+/// By an operator, while PHP executes the call.
+#[test]
+fn a_key_that_is_replaced_meanwhile_is_no_difference_and_is_not_kept() {
+    let found = with(|found| of(&mut found[3])[0]["meta_key"] = "new-key".into());
+    assert_eq!(compared(&found, |_| {}), Findings::default());
 }
 
 #[test]
