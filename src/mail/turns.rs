@@ -100,7 +100,7 @@ impl Turns<'_> {
                 }
                 continue;
             }
-            let turn = self.turn().await;
+            let turn = self.turn(stop).await;
             let turn = turn.unwrap_or_else(|error| {
                 tracing::debug!("no mail for now: {}", telemetry::chain(&error));
                 Turn::Idle
@@ -139,7 +139,7 @@ impl Turns<'_> {
     }
 
     /// Makes one attempt at the mail that has been due for longest, if there is one and a connection for it.
-    async fn turn(&mut self) -> Result<Turn, DatabaseError> {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, DatabaseError> {
         let worker = self.worker;
         let site = &worker.site;
         let (statements, now) = (&site.statements, site.clock.now());
@@ -159,8 +159,13 @@ impl Turns<'_> {
         } else {
             phase!("client", "SMTP")
         };
-        let ready = self.line.ready(&stationery.hello);
-        if let Err(failure) = ready.instrument(span.clone()).await {
+        let ready = Box::pin(self.line.ready(&stationery.hello));
+        let ready = ready.instrument(span.clone());
+        // No mail is in hand yet: nothing is lost by leaving a server that does not answer.
+        let Some(ready) = stop.run_until_cancelled(ready).await else {
+            return Ok(Turn::Idle);
+        };
+        if let Err(failure) = ready {
             fail(&span, MailAttempt::Later.word());
             let took = started.elapsed();
             worker.metrics.mail_attempted(MailAttempt::Later, took);
