@@ -66,7 +66,9 @@ fn remedy(error: &WordPressError) -> String {
         WordPressError::Unreachable(_) => {
             "set relay.url to an address at which this machine reaches the site"
         }
-        WordPressError::TooSlow => "raise relay.timeout_seconds, or mend the plugin",
+        WordPressError::TooSlow => {
+            "raise relay.timeout_seconds, or mend the plugin; if no hook is being fired, give PHP more processes"
+        }
         WordPressError::Unreadable(_) => STRAY,
         WordPressError::NotInstalled(_, folder) => {
             return format!(

@@ -22,6 +22,9 @@ use crate::operations::trial::{MailText, Trial};
 use crate::site::Site;
 use crate::telemetry;
 
+/// The status of what is executed, or has nothing to do.
+const OK: u16 = 200;
+
 /// Which refused calls to carry out.
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -86,12 +89,13 @@ pub(super) fn run(command: &Retry, config: &Config) -> anyhow::Result<ExitCode> 
             "No refused call can be retried: either none is left, or refused.keep_fields_hours was 0 when they came.",
         );
     }
-    let is_executed = |end: &End| match end {
-        End::Retried(retried) => retried.is_executed(),
-        End::Trial { trial, .. } => trial.effects.is_some(),
+    let is_good = |end: &End| match end {
+        // Also one that has nothing to do.
+        End::Retried(retried) => retried.status == OK,
+        End::Trial { trial, .. } => trial.status == OK,
         End::NotRetried { .. } => false,
     };
-    Ok(if ends.iter().all(is_executed) {
+    Ok(if ends.iter().all(is_good) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -170,7 +174,10 @@ fn line(retried: &Retried) -> String {
         ..
     } = retried;
     if !retried.is_executed() {
-        return format!("call {id}: refused again with {status} {outcome}: {message}");
+        return match *status {
+            OK => format!("call {id}: nothing to do, it is {outcome}: {message}"),
+            _ => format!("call {id}: refused again with {status} {outcome}: {message}"),
+        };
     }
     let run = retried.run_id.map(|run| format!("run {run}"));
     let run = run.unwrap_or_else(|| "a run whose record is gone".to_owned());

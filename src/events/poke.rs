@@ -239,7 +239,7 @@ impl Trouble {
                 error,
                 WordPressError::TooSlow | WordPressError::Unreadable(_)
             ) {
-                tracing::warn!("WordPress was woken, but {why}");
+                tracing::warn!("WordPress may have been woken, but {why}");
             } else {
                 tracing::warn!(
                     "WordPress cannot be woken: {why}. WP-Cron takes its hooks up meanwhile"

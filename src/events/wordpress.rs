@@ -114,7 +114,7 @@ pub enum WordPressError {
     /// The site was woken, and has not answered in time.
     #[error(
         "the site has not answered within relay.timeout_seconds, or within the web server's own limit: a listener of a plugin \
-         takes longer. \"fcom-sidecar relay status\" shows which hook is being fired"
+         takes longer, or PHP has no process free. \"fcom-sidecar relay status\" shows which hook is being fired, if any"
     )]
     TooSlow,
     /// The plugin's answer was lost in what else the site prints, or a listener ended it.

@@ -27,6 +27,8 @@ pub enum FailureKind {
     Recipient,
     /// The connection ended with a mail on it, which may have arrived.
     Lost,
+    /// The same with one mail after another.
+    Unconfirmed,
     /// The server will never take this mail, and what it replied; nothing if the mail cannot be written.
     Never(Option<Reply>),
 }
@@ -104,7 +106,10 @@ impl Failure {
 impl FailureKind {
     /// Whether it concerns every mail.
     pub fn is_servers(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Refused(_) | Self::Busy)
+        matches!(
+            self,
+            Self::Unavailable | Self::Refused(_) | Self::Busy | Self::Unconfirmed
+        )
     }
 }
 
@@ -131,6 +136,7 @@ impl fmt::Display for FailureKind {
             Self::NotNow => "the mail server does not take this mail now",
             Self::Recipient => "the mail server does not take mails for this recipient now",
             Self::Lost => "the connection to the mail server ended with a mail on it",
+            Self::Unconfirmed => "the mail server confirms none of the mails that it gets",
             Self::Never(_) => "the mail server does not take this mail",
         })
     }

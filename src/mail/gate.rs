@@ -16,7 +16,7 @@ use super::in_a_row::InARow;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause where the trouble may pass by itself.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// The longest pause where it will not: for repeated logins, servers lock accounts.
+/// The longest pause where it will not, or where each try costs something: for repeated logins, servers lock accounts.
 const LONGEST_PAUSE_IF_REFUSED: Duration = Duration::from_mins(5);
 /// A server that throttles does so again and again; the log says it this often at most.
 const BUSY_AGAIN: Duration = Duration::from_mins(15);
@@ -256,7 +256,8 @@ impl Gate {
         let longest = match kind {
             // Each try is with another mail.
             FailureKind::Refused(Refusal::Everybody) => LONGEST_PAUSE,
-            FailureKind::Refused(_) => LONGEST_PAUSE_IF_REFUSED,
+            // Each try may be a mail that arrives, or one of the few attempts that a mail has.
+            FailureKind::Refused(_) | FailureKind::Unconfirmed => LONGEST_PAUSE_IF_REFUSED,
             _ => LONGEST_PAUSE,
         };
         let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(20));
@@ -272,7 +273,7 @@ impl Gate {
 fn is_seen_with_mails(kind: FailureKind) -> bool {
     matches!(
         kind,
-        FailureKind::Busy | FailureKind::Refused(Refusal::Everybody)
+        FailureKind::Busy | FailureKind::Unconfirmed | FailureKind::Refused(Refusal::Everybody)
     )
 }
 

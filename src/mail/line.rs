@@ -80,21 +80,21 @@ impl Line<'_> {
         let sent = {
             let mut sending = pin!(session.connection.send(message.envelope(), &formatted));
             let sent = timeout(limit.saturating_sub(started.elapsed()), &mut sending).await;
-            if sent.is_err() && session.content.has_begun() {
+            if sent.is_err() && session.content.is_complete() {
                 limit = longest.min(LONGEST_CONFIRMATION).max(limit);
                 timeout(limit.saturating_sub(started.elapsed()), sending).await
             } else {
                 sent
             }
         };
-        let has_begun = session.content.has_begun();
+        let is_complete = session.content.is_complete();
         match sent {
             Ok(Ok(_)) => session.content.has_arrived(),
-            Ok(Err(error)) => return Err(answered(&error, has_begun)),
+            Ok(Err(error)) => return Err(answered(&error, is_complete)),
             Err(_) => {
                 return Err(Failure {
                     words: ConnectError::Silence(limit).to_string(),
-                    kind: ended(has_begun),
+                    kind: ended(is_complete),
                 });
             }
         }
@@ -132,7 +132,7 @@ const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 const CLOSING: u16 = 421;
 
 /// Replies to the sender, recipient or message, of which the content may have begun.
-fn answered(error: &Error, has_begun: bool) -> Failure {
+fn answered(error: &Error, is_complete: bool) -> Failure {
     let words = crate::telemetry::chain(error);
     let kind = match error.status().map(u16::from) {
         Some(CLOSING) => FailureKind::Busy,
@@ -147,7 +147,7 @@ fn answered(error: &Error, has_begun: bool) -> Failure {
         }
         // What the library does not send.
         None if error.is_client() => FailureKind::Recipient,
-        None => ended(has_begun),
+        None => ended(is_complete),
     };
     Failure { words, kind }
 }
@@ -158,8 +158,8 @@ fn error_text(error: &Error) -> String {
 }
 
 /// A connection ended, or fell silent, with a mail on it. Before its content no mail has arrived.
-fn ended(has_begun: bool) -> FailureKind {
-    if has_begun {
+fn ended(is_complete: bool) -> FailureKind {
+    if is_complete {
         FailureKind::Lost
     } else {
         FailureKind::NotNow

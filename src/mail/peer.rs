@@ -137,18 +137,23 @@ fn readable(line: &[u8]) -> String {
     text
 }
 
-/// Whether the content of a mail is on its way: from then on it may arrive, whatever the server says.
+/// Whether all of a mail is on its way: from then on it may arrive, whatever the server says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content(Arc<AtomicU8>);
+
+/// What the library sends by itself after the content.
+const END: &[u8] = b"\r\n.\r\n";
 
 impl Content {
     const NONE: u8 = 0;
     /// DATA was sent, which is answered before anything else is.
     const ANNOUNCED: u8 = 1;
-    const BEGUN: u8 = 2;
+    /// Some of it was sent, which is nothing yet.
+    const CONTENT: u8 = 2;
+    const COMPLETE: u8 = 3;
 
-    pub(super) fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::BEGUN
+    pub(super) fn is_complete(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::COMPLETE
     }
 
     /// The server has confirmed it.
@@ -159,10 +164,12 @@ impl Content {
     /// Follows what the library sends: a command at a time, or content.
     fn follow(&self, sent: &[u8]) {
         let now = match self.0.load(Ordering::Relaxed) {
-            Self::BEGUN if !sent.starts_with(b"MAIL FROM:") => return,
+            Self::COMPLETE if !sent.starts_with(b"MAIL FROM:") => return,
+            Self::CONTENT if sent.len() > END.len() && !sent.ends_with(b".\r\n") => return,
+            Self::CONTENT => Self::COMPLETE,
             // DATA was refused, or not answered.
             Self::ANNOUNCED if sent == b"QUIT\r\n" => Self::NONE,
-            Self::ANNOUNCED => Self::BEGUN,
+            Self::ANNOUNCED => Self::CONTENT,
             _ if sent == b"DATA\r\n" => Self::ANNOUNCED,
             _ => Self::NONE,
         };

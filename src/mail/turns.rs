@@ -162,7 +162,8 @@ impl Turns<'_> {
         let ready = Box::pin(self.line.ready(&stationery.hello));
         let ready = ready.instrument(span.clone());
         // No mail is in hand yet: nothing is lost by leaving a server that does not answer.
-        let Some(ready) = stop.run_until_cancelled(ready).await else {
+        let ready = stop.run_until_cancelled(ready).await;
+        let Some(ready) = ready.filter(|_| !stop.is_cancelled()) else {
             return Ok(Turn::Idle);
         };
         if let Err(failure) = ready {
@@ -244,13 +245,13 @@ impl Turns<'_> {
             Err(error) => return (worker.later(mail, telemetry::chain(&error)), None),
         };
         let is_lost = failure.kind == FailureKind::Lost;
-        let is_unconfirmed = self
-            .gate
-            .in_a_row(|seen| seen.is_unconfirmed_for_good(mail.id, is_lost));
+        let is_unconfirmed = is_lost
+            && self
+                .gate
+                .in_a_row(|seen| seen.is_unconfirmed_for_good(mail.id));
         self.gate.in_a_row(|seen| match failure.kind {
             FailureKind::NotNow if seen.is_throttled(mail.id) => failure.kind = FailureKind::Busy,
             FailureKind::Never(Some(reply)) if seen.is_refused_as_others(mail.id, reply) => {
-                seen.waits(mail.id, Some(reply));
                 failure.kind = FailureKind::Refused(Refusal::Everybody);
             }
             _ => {}
@@ -259,7 +260,7 @@ impl Turns<'_> {
         let ended = match failure.kind {
             FailureKind::Never(_) => AttemptEnd::Dead(words),
             FailureKind::Lost if is_unconfirmed => AttemptEnd::Dead(format!(
-                "given up, as it may have arrived: {UNCONFIRMED} times in a row the mail server got it and did not confirm it; the last time: {words}"
+                "given up, as it may have arrived: {UNCONFIRMED} times the mail server got it and did not confirm it; the last time: {words}"
             )),
             FailureKind::NotNow | FailureKind::Recipient | FailureKind::Lost => {
                 worker.later(mail, words)
@@ -290,6 +291,11 @@ impl Turns<'_> {
                 vec![other, mail.id]
             }),
             FailureKind::Busy => seen.put_off(mail.id).into_iter().collect(),
+            // So are two that it does not confirm; but each of these may have arrived, so its attempt counts.
+            FailureKind::Lost if seen.unconfirmed(mail.id) => {
+                failure.kind = FailureKind::Unconfirmed;
+                vec![]
+            }
             FailureKind::Never(Some(reply)) => {
                 let wronged = seen.refused(mail.id, reply);
                 if !wronged.is_empty() {

@@ -112,7 +112,7 @@ impl Path {
     }
 }
 
-/// What brackets lead to. A comparison may be written as in conditions, with quotation marks, blanks and two signs.
+/// What brackets lead to. A comparison may be written as in conditions, with quotation marks, blanks around the sign, and two signs.
 fn step(inside: &str) -> Option<Step> {
     let is_quoted = unquoted(inside).is_some();
     let comparison = inside.split_once('=');
@@ -121,12 +121,24 @@ fn step(inside: &str) -> Option<Step> {
         let name = unquoted(inside).unwrap_or(inside);
         return (!name.is_empty()).then(|| Step::Into(name.to_owned()));
     };
-    let names = names.trim();
+    let (bare, text) = (names.trim(), wanted.trim());
+    // Others than for equality.
+    if bare.ends_with(['!', '<', '>', '~']) {
+        return None;
+    }
+    // Without blanks around the sign, those at the ends are the name's and the text's, as form builders have them.
+    let is_tight = !names.ends_with(' ') && !wanted.starts_with([' ', '=']);
+    let is_bare = unquoted(bare).is_none() && unquoted(text).is_none();
+    let (names, wanted) = if is_tight && is_bare {
+        (names, wanted)
+    } else {
+        (bare, text)
+    };
     let names: Vec<String> = match unquoted(names) {
         Some(name) => vec![name.to_owned()],
         None => names.split('.').map(str::to_owned).collect(),
     };
-    let wanted = wanted.strip_prefix('=').unwrap_or(wanted).trim();
+    let wanted = wanted.strip_prefix('=').map_or(wanted, str::trim);
     let wanted = unquoted(wanted).unwrap_or(wanted);
     let is_whole = names.iter().all(|name| !name.is_empty()) && !wanted.is_empty();
     is_whole.then(|| Step::Where(names, wanted.to_owned()))
@@ -146,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_its_value() {
-        let body = br#"{"a":{"b":[{"t":"x","v":1},{"t":"y","f":{"r":"z"},"v":2}]},"1.3":"dotted","f":{"1":"form","e f":"blank"}}"#;
+        let body = br#"{"a":{"b":[{"t":"x","v":1},{"t":"y","f":{"r":"z"},"v":2},{"l":"E-mail ","v":3}]},"1.3":"dotted","f":{"1":"form","e f":"blank"}}"#;
         let tree = Arc::new(Tree::of_json(body).unwrap());
         for (path, value) in [
             ("a.b[1].v", Some("2")),
@@ -157,6 +169,9 @@ mod tests {
             ("a.b[t==\"y\"].v", Some("2")),
             ("a.b[ 't' == 'y' ].v", Some("2")),
             ("a.b[t='=y'].v", None),
+            ("a.b[l=E-mail ].v", Some("3")),
+            ("a.b[l = 'E-mail '].v", Some("3")),
+            ("a.b[l = E-mail ].v", None),
             ("f[\"e f\"]", Some("blank")),
             ("a.b[t=none].v", None),
             ("1.3", Some("dotted")),
@@ -164,7 +179,7 @@ mod tests {
             ("f['e f']", Some("blank")),
             ("f.e f", Some("blank")),
             ("a", None),
-            ("a.b[2].v", None),
+            ("a.b[3].v", None),
             ("x.y", None),
         ] {
             let found = Path::parse(path).unwrap();
@@ -179,8 +194,31 @@ mod tests {
     #[test]
     fn paths_that_can_never_match_are_refused() {
         for path in [
-            "", " a", "a ", ".", "a.", ".a", "a..b", "a[", "a[]", "a[b", "a]b", "a[b]c", "a[=x]",
-            "a[x=]", "a[x==]", "a[x='']", "a[.=x]", "a[b].", "a\nb", "a['']", "a[\"\"]",
+            "",
+            " a",
+            "a ",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a[",
+            "a[]",
+            "a[b",
+            "a]b",
+            "a[b]c",
+            "a[=x]",
+            "a[x=]",
+            "a[x==]",
+            "a[x='']",
+            "a[.=x]",
+            "a[b].",
+            "a\nb",
+            "a[b!='c']",
+            "a[b != c]",
+            "a[b>=5]",
+            "a[b <= 5]",
+            "a['']",
+            "a[\"\"]",
         ] {
             assert!(Path::parse(path).is_err(), "{path:?}");
         }

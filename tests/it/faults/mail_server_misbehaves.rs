@@ -85,6 +85,29 @@ async fn a_mail_that_is_never_confirmed_is_given_up_after_the_third_time() {
     becomes(&site, LAST_STATE, "dead").await;
 }
 
+/// Each may have arrived, so they are not all offered to it again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_confirms_no_mail_pauses_the_sender() {
+    let (site, closed) = (Site::new("71").await, Closed::new());
+    let url = format!("smtp://{}", closed.address());
+    let peer = closed.open();
+    peer.play(&[Play::DropAfterData; 100]);
+    let environment = [
+        ("FCOM_SIDECAR__SMTP__URL", url.as_str()),
+        ("FCOM_SIDECAR__MAIL__CONNECTIONS", "1"),
+        ("FCOM_SIDECAR__MAIL__FIRST_RETRY_SECONDS", "1"),
+    ];
+    let sidecar = Sidecar::start_with(&site, &environment).await;
+    for user in 0..10 {
+        create(&sidecar, &format!("user{user}@example.com")).await;
+    }
+    let said = "no mail leaves for now: the mail server confirms none of the mails that it gets";
+    sidecar.says(said).await;
+    peer.behave();
+    let states = "SELECT GROUP_CONCAT(DISTINCT state) FROM wp_fcom_sidecar_mail";
+    becomes(&site, states, "sent").await;
+}
+
 #[tokio::test]
 async fn a_server_may_take_its_time_to_confirm_a_mail() {
     let (site, closed) = (Site::new("71").await, Closed::new());
