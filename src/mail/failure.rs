@@ -1,5 +1,5 @@
 //! Why the mail server did not take a mail, and whose failure that is: the server's own concerns every mail, so it must not be
-//! counted against one.
+//! counted against one, unless that may have arrived.
 
 use std::fmt;
 

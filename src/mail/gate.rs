@@ -289,6 +289,9 @@ fn tell(pause: &mut Pause, told_busy: &mut Option<Instant>, now: Instant) {
             refusal.remedy()
         ),
         _ if pause.tries < 2 => return,
+        FailureKind::Unconfirmed => tracing::warn!(
+            "no mail leaves for now: {kind}; \"fcom-sidecar outbox list\" has the words. Each may have arrived, and has three attempts"
+        ),
         FailureKind::Busy if told_busy.is_some_and(|told| now - told < BUSY_AGAIN) => return,
         _ => tracing::warn!(
             "no mail leaves for now: {kind}; \"fcom-sidecar outbox list\" has the words. Mails wait, and leave when a try succeeds"

@@ -23,6 +23,8 @@ pub(super) struct InARow {
     refused: Refused,
     /// How often it got each of these mails without confirming it; also before it took others.
     times: BTreeMap<u64, u32>,
+    /// Mails that were refused as everybody was, with the reply; also before it took others.
+    forgiven: BTreeMap<u64, Reply>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -49,11 +51,10 @@ impl InARow {
     /// The server took this mail.
     pub(super) fn took(&mut self, mail: u64) {
         self.times.remove(&mail);
-        let times = std::mem::take(&mut self.times);
-        *self = Self {
-            times,
-            ..Self::default()
-        };
+        self.forgiven.remove(&mail);
+        self.put_off = PutOff::Nothing;
+        self.unconfirmed = PutOff::Nothing;
+        self.refused = Refused::Nothing;
     }
 
     /// The server got this mail and did not confirm it. Returns whether that was often enough: it may have arrived each time.
@@ -95,6 +96,19 @@ impl InARow {
         self.put_off.note(mail)
     }
 
+    /// Whether this mail was refused with this reply before, as everybody was: nobody knows whose matter that is, so it waits.
+    pub(super) fn is_forgiven(&self, mail: u64, reply: Reply) -> bool {
+        self.forgiven.get(&mail) == Some(&reply)
+    }
+
+    fn forgive(&mut self, mails: &[u64], reply: Reply) {
+        self.forgiven
+            .extend(mails.iter().map(|mail| (*mail, reply)));
+        while self.forgiven.len() > MOST_MAILS {
+            self.forgiven.pop_first();
+        }
+    }
+
     /// Whether a server that refuses this mail with this reply refuses everybody. Once it does, another reply proves nothing.
     pub(super) fn is_refused_as_others(&self, mail: u64, reply: Reply) -> bool {
         match &self.refused {
@@ -113,6 +127,7 @@ impl InARow {
         let mut mails = match std::mem::take(&mut self.refused) {
             Refused::Everybody => {
                 self.refused = Refused::Everybody;
+                self.forgive(&[mail], reply);
                 return vec![mail];
             }
             Refused::Some(other, mails) if other == reply => mails,
@@ -123,6 +138,7 @@ impl InARow {
         }
         if mails.len() >= enough(reply) {
             self.refused = Refused::Everybody;
+            self.forgive(&mails, reply);
             return mails;
         }
         self.refused = Refused::Some(reply, mails);
@@ -132,7 +148,10 @@ impl InARow {
     /// The server [refuses everybody](Self::is_refused_as_others). Returns the mails that were given up before that was known.
     pub(super) fn refuses_everybody(&mut self) -> Vec<u64> {
         match std::mem::replace(&mut self.refused, Refused::Everybody) {
-            Refused::Some(_, mails) => mails,
+            Refused::Some(reply, mails) => {
+                self.forgive(&mails, reply);
+                mails
+            }
             Refused::Nothing | Refused::Everybody => Vec::new(),
         }
     }
@@ -206,6 +225,10 @@ mod tests {
         assert!(seen.is_refused_as_others(4, other) && seen.is_none_taken());
         assert_eq!(seen.refused(4, other), [4]);
         seen.took(99);
+        // With that reply these are not given up any more; 3 was not.
+        let forgiven = |mail, reply| seen.is_forgiven(mail, reply);
+        assert!(forgiven(1, denied) && forgiven(2, denied) && forgiven(4, other));
+        assert!(!forgiven(1, other) && !forgiven(3, denied));
         // Several at once.
         for (mail, wronged) in [(5, &[][..]), (6, &[]), (7, &[5, 6, 7])] {
             assert_eq!(seen.refused(mail, denied), wronged);

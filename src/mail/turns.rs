@@ -257,7 +257,9 @@ impl Turns<'_> {
             _ => {}
         });
         let words = failure.words.clone();
+        let is_forgiven = |reply| self.gate.in_a_row(|seen| seen.is_forgiven(mail.id, reply));
         let ended = match failure.kind {
+            FailureKind::Never(Some(reply)) if is_forgiven(reply) => worker.later(mail, words),
             FailureKind::Never(_) => AttemptEnd::Dead(words),
             FailureKind::Lost if is_unconfirmed => AttemptEnd::Dead(format!(
                 "given up, as it may have arrived: {UNCONFIRMED} times the mail server got it and did not confirm it; the last time: {words}"

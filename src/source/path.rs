@@ -61,9 +61,9 @@ impl Path {
                 let (inside, after) = opened
                     .split_once(']')
                     .ok_or_else(|| bad("has a bracket that is not closed"))?;
-                steps.push(
-                    step(inside).ok_or_else(|| bad("has empty brackets, which can never match"))?,
-                );
+                steps.push(step(inside).ok_or_else(|| {
+                    bad("has brackets with nothing to look for, or another comparison than with =")
+                })?);
                 rest = after;
             }
             if steps.len() > MOST_STEPS {

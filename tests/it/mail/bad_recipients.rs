@@ -80,6 +80,8 @@ async fn they_hold_up_no_others(line: &'static str) {
         until("no more tries", async || peer.named().len() >= tried + BAD).await;
         good_one_leaves(&site, &peer, &sidecar, number).await;
     }
+    let log = sidecar.log();
+    assert!(log.matches("is given up").count() <= BAD, "{log}");
     // None of them is given up for good.
     let tried = peer.named().len();
     until("no more tries", async || peer.named().len() >= tried + BAD).await;
