@@ -211,14 +211,16 @@ impl Turns<'_> {
         report(&mail, &ended);
         let took = started.elapsed();
         worker.metrics.mail_attempted(ended.kind(), took);
+        // At once: what the server says of another mail meanwhile comes after it.
+        if matches!(ended, AttemptEnd::Sent) {
+            self.gate.in_a_row(|seen| seen.took(mail.id));
+        }
         let lease_end = started + worker.pace.lease;
         worker.record(&mail, &ended, lease_end).await?;
-        match ended {
-            AttemptEnd::Sent => self.gate.in_a_row(|seen| seen.took(mail.id)),
-            AttemptEnd::Dead(_) => self.gate.in_a_row(InARow::gave_up),
-            _ => {}
-        }
         let is_over = matches!(ended, AttemptEnd::Dead(_));
+        if is_over {
+            self.gate.in_a_row(InARow::gave_up);
+        }
         if let Some(failure) = self.conclude(&mail, failure, is_over).await? {
             return Ok(Turn::Failed(failure));
         }
