@@ -56,7 +56,7 @@ impl Line<'_> {
     }
 
     /// Sends one mail, on a connection that began with this name; returns when the server has accepted it. Takes at most `smtp.timeout_seconds`
-    /// until the content is on its way, ten minutes from then on, and at most `longest`.
+    /// until all of the content is on its way, ten minutes from then on, and at most `longest`.
     ///
     /// # Errors
     /// See [`Failure`]. The connection is closed then.
@@ -131,7 +131,7 @@ const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 /// The server closes the connection.
 const CLOSING: u16 = 421;
 
-/// Replies to the sender, recipient or message, of which the content may have begun.
+/// Replies to the sender, recipient or message, which may be on its way as a whole.
 fn answered(error: &Error, is_complete: bool) -> Failure {
     let words = crate::telemetry::chain(error);
     let kind = match error.status().map(u16::from) {
@@ -157,7 +157,7 @@ fn error_text(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
 }
 
-/// A connection ended, or fell silent, with a mail on it. Before its content no mail has arrived.
+/// A connection ended, or fell silent, with a mail on it. Before the end of its content no mail has arrived.
 fn ended(is_complete: bool) -> FailureKind {
     if is_complete {
         FailureKind::Lost
